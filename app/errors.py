@@ -1,0 +1,107 @@
+"""The exception tree, and its one mapping to OpenAI's error object.
+
+CoSteerError
+├── InvalidRequest            400  the client sent something that cannot be honoured
+│   └── ContextLengthExceeded 400
+├── NotFound                  404
+│   ├── ProfileNotFound
+│   └── ModelNotFound
+├── RemoteError               502  the remote answered wrongly
+│   ├── RemoteUnavailable     503  no connection, or overloaded
+│   ├── RemoteTimeout         504
+│   ├── RemoteRejected             its own 4xx, passed on
+│   └── TokenizerMismatch     502  remote and local model do not share a vocabulary
+├── WeightsError              500  model weights cannot be had; raised before serving
+├── ProfileFileError          400  a profile file does not validate
+└── StoreError                500  the database cannot be used
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CoSteerError(Exception):
+    """Base of all errors. `message` says what is wrong and what to change; it never quotes private data."""
+
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = None
+    param: str | None = None
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param if param is not None else self.param
+        self.code = code if code is not None else self.code
+        self.status = status if status is not None else self.status
+
+    def body(self) -> dict[str, Any]:
+        """OpenAI's error object: `{"error": {message, type, param, code}}`."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class InvalidRequest(CoSteerError):
+    status = 400
+    type = "invalid_request_error"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    code = "context_length_exceeded"
+    param = "messages"
+
+
+class NotFound(CoSteerError):
+    status = 404
+    type = "invalid_request_error"
+
+
+class ProfileNotFound(NotFound):
+    code = "profile_not_found"
+    param = "profile"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+    param = "model"
+
+
+class RemoteError(CoSteerError):
+    status = 502
+    type = "upstream_error"
+    code = "remote_error"
+
+
+class RemoteUnavailable(RemoteError):
+    status = 503
+    code = "remote_unavailable"
+
+
+class RemoteTimeout(RemoteError):
+    status = 504
+    code = "remote_timeout"
+
+
+class RemoteRejected(RemoteError):
+    type = "invalid_request_error"
+    code = "remote_rejected"
+
+
+class TokenizerMismatch(RemoteError):
+    code = "tokenizer_mismatch"
+
+
+class WeightsError(CoSteerError):
+    code = "weights_error"
+
+
+class ProfileFileError(CoSteerError):
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_profile_file"
+
+
+class StoreError(CoSteerError):
+    code = "store_error"
