@@ -45,10 +45,10 @@ class Settings(BaseSettings):
     top_logprobs: Annotated[int, Field(ge=2, le=1000)] = 20
     # Tokens of profile and history that the local model reads.
     max_context_tokens: Annotated[int, Field(ge=0)] = 1024
-    # Tokens that one remote request drafts, and drafted tokens gathered before a local pass; 0 decides
-    # by where the remote runs.
-    draft_length: Annotated[int, Field(ge=0, le=4096)] = 0
-    verify_batch: Annotated[int, Field(ge=0, le=256)] = 0
+    # Tokens that one remote request drafts, and drafted tokens gathered before a local pass (0: score at
+    # once whatever is there). Unset, both follow from where the remote runs.
+    draft_length: Annotated[int, Field(ge=1, le=4096)] | None = None
+    verify_batch: Annotated[int, Field(ge=0, le=256)] | None = None
 
     # Where things lie: the database, and the weights.
     data_dir: Path = Path(platformdirs.user_data_dir("costeer"))
@@ -69,7 +69,12 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
 
-    @field_validator("weights_dir", mode="before")
+    @field_validator("weights_dir", "draft_length", "verify_batch", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    def model_names(self) -> list[str]:
+        """The models that run in this process, each once."""
+        embedded = [self.embedded_model] if self.remote_base_url == EMBEDDED else []
+        return list(dict.fromkeys([self.local_model, *embedded]))

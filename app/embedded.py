@@ -1,0 +1,71 @@
+"""The remote's interface over a model in this process, so that the product runs without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from app.decode import MIN_TEMPERATURE, Drafted, RemoteCard
+from app.prompts import Message
+from app.runner import ModelRunner
+from app.sampling import Sampling, Seen, distribution, draw, penalise
+from app.steering import FloatArray, log_softmax
+
+
+class EmbeddedRemote:
+    """Drafts with a ModelRunner what a vLLM would draft: same fields, same raw logprobs."""
+
+    def __init__(self, runner: ModelRunner) -> None:
+        self._runner = runner
+
+    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+        """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
+        ids = await asyncio.to_thread(self._runner.tokenizer.chat, messages)
+        self._runner.check_length(len(ids))
+        return ids
+
+    async def card(self) -> RemoteCard:
+        """The model in this process."""
+        return RemoteCard(self._runner.name, self._runner.max_model_len)
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        """Token ids of plain text, with no special tokens."""
+        return await asyncio.to_thread(self._runner.tokenizer.encode, text)
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        """Drafted positions, one forward pass each. The same seed and prompt draw the same tokens."""
+        if not sampling.greedy:
+            sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
+        rng = np.random.default_rng(sampling.seed)
+        seen = Seen(prompt=frozenset(prompt))
+        sequence = list(prompt)
+        async with self._runner.cache([sequence]) as cache:
+            for _ in range(max_tokens):
+
+                def work(held: list[int] = sequence) -> Drafted:
+                    logits = self._runner.extend(cache, [held], 1)[0, 0].double().numpy()
+                    logprobs = log_softmax(logits)
+                    ids = np.arange(len(logprobs))
+                    probs = distribution(penalise(logprobs, ids, sampling, seen), sampling)
+                    token_id = draw(probs, rng)
+                    return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
+
+                drafted = await self._runner.run(work)
+                yield drafted
+                if drafted.ends:
+                    return
+                seen.add(drafted.token_id)
+                sequence = [*sequence, drafted.token_id]
+
+
+def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> Drafted:
+    """The drafted token first, then the rest of the top K by descending logprob, as vLLM lists them."""
+    best = np.argpartition(-logprobs, top)[:top]
+    best = best[np.argsort(-logprobs[best], kind="stable")]
+    ids = np.concatenate(([token_id], best[best != token_id]))
+    return Drafted(token_id, ids, logprobs[ids], ends=token_id in eos_ids)

@@ -1,0 +1,93 @@
+"""create_app(settings): the one place where the parts are wired."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import chat, failures, system
+from app.api.deps import Parts
+from app.decode import RemoteModel
+from app.embedded import EmbeddedRemote
+from app.local import LocalModel
+from app.remote import VLLMRemote
+from app.runner import ModelRunner
+from app.settings import EMBEDDED, Settings
+from app.store import Store
+from app.weights import SILENT, Progress, resolve
+from app.writer import Tuning, Writer
+
+# An embedded remote drafts on the same processor, so a draft that goes on past a rejection is pure loss.
+EMBEDDED_DRAFT = 8
+REMOTE_DRAFT = 256
+# Where the two models share a processor, one local pass over several tokens costs little more than over one.
+SHARED_VERIFY_BATCH = 8
+
+
+def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
+    """The application. It builds its parts from the settings when it starts, unless it is handed some."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.parts = parts or await stack.enter_async_context(open_parts(settings))
+            yield
+
+    app = FastAPI(title="CoSteer", version=__version__, lifespan=lifespan)
+    failures.install(app)
+    app.include_router(chat.router)
+    app.include_router(system.router)
+    return app
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIterator[Parts]:
+    """The real parts; what they hold is freed at the end. Raises WeightsError and StoreError."""
+    async with AsyncExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.data_dir))
+        local = _runner(settings.local_model, settings, stack, progress)
+        remote: RemoteModel
+        if settings.remote_base_url == EMBEDDED:
+            # With one model in both roles its weights are loaded once.
+            same = settings.embedded_model == settings.local_model
+            remote = EmbeddedRemote(
+                local if same else _runner(settings.embedded_model, settings, stack, progress)
+            )
+            shared, draft_length = True, EMBEDDED_DRAFT
+        else:
+            remote = VLLMRemote(
+                settings.remote_base_url,
+                model=settings.remote_model,
+                api_key=settings.remote_api_key.get_secret_value(),
+                connect_timeout=settings.remote_connect_timeout,
+                read_timeout=settings.remote_read_timeout,
+            )
+            stack.push_async_callback(remote.aclose)
+            shared, draft_length = remote.on_this_machine, REMOTE_DRAFT
+        verify_batch = SHARED_VERIFY_BATCH if shared else 0
+        tuning = Tuning(
+            top_logprobs=settings.top_logprobs,
+            max_context_tokens=settings.max_context_tokens,
+            max_model_len=local.max_model_len,
+            draft_length=draft_length if settings.draft_length is None else settings.draft_length,
+            verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
+        )
+        writer = Writer(remote, LocalModel(local), local.tokenizer, tuning)
+        yield Parts(writer, store, settings.strength)
+
+
+def _runner(name: str, settings: Settings, stack: AsyncExitStack, progress: Progress) -> ModelRunner:
+    path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
+    progress.stage(f"Loading {name}", None)
+    runner = ModelRunner(
+        path,
+        name=name,
+        device=settings.device,
+        dtype=settings.dtype,
+        max_model_len=settings.max_model_len,
+    )
+    stack.callback(runner.close)
+    return runner

@@ -1,0 +1,70 @@
+"""Shows the stages of a pull on the terminal: bars and spinners, or one plain line each in a log."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+DESCRIPTION = TextColumn("{task.description}", markup=False)
+
+
+class RichProgress:
+    """An app.weights.Progress to be used as a context manager, which ends the last stage.
+
+    Writes to `file`, the standard error by default; it need not be a terminal.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        # Bound now: what is shown must not go where a library's output is redirected to meanwhile.
+        self._console = Console(file=file or sys.stderr)
+        self._stage: Progress | None = None
+        self._task = TaskID(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def stage(self, description: str, total: int | None) -> None:
+        self._end()
+        if not self._console.is_terminal:
+            size = f" ({total / 1e6:,.1f} MB)" if total is not None else ""
+            self._console.print(Text(f"{description}{size}"), soft_wrap=True)
+            return
+        # Without a number of bytes there is nothing to measure: a spinner says that it goes on.
+        columns: list[ProgressColumn] = (
+            [SpinnerColumn(), DESCRIPTION, TimeElapsedColumn()]
+            if total is None
+            else [DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+        )
+        self._stage = Progress(*columns, console=self._console, redirect_stdout=False, redirect_stderr=False)
+        self._task = self._stage.add_task(description, total=total)
+        self._stage.start()
+
+    def advance(self, n: int) -> None:
+        if self._stage is not None:
+            self._stage.advance(self._task, n)
+
+    def _end(self) -> None:
+        if self._stage is not None:
+            self._stage.stop()
+            self._stage = None

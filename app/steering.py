@@ -1,0 +1,62 @@
+"""The steered distribution: CoSteer's online learning update in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FTRL:
+    """The five numbers of the paper's follow-the-regularised-leader update (arXiv 2507.04756).
+
+    `steps` is T, `lambda_` the pull towards the remote, `eta` the learning rate; `alpha` and `beta` weigh
+    the two halves of the utility. The defaults are the paper's.
+    """
+
+    steps: int = 20
+    alpha: float = 2.0
+    beta: float = 1.0
+    lambda_: float = 2.0
+    eta: float = 10.0
+
+
+PAPER = FTRL()
+
+
+def strength(ftrl: FTRL = PAPER) -> float:
+    """The one knob c that the five numbers amount to; 1.7832568430850784 for the paper's.
+
+    Every iterate of the update is `log p_R + c * local_delta + const`, so the T steps over a vocabulary
+    are one scalar recursion (arXiv 2507.04756, the update of section 3):
+
+        c_0 = 0,  c_s = (sum_{i<s} (alpha c_i + beta) + c_{s-1} / eta) / (s lambda + 1 / eta)
+    """
+    c = 0.0
+    utilities = 0.0
+    for step in range(1, ftrl.steps + 1):
+        utilities += ftrl.alpha * c + ftrl.beta
+        c = (utilities + c / ftrl.eta) / (step * ftrl.lambda_ + 1 / ftrl.eta)
+    return c
+
+
+def log_softmax(logits: FloatArray) -> FloatArray:
+    """Natural-log probabilities over the last axis; `-inf` stays `-inf`."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    normalised: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return normalised
+
+
+def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray:
+    """The remote's candidates, steered: log pi = log_softmax(log p_R + c * local_delta).
+
+    `logprobs` [K]: the remote's raw log-probabilities of its candidates, in nats. `local_delta` [K]:
+    log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of the same tokens, each from a log-softmax over the local
+    model's whole vocabulary. Returns [K], normalised over the candidates (arXiv 2507.04756, closed form).
+    """
+    return log_softmax(logprobs + c * local_delta)

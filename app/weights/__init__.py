@@ -1,0 +1,26 @@
+"""Model weights: bundles with a pinned checksum, pulled once and kept as transformers folders."""
+
+from app.weights.bundles import BUNDLES, Bundle
+from app.weights.cache import Listing, installed, listing, pull
+from app.weights.errors import ChecksumMismatch, ConversionFailed, NoSource, NotEnoughSpace, SourceFailed
+from app.weights.names import resolve
+from app.weights.sources import SILENT, Folder, Progress, Source
+
+__all__ = [
+    "BUNDLES",
+    "SILENT",
+    "Bundle",
+    "ChecksumMismatch",
+    "ConversionFailed",
+    "Folder",
+    "Listing",
+    "NoSource",
+    "NotEnoughSpace",
+    "Progress",
+    "Source",
+    "SourceFailed",
+    "installed",
+    "listing",
+    "pull",
+    "resolve",
+]
