@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import anyio
 import numpy as np
 import numpy.typing as npt
 
@@ -155,15 +156,19 @@ class _Draft:
         self._error: Exception | None = None
         self._ended = False
         self._news = asyncio.Event()
+        # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and
+        # a connection whose clean-up is cut short stays in the pool for good.
+        self._scope = anyio.CancelScope()
         self._task = asyncio.create_task(self._run(stream))
 
     async def _run(self, stream: AsyncGenerator[Drafted, None]) -> None:
         try:
-            async with aclosing(stream) as positions:
-                async for position in positions:
-                    self.pending.append(position)
-                    self.read += 1
-                    self._news.set()
+            with self._scope:
+                async with aclosing(stream) as positions:
+                    async for position in positions:
+                        self.pending.append(position)
+                        self.read += 1
+                        self._news.set()
         except Exception as error:  # handed on by gather(), in its place in the stream
             self._error = error
         finally:
@@ -183,8 +188,10 @@ class _Draft:
         return bool(self.pending)
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        """End the request; returns once its connection is closed, even when the caller is being cancelled."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])
 
 
 @dataclass

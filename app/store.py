@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -171,7 +171,7 @@ def _profile(session: Session, row: ProfileRow) -> Profile:
 
 
 def _history(session: Session, profile_id: str) -> list[HistoryRow]:
-    query = select(HistoryRow).where(HistoryRow.profile_id == profile_id)
+    query = select(HistoryRow).where(col(HistoryRow.profile_id) == profile_id)
     return list(session.exec(query.order_by(col(HistoryRow.position))))
 
 
@@ -260,7 +260,10 @@ def _private_folder(folder: Path) -> None:
     """Closes a new or empty folder to others; one that holds files is somebody's, and stays as it is."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(folder.iterdir()):
-        folder.chmod(0o700)
+        with suppress(
+            PermissionError
+        ):  # a mounted volume may be another user's; the file is private by itself
+            folder.chmod(0o700)
 
 
 def _private_file(path: Path) -> None:

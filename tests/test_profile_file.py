@@ -1,0 +1,292 @@
+"""A profile file becomes a profile, or every mistake in it is named by line and key, without its values."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ProfileFileError
+from app.profile import HistoryItem, Profile
+from app.profile_file import Key, key_lines, parse_profile, read_profile_file
+
+ISABEL = """\
+id = "isabel"
+name = "Isabel Martinez"
+default = true
+[fields]
+writing_style = "playful"
+"favourite bread" = "rye"
+[[history]]
+title = "Listing"
+text = '''
+about the bay
+'''
+[[history]]
+text = "about the dog"
+"""
+# Two valid lines, so that what follows starts at line 3.
+HEAD = 'id = "a"\nname = "A"\n'
+
+
+def mistakes(source: str | bytes) -> list[str]:
+    """The lines of the message below its first one, or its only one."""
+    with pytest.raises(ProfileFileError) as caught:
+        parse_profile(source if isinstance(source, bytes) else source.encode(), "me.toml")
+    first, *rest = caught.value.message.splitlines()
+    assert first.startswith("me.toml")
+    return [line.strip() for line in rest] or [first]
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "isabel.toml").write_text(ISABEL, encoding="utf-8")
+    assert read_profile_file(tmp_path / "isabel.toml") == Profile(
+        id="isabel",
+        name="Isabel Martinez",
+        fields=(("writing_style", "playful"), ("favourite bread", "rye")),
+        is_default=True,
+        history=(HistoryItem("Listing", "about the bay\n"), HistoryItem("", "about the dog")),
+    )
+
+
+def test_the_smallest_file() -> None:
+    assert parse_profile(HEAD.encode(), "me.toml") == Profile("a", "A")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
+    assert parse_profile(b"\xef\xbb\xbf" + ISABEL.replace("\n", "\r\n").encode(), "me.toml").id == "isabel"
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
+    source = """\
+# A comment, and a blank line.
+
+id = "Not A Slug"
+naem = "Isabel"
+[fields]
+age = 42
+ok = '''
+[fields]
+age = 1
+'''
+"my key" = " "
+default = false
+
+[[history]]
+text = "fine"
+[[history]]
+titel = "x"
+"""
+    assert mistakes(source) == [
+        "line 1, name: missing; expected text in quotes, 1 to 200 characters, not blank",
+        "line 3, id: found other characters; "
+        "expected 1 to 64 lowercase letters, digits, '-' and '_' in quotes, like \"isabel\"",
+        "line 4, naem: unknown key; did you mean name?",
+        "line 6, fields.age: found a number; expected a key and text in quotes, neither of them blank",
+        'line 11, fields."my key": found nothing but blanks; '
+        "expected a key and text in quotes, neither of them blank",
+        "line 12, fields.default: found true or false; "
+        "expected a key and text in quotes, neither of them blank "
+        "(the profile's own default stands above the first line in brackets)",
+        "line 16, history[1].text: missing; expected text in quotes that is not blank",
+        "line 17, history[1].titel: unknown key; did you mean title?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "start"),
+    [
+        ('name = "A"\nid = ""', "line 2, id: found 0 characters; expected 1 to 64"),
+        ('name = "A"\nid = "' + "a" * 65 + '"', "line 2, id: found 65 characters"),
+        ('name = "A"\nid = "isabel\\n"', "line 2, id: found other characters"),
+        ('name = "A"\nid = 7', "line 2, id: found a number"),
+        ('id = "a"\nname = ""', "line 2, name: found nothing but blanks"),
+        (
+            'id = "a"\nname = "' + "é" * 201 + '"',
+            "line 2, name: found 201 characters; expected text in quotes",
+        ),
+        ('id = "a"\nname = "A\\u0000"', "line 2, name: found a NUL character"),
+        (HEAD + 'default = "true"', "line 3, default: found text; expected true or false, without quotes"),
+        (HEAD + "default = 1", "line 3, default: found a number; expected true or false"),
+        (HEAD + 'fields = "x"', "line 3, fields: found text; expected a table [fields]"),
+        (HEAD + '[[fields]]\na = "x"', "line 3, fields: found a list; expected a table [fields]"),
+        (HEAD + "[fields]\na = ['x']", "line 4, fields.a: found a list; expected a key and text"),
+        (HEAD + "[fields]\na = 2024-02-03", "line 4, fields.a: found a date"),
+        (HEAD + "[fields]\na = 10:00:00", "line 4, fields.a: found a time"),
+        (HEAD + "[fields]\na.b = 'x'", "line 4, fields.a: found a table"),
+        (HEAD + "[fields.a]\nb = 'x'", "line 3, fields.a: found a table"),
+        (HEAD + "[fields]\n'' = 'x'", 'line 4, fields."": found nothing but blanks'),
+        (HEAD + '[fields]\n"a\\u0000" = "x"', 'line 4, fields."a\\u0000": found a NUL character'),
+        (
+            HEAD + '[history]\ntext = "x"',
+            "line 3, history: found a table; expected tables, each under a line",
+        ),
+        (
+            HEAD + "history = [\n{text = 'x'},\n3]",
+            "line 3, history[1]: found a number; expected a table under",
+        ),
+        (HEAD + "[[history]]\ntext = ''", "line 4, history[0].text: found nothing but blanks"),
+        (
+            HEAD + "[[history]]\ntext = 'x'\ntitle = []",
+            "line 5, history[0].title: found a list; expected text",
+        ),
+        (
+            HEAD + "[[history]]\ntext = 'x'\nid = 'y'",
+            "line 5, history[0].id: unknown key; known are title, text",
+        ),
+        (HEAD + "[[history]]\ntext = 'x'\n[history.more]", "line 5, history[0].more: unknown key"),
+        (HEAD + "[[histroy]]\n[[histroy]]", "line 3, histroy: unknown key; did you mean history?"),
+        (HEAD + "Fields = 1", "line 3, Fields: unknown key; did you mean fields?"),
+        (HEAD + "zzz = 1", "line 3, zzz: unknown key; known are id, name, default, fields, history"),
+    ],
+)
+def test_each_mistake(source: str, start: str) -> None:
+    (only,) = mistakes(source)
+    assert only.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("source", "start"),
+    [
+        (HEAD + "a = yes", "me.toml, line 3, column 5: not valid TOML: Invalid value."),
+        (HEAD + 'a = "x "y" z"', "me.toml, line 3, column 9: not valid TOML: Expected newline"),
+        (HEAD + "name = 'B'", "me.toml, line 3, column 11: not valid TOML: Cannot overwrite a value."),
+        (HEAD + 'a = """\nx\n\n', "me.toml, line 3: not valid TOML: Unterminated string."),
+        (HEAD + "a = '''\nx ] '\n\n", "me.toml, line 3: not valid TOML"),
+        (HEAD + "a = [\n1,\n", "me.toml, line 3: not valid TOML"),
+        (HEAD + "a =", "me.toml, line 3, column 4: not valid TOML: Invalid value."),
+        (HEAD + "a = " + "9" * 5000, "me.toml, line 3: not valid TOML"),
+        (HEAD + "a = " + "[" * 5000, "me.toml, line 3: not valid TOML: nested too deeply."),
+        (HEAD + "a = '\0'", "me.toml, line 3, column 6: not valid TOML"),
+        (b'id = "a"\nname = "\xff"', "me.toml, line 2: not UTF-8 text; save the file"),
+        (HEAD.encode("utf-16"), "me.toml, line 1: not UTF-8 text"),
+        ("", "me.toml is empty: a profile needs at least"),
+        (" \n\t\r\n", "me.toml is empty"),
+        (b"\xef\xbb\xbf", "me.toml is empty"),
+    ],
+)
+def test_what_is_not_toml(source: str | bytes, start: str) -> None:
+    (only,) = mistakes(source)
+    assert only.startswith(start)
+
+
+def test_a_file_of_comments_misses_its_keys() -> None:
+    assert [line.split(":")[0] for line in mistakes("# nothing\n")] == ["line 1, id", "line 1, name"]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ProfileFileError, match=r"gone\.toml: cannot be read: No such file"):
+        read_profile_file(tmp_path / "gone.toml")
+    with pytest.raises(ProfileFileError, match="cannot be read: Is a directory"):
+        read_profile_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'id = "Maria Secret"',
+        'name = "secret\\u0000"',
+        "[fields]\na = ['secret']\nb = ' '",
+        "[[history]]\ntitle = 3\ntext = ['secret']",
+        '[[history]]\ntext = "secret "quoted" text"',
+        '[[history]]\ntext = """secret',
+    ],
+)
+def test_no_value_is_quoted_even_in_a_traceback(source: str) -> None:
+    with pytest.raises(ProfileFileError) as caught:
+        parse_profile(source.encode(), "me.toml")
+    assert "ecret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_lines_of_keys_in_every_form() -> None:
+    source = """\
+[a.b] # ] [c]
+"x.y" = 1
+'l' . m = { n = 1, "o" = [ { p = 2 } ] } # x = 1
+list = [
+  1, # ]
+  "]", '''
+]
+''',
+]
+  [[ t ]]
+text = \"\"\"a\\
+\\\"\"\" [[t]]
+k = 1\"\"\"\"
+[[t]]
+[t.sub]
+k = "#"
+[[t.deep]]
+[[t.deep]]
+k = '"'
+"""
+    lines = key_lines(source)
+    assert lines == {
+        ("a",): 1,
+        ("a", "b"): 1,
+        ("a", "b", "x.y"): 2,
+        ("a", "b", "l"): 3,
+        ("a", "b", "l", "m"): 3,
+        ("a", "b", "l", "m", "n"): 3,
+        ("a", "b", "l", "m", "o"): 3,
+        ("a", "b", "l", "m", "o", 0): 3,
+        ("a", "b", "l", "m", "o", 0, "p"): 3,
+        ("a", "b", "list"): 4,
+        ("a", "b", "list", 0): 4,
+        ("a", "b", "list", 1): 4,
+        ("a", "b", "list", 2): 4,
+        ("t",): 10,
+        ("t", 0): 10,
+        ("t", 0, "text"): 11,
+        ("t", 1): 14,
+        ("t", 1, "sub"): 15,
+        ("t", 1, "sub", "k"): 16,
+        ("t", 1, "deep"): 17,
+        ("t", 1, "deep", 0): 17,
+        ("t", 1, "deep", 1): 18,
+        ("t", 1, "deep", 1, "k"): 19,
+    }
+
+
+# Pieces that look like the structure of a document when they stand inside a string or a comment.
+noise = st.lists(
+    st.sampled_from(
+        ["x", " ", "#", "[", "]", "{", "}", "=", "'", '"', "[[history]]", "a = 1", "é", "\u2028"]
+    ),
+    max_size=8,
+).map("".join)
+paragraphs = st.lists(noise, max_size=4).map("\n".join)
+values = st.one_of(
+    noise.map(json.dumps),
+    noise.map(lambda text: "'" + text.replace("'", "") + "'"),
+    # A quote before the closing three belongs to the text, and so may one or two of them.
+    st.tuples(paragraphs, st.sampled_from(["", '"', '""'])).map(
+        lambda pair: '"""' + pair[0].replace('"', '\\"') + pair[1] + '"""'
+    ),
+    paragraphs.map(lambda text: "'''" + text.replace("'", "") + "'''"),
+    st.lists(noise.map(json.dumps), max_size=3).map(lambda items: "[ # ]\n" + ",\n".join(items) + "\n]"),
+    noise.map(lambda text: "{ a = " + json.dumps(text) + " }"),
+)
+between = st.lists(noise.map(lambda text: "# " + text), max_size=2).map("".join)
+
+
+@given(st.lists(st.tuples(between, st.booleans(), noise, values), max_size=8))
+def test_lines_of_any_document(statements: list[tuple[str, bool, str, str]]) -> None:
+    source, table, tables = "", "", 0
+    expected: dict[Key, int] = {}
+    for number, (comment, new_table, name, value) in enumerate(statements):
+        source += comment + "\n"
+        if new_table:
+            expected["items", tables] = source.count("\n") + 1
+            table, tables = f"items{tables}", tables + 1
+            source += "[[items]]" + comment + "\n"
+        key = f"{number} {name}"
+        where = ("items", tables - 1, key) if table else (key,)
+        expected[where] = source.count("\n") + 1
+        source += f"{json.dumps(key)} = {value} {comment}\n"
+    found = key_lines(source)
+    assert {key: found[key] for key in expected} == expected

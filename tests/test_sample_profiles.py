@@ -1,0 +1,25 @@
+"""The profiles that `make run` imports are valid, and have what a small model needs to imitate someone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.profile_file import read_profile_file
+
+FILES = sorted((Path(__file__).parent.parent / "profiles").glob("*.toml"))
+
+
+def test_there_are_three() -> None:
+    assert [path.stem for path in FILES] == ["ingrid", "isabel", "walter"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_sample_validates(path: Path) -> None:
+    profile = read_profile_file(path)
+    assert profile.id == path.stem
+    assert not profile.is_default
+    assert {"occupation", "location", "writing_style", "interests"} <= dict(profile.fields).keys()
+    assert 3 <= len(profile.history) <= 5
+    assert all(item.title and 80 <= len(item.text.split()) <= 200 for item in profile.history)
