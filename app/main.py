@@ -20,11 +20,10 @@ from app.store import Store
 from app.weights import SILENT, Progress, resolve
 from app.writer import Tuning, Writer
 
-# An embedded remote drafts on the same processor, so a draft that goes on past a rejection is pure loss.
-EMBEDDED_DRAFT = 8
+# Where both models share a processor, a draft that runs on past a rejection takes time from the other, and a
+# local pass over eight tokens costs little more than over one. Elsewhere the remote's tokens are free.
+SHARED = 8
 REMOTE_DRAFT = 256
-# Where the two models share a processor, one local pass over several tokens costs little more than over one.
-SHARED_VERIFY_BATCH = 8
 
 
 def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
@@ -56,7 +55,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             remote = EmbeddedRemote(
                 local if same else _runner(settings.embedded_model, settings, stack, progress)
             )
-            shared, draft_length = True, EMBEDDED_DRAFT
+            shared = True
         else:
             remote = VLLMRemote(
                 settings.remote_base_url,
@@ -66,8 +65,8 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
                 read_timeout=settings.remote_read_timeout,
             )
             stack.push_async_callback(remote.aclose)
-            shared, draft_length = remote.on_this_machine, REMOTE_DRAFT
-        verify_batch = SHARED_VERIFY_BATCH if shared else 0
+            shared = remote.on_this_machine
+        draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
         tuning = Tuning(
             top_logprobs=settings.top_logprobs,
             max_context_tokens=settings.max_context_tokens,

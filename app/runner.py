@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -91,7 +92,8 @@ class ModelRunner:
         max_model_len: int = 8192,
     ) -> None:
         """Load from a folder or hub id that transformers takes. Raises WeightsError with what to change."""
-        self.name = name or path.rstrip("/").rsplit("/", 1)[-1]
+        # A path says where things lie on this machine; its last part is enough of a name.
+        self.name = Path(name or path).name if Path(name or path).exists() else name or path
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         self._model, positions = _load(path, self.device, self.dtype)
