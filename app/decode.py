@@ -225,8 +225,7 @@ class _Reply:
         seed = self.request.sampling.seed
         if seed is None or not self.generated:
             return seed
-        entropy = [seed & 0xFFFF_FFFF_FFFF_FFFF, len(self.generated)]
-        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0])
+        return int(_rng(seed, len(self.generated)).integers(2**32))
 
     def choose(self, drafted: Drafted, local: npt.NDArray[np.float32]) -> Token:
         """Steer one position and choose. `local` [2, V]: context-aware and context-agnostic logprobs."""
@@ -255,6 +254,16 @@ class _Reply:
         return Token(
             token_id, drafted.token_id, float(logprobs[index]), drafted.candidates, logprobs, finish_reason
         )
+
+
+def _rng(seed: int | None, purpose: int) -> np.random.Generator:
+    """Random numbers that no other purpose of the same seed draws, the remote's own use of it included.
+
+    Were acceptance to reuse the numbers that a draft was drawn with, it would depend on the draft.
+    """
+    if seed is None:
+        return np.random.default_rng()
+    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(purpose,)))
 
 
 def local_delta(local: npt.NDArray[np.float32], ids: IntArray) -> FloatArray:
@@ -312,7 +321,7 @@ async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> Asy
 async def _steered(
     request: Request, remote: RemoteModel, session: LocalSession, stats: Stats
 ) -> AsyncGenerator[Token, None]:
-    reply = _Reply(request, stats, np.random.default_rng(request.sampling.seed))
+    reply = _Reply(request, stats, _rng(request.sampling.seed, 0))
     reply.seen = Seen(prompt=frozenset(request.prompt))
     rows = np.empty((2, 0, 0), np.float32)  # local logprobs of positions first, first + 1, ...
     first = 0

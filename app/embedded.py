@@ -41,7 +41,7 @@ class EmbeddedRemote:
         """Drafted positions, one forward pass each. The same seed and prompt draw the same tokens."""
         if not sampling.greedy:
             sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
-        rng = np.random.default_rng(sampling.seed)
+        rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
         seen = Seen(prompt=frozenset(prompt))
         sequence = list(prompt)
         async with self._runner.cache([sequence]) as cache:

@@ -28,6 +28,15 @@ class KVCache:
         self._active: range = range(rows)
         self._new = 0
 
+    @property
+    def rows(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def length(self) -> int:
+        """Tokens held, over all rows."""
+        return sum(map(len, self.tokens))
+
     def rollback(self, row: int, length: int) -> None:
         """Forget everything of `row` past its first `length` tokens; the buffers stay."""
         del self.tokens[row][length:]
@@ -55,8 +64,8 @@ class KVCache:
         """Append a layer's new keys and values [active, heads, new, head size]; returns all that count."""
         end = max(len(self.tokens[row]) for row in self._active) + self._new
         while layer_idx >= len(self._keys):
-            self._keys.append(keys.new_zeros(len(self.tokens), keys.shape[1], 0, keys.shape[3]))
-            self._values.append(values.new_zeros(len(self.tokens), values.shape[1], 0, values.shape[3]))
+            self._keys.append(keys.new_zeros(self.rows, keys.shape[1], 0, keys.shape[3]))
+            self._values.append(values.new_zeros(self.rows, values.shape[1], 0, values.shape[3]))
         if end > self._keys[layer_idx].shape[2]:
             self._grow(layer_idx, end)
         all_keys, all_values = self._keys[layer_idx], self._values[layer_idx]

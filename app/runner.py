@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,12 +12,12 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F  # noqa: N812
 from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from app.errors import ContextLengthExceeded, WeightsError
 from app.kv_cache import KVCache
 from app.tokenizer import Tokenizer
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PREFILL_CHUNK = 256  # tokens a pass of a long prompt; between two passes another request may go first
@@ -112,22 +111,27 @@ class ModelRunner:
 
     @asynccontextmanager
     async def cache(self, sequences: Sequence[Sequence[int]]) -> AsyncIterator[KVCache]:
-        """Lend the idle cache that shares the longest prefix with `sequences`, one row each, else a new one.
+        """Lend a cache with one row for each of `sequences`: the idle one that saves most, or a new one.
 
-        A pass that still runs when the borrower leaves does no harm: caches change on the worker thread
-        only, and the next borrower's first pass queues behind it.
+        An idle cache is taken over when at least half of what it holds is of use, so that a new
+        conversation does not wipe out another's; at the limit the least recently used one goes. A pass that
+        still runs when the borrower leaves does no harm: caches change on the worker thread only, and the
+        next borrower's first pass queues behind it.
         """
-        fitting = [c for c in self._idle if len(c.tokens) == len(sequences)]
-        best = max(fitting, key=lambda c: _shared(c, sequences), default=None)
-        enough = len(self._idle) >= KEPT_CACHES
-        if best is not None and (enough or _shared(best, sequences) > 0):
-            self._idle.remove(best)
+        fitting = [(cache, _shared(cache, sequences)) for cache in self._idle if cache.rows == len(sequences)]
+        useful = [(cache, shared) for cache, shared in fitting if 2 * shared >= cache.length > 0]
+        if useful:
+            cache, _ = max(useful, key=lambda pair: pair[1])
+        elif fitting and len(self._idle) >= KEPT_CACHES:
+            cache, _ = fitting[0]
         else:
-            best = KVCache(len(sequences))
+            cache = KVCache(len(sequences))
+        if cache in self._idle:
+            self._idle.remove(cache)
         try:
-            yield best
+            yield cache
         finally:
-            self._idle.append(best)
+            self._idle.append(cache)
             del self._idle[:-KEPT_CACHES]
 
     def check_length(self, tokens: int) -> None:
@@ -194,6 +198,8 @@ def _chunks(ids: Sequence[int]) -> list[Sequence[int]]:
 
 
 def _load(path: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, int]:
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller has its own
     try:
         config = AutoConfig.from_pretrained(path)
         windows = set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention"}
@@ -210,6 +216,9 @@ def _load(path: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, int
             f"The model {path} cannot be loaded: {str(error).strip().splitlines()[0]} "
             "Set it to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."
         ) from error
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     model.requires_grad_(False).to(device)
     return model, int(getattr(config, "max_position_embeddings", 1 << 30))
 

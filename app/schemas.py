@@ -5,12 +5,43 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from app.prompts import Message
 from app.sampling import Sampling
 
-Stop = Annotated[str, Field(min_length=1, max_length=1000)]
+
+def _wrong(predicate: str) -> PydanticCustomError:
+    """A mistake in a field, as the predicate of a sentence about it; see api/failures.py."""
+    return PydanticCustomError("costeer", "{predicate}", {"predicate": predicate})
+
+
+def _whole_characters(text: str) -> str:
+    """JSON can escape half of a surrogate pair, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("string_unicode", "lone surrogate") from None
+    return text
+
+
+def _kind(value: object) -> str | None:
+    """The branch of a field that takes one string or a list; without it pydantic reports on both."""
+    return "one" if isinstance(value, str) else "list" if isinstance(value, list) else None
+
+
+Text = Annotated[str, AfterValidator(_whole_characters)]
+StopString = Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
 class _Wire(BaseModel):
@@ -22,21 +53,35 @@ class TextPart(_Wire):
     """A part of a message's content; only text can be steered."""
 
     type: Literal["text"]
-    text: str
+    text: Text
+
+
+Content = Annotated[
+    Annotated[Text, Tag("one")] | Annotated[list[TextPart], Field(min_length=1), Tag("list")],
+    Discriminator(
+        _kind, custom_error_type="costeer", custom_error_message="must be a string or a list of text parts"
+    ),
+]
+Stop = Annotated[
+    Annotated[StopString, Tag("one")] | Annotated[list[StopString], Field(max_length=4), Tag("list")],
+    Discriminator(
+        _kind, custom_error_type="costeer", custom_error_message="must be a string or a list of strings"
+    ),
+]
 
 
 class ChatMessage(_Wire):
     """One message of the conversation. `developer` is OpenAI's newer name for `system`."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[list[TextPart], Field(min_length=1)]
+    content: Content
     name: str | None = None
 
     @field_validator("name")
     @classmethod
     def _no_name(cls, name: str | None) -> None:
         if name is not None:
-            raise ValueError("names are not supported; write who speaks into the content")
+            raise _wrong("is not supported; write who speaks into the content")
 
     def message(self) -> Message:
         """The message as chat templates take it; text parts are joined by line breaks, as vLLM does."""
@@ -55,19 +100,19 @@ class ChatRequest(_Wire):
     Numbers are bounded as OpenAI and vLLM bound them.
     """
 
-    model: str
+    model: Text
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
 
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    stop: Stop | None = None
     n: Literal[1] | None = None
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=-1)] | None = None
+    top_k: Annotated[int, Field(ge=-1, lt=2**31)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -79,23 +124,29 @@ class ChatRequest(_Wire):
     user: str | None = None
     metadata: dict[str, Any] | None = None
 
-    profile: Annotated[str, Field(min_length=1)] | None = None
+    profile: Annotated[Text, Field(min_length=1)] | None = None
     strength: Annotated[float, Field(ge=0, le=4)] | None = None
+
+    @field_validator("stream_options")
+    @classmethod
+    def _only_of_a_stream(cls, options: StreamOptions | None, info: ValidationInfo) -> StreamOptions | None:
+        if options is not None and not info.data.get("stream"):
+            raise _wrong("needs stream: true")
+        return options
+
+    @field_validator("max_completion_tokens")
+    @classmethod
+    def _one_limit(cls, limit: int | None, info: ValidationInfo) -> int | None:
+        if limit and info.data.get("max_tokens") not in {None, limit}:
+            raise _wrong("differs from max_tokens; send one of them")
+        return limit
 
     @field_validator("logit_bias")
     @classmethod
     def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        if bias and not all(key.isascii() and key.isdigit() for key in bias):
-            raise ValueError("keys must be token ids, like {'1234': -100}")
+        if bias and not all(key.isascii() and key.isdigit() and len(key) <= 9 for key in bias):
+            raise _wrong("must have token ids as keys, like {'1234': -100}")
         return bias
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ChatRequest:
-        if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options needs stream: true")
-        if self.max_tokens and self.max_completion_tokens and self.max_tokens != self.max_completion_tokens:
-            raise ValueError("max_tokens and max_completion_tokens differ; send one of them")
-        return self
 
     @property
     def token_limit(self) -> int | None:

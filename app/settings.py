@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 EMBEDDED = "embedded"
+PREFIX = "COSTEER_"
+
+
+class _DotEnv(DotEnvSettingsSource):
+    """A .env file that other programs may use too: names without our prefix are no mistake in it."""
+
+    def __call__(self) -> dict[str, Any]:
+        ours = (PREFIX.lower(), *self.settings_cls.model_fields)
+        return {name: value for name, value in super().__call__().items() if name.startswith(ours)}
 
 
 class Settings(BaseSettings):
-    """Read by main.py and cli.py only; every other part is handed what it needs."""
+    """Read by main.py and cli.py only; every other part is handed what it needs.
+
+    An empty variable is as good as none. An unknown one is a mistake in .env, see also `unknown_names`.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="COSTEER_", env_file=".env", env_file_encoding="utf-8", extra="forbid"
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     # Where it listens.
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
 
     # The remote: "embedded", or a vLLM's OpenAI root such as http://host:8001/v1.
@@ -29,8 +55,8 @@ class Settings(BaseSettings):
     remote_model: str = ""
     remote_api_key: SecretStr = SecretStr("")
     # Seconds to connect, and seconds without a byte, before the remote counts as gone.
-    remote_connect_timeout: Annotated[float, Field(gt=0)] = 5.0
-    remote_read_timeout: Annotated[float, Field(gt=0)] = 120.0
+    remote_connect_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    remote_read_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
 
     # Models in this process: bundle name, hub id or path.
     embedded_model: str = "qwen2.5-coder-0.5b-instruct"
@@ -60,21 +86,63 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_http_url(cls, value: str) -> str:
         value = value.strip().rstrip("/")
-        if value != EMBEDDED and not value.startswith(("http://", "https://")):
+        if value != EMBEDDED and not _is_http(value):
             raise ValueError("must be 'embedded' or start with http:// or https://, like http://host:8001/v1")
         return value
+
+    @field_validator("remote_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().strip()
+        if not (key.isascii() and (key.isprintable())):
+            raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
+        return SecretStr(key)
 
     @field_validator("data_dir", "cache_dir", "weights_dir")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
 
-    @field_validator("weights_dir", "draft_length", "verify_batch", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment, then .env."""
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)  # noqa: S101
+        return init_settings, env_settings, _DotEnv(settings_cls, env_file=dotenv_settings.env_file)
 
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""
         embedded = [self.embedded_model] if self.remote_base_url == EMBEDDED else []
         return list(dict.fromkeys([self.local_model, *embedded]))
+
+
+def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each variable that has our prefix and is no setting.
+
+    Not an error as in .env: others write there too, Kubernetes for one (COSTEER_SERVICE_HOST).
+    """
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known]
+    return [f"{name} is not a setting.{suggestion(name)}" for name in unknown]
+
+
+def suggestion(name: str) -> str:
+    """` Did you mean COSTEER_...?` for a misspelt name, else nothing."""
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jinja2
 from transformers import AutoTokenizer
 
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, WeightsError
 from app.prompts import Message, PrivateMessage
 
 
@@ -16,7 +16,10 @@ class Tokenizer:
     """A transformers tokenizer with its chat template. Safe to call from any thread."""
 
     def __init__(self, path: str, eos_ids: frozenset[int] = frozenset()) -> None:
+        """Load from what transformers takes. Raises WeightsError when there is no chat template."""
         self._tokenizer = AutoTokenizer.from_pretrained(path)
+        if self._tokenizer.chat_template is None:
+            raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
         # The Rust tokenizer borrows its own settings mutably for a moment in each call.
         self._lock = threading.Lock()
         own = self._tokenizer.eos_token_id

@@ -14,11 +14,13 @@ from fastapi import APIRouter, Header, Response
 from sse_starlette import EventSourceResponse
 
 from app.api.deps import PartsDep, choose_profile
+from app.api.failures import unforeseen
 from app.errors import CoSteerError
 from app.schemas import ChatRequest
 from app.writer import Order, Reply
 
-log = logging.getLogger(__name__)
+# At DEBUG it would log every chunk of a reply.
+logging.getLogger("sse_starlette").setLevel(logging.INFO)
 router = APIRouter()
 
 PING_SECONDS = 15
@@ -78,9 +80,7 @@ async def _events(
         yield {"data": orjson.dumps(error.body()).decode()}
         return
     except Exception as error:
-        # The text of an unforeseen error may quote anything, so neither log nor client gets it.
-        log.error("a stream failed with %s", type(error).__name__)
-        yield {"data": orjson.dumps(CoSteerError("The reply failed inside the proxy.").body()).decode()}
+        yield {"data": orjson.dumps(unforeseen(error).body()).decode()}
         return
     if include_usage:
         yield {"data": orjson.dumps({**head, "choices": [], "usage": _usage(reply)}).decode()}

@@ -1,0 +1,332 @@
+"""The draft-and-verify loop on toy models whose distributions are known."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import chisquare
+
+from app.decode import Drafted, RemoteCard, Request, Stats, Token, decode, local_delta
+from app.errors import RemoteError
+from app.prompts import Message, PrivatePrompt
+from app.sampling import Sampling, Seen, distribution, draw, penalise
+from app.steering import FloatArray, log_softmax, steer
+
+VOCABULARY = 12
+EOS = 0
+PROMPT = [3, 1, 4]
+AWARE = PrivatePrompt((9, 9, 3, 1, 4))
+
+
+def toy_logprobs(key: str, generated: Sequence[int]) -> FloatArray:
+    """A fixed distribution for each model and each prefix; the end of text is rare."""
+    rng = np.random.default_rng([*key.encode(), *generated])
+    logits = rng.normal(0.0, 1.5, VOCABULARY)
+    logits[EOS] -= 2.0
+    return log_softmax(logits)
+
+
+@dataclass
+class ToyRemote:
+    """Drafts from toy distributions as a vLLM would, and records what it was handed."""
+
+    fail_after: int | None = None
+    pace: float = 0.0
+    calls: list[tuple[list[int], Sampling, int]] = field(default_factory=list)
+    open: int = 0
+
+    async def card(self) -> RemoteCard:
+        return RemoteCard("toy", 1000)
+
+    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+        return PROMPT
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        return []
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        self.calls.append((list(prompt), sampling, max_tokens))
+        rng = np.random.default_rng(sampling.seed)
+        generated = list(prompt[len(PROMPT) :])
+        seen = Seen(prompt=frozenset(prompt))
+        self.open += 1
+        try:
+            for count in range(max_tokens):
+                await asyncio.sleep(self.pace)
+                if count == self.fail_after:
+                    raise RemoteError("gone")
+                logprobs = toy_logprobs("remote", generated)
+                probs = distribution(penalise(logprobs, np.arange(VOCABULARY), sampling, seen), sampling)
+                token = draw(probs, rng)
+                top = np.argsort(-logprobs, kind="stable")[:top_logprobs]
+                ids = np.concatenate(([token], top[top != token]))
+                yield Drafted(token, ids, logprobs[ids], ends=token == EOS)
+                if token == EOS:
+                    return
+                generated.append(token)
+                seen.add(token)
+        finally:
+            self.open -= 1
+
+
+@dataclass
+class ToyLocal:
+    """Two contexts with toy distributions; counts passes and the tokens of each."""
+
+    passes: list[int] = field(default_factory=list)
+    open: int = 0
+
+    @asynccontextmanager
+    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator["ToyLocal"]:
+        assert (aware, agnostic) == (AWARE, PROMPT)
+        self.open += 1
+        try:
+            yield self
+        finally:
+            self.open -= 1
+
+    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        await asyncio.sleep(0)
+        self.passes.append(len(generated) - first + 1)
+        rows = [
+            [toy_logprobs(key, generated[:at]) for at in range(first, len(generated) + 1)]
+            for key in ("aware", "agnostic")
+        ]
+        return np.array(rows, np.float32)
+
+
+def request(**changes: object) -> Request:
+    base = Request(
+        prompt=PROMPT,
+        sampling=Sampling(temperature=0.0),
+        max_tokens=40,
+        eos_ids=frozenset({EOS}),
+        aware=AWARE,
+        agnostic=PROMPT,
+        strength=0.8,
+        top_logprobs=6,
+        draft_length=16,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+async def run(
+    wanted: Request, remote: ToyRemote | None = None, local: ToyLocal | None = None
+) -> tuple[list[Token], Stats]:
+    stats = Stats()
+    tokens = decode(wanted, remote=remote or ToyRemote(), local=local or ToyLocal(), stats=stats)
+    return [token async for token in tokens], stats
+
+
+def ids(tokens: list[Token]) -> list[int]:
+    return [token.token_id for token in tokens]
+
+
+def greedy_reference(strength: float, top: int, length: int) -> list[int]:
+    """One position at a time, straight from the definition."""
+    generated: list[int] = []
+    while len(generated) < length and (not generated or generated[-1] != EOS):
+        remote = toy_logprobs("remote", generated)
+        candidates = np.argsort(-remote, kind="stable")[:top]
+        delta = toy_logprobs("aware", generated) - toy_logprobs("agnostic", generated)
+        steered = steer(remote[candidates], delta[candidates], strength)
+        generated.append(int(candidates[np.argmax(steered)]))
+    return generated
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.8, 1.78])
+@pytest.mark.parametrize("verify_batch", [0, 1, 3, 100])
+@pytest.mark.parametrize("draft_length", [1, 2, 4, 16, 64])
+async def test_greedy_text_is_the_definition_at_any_draft_length(
+    strength: float, draft_length: int, verify_batch: int
+) -> None:
+    wanted = request(strength=strength, draft_length=draft_length, verify_batch=verify_batch)
+    tokens, stats = await run(wanted)
+    assert ids(tokens) == greedy_reference(strength, 6, 40)
+    assert stats.changed > 0  # else nothing was tested
+
+
+async def test_long_drafts_need_fewer_requests_and_gathering_fewer_passes() -> None:
+    _, single = await run(request(draft_length=1))
+    _, eager = await run(request(draft_length=16))
+    _, gathered = await run(request(draft_length=16, verify_batch=8))
+    assert single.remote_requests == single.tokens
+    assert eager.remote_requests < single.remote_requests
+    assert gathered.local_passes < eager.local_passes
+
+
+async def test_requests_go_on_from_everything_accepted_and_from_nothing_else() -> None:
+    remote = ToyRemote()
+    tokens, _ = await run(request(draft_length=4), remote)
+    for prompt, _, max_tokens in remote.calls:
+        assert prompt == [*PROMPT, *ids(tokens)[: len(prompt) - len(PROMPT)]]
+        assert max_tokens <= 4
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 7])
+async def test_max_tokens_ends_the_reply_with_length(max_tokens: int) -> None:
+    tokens, stats = await run(request(max_tokens=max_tokens, draft_length=5))
+    assert len(tokens) == max_tokens == stats.tokens
+    assert [token.finish_reason for token in tokens] == [None] * (max_tokens - 1) + ["length"]
+
+
+async def test_an_end_token_ends_the_reply_whoever_proposes_it() -> None:
+    ends = set()
+    for seed in range(60):
+        tokens, _ = await run(request(sampling=Sampling(seed=seed), max_tokens=200))
+        if tokens[-1].token_id == EOS:
+            assert tokens[-1].finish_reason == "stop"
+            ends.add(tokens[-1].drafted_id == EOS)
+        assert EOS not in ids(tokens)[:-1]
+    assert ends == {True, False}
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(temperature=0.0), Sampling(seed=5), Sampling(0.7, 0.8, seed=9)]
+)
+async def test_strength_zero_is_the_remotes_own_text_in_one_request(sampling: Sampling) -> None:
+    remote = ToyRemote()
+    tokens, stats = await run(request(strength=0.0, sampling=sampling), remote)
+    own = remote.draft(PROMPT, sampling=sampling, top_logprobs=6, max_tokens=40)
+    assert ids(tokens) == [position.token_id async for position in own]
+    assert (stats.remote_requests, stats.changed, stats.local_passes) == (1, 0, 0)
+
+
+async def test_no_private_prompt_is_no_steering() -> None:
+    plain, _ = await run(request(strength=0.0))
+    assert ids((await run(request(aware=None, agnostic=None)))[0]) == ids(plain)
+
+
+async def test_a_local_model_that_says_the_same_twice_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampling = Sampling(temperature=0.9, top_p=0.9, top_k=5, min_p=0.02, seed=11)
+    plain, _ = await run(request(strength=0.0, sampling=sampling, max_tokens=16))
+
+    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        return np.full((2, len(generated) - first + 1, VOCABULARY), -np.log(VOCABULARY), np.float32)
+
+    monkeypatch.setattr(ToyLocal, "score", flat)
+    steered, stats = await run(request(sampling=sampling, max_tokens=16))
+    assert (ids(steered), stats.changed) == (ids(plain), 0)
+
+
+async def test_the_same_seed_gives_the_same_text_and_another_another() -> None:
+    texts = [ids((await run(request(sampling=Sampling(seed=seed))))[0]) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+async def test_later_requests_draw_with_other_seeds_than_the_first() -> None:
+    remote = ToyRemote()
+    await run(request(sampling=Sampling(seed=3), draft_length=1), remote)
+    seeds = [sampling.seed for _, sampling, _ in remote.calls]
+    assert seeds[0] == 3
+    assert len(set(seeds)) == len(seeds) > 2
+
+
+SAMPLINGS = {
+    "plain": Sampling(),
+    "truncated": Sampling(temperature=0.8, top_p=0.85, min_p=0.03),
+    "top_k": Sampling(temperature=1.3, top_k=3),
+    "penalised": Sampling(repetition_penalty=1.4, presence_penalty=0.5, logit_bias={5: 1.5, 2: -100}),
+}
+
+
+@pytest.mark.parametrize("draft_length", [1, 4])
+@pytest.mark.parametrize("name", SAMPLINGS)
+async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(name: str, draft_length: int) -> None:
+    """Two positions together, so that what the loop does after an acceptance and a rejection is both seen."""
+    draws = 2500
+    expected = np.zeros((VOCABULARY, VOCABULARY))
+    sampling = SAMPLINGS[name]
+    wanted = request(max_tokens=2, draft_length=draft_length, eos_ids=frozenset())
+
+    def target(generated: list[int]) -> FloatArray:
+        remote = toy_logprobs("remote", generated)
+        top = np.argsort(-remote, kind="stable")[:6]
+        delta = (toy_logprobs("aware", generated) - toy_logprobs("agnostic", generated))[top]
+        seen = Seen(frozenset(PROMPT))
+        for token in generated:
+            seen.add(token)
+        probs = np.zeros(VOCABULARY)
+        probs[top] = distribution(
+            penalise(steer(remote[top], delta, wanted.strength), top, sampling, seen), sampling
+        )
+        return probs
+
+    first = target([])
+    for token in np.flatnonzero(first):
+        expected[token] = first[token] * target([int(token)])
+    counts = np.zeros_like(expected)
+    remote, local = ToyRemote(), ToyLocal()
+    for seed in range(draws):
+        tokens, _ = await run(replace(wanted, sampling=replace(sampling, seed=seed)), remote, local)
+        # A reply that the remote itself ends has one token; the rest of that row is not reached.
+        if tokens[0].token_id != EOS:
+            counts[tokens[0].token_id, tokens[1].token_id] += 1
+    expected[EOS] = 0
+    assert not counts[expected == 0].any()
+    likely = expected * draws >= 5
+    observed = np.append(counts[likely], counts[~likely].sum())
+    wished = np.append(expected[likely], expected[~likely].sum())
+    if wished[-1] == 0:
+        observed, wished = observed[:-1], wished[:-1]
+    assert chisquare(observed, wished / wished.sum() * observed.sum()).pvalue > 0.001
+
+
+async def test_an_error_comes_after_everything_before_it_was_used() -> None:
+    complete, _ = await run(request())
+    stats, got = Stats(), []
+    with pytest.raises(RemoteError, match="gone"):
+        tokens = decode(request(), remote=ToyRemote(fail_after=2), local=ToyLocal(), stats=stats)
+        async for token in tokens:
+            got += [token.token_id]
+    assert got
+    assert got == ids(complete)[: len(got)]
+
+
+async def test_a_remote_that_drafts_nothing_is_an_error_and_no_endless_loop() -> None:
+    with pytest.raises(RemoteError, match="without drafting"):
+        await run(request(draft_length=0))
+
+
+async def test_leaving_early_frees_the_remote_and_the_local_model() -> None:
+    remote, local = ToyRemote(), ToyLocal()
+    async with aclosing(decode(request(), remote=remote, local=local, stats=Stats())) as tokens:
+        await anext(tokens)
+        assert local.open == 1
+    assert (remote.open, local.open) == (0, 0)
+
+
+async def test_cancelling_frees_the_remote_and_the_local_model() -> None:
+    remote, local = ToyRemote(pace=0.01), ToyLocal()
+    task = asyncio.create_task(run(request(), remote, local))
+    await asyncio.sleep(0.03)
+    assert (remote.open, local.open) == (1, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (remote.open, local.open) == (0, 0)
+
+
+def test_tokens_past_the_local_vocabulary_are_not_steered() -> None:
+    local = np.log(np.array([[0.9, 0.1], [0.5, 0.5]], np.float32))
+    delta = local_delta(local, np.array([1, 5, 0]))
+    np.testing.assert_allclose(delta, [np.log(0.2), 0.0, np.log(1.8)], rtol=1e-5)
+
+
+async def test_the_reported_logprob_is_of_the_steered_distribution() -> None:
+    tokens, _ = await run(request())
+    for at, token in enumerate(tokens):
+        before = ids(tokens)[:at]
+        delta = toy_logprobs("aware", before) - toy_logprobs("agnostic", before)
+        steered = steer(toy_logprobs("remote", before)[token.candidates], delta[token.candidates], 0.8)
+        index = token.candidates.tolist().index(token.token_id)
+        assert token.logprob == pytest.approx(steered[index], abs=1e-5)
+        np.testing.assert_allclose(token.logprobs, steered, atol=1e-5)
