@@ -15,10 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
-import app.store
+import app.database
+from app.database import DATABASE, MIGRATIONS
 from app.errors import StoreError
 from app.profile import HistoryItem, Profile
-from app.store import DATABASE, MIGRATIONS, Store
+from app.store import Store
 
 ISABEL = Profile("isabel", "Isabel", (("b", "1"), ("a", "2")), True, (HistoryItem("", "about the bay"),))
 
@@ -36,7 +37,7 @@ def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddMigrati
             "import sqlalchemy as sa\nfrom alembic import op\nrevision = '9999'\ndown_revision = '0001'\n"
             f"def upgrade():\n    {body}\n"
         )
-        monkeypatch.setattr(app.store, "MIGRATIONS", folder)
+        monkeypatch.setattr(app.database, "MIGRATIONS", folder)
 
     return add
 

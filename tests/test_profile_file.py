@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.errors import ProfileFileError
 from app.profile import HistoryItem, Profile
-from app.profile_file import Key, key_lines, parse_profile, read_profile_file
+from app.profile_file import parse_profile, read_profile_file
+from app.toml_lines import Key, key_lines
 
 ISABEL = """\
 id = "isabel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -22,9 +23,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
+from app.database import DATABASE
 from app.errors import ProfileNotFound, StoreError
 from app.profile import HistoryItem, Profile
-from app.store import DATABASE, Store
+from app.store import Store
 from app.tables import HistoryRow, ProfileRow
 
 ISABEL = Profile(
@@ -282,9 +284,11 @@ def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # permissions would not stop the tests of a root user
     with pytest.raises(StoreError, match="Permission denied; set COSTEER_DATA_DIR"):
         Store.open(tmp_path)
 
