@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from app import __version__, weights
-from app.errors import CoSteerError
+from app.errors import CoSteerError, ProfileFileError
+from app.listener import listen
 from app.profile_file import read_profile_file
 from app.progress import RichProgress
-from app.settings import Settings
+from app.settings import PREFIX, Settings, suggestion, unknown_names
 from app.store import Store
 
 app = typer.Typer(
@@ -37,19 +39,25 @@ err = Console(stderr=True)
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks one.  [default: 8000]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless set.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 8000 unless set, 0 picks one.", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Serve the OpenAI API on this machine."""
     with _mistakes_named():
         settings = _settings(host=host, port=port)
-        # Before the event loop runs, so that Ctrl-C ends a download at once.
-        _pull(settings.model_names(), settings)
-        # Imported here: torch takes seconds, and no other command needs it.
-        from app.server import serve as run  # noqa: PLC0415
-
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        asyncio.run(run(settings, out))
+        # As Ctrl-C does, it should close what is open, a download's pip among it, and not just kill.
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        # The port first: a taken one should be said before minutes of downloading.
+        with listen(settings.host, settings.port) as listener:
+            # Before the event loop runs, so that Ctrl-C ends a download at once.
+            _pull(settings.model_names(), settings)
+            # Imported here: torch takes seconds, and no other command needs it.
+            from app.server import serve as run  # noqa: PLC0415
+
+            asyncio.run(run(settings, listener, out))
 
 
 @models_app.command("list")
@@ -90,13 +98,19 @@ def profiles_list() -> None:
 @profiles_app.command("import")
 def profiles_import(
     files: Annotated[list[Path], typer.Argument(help="Profile files (TOML).", metavar="FILE...")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave profiles as they are that exist.")] = False,
 ) -> None:
     """Import profile files; one with the same id is replaced. Nothing is stored if any file is wrong."""
     with _mistakes_named():
         profiles = [read_profile_file(path) for path in files]
+        for number, profile in enumerate(profiles):
+            if profile.id in {earlier.id for earlier in profiles[:number]}:
+                raise ProfileFileError(f"{files[number]}: an earlier file has the id {profile.id!r} already")
         with Store.open(_settings().data_dir) as store:
+            known = {profile.id for profile in store.profiles()} if keep else set()
             for profile in profiles:
-                out.print(f"profile {profile.id}: {store.put(profile)}", markup=False, highlight=False)
+                change = "kept" if profile.id in known else store.put(profile)
+                out.print(f"profile {profile.id}: {change}", markup=False, highlight=False)
 
 
 @app.command()
@@ -116,7 +130,12 @@ def _pull(names: Sequence[str], settings: Settings) -> dict[str, str]:
 
 
 def _settings(**given: object) -> Settings:
-    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    for sentence in unknown_names():
+        _say(f"warning: {sentence}")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CoSteerError(f".env cannot be read as UTF-8 text: {error}") from error
 
 
 @contextmanager
@@ -128,16 +147,23 @@ def _mistakes_named() -> Iterator[None]:
         _fail(error.message)
     except ValidationError as error:
         for problem in error.errors(include_input=False):
-            name = "COSTEER_" + "_".join(map(str, problem["loc"])).upper().removeprefix("COSTEER_")
-            err.print(f"{name}: {problem['msg']}", markup=False, highlight=False, soft_wrap=True)
+            name = PREFIX + str(problem["loc"][0]).upper()
+            if problem["type"] == "extra_forbidden":
+                _say(f"{name} is not a setting.{suggestion(name)}")
+            else:
+                _say(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         _fail("Correct these settings in the environment or in .env; .env.example lists them all.")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _fail(message: str) -> None:
-    err.print(f"error: {message}", markup=False, highlight=False, soft_wrap=True)
+    _say(f"error: {message}")
     sys.exit(1)
+
+
+def _say(message: str) -> None:
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -8,68 +8,19 @@ and the accepted ones are ever handed to the remote.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import anyio
 import numpy as np
 import numpy.typing as npt
 
+from app.draft import MIN_TEMPERATURE, Draft, Drafted, RemoteModel
 from app.errors import RemoteError
-from app.prompts import Message, PrivatePrompt
+from app.prompts import PrivatePrompt
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.steering import FloatArray, IntArray, log_softmax, steer
-
-# vLLM draws as if the temperature were no lower than this unless it is zero (vllm 0.32, SamplingParams).
-MIN_TEMPERATURE = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Drafted:
-    """One position of the remote's draft.
-
-    `candidates` [K] are token ids and `logprobs` [K] their raw log-probabilities in nats, before any
-    temperature; the drafted token is among them. `ends` marks the remote's own end of the reply.
-    """
-
-    token_id: int
-    candidates: IntArray
-    logprobs: FloatArray
-    ends: bool = False
-
-
-@dataclass(frozen=True)
-class RemoteCard:
-    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid."""
-
-    id: str
-    max_model_len: int | None
-
-
-class RemoteModel(Protocol):
-    """A model that drafts. It is handed the public conversation, accepted tokens, and nothing else."""
-
-    async def card(self) -> RemoteCard:
-        """The model in use."""
-        ...
-
-    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the public conversation, open for the assistant's reply."""
-        ...
-
-    async def tokenize_text(self, text: str) -> list[int]:
-        """Token ids of plain text, with no special tokens."""
-        ...
-
-    def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
-        """Drafted positions as they arrive, at most `max_tokens`; closing the iterator ends the request."""
-        ...
 
 
 class LocalSession(Protocol):
@@ -145,53 +96,6 @@ class Stats:
     def acceptance(self) -> float:
         """The share of emitted tokens that were the remote's own draft."""
         return 1.0 - self.changed / self.tokens if self.tokens else 1.0
-
-
-class _Draft:
-    """One remote request, read in the background so that the local model can work meanwhile."""
-
-    def __init__(self, stream: AsyncGenerator[Drafted, None]) -> None:
-        self.pending: deque[Drafted] = deque()
-        self.read = 0
-        self._error: Exception | None = None
-        self._ended = False
-        self._news = asyncio.Event()
-        # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and
-        # a connection whose clean-up is cut short stays in the pool for good.
-        self._scope = anyio.CancelScope()
-        self._task = asyncio.create_task(self._run(stream))
-
-    async def _run(self, stream: AsyncGenerator[Drafted, None]) -> None:
-        try:
-            with self._scope:
-                async with aclosing(stream) as positions:
-                    async for position in positions:
-                        self.pending.append(position)
-                        self.read += 1
-                        self._news.set()
-        except Exception as error:  # handed on by gather(), in its place in the stream
-            self._error = error
-        finally:
-            self._ended = True
-            self._news.set()
-
-    async def gather(self, count: int) -> bool:
-        """Wait until `count` positions are pending or the stream has ended; False when none are left.
-
-        An error of the remote is raised only once everything that came before it has been used.
-        """
-        while len(self.pending) < count and not self._ended:
-            self._news.clear()
-            await self._news.wait()
-        if not self.pending and self._error is not None:
-            raise self._error
-        return bool(self.pending)
-
-    async def close(self) -> None:
-        """End the request; returns once its connection is closed, even when the caller is being cancelled."""
-        self._scope.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([self._task])
 
 
 @dataclass
@@ -327,7 +231,7 @@ async def _steered(
     first = 0
     while True:
         stats.remote_requests += 1
-        draft = _Draft(
+        draft = Draft(
             remote.draft(
                 [*request.prompt, *reply.generated],
                 sampling=reply.draft_sampling(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.decode import MIN_TEMPERATURE, Drafted, RemoteCard
+from app.draft import MIN_TEMPERATURE, Drafted, RemoteCard
 from app.prompts import Message
 from app.runner import ModelRunner
 from app.sampling import Sampling, Seen, distribution, draw, penalise

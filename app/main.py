@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api import chat, failures, system
 from app.api.deps import Parts
-from app.decode import RemoteModel
+from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
 from app.local import LocalModel
 from app.remote import VLLMRemote

@@ -49,8 +49,9 @@ def describe(profile: Profile, history: Sequence[HistoryItem]) -> str:
 def fit(profile: Profile, max_tokens: int, count: Callable[[str], int]) -> str:
     """The private text within `max_tokens`, as `count` measures them.
 
-    History is in order of relevance and gives way first: items are taken until the next one does not fit.
-    Then whole fields go, from the last. Nothing is cut in half. Empty when not even one field fits.
+    History is in order of relevance and gives way first: items are taken until the next one does not fit,
+    past those too long to be the first. Then whole fields go, from the last. Nothing is cut in half. Empty
+    when not even one field fits.
     """
     if count(describe(profile, ())) > max_tokens:
         for kept_fields in range(len(profile.fields) - 1, 0, -1):

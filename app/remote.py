@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import httpx
 import numpy as np
 import orjson
 
-from app.decode import Drafted, RemoteCard
+from app.draft import Drafted, RemoteCard
 from app.errors import (
     ContextLengthExceeded,
     ModelNotFound,
@@ -61,7 +62,10 @@ class VLLMRemote:
     def on_this_machine(self) -> bool:
         """Whether the remote runs here and so shares the processor with the local model."""
         host = urlsplit(self._base_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     async def card(self) -> RemoteCard:
         """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""
@@ -95,9 +99,12 @@ class VLLMRemote:
         self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[Drafted, None]:
         """Drafted positions as they arrive; closing the iterator closes the connection, and vLLM aborts."""
+        ids = list(prompt)
+        if not all(isinstance(token_id, int) for token_id in ids):
+            raise TypeError("only token ids of the public prompt go to the remote")
         body = {
             "model": (await self.card()).id,
-            "prompt": list(prompt),
+            "prompt": ids,
             "max_tokens": max_tokens,
             "logprobs": top_logprobs,
             "stream": True,
@@ -131,8 +138,8 @@ class VLLMRemote:
     ) -> AsyncIterator[httpx.Response]:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        request = self._client.build_request(method, url, content=content, headers=headers)
         with _map_errors():
+            request = self._client.build_request(method, url, content=content, headers=headers)
             try:
                 response = await self._client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
@@ -217,7 +224,7 @@ def _map_errors() -> Iterator[None]:
     """httpx's exceptions and malformed answers, as ours. Messages never quote what was sent."""
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise RemoteUnavailable(
             "The remote cannot be reached. Start it, or correct COSTEER_REMOTE_BASE_URL."
         ) from error
@@ -225,7 +232,7 @@ def _map_errors() -> Iterator[None]:
         raise RemoteTimeout(
             "The remote sent nothing for too long. Try again, or raise COSTEER_REMOTE_READ_TIMEOUT."
         ) from error
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise RemoteError(
             f"The connection to the remote broke ({type(error).__name__}). Try again."
         ) from error
@@ -266,7 +273,13 @@ def _known_error(status: int, message: str, param: str | None) -> Exception | No
     """The refusals that we can say more about than the remote does."""
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         return RemoteError(
-            "The remote refuses our API key. Set COSTEER_REMOTE_API_KEY.", code="remote_unauthorized"
+            f"The remote does not let us in: {message}. Set COSTEER_REMOTE_API_KEY.",
+            code="remote_unauthorized",
+        )
+    if httpx.codes.is_redirect(status):
+        return RemoteError(
+            "The remote answers from another address, and redirects are not followed. "
+            "Set COSTEER_REMOTE_BASE_URL to that address."
         )
     if status == httpx.codes.NOT_FOUND:
         if param == "model":

@@ -41,7 +41,7 @@ def _kind(value: object) -> str | None:
 
 
 Text = Annotated[str, AfterValidator(_whole_characters)]
-StopString = Annotated[Text, Field(min_length=1, max_length=1000)]
+StopString = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_whole_characters)]
 
 
 class _Wire(BaseModel):
@@ -124,7 +124,7 @@ class ChatRequest(_Wire):
     user: str | None = None
     metadata: dict[str, Any] | None = None
 
-    profile: Annotated[Text, Field(min_length=1)] | None = None
+    profile: Annotated[str, Field(min_length=1), AfterValidator(_whole_characters)] | None = None
     strength: Annotated[float, Field(ge=0, le=4)] | None = None
 
     @field_validator("stream_options")

@@ -6,28 +6,15 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
-
-
-class _DotEnv(DotEnvSettingsSource):
-    """A .env file that other programs may use too: names without our prefix are no mistake in it."""
-
-    def __call__(self) -> dict[str, Any]:
-        ours = (PREFIX.lower(), *self.settings_cls.model_fields)
-        return {name: value for name, value in super().__call__().items() if name.startswith(ours)}
 
 
 class Settings(BaseSettings):
@@ -42,6 +29,7 @@ class Settings(BaseSettings):
         env_file=".env",
         env_file_encoding="utf-8-sig",
         extra="forbid",
+        dotenv_filtering="match_prefix",  # other programs may keep theirs in the same .env
         hide_input_in_errors=True,
     )
 
@@ -94,27 +82,17 @@ class Settings(BaseSettings):
     @classmethod
     def _fits_a_header(cls, value: SecretStr) -> SecretStr:
         key = value.get_secret_value().strip()
-        if not (key.isascii() and (key.isprintable())):
+        if not (key.isascii() and key.isprintable()):
             raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
         return SecretStr(key)
 
     @field_validator("data_dir", "cache_dir", "weights_dir")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value is not None else None
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given in code, then the environment, then .env."""
-        assert isinstance(dotenv_settings, DotEnvSettingsSource)  # noqa: S101
-        return init_settings, env_settings, _DotEnv(settings_cls, env_file=dotenv_settings.env_file)
+        try:
+            return value.expanduser() if value is not None else None
+        except RuntimeError as error:  # ~nobody
+            raise ValueError("starts with ~ and a user that there is none of") from error
 
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""

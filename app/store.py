@@ -124,7 +124,7 @@ def _row(session: Session, profile_id: str) -> ProfileRow:
     row = session.get(ProfileRow, profile_id)
     if row is None:
         raise ProfileNotFound(
-            f"there is no profile {profile_id[:64]!r}; `costeer profiles list` shows those there are"
+            f"There is no profile {profile_id[:64]!r}. `costeer profiles list` shows those that exist."
         )
     return row
 

@@ -8,7 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from app.alignment import PROBES, first_difference
-from app.decode import LocalModel, RemoteCard, RemoteModel, Request, Stats, Token, decode
+from app.decode import LocalModel, Request, Stats, Token, decode
+from app.draft import RemoteCard, RemoteModel
 from app.errors import ContextLengthExceeded, ModelNotFound, TokenizerMismatch
 from app.profile import Profile
 from app.prompts import Message, PrivatePrompt, context_aware, fit

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import chisquare
 
-from app.decode import Drafted, RemoteCard, Request, Stats, Token, decode, local_delta
+from app.decode import Request, Stats, Token, decode, local_delta
+from app.draft import Drafted, RemoteCard
 from app.errors import RemoteError
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise

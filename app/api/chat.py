@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
+import anyio
 import orjson
 from fastapi import APIRouter, Header, Response
 from sse_starlette import EventSourceResponse
 
 from app.api.deps import PartsDep, choose_profile
-from app.api.failures import unforeseen
+from app.api.failures import shutting_down, unforeseen
 from app.errors import CoSteerError
 from app.schemas import ChatRequest
 from app.writer import Order, Reply
@@ -24,6 +25,8 @@ logging.getLogger("sse_starlette").setLevel(logging.INFO)
 router = APIRouter()
 
 PING_SECONDS = 15
+# After a signal a stream ends with its next piece; one that waits for the remote is cut off after these.
+STALLED_SECONDS = 5
 
 
 @router.post("/v1/chat/completions")
@@ -46,7 +49,14 @@ async def chat_completions(
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": body.model}
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
-        return EventSourceResponse(_events(reply, head, include_usage=usage), sep="\n", ping=PING_SECONDS)
+        closing = anyio.Event()
+        return EventSourceResponse(
+            _events(reply, head, closing, include_usage=usage),
+            sep="\n",
+            ping=PING_SECONDS,
+            shutdown_event=closing,
+            shutdown_grace_period=STALLED_SECONDS,
+        )
     return Response(orjson.dumps(await _whole(reply, head)), media_type="application/json")
 
 
@@ -62,7 +72,7 @@ async def _whole(reply: Reply, head: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _events(
-    reply: Reply, head: dict[str, Any], *, include_usage: bool
+    reply: Reply, head: dict[str, Any], closing: anyio.Event, *, include_usage: bool
 ) -> AsyncGenerator[dict[str, str], None]:
     """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
     head = {**head, "object": "chat.completion.chunk"}
@@ -76,6 +86,8 @@ async def _events(
                     yield _chunk(head, {"content": piece.text}, None)
                 if piece.finish_reason is not None:
                     yield _chunk(head, {}, piece.finish_reason)
+                elif closing.is_set():
+                    raise shutting_down()
     except CoSteerError as error:
         yield {"data": orjson.dumps(error.body()).decode()}
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Mapping
@@ -51,11 +52,15 @@ def install(app: FastAPI) -> None:
 
 
 def unforeseen(error: Exception) -> CoSteerError:
-    """What a client is told of a bug. The log gets its place; its text may quote anything, so none gets it."""
+    """What a client is told of a bug. The log gets its place, and none its text, which may quote anything."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
     log.error("a request failed with %s at %s", type(error).__name__, place)
     return CoSteerError("The request failed inside the proxy; its log says where.")
+
+
+def shutting_down() -> CoSteerError:
+    return CoSteerError("The proxy is shutting down. Ask again once it is back.", status=503)
 
 
 class _LastResort:
@@ -74,10 +79,13 @@ class _LastResort:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:
-            answer = _answer(unforeseen(error))
-            if not started:
-                await answer(scope, receive, send)
+            return
+        except asyncio.CancelledError:  # by the server alone, once its grace for open requests is over
+            error = shutting_down()
+        except Exception as bug:
+            error = unforeseen(bug)
+        if not started:
+            await _answer(error)(scope, receive, send)
 
 
 def _answer(error: CoSteerError) -> JSONResponse:

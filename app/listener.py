@@ -1,0 +1,20 @@
+"""The port that is served on, taken before anything that takes long."""
+
+from __future__ import annotations
+
+import socket
+
+from app.errors import CoSteerError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises CoSteerError with what to change."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise CoSteerError(
+            f"Cannot listen on {host} port {port}: {reason}. "
+            "Choose another with --host and --port, or COSTEER_HOST and COSTEER_PORT."
+        ) from error

@@ -1,0 +1,106 @@
+"""The proxy over fake models: in this process, and on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fakes import JOINED, LOUD, FakeLocal, FakeRemote, FakeTokenizer
+from fastapi import FastAPI
+
+from app.api.deps import Parts
+from app.main import create_app
+from app.settings import Settings
+from app.store import Store
+from app.writer import Tuning, Writer
+
+
+@dataclass
+class Proxy:
+    """The application, a client to it, and the fakes behind it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    remote: FakeRemote
+    local: FakeLocal
+    store: Store
+
+    async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+        """POST a valid, greedy request with `fields` changed; None removes one."""
+        body = {
+            "model": "fake-model",
+            "messages": [{"role": "user", "content": "Say hello."}],
+            "temperature": 0,
+            **fields,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        return await self.client.post("/v1/chat/completions", json=body, headers=headers)
+
+    async def text(self, **fields: Any) -> str:
+        response = await self.chat(**fields)
+        assert response.status_code == 200, response.text
+        content: str = response.json()["choices"][0]["message"]["content"]
+        return content
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No setting from this shell or from the .env of this folder; gives the empty working folder."""
+    for name in list(os.environ):
+        if name.upper().startswith("COSTEER_"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "working"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def tuning() -> Tuning:
+    return Tuning(max_model_len=8192, draft_length=6)
+
+
+@pytest.fixture
+async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> AsyncIterator[Proxy]:
+    remote, local = FakeRemote(), FakeLocal()
+    with Store.open(tmp_path / "data") as store:
+        store.put(LOUD)
+        store.put(JOINED)
+        parts = Parts(Writer(remote, local, FakeTokenizer(), tuning), store, strength=0.5)
+        app = create_app(Settings(), parts)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://proxy") as client,
+        ):
+            yield Proxy(app, client, remote, local, store)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals stay pytest's."""
+        yield
+
+
+@pytest.fixture
+async def base_url(proxy: Proxy) -> AsyncIterator[str]:
+    """The same proxy behind a real port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(proxy.app, access_log=False, lifespan="off", log_config=None))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

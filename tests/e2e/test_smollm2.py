@@ -1,0 +1,212 @@
+"""The real small model, in float32: caches, drafts, and the laws of the whole path on it."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.decode import Request, Stats, decode
+from app.embedded import EmbeddedRemote
+from app.errors import ContextLengthExceeded, WeightsError
+from app.kv_cache import KVCache
+from app.local import LocalModel
+from app.profile_file import read_profile_file
+from app.prompts import Message, PrivatePrompt
+from app.runner import KEPT_CACHES, ModelRunner
+from app.sampling import Sampling
+from app.tokenizer import Detokenizer
+from app.writer import Order, Tuning, Writer
+
+PROFILES = Path(__file__).parents[2] / "profiles"
+QUESTION = (Message("user", "Write a short invitation to dinner on Saturday."),)
+
+
+@pytest.fixture(scope="module")
+def runner(bundle_path: str) -> Iterator[ModelRunner]:
+    model = ModelRunner(bundle_path, dtype="float32", max_model_len=2048)
+    yield model
+    model.close()
+
+
+def fresh_logits(runner: ModelRunner, ids: Sequence[int], keep: int) -> torch.Tensor:
+    """The last `keep` rows of logits with no cache to reuse."""
+    return runner.extend(KVCache(1), [ids], keep)[0]
+
+
+def random_ids(rng: np.random.Generator, count: int) -> list[int]:
+    return [int(i) for i in rng.integers(100, 40_000, count)]
+
+
+def test_extend_equals_transformers_own_forward_pass(runner: ModelRunner) -> None:
+    ids = random_ids(np.random.default_rng(0), 300)  # longer than one chunk of prefill
+    runner._model.set_attn_implementation("sdpa")  # theirs, with their own mask and no cache
+    with torch.inference_mode():
+        own = runner._model(input_ids=torch.tensor([ids]), logits_to_keep=5).logits[0]
+    runner._model.set_attn_implementation("costeer_grouped")
+    torch.testing.assert_close(fresh_logits(runner, ids, 5), own, atol=2e-3, rtol=1e-3)
+
+
+def test_extend_and_roll_back_equal_a_fresh_computation(runner: ModelRunner) -> None:
+    """Two rows that grow, shrink and change at random give what each would give alone."""
+    rng = np.random.default_rng(1)
+    cache = KVCache(2)
+    rows = [random_ids(rng, 30), random_ids(rng, 9)]
+    for _ in range(12):
+        for row in rows:
+            if len(row) > 12 and rng.random() < 0.5:
+                del row[int(rng.integers(8, len(row))) :]
+            row.extend(random_ids(rng, int(rng.integers(0, 7))))
+        keep = int(rng.integers(1, 4))
+        logits = runner.extend(cache, rows, keep)
+        for row, got in zip(rows, logits, strict=True):
+            torch.testing.assert_close(got, fresh_logits(runner, row, keep), atol=2e-3, rtol=1e-3)
+        assert cache.tokens == rows
+
+
+async def test_a_conversation_that_goes_on_finds_its_cache(
+    runner: ModelRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+    forward = ModelRunner._forward
+
+    def counted(
+        self: ModelRunner, cache: KVCache, rows: range, ids: Sequence[Sequence[int]], keep: int
+    ) -> torch.Tensor:
+        computed.append(sum(map(len, ids)))
+        return forward(self, cache, rows, ids, keep)
+
+    monkeypatch.setattr(ModelRunner, "_forward", counted)
+    rng = np.random.default_rng(2)
+    local = LocalModel(runner)
+    aware, agnostic = random_ids(rng, 120), random_ids(rng, 40)
+    others = [random_ids(rng, 50) for _ in range(KEPT_CACHES - 1)]
+    async with local.session(PrivatePrompt(tuple(aware)), agnostic) as session:
+        await session.score([], 0)
+    for other in others:  # other people's conversations in between
+        async with local.session(PrivatePrompt(tuple(other)), other) as session:
+            await session.score([], 0)
+    computed.clear()
+    more = random_ids(rng, 6)
+    async with local.session(PrivatePrompt((*aware, *more)), [*agnostic, *more]) as session:
+        await session.score([], 0)
+    assert sum(computed) == 2 * len(more)
+
+
+async def reply(
+    runner: ModelRunner, *, profile: str | None, strength: float, sampling: Sampling, draft_length: int
+) -> tuple[str, Stats]:
+    remote = EmbeddedRemote(runner)
+    tuning = Tuning(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
+    writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
+    order = Order(
+        model=runner.name,
+        messages=QUESTION,
+        sampling=sampling,
+        max_tokens=24,
+        profile=read_profile_file(PROFILES / f"{profile}.toml") if profile else None,
+        strength=strength,
+    )
+    written = await writer.prepare(order)
+    return "".join([piece.text async for piece in written.pieces()]), written.stats
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.78])
+async def test_greedy_text_is_the_same_at_any_draft_length(runner: ModelRunner, strength: float) -> None:
+    greedy = Sampling(temperature=0)
+    replies = [
+        await reply(runner, profile="isabel", strength=strength, sampling=greedy, draft_length=length)
+        for length in (1, 4, 16)
+    ]
+    assert len({text for text, _ in replies}) == 1
+    assert replies[0][1].changed > 0
+
+
+async def test_profiles_and_strength_change_the_text(runner: ModelRunner) -> None:
+    greedy = Sampling(temperature=0)
+    texts = [
+        (await reply(runner, profile=who, strength=strength, sampling=greedy, draft_length=8))[0]
+        for who, strength in [("isabel", 0.0), (None, 0.5), ("isabel", 0.8), ("walter", 0.8)]
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 3
+
+
+async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
+    texts = [
+        (await reply(runner, profile="walter", strength=0.5, sampling=Sampling(seed=seed), draft_length=8))[0]
+        for seed in (-7, -7, 8)
+    ]
+    assert texts[0] == texts[1] != texts[2]
+
+
+async def test_the_embedded_remote_drafts_as_a_vllm_does(runner: ModelRunner) -> None:
+    remote = EmbeddedRemote(runner)
+    prompt = await remote.tokenize(QUESTION)
+    sampling = Sampling(temperature=1.5, seed=4)
+    drafted = [p async for p in remote.draft(prompt, sampling=sampling, top_logprobs=5, max_tokens=12)]
+    logits = fresh_logits(runner, [*prompt, *(p.token_id for p in drafted)], len(drafted) + 1)
+    for position, row in zip(drafted, logits.log_softmax(dim=-1).double().numpy(), strict=False):
+        top = np.argsort(-row)[:5]
+        assert position.candidates[0] == position.token_id
+        assert set(position.candidates) == {position.token_id, *top}
+        np.testing.assert_allclose(position.logprobs, row[position.candidates], atol=1e-3)
+
+
+async def test_a_reply_ends_at_the_end_token(runner: ModelRunner) -> None:
+    remote = EmbeddedRemote(runner)
+    prompt = await remote.tokenize((Message("user", "Reply with the one word: yes"),))
+    wanted = Request(prompt=prompt, sampling=Sampling(temperature=0), max_tokens=400)
+    wanted = replace(wanted, eos_ids=runner.tokenizer.eos_ids)
+    tokens = [token async for token in decode(wanted, remote=remote, local=None, stats=Stats())]
+    assert tokens[-1].finish_reason == "stop"
+    assert tokens[-1].token_id in runner.tokenizer.eos_ids
+
+
+async def test_concurrent_replies_do_not_mix(runner: ModelRunner) -> None:
+    greedy = Sampling(temperature=0)
+    who = ["isabel", "walter", "ingrid"]
+    alone = [await reply(runner, profile=w, strength=0.8, sampling=greedy, draft_length=4) for w in who]
+    together = await asyncio.gather(
+        *(reply(runner, profile=w, strength=0.8, sampling=greedy, draft_length=4) for w in who)
+    )
+    assert [text for text, _ in together] == [text for text, _ in alone]
+
+
+async def test_a_prompt_past_the_limit_is_refused_before_any_pass(runner: ModelRunner) -> None:
+    remote = EmbeddedRemote(runner)
+    with pytest.raises(ContextLengthExceeded, match="COSTEER_MAX_MODEL_LEN"):
+        await remote.tokenize((Message("user", "word " * 4000),))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, world!",
+        "naïve café — “quotes”",
+        "東京タワーは高い。",
+        "😀👩‍👩‍👧‍👦🇳🇴 e\u0301",
+        "a\n\n  b\tc",
+        "\U0001f9ff" * 5,
+    ],
+)
+def test_text_comes_out_whole_however_its_tokens_cut_characters(runner: ModelRunner, text: str) -> None:
+    detokenizer = Detokenizer(runner.tokenizer)
+    pieces = [detokenizer.push(token) for token in runner.tokenizer.encode(text)]
+    assert "".join(pieces) + detokenizer.flush() == text
+    assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
+
+
+def test_bytes_that_never_become_a_character_show_at_the_end(runner: ModelRunner) -> None:
+    detokenizer = Detokenizer(runner.tokenizer)
+    first = runner.tokenizer.encode("\U0001f9ff")[0]
+    assert detokenizer.push(first) == ""
+    assert detokenizer.flush() == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_folder_that_is_no_model_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        ModelRunner(str(tmp_path))

@@ -1,0 +1,155 @@
+"""A made-up vocabulary, one token per byte, and two models over it: the whole proxy, without weights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from app.draft import Drafted, RemoteCard
+from app.profile import HistoryItem, Profile
+from app.prompts import Message, PrivateMessage, PrivatePrompt
+from app.sampling import Sampling
+from app.steering import log_softmax
+from app.tokenizer import Tokenizer
+
+EOS, VOCABULARY = 256, 260
+ROLES = {"system": 257, "user": 258, "assistant": 259}
+
+# What the fake local model reads in a profile: LOUD wants capitals, JOINED wants underscores for spaces.
+LOUD = Profile(
+    id="loud",
+    name="Lotte Ohrwurm",
+    fields=(("writing_style", "LOUD, in capitals"), ("occupation", "Foghorn keeper at Cape Wrath")),
+    history=(HistoryItem("A note on foghorns", "The old horn sounds twice before every thick fog."),),
+)
+JOINED = Profile(
+    id="joined",
+    name="Jo Snake",
+    fields=(("writing_style", "JOINED, with underscores"), ("occupation", "Zoo inspector")),
+)
+PRIVATE = [
+    *(text for profile in (LOUD, JOINED) for text in (profile.name, *dict(profile.fields).values())),
+    *(text for item in LOUD.history for text in (item.title, item.text)),
+]
+
+
+class FakeTokenizer(Tokenizer):
+    """A token is a byte of UTF-8; beyond them are the end of text and one mark per role."""
+
+    def __init__(self) -> None:
+        self.eos_ids = frozenset({EOS})
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def chat(self, messages: Sequence[Message | PrivateMessage]) -> list[int]:
+        turns = [[ROLES[m.role], *self.encode(m.content), EOS] for m in messages]
+        return [*(token for turn in turns for token in turn), ROLES["assistant"]]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return bytes(token for token in ids if token < EOS).decode(errors="replace")
+
+
+class FakeRemote:
+    """Drafts `text`, then the end of text. At each letter the same in the other case is nearly as likely,
+    at each space an underscore. Remembers everything that it is handed.
+
+    `failure` is raised once `failing_after` tokens are drafted; `unreachable` is raised by everything.
+    """
+
+    def __init__(self) -> None:
+        self.text: str | bytes = "hello world"
+        self.failure: Exception | None = None
+        self.failing_after = 0
+        self.unreachable: Exception | None = None
+        self.max_model_len = 4096
+        self.endless = False
+        self.handed: list[object] = []
+        self.drafts_open = 0
+        self.tokenizer = FakeTokenizer()
+
+    async def card(self) -> RemoteCard:
+        if self.unreachable is not None:
+            raise self.unreachable
+        return RemoteCard("fake-model", self.max_model_len)
+
+    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+        self.handed += messages
+        return self.tokenizer.chat(messages)
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        self.handed.append(text)
+        return self.tokenizer.encode(text)
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        self.handed += [self.tokenizer.decode(prompt), sampling]
+        text = self.text if isinstance(self.text, bytes) else self.text.encode()
+        # What comes after the last mark of a role is the reply so far.
+        start = next(i for i, token in enumerate(reversed(prompt)) if token in ROLES.values())
+        self.drafts_open += 1
+        try:
+            for position in range(start, start + max_tokens):
+                await asyncio.sleep(0)
+                if self.failure is not None and position >= self.failing_after:
+                    raise self.failure
+                if position < len(text) or self.endless:
+                    yield _candidates(text[position % len(text)])
+                else:
+                    yield Drafted(EOS, np.array([EOS, ord(".")]), np.log([0.9, 0.1]), ends=True)
+                    return
+        finally:
+            self.drafts_open -= 1
+
+    def everything(self) -> str:
+        """All that it was ever handed, as text."""
+        return "\n".join(map(repr, self.handed))
+
+
+def _candidates(byte: int) -> Drafted:
+    letter = chr(byte)
+    other = "_" if letter == " " else letter.swapcase() if letter.isascii() else letter
+    if other == letter:
+        return Drafted(byte, np.array([byte]), np.array([0.0]))
+    return Drafted(byte, np.array([byte, ord(other)]), np.log([0.6, 0.4]))
+
+
+class FakeSession:
+    """Both contexts know nothing of the text; the context-aware one wishes for some tokens."""
+
+    def __init__(self, private: str) -> None:
+        logits = np.zeros((2, VOCABULARY))
+        if "LOUD" in private:
+            logits[0, ord("A") : ord("Z") + 1] = 4.0
+        if "JOINED" in private:
+            logits[0, ord("_")] = 4.0
+        self._logprobs = np.stack([log_softmax(row) for row in logits]).astype(np.float32)
+
+    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        await asyncio.sleep(0)
+        return np.repeat(self._logprobs[:, np.newaxis], len(generated) - first + 1, axis=1)
+
+
+class FakeLocal:
+    """Counts its sessions, so that a test sees whether they end."""
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.sessions_open = 0
+        self.failure: Exception | None = None
+
+    @asynccontextmanager
+    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:
+        if self.failure is not None:
+            raise self.failure
+        self.sessions += 1
+        self.sessions_open += 1
+        try:
+            yield FakeSession(FakeTokenizer().decode(aware.ids))
+        finally:
+            self.sessions_open -= 1
