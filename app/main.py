@@ -47,15 +47,13 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     """The real parts; what they hold is freed at the end. Raises WeightsError and StoreError."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
-        local = _runner(settings.local_model, settings, stack, progress)
         remote: RemoteModel
         if settings.remote_base_url == EMBEDDED:
+            local = _runner(settings.local_model, settings, stack, progress)
             # With one model in both roles its weights are loaded once.
             same = settings.embedded_model == settings.local_model
-            remote = EmbeddedRemote(
-                local if same else _runner(settings.embedded_model, settings, stack, progress)
-            )
-            shared = True
+            embedded = local if same else _runner(settings.embedded_model, settings, stack, progress)
+            remote, shared = EmbeddedRemote(embedded), True
         else:
             remote = VLLMRemote(
                 settings.remote_base_url,
@@ -66,6 +64,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             )
             stack.push_async_callback(remote.aclose)
             shared = remote.on_this_machine
+            local = _runner(settings.local_model, settings, stack, progress, leave_a_core=shared)
         draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
         tuning = Tuning(
             top_logprobs=settings.top_logprobs,
@@ -78,7 +77,14 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         yield Parts(writer, store, settings.strength)
 
 
-def _runner(name: str, settings: Settings, stack: AsyncExitStack, progress: Progress) -> ModelRunner:
+def _runner(
+    name: str,
+    settings: Settings,
+    stack: AsyncExitStack,
+    progress: Progress,
+    *,
+    leave_a_core: bool = False,
+) -> ModelRunner:
     path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
     progress.stage(f"Loading {name}", None)
     runner = ModelRunner(
@@ -87,6 +93,7 @@ def _runner(name: str, settings: Settings, stack: AsyncExitStack, progress: Prog
         device=settings.device,
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
+        leave_a_core=leave_a_core,
     )
     stack.callback(runner.close)
     return runner

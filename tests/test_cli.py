@@ -315,7 +315,8 @@ def test_what_is_printed_can_be_pasted(
 
 
 SERVE = """
-import app.cli, app.main, app.weights
+import app.cli, app.main, app.weights, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from contextlib import asynccontextmanager
 from app.api.deps import Parts
 from app.store import Store

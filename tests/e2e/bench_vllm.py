@@ -2,6 +2,7 @@
 
 Run by hand, on a machine that does nothing else: .venv/bin/python tests/e2e/bench_vllm.py
 The smallest bundle plays both roles, everything is greedy, and the three ways take turns on the same prompts.
+All is as the product does it for a vLLM on this machine, with which it shares the processor.
 """
 
 from __future__ import annotations
@@ -168,13 +169,18 @@ def main() -> None:
     settings = Settings()
     path = resolve(BUNDLE, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir)
     with serve_vllm(path) as server:
-        runner = ModelRunner(path)
+        runner = ModelRunner(path, leave_a_core=True)
         given = {name: getattr(arguments, name) for name in ("tokens", "repeats", "strength")}
         runs = asyncio.run(measure(server.base_url, runner, **given))
         runner.close()
     found = summary(runs)
     if arguments.json:
-        print(json.dumps({"summary": found, "runs": [vars(run) for run in runs]}, indent=1))
+        print(
+            json.dumps(
+                {"arguments": vars(arguments), "summary": found, "runs": [vars(run) for run in runs]},
+                indent=1,
+            )
+        )
         return
     for name, figures in found.items():
         print(f"{name}: {figures}")

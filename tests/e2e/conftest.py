@@ -30,6 +30,6 @@ def vllm(bundle_path: str) -> Iterator[VLLMServer]:
 @pytest.fixture(scope="session")
 def local_runner(bundle_path: str) -> Iterator[ModelRunner]:
     """The local model of all tests that need a vLLM."""
-    runner = ModelRunner(bundle_path)
+    runner = ModelRunner(bundle_path, leave_a_core=True)
     yield runner
     runner.close()

@@ -62,7 +62,11 @@ def free_port() -> int:
 
 @contextmanager
 def serve_vllm(model_path: str) -> Iterator[VLLMServer]:
-    """Serve a transformers folder while the block runs. Raises RuntimeError with the end of vLLM's log."""
+    """Serve a transformers folder while the block runs. Raises RuntimeError with the end of vLLM's log.
+
+    In a session of its own it competes for the processor as one that was started elsewhere does: Linux may
+    share time between sessions first, and among the threads of each only then.
+    """
     if not PYTHON.exists():
         raise RuntimeError("There is no .venv-vllm. Run tests/e2e/install-vllm.sh first.")
     server = VLLMServer(free_port())
@@ -75,7 +79,7 @@ def serve_vllm(model_path: str) -> Iterator[VLLMServer]:
                 env={**os.environ, **ENVIRONMENT},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                process_group=0,
+                start_new_session=True,
             )
         try:
             _wait_until_healthy(server, process, log)
