@@ -21,8 +21,8 @@ from app.weights import SILENT, Progress, resolve
 from app.writer import Tuning, Writer
 
 # Where both models share a processor, a draft that runs on past a rejection takes time from the other, and a
-# local pass over eight tokens costs little more than over one. Elsewhere the remote's tokens are free.
-SHARED = 8
+# local pass over a few tokens costs little more than over one. Elsewhere the remote's tokens are free.
+SHARED = 6
 REMOTE_DRAFT = 256
 
 

@@ -70,14 +70,15 @@ class Run:
 class Bench:
     """Asks one remote and one local model in every mode."""
 
-    def __init__(self, remote: VLLMRemote, runner: ModelRunner, tokens: int) -> None:
+    def __init__(self, remote: VLLMRemote, runner: ModelRunner, tokens: int, context: int) -> None:
         self._remote = remote
         self._runner = runner
         self._tokens = tokens
+        self._context = context
 
     async def run(self, mode: Mode, question: int, profile: Profile) -> Run:
         tuning = Tuning(
-            max_context_tokens=Settings().max_context_tokens,
+            max_context_tokens=self._context,
             max_model_len=self._runner.max_model_len,
             draft_length=mode.draft_length,
             verify_batch=mode.verify_batch,
@@ -106,14 +107,14 @@ class Bench:
 
 
 async def measure(
-    base_url: str, runner: ModelRunner, tokens: int, repeats: int, strength: float
+    base_url: str, runner: ModelRunner, *, tokens: int, repeats: int, strength: float, context: int
 ) -> list[Run]:
     modes = [Mode(PLAIN, 0.0, tokens, 0), Mode(DRAFT, strength, SHARED, SHARED), Mode(SINGLE, strength, 1, 0)]
     profiles = [read_profile_file(path) for path in sorted((ROOT / "profiles").glob("*.toml"))]
     pairs = [(question, profile) for question in range(len(QUESTIONS)) for profile in profiles]
     runs = []
     async with aclosing(VLLMRemote(base_url)) as remote:
-        bench = Bench(remote, runner, tokens)
+        bench = Bench(remote, runner, tokens, context)
         for number, (question, profile) in enumerate(pairs):
             await bench.run(modes[1], question, profile)  # fills the caches of the prompts, on both sides
             for repeat in range(repeats):
@@ -164,13 +165,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64, help="length of a reply")
     parser.add_argument("--repeats", type=int, default=1, help="replies per mode, question and profile")
     parser.add_argument("--strength", type=float, default=0.5)
+    parser.add_argument("--context", type=int, default=1024, help="tokens of profile and history at most")
     parser.add_argument("--json", action="store_true", help="print every run as well, as JSON")
     arguments = parser.parse_args()
     settings = Settings()
     path = resolve(BUNDLE, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir)
     with serve_vllm(path) as server:
         runner = ModelRunner(path, leave_a_core=True)
-        given = {name: getattr(arguments, name) for name in ("tokens", "repeats", "strength")}
+        given = {name: getattr(arguments, name) for name in ("tokens", "repeats", "strength", "context")}
         runs = asyncio.run(measure(server.base_url, runner, **given))
         runner.close()
     found = summary(runs)
