@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -121,10 +121,9 @@ class _Reply:
             top_p=sampling.top_p,
             top_k=min(sampling.top_k, top_k) if sampling.top_k > 0 else top_k,
             min_p=sampling.min_p,
-            seed=self._request_seed(),
         )
 
-    def _request_seed(self) -> int | None:
+    def request_seed(self) -> int | None:
         """The client's seed for the first request; later ones differ, so that their draws are independent."""
         seed = self.request.sampling.seed
         if seed is None or not self.generated:
@@ -135,12 +134,12 @@ class _Reply:
         """Steer one position and choose. `local` [2, V]: context-aware and context-agnostic logprobs."""
         request, ids = self.request, drafted.candidates
         steered = steer(drafted.logprobs, local_delta(local, ids), request.strength)
-        index = int(np.flatnonzero(ids == drafted.token_id)[0])
         scores = penalise(steered, ids, request.sampling, self.seen)
         target = distribution(scores, request.sampling)
         if request.sampling.greedy:
             chosen = int(np.argmax(target))
         else:
+            index = int(np.flatnonzero(ids == drafted.token_id)[0])
             draft = distribution(drafted.logprobs, self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self.rng)
         return self.emit(int(ids[chosen]), drafted, log_softmax(scores), chosen)
@@ -234,7 +233,7 @@ async def _steered(
         draft = Draft(
             remote.draft(
                 [*request.prompt, *reply.generated],
-                sampling=reply.draft_sampling(),
+                sampling=replace(reply.draft_sampling(), seed=reply.request_seed()),
                 top_logprobs=request.top_logprobs,
                 max_tokens=min(request.draft_length, request.max_tokens - len(reply.generated)),
             )

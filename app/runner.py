@@ -20,7 +20,7 @@ from app.tokenizer import Tokenizer
 
 T = TypeVar("T")
 
-PREFILL_CHUNK = 256  # tokens a pass of a long prompt; between two passes another request may go first
+PREFILL_CHUNK = 256  # tokens a pass of a long prompt; bounds the memory of its attention mask
 KEPT_CACHES = 4  # idle KV caches kept for conversations that go on
 
 
@@ -104,7 +104,6 @@ class ModelRunner:
         self.dtype = pick_dtype(dtype, self.device)
         self._model, positions = _load(path, self.device, self.dtype)
         self.tokenizer = Tokenizer(path, _eos_ids(self._model))
-        self.vocab_size: int = self._model.get_output_embeddings().weight.shape[0]
         self.max_model_len = min(max_model_len, positions)
         self._idle: list[KVCache] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forward")

@@ -18,7 +18,7 @@ PREFIX = "COSTEER_"
 
 
 class Settings(BaseSettings):
-    """Read by main.py and cli.py only; every other part is handed what it needs.
+    """Read by main.py, server.py and cli.py only; every other part is handed what it needs.
 
     An empty variable is as good as none. An unknown one is a mistake in .env, see also `unknown_names`.
     """
