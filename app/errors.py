@@ -2,9 +2,14 @@
 
 CoSteerError
 ├── InvalidRequest            400  the client sent something that cannot be honoured
-│   └── ContextLengthExceeded 400
+│   ├── ContextLengthExceeded 400
+│   └── ProfileExists         409
+├── Unauthorized              401  no API key, or one that does not exist
+├── Forbidden                 403  the API key is another profile's
 ├── NotFound                  404
 │   ├── ProfileNotFound
+│   ├── HistoryItemNotFound
+│   ├── KeyNotFound
 │   └── ModelNotFound
 ├── RemoteError               502  the remote answered wrongly
 │   ├── RemoteUnavailable     503  no connection, or overloaded
@@ -53,6 +58,24 @@ class ContextLengthExceeded(InvalidRequest):
     param = "messages"
 
 
+class ProfileExists(InvalidRequest):
+    status = 409
+    code = "profile_exists"
+    param = "id"
+
+
+class Unauthorized(CoSteerError):
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(CoSteerError):
+    status = 403
+    type = "invalid_request_error"
+    code = "forbidden"
+
+
 class NotFound(CoSteerError):
     status = 404
     type = "invalid_request_error"
@@ -61,6 +84,15 @@ class NotFound(CoSteerError):
 class ProfileNotFound(NotFound):
     code = "profile_not_found"
     param = "profile"
+
+
+class HistoryItemNotFound(NotFound):
+    code = "history_item_not_found"
+    param = "item_id"
+
+
+class KeyNotFound(NotFound):
+    code = "key_not_found"
 
 
 class ModelNotFound(NotFound):

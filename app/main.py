@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import chat, failures, system
+from app.api import chat, docs, failures, history, limits, preview, profiles, system
 from app.api.deps import Parts
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
 from app.local import LocalModel
 from app.remote import VLLMRemote
+from app.retrieval import Retriever
 from app.runner import ModelRunner
 from app.settings import EMBEDDED, Settings
 from app.store import Store
@@ -35,10 +36,19 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             app.state.parts = parts or await stack.enter_async_context(open_parts(settings))
             yield
 
-    app = FastAPI(title="CoSteer", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="CoSteer",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=failures.DOCUMENTED,
+    )
     failures.install(app)
-    app.include_router(chat.router)
-    app.include_router(system.router)
+    limits.install(app)
+    docs.install(app)
+    for router in (chat.router, profiles.router, preview.router, history.router, system.router):
+        app.include_router(router)
     return app
 
 
@@ -74,7 +84,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
         )
         writer = Writer(remote, LocalModel(local), local.tokenizer, tuning)
-        yield Parts(writer, store, settings.strength)
+        yield Parts(writer, store, Retriever(store.history, settings.history_top_k), settings.strength)
 
 
 def _runner(

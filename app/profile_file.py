@@ -1,111 +1,81 @@
-"""Reads a profile file (TOML), strictly: every mistake is named by its line and key, all of them at once."""
+"""Reads a profile file, TOML or JSON, strictly: every mistake is named by line and key; and writes JSON."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from app.errors import ProfileFileError
-from app.profile import HistoryItem, Profile
+from app.mistakes import explained, found
+from app.profile import ProfileDocument
+from app.schemas.history import ItemIn
+from app.schemas.profiles import FIELD, DocumentIn, exported
+from app.strict_json import JsonMistake, loads
 from app.toml_lines import Key, first_broken_line, key_lines
 
-
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        raise PydanticCustomError("nul", "a NUL character")
-    return value
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("blank", "nothing but blanks")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_without_nul)]
-FilledText = Annotated[Text, AfterValidator(_not_blank)]
-
-
-class _Table(BaseModel):
-    """A description says what is expected, for the message of a mistake."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class _HistoryTable(_Table):
-    title: Text = Field("", description="text in quotes")
-    text: FilledText = Field(description="text in quotes that is not blank")
-
-
-class _ProfileTable(_Table):
-    id: str = Field(
-        pattern="^[a-z0-9_-]{1,64}$",
-        description="1 to 64 lowercase letters, digits, '-' and '_' in quotes, like \"isabel\"",
-    )
-    name: FilledText = Field(max_length=200, description="text in quotes, 1 to 200 characters, not blank")
-    default: bool = Field(False, description="true or false, without quotes")
-    fields: dict[FilledText, FilledText] = Field({}, description='a table [fields] with lines key = "text"')
-    history: list[_HistoryTable] = Field([], description="tables, each under a line [[history]]")
-
-
-FIELD_DESCRIPTION = "a key and text in quotes, neither of them blank"
 BARE = re.compile("[A-Za-z0-9_-]+")
-# What a TOML value of another type is called; bool stands before int, its base.
-KINDS: dict[type, str] = {
-    bool: "true or false",
-    str: "text",
-    int: "a number",
-    float: "a number",
-    date: "a date",
-    time: "a time",
-    dict: "a table",
-    list: "a list",
-}
+MAX_LISTED = 50
 
 
-def read_profile_file(path: Path) -> Profile:
-    """The profile in the file. Raises ProfileFileError, also when the file cannot be read."""
+Syntax = Literal["toml", "json"]
+
+
+def read_profile_file(path: Path) -> ProfileDocument:
+    """The profile in the file: JSON when its name ends so, else TOML.
+
+    Raises ProfileFileError, also when the file cannot be read.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ProfileFileError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_profile(data, str(path))
+    return parse_profile(data, str(path), "json" if path.suffix.lower() == ".json" else "toml")
 
 
-def parse_profile(data: bytes, origin: str) -> Profile:
+def parse_profile(data: bytes, origin: str, syntax: Syntax = "toml") -> ProfileDocument:
     """The profile in a file's bytes; `origin` names the file in messages. Raises ProfileFileError."""
     source = _decoded(data, origin)
-    document = _parsed(source, origin)
+    document = _parsed(source, origin) if syntax == "toml" else _parsed_json(source, origin)
     try:
-        table = _ProfileTable.model_validate(document)
+        return DocumentIn.model_validate(document).document()
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
-    else:
-        return Profile(
-            id=table.id,
-            name=table.name,
-            fields=tuple(table.fields.items()),
-            is_default=table.default,
-            history=tuple(HistoryItem(item.title, item.text) for item in table.history),
-        )
     # Raised outside the handler: a traceback must not chain to pydantic's error, which holds the values.
-    lines = key_lines(source)
+    lines = key_lines(source) if syntax == "toml" else {}
     listed = sorted(
-        {(_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one)}") for one in mistakes}
+        {
+            (_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one, syntax)}")
+            for one in mistakes
+        }
     )
     count = f"{len(listed)} mistake{'s' if len(listed) > 1 else ''}"
-    raise ProfileFileError(
-        "\n".join([f"{origin} has {count}:", *(f"  line {line}, {text}" for line, text in listed)])
-    )
+    shown = [f"line {line}, {text}" if syntax == "toml" else text for line, text in listed[:MAX_LISTED]]
+    if len(listed) > MAX_LISTED:
+        shown.append(f"and {len(listed) - MAX_LISTED} more")
+    first = listed[0][1].partition(": ")[0]
+    raise ProfileFileError("\n  ".join([f"{origin} has {count}:", *shown]), param=first)
+
+
+def dump_profile(document: ProfileDocument) -> bytes:
+    """The document as indented JSON in UTF-8, which `parse_profile` takes back exactly.
+
+    Times are ISO 8601 in UTC with microseconds. The same document gives the same bytes.
+    """
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME
+    return orjson.dumps(exported(document), default=_iso, option=options)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _decoded(data: bytes, origin: str) -> str:
@@ -136,9 +106,18 @@ def _parsed(source: str, origin: str) -> dict[str, Any]:
     )
 
 
+def _parsed_json(source: str, origin: str) -> object:
+    try:
+        return loads(source[:-1])  # without the line end that TOML needs
+    except JsonMistake as mistake:
+        place = f", line {mistake.line}, column {mistake.column}" if mistake.line else ""
+        reason = mistake.reason.removesuffix(" at").removesuffix(" starting")
+    raise ProfileFileError(f"{origin}{place}: not valid JSON: {reason}. Is the file complete?")
+
+
 def _key(mistake: ErrorDetails) -> Key:
     # For a bad key of a table pydantic appends "[key]".
-    return mistake["loc"][:2] if mistake["loc"][0] == "fields" else mistake["loc"]
+    return mistake["loc"][:2] if mistake["loc"][:1] == ("fields",) else mistake["loc"]
 
 
 def _spelled(key: Key) -> str:
@@ -147,48 +126,27 @@ def _spelled(key: Key) -> str:
         f"[{part}]" if isinstance(part, int) else "." + (part if BARE.fullmatch(part) else json.dumps(part))
         for part in key
     )
-    return "".join(parts).removeprefix(".")
+    return "".join(parts).removeprefix(".") or "the file"
 
 
-def _explained(key: Key, mistake: ErrorDetails) -> str:
+def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
     """What is wrong and what is expected, without the value."""
-    table = _ProfileTable if len(key) == 1 else _HistoryTable
-    if mistake["type"] == "extra_forbidden":
-        return _unknown(str(key[-1]), table) + _misplaced(key)
+    if not key:
+        return f"{found(mistake)}; expected an object with the keys {', '.join(DocumentIn.model_fields)}"
+    expected = None
     if key[0] == "fields" and len(key) > 1:
-        expected = FIELD_DESCRIPTION
+        expected = FIELD
     elif isinstance(key[-1], int):
-        expected = "a table under a line [[history]]"
-    else:
-        expected = str(table.model_fields[key[-1]].description)
-    if mistake["type"] == "missing":
-        return f"missing; expected {expected}"
-    return f"{_found(mistake)}; expected {expected}{_misplaced(key)}"
-
-
-def _unknown(key: str, table: type[BaseModel]) -> str:
-    known = list(table.model_fields)
-    close = difflib.get_close_matches(key.lower(), known, n=1)
-    return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known are {', '.join(known)}"
+        expected = "a table under a line [[history]]" if syntax == "toml" else "an object in braces"
+    hint = _misplaced(key) if syntax == "toml" else ""
+    return explained(DocumentIn if len(key) == 1 else ItemIn, str(key[-1]), mistake, expected) + hint
 
 
 def _misplaced(key: Key) -> str:
     # TOML gives every key after a [header] to that table, which is easily forgotten.
-    if len(key) > 1 and key[-1] in _ProfileTable.model_fields:
+    if len(key) > 1 and key[-1] in DocumentIn.model_fields:
         return f" (the profile's own {key[-1]} stands above the first line in brackets)"
     return ""
-
-
-def _found(mistake: ErrorDetails) -> str:
-    value = mistake["input"]
-    match mistake["type"]:
-        case "nul" | "blank":
-            return f"found {mistake['msg']}"
-        case "string_too_long":
-            return f"found {len(value)} characters"
-        case "string_pattern_mismatch":
-            return "found other characters" if 0 < len(value) <= 64 else f"found {len(value)} characters"
-    return f"found {next(name for kind, name in KINDS.items() if isinstance(value, kind))}"
 
 
 def _line(lines: Mapping[Key, int], key: Key) -> int:

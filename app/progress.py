@@ -1,4 +1,4 @@
-"""Shows the stages of a pull on the terminal: bars and spinners, or one plain line each in a log."""
+"""Shows on the terminal how far something is: bars and spinners, or one plain line each in a log."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -68,3 +70,41 @@ class RichProgress:
         if self._stage is not None:
             self._stage.stop()
             self._stage = None
+
+
+class ItemProgress:
+    """A bar with the number of items and their rate, to be used as a context manager; in a log nothing.
+
+    Writes to `file`, the standard error by default.
+    """
+
+    def __init__(self, description: str, total: int, file: TextIO | None = None) -> None:
+        columns = (DESCRIPTION, BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
+        console = Console(file=file or sys.stderr)
+        self._bar = Progress(
+            *columns,
+            console=console,
+            disable=not console.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task(description, total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, n: int) -> None:
+        """`n` more items are done."""
+        self._bar.advance(self._task, n)
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} items/s" if speed else "", style="progress.data.speed")

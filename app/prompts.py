@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app.profile import HistoryItem, Profile
+from app.profile import Hit, Profile
 
 INSTRUCTION = (
     "You write on behalf of the user described here. Let every reply reflect who they are, what they know "
@@ -36,36 +36,53 @@ class PrivatePrompt:
     ids: tuple[int, ...]
 
 
-def describe(profile: Profile, history: Sequence[HistoryItem]) -> str:
+@dataclass(frozen=True, repr=False)
+class PrivateText:
+    """What the local model reads about the user, and the items of their history that it has passages of."""
+
+    text: str
+    history: tuple[Hit, ...]
+
+
+def describe(profile: Profile, history: Sequence[Hit]) -> str:
     """The private text that the local model reads: what changes least comes first."""
     parts = [INSTRUCTION, f"The user is {profile.name}."]
     parts += [f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in profile.fields]
-    if history:
-        parts.append("Texts the user wrote before:")
-        parts += [f"# {item.title}\n{item.text}" if item.title else item.text for item in history]
+    for heading, kind in (("Texts the user wrote before:", "document"), ("Earlier exchanges:", "turn")):
+        texts = [_shown(hit) for hit in history if hit.stored.item.kind == kind]
+        parts += [heading, *texts] if texts else []
     return "\n\n".join(parts)
 
 
-def fit(profile: Profile, max_tokens: int, count: Callable[[str], int]) -> str:
+def fit(
+    profile: Profile, history: Sequence[Hit], max_tokens: int, count: Callable[[str], int]
+) -> PrivateText:
     """The private text within `max_tokens`, as `count` measures them.
 
-    History is in order of relevance and gives way first: items are taken until the next one does not fit,
-    past those too long to be the first. Then whole fields go, from the last. Nothing is cut in half. Empty
-    when not even one field fits.
+    `history` is in order of relevance and gives way first: passages are taken until the next one does not
+    fit, past those too long to be the first. Then whole fields go, from the last. Nothing is cut in half.
+    Empty when not even one field fits.
     """
     if count(describe(profile, ())) > max_tokens:
         for kept_fields in range(len(profile.fields) - 1, 0, -1):
             shortened = replace(profile, fields=profile.fields[:kept_fields])
             if count(describe(shortened, ())) <= max_tokens:
-                return describe(shortened, ())
-        return ""
-    kept: list[HistoryItem] = []
-    for item in profile.history:
-        if count(describe(profile, (*kept, item))) <= max_tokens:
-            kept.append(item)
+                return PrivateText(describe(shortened, ()), ())
+        return PrivateText("", ())
+    kept: list[Hit] = []
+    for hit in history:
+        if count(describe(profile, (*kept, hit))) <= max_tokens:
+            kept.append(hit)
         elif kept:
             break
-    return describe(profile, kept)
+    return PrivateText(describe(profile, kept), tuple(kept))
+
+
+def _shown(hit: Hit) -> str:
+    """A passage under its title, unless it begins with that itself, as a heading."""
+    title = hit.stored.item.title
+    headed = hit.passage.lstrip("#").lstrip().startswith(title)
+    return hit.passage if headed else f"# {title}\n{hit.passage}"
 
 
 def context_aware(messages: Sequence[Message], private: str) -> tuple[PrivateMessage, ...]:

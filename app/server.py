@@ -28,8 +28,8 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         except CoSteerError as error:
             console.print(f"warning: {error.message}", markup=False, highlight=False, soft_wrap=True)
             model = settings.remote_model or "MODEL"
-        profiles = parts.store.profiles()
-        announce(console, listener, model, profiles[0].id if profiles else None)
+        profiles = parts.store.profiles.list()
+        announce(console, listener, model, profiles[0].profile.id if profiles else None)
         config = uvicorn.Config(
             create_app(settings, parts),
             access_log=False,

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     top_logprobs: Annotated[int, Field(ge=2, le=1000)] = 20
     # Tokens of profile and history that the local model reads.
     max_context_tokens: Annotated[int, Field(ge=0)] = 1024
+    # Items of the history, the best matches, that are offered to it; 0 leaves the history out.
+    history_top_k: Annotated[int, Field(ge=0, le=100)] = 5
     # Tokens that one remote request drafts, and drafted tokens gathered before a local pass (0: score at
     # once whatever is there). Unset, both follow from where the remote runs.
     draft_length: Annotated[int, Field(ge=1, le=4096)] | None = None

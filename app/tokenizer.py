@@ -31,22 +31,24 @@ class Tokenizer:
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
-    def chat(self, messages: Sequence[Message | PrivateMessage]) -> list[int]:
-        """Token ids of the conversation in the model's chat template, open for the assistant's reply."""
+    def render(self, messages: Sequence[Message | PrivateMessage]) -> str:
+        """The conversation in the model's chat template, open for the assistant's reply."""
         conversation = [{"role": m.role, "content": m.content} for m in messages]
         try:
             with self._lock:
-                text = str(
+                return str(
                     self._tokenizer.apply_chat_template(
                         conversation, tokenize=False, add_generation_prompt=True
                     )
                 )
-                ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         except jinja2.TemplateError as error:
             raise InvalidRequest(
                 f"The model's chat template refuses this conversation: {error}", param="messages"
             ) from error
-        return ids
+
+    def chat(self, messages: Sequence[Message | PrivateMessage]) -> list[int]:
+        """Token ids of the rendered conversation."""
+        return self.encode(self.render(messages))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`, special tokens left out; incomplete UTF-8 shows as U+FFFD."""

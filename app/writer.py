@@ -11,8 +11,9 @@ from app.alignment import PROBES, first_difference
 from app.decode import LocalModel, Request, Stats, Token, decode
 from app.draft import RemoteCard, RemoteModel
 from app.errors import ContextLengthExceeded, ModelNotFound, TokenizerMismatch
-from app.profile import Profile
-from app.prompts import Message, PrivatePrompt, context_aware, fit
+from app.local_prompts import LocalPrompts, local_prompts
+from app.profile import Hit, Profile
+from app.prompts import Message
 from app.sampling import Sampling
 from app.stop import StopScanner
 from app.tokenizer import Detokenizer, Tokenizer
@@ -31,7 +32,10 @@ class Tuning:
 
 @dataclass(frozen=True, repr=False)
 class Order:
-    """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own."""
+    """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
+
+    `history` is what may be read of the profile's, most relevant first.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -39,6 +43,7 @@ class Order:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     profile: Profile | None = None
+    history: tuple[Hit, ...] = ()
     strength: float = 0.0
 
 
@@ -104,6 +109,11 @@ class Writer:
         self._tuning = tuning
         self._aligned = False
 
+    @property
+    def max_context_tokens(self) -> int:
+        """What the private text may take up in the local model's prompt."""
+        return self._tuning.max_context_tokens
+
     async def models(self) -> list[RemoteCard]:
         """The models that an order can name."""
         return [await self._remote.card()]
@@ -118,7 +128,9 @@ class Writer:
             raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
         await self._check_alignment()
         prompt = await self._remote.tokenize(order.messages)
-        aware, agnostic = await asyncio.to_thread(self._local_prompts, order)
+        aware, agnostic = None, None
+        if order.strength > 0.0 and (local := await asyncio.to_thread(self.local_prompts, order)):
+            aware, agnostic = local.aware, local.agnostic if local.aware else None
         room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
         if aware is not None and agnostic is not None:
             room = min(room, self._tuning.max_model_len - max(len(aware.ids), len(agnostic)))
@@ -141,18 +153,12 @@ class Writer:
         )
         return Reply(request, order.stop, self._remote, self._local, self._tokenizer)
 
-    def _local_prompts(self, order: Order) -> tuple[PrivatePrompt | None, list[int] | None]:
-        """The context-aware and the context-agnostic prompt; both None when there is nothing to steer by."""
-        if order.profile is None or order.strength == 0.0:
-            return None, None
-        private = fit(order.profile, self._tuning.max_context_tokens, self._count)
-        if not private:
-            return None, None
-        aware = self._tokenizer.chat(context_aware(order.messages, private))
-        return PrivatePrompt(tuple(aware)), self._tokenizer.chat(order.messages)
-
-    def _count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text))
+    def local_prompts(self, order: Order) -> LocalPrompts | None:
+        """What the local model reads for the order; None without a profile. Blocks: for a worker thread."""
+        if order.profile is None:
+            return None
+        limit = self._tuning.max_context_tokens
+        return local_prompts(order.profile, order.history, order.messages, self._tokenizer, limit)
 
     async def _check_alignment(self) -> None:
         if self._aligned:

@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fakes import JOINED, LOUD, FakeLocal, FakeRemote, FakeTokenizer
+from fakes import JOINED, LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 from fastapi import FastAPI
 
 from app.api.deps import Parts
 from app.main import create_app
+from app.profile import ProfileDocument
+from app.retrieval import Retriever
 from app.settings import Settings
 from app.store import Store
 from app.writer import Tuning, Writer
@@ -73,9 +75,10 @@ def tuning() -> Tuning:
 async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> AsyncIterator[Proxy]:
     remote, local = FakeRemote(), FakeLocal()
     with Store.open(tmp_path / "data") as store:
-        store.put(LOUD)
-        store.put(JOINED)
-        parts = Parts(Writer(remote, local, FakeTokenizer(), tuning), store, strength=0.5)
+        store.profiles.put(LOUD_DOCUMENT)
+        store.profiles.put(ProfileDocument(JOINED))
+        writer, retriever = Writer(remote, local, FakeTokenizer(), tuning), Retriever(store.history, 5)
+        parts = Parts(writer, store, retriever, strength=0.5)
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)
         async with (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.draft import Drafted, RemoteCard
-from app.profile import HistoryItem, Profile
+from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts import Message, PrivateMessage, PrivatePrompt
 from app.sampling import Sampling
 from app.steering import log_softmax
@@ -18,14 +18,27 @@ from app.tokenizer import Tokenizer
 
 EOS, VOCABULARY = 256, 260
 ROLES = {"system": 257, "user": 258, "assistant": 259}
+# What a rendered conversation has in the place of those: characters that nobody types.
+MARKS = {"\ue000": EOS, "\ue001": 257, "\ue002": 258, "\ue003": 259}
+OF_ROLE = dict(zip(ROLES, list(MARKS)[1:], strict=True))
 
 # What the fake local model reads in a profile: LOUD wants capitals, JOINED wants underscores for spaces.
 LOUD = Profile(
     id="loud",
     name="Lotte Ohrwurm",
     fields=(("writing_style", "LOUD, in capitals"), ("occupation", "Foghorn keeper at Cape Wrath")),
-    history=(HistoryItem("A note on foghorns", "The old horn sounds twice before every thick fog."),),
 )
+LOUD_HISTORY = (HistoryItem("A note on foghorns", "The old horn sounds twice before every thick fog."),)
+
+
+def as_hits(history: Sequence[HistoryItem]) -> tuple[Hit, ...]:
+    """The items as a search finds them that ranks them in this order."""
+    return tuple(
+        Hit(StoredItem(number, item), item.text, 0, 1.0 / number) for number, item in enumerate(history, 1)
+    )
+
+
+LOUD_DOCUMENT = ProfileDocument(LOUD, LOUD_HISTORY)
 JOINED = Profile(
     id="joined",
     name="Jo Snake",
@@ -33,7 +46,7 @@ JOINED = Profile(
 )
 PRIVATE = [
     *(text for profile in (LOUD, JOINED) for text in (profile.name, *dict(profile.fields).values())),
-    *(text for item in LOUD.history for text in (item.title, item.text)),
+    *(text for item in LOUD_HISTORY for text in (item.title, item.text)),
 ]
 
 
@@ -44,11 +57,10 @@ class FakeTokenizer(Tokenizer):
         self.eos_ids = frozenset({EOS})
 
     def encode(self, text: str) -> list[int]:
-        return list(text.encode())
+        return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
 
-    def chat(self, messages: Sequence[Message | PrivateMessage]) -> list[int]:
-        turns = [[ROLES[m.role], *self.encode(m.content), EOS] for m in messages]
-        return [*(token for turn in turns for token in turn), ROLES["assistant"]]
+    def render(self, messages: Sequence[Message | PrivateMessage]) -> str:
+        return "".join(f"{OF_ROLE[m.role]}{m.content}\ue000" for m in messages) + OF_ROLE["assistant"]
 
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(token for token in ids if token < EOS).decode(errors="replace")

@@ -13,8 +13,11 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "app").rglob("*.py"))
 }
-SETTINGS_READERS = {"app.main", "app.cli", "app.server"}
-SQL_MODULES = {"app.store", "app.database", "app.tables"}
+SETTINGS_READERS = {"app.main", "app.cli.environment", "app.server"}
+SQL_MODULES = {
+    f"app.store.{name}"
+    for name in ("database", "engine", "migration", "tables", "index", "profiles", "history", "keys")
+}
 SQL = {"sqlmodel", "sqlalchemy", "sqlite3", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn", "sse_starlette"}
 HTTP = {"httpx", "requests", "urllib3", "aiohttp", "http"}
@@ -23,8 +26,8 @@ PRIVATE_SIDE = {
     "app.profile",
     "app.profile_file",
     "app.store",
-    "app.database",
-    "app.tables",
+    "app.retrieval",
+    "app.local_prompts",
     "app.local",
     "app.writer",
     "app.api",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ProfileFileError
-from app.profile import HistoryItem, Profile
+from app.profile import HistoryItem, Profile, ProfileDocument
 from app.profile_file import parse_profile, read_profile_file
+from app.schemas.profiles import FIELD
 from app.toml_lines import Key, key_lines
 
 ISABEL = """\
@@ -45,21 +48,75 @@ def mistakes(source: str | bytes) -> list[str]:
 
 def test_a_whole_file(tmp_path: Path) -> None:
     (tmp_path / "isabel.toml").write_text(ISABEL, encoding="utf-8")
-    assert read_profile_file(tmp_path / "isabel.toml") == Profile(
-        id="isabel",
-        name="Isabel Martinez",
-        fields=(("writing_style", "playful"), ("favourite bread", "rye")),
-        is_default=True,
-        history=(HistoryItem("Listing", "about the bay\n"), HistoryItem("", "about the dog")),
+    assert read_profile_file(tmp_path / "isabel.toml") == ProfileDocument(
+        Profile(
+            id="isabel",
+            name="Isabel Martinez",
+            fields=(("writing_style", "playful"), ("favourite bread", "rye")),
+            is_default=True,
+        ),
+        (HistoryItem("Listing", "about the bay\n"), HistoryItem("", "about the dog")),
     )
 
 
+def test_a_file_with_everything() -> None:
+    source = f"""{HEAD}strength = 1
+record_history = true
+created_at = 2026-01-31T10:30:00+01:00
+[[history]]
+kind = "turn"
+text = "x"
+source = "letters/1.txt"
+created_at = "2026-01-31T09:30:00.000001Z"
+"""
+    at = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+    item = HistoryItem("", "x", "turn", "letters/1.txt", at.replace(microsecond=1))
+    assert parse_profile(source.encode(), "me.toml") == ProfileDocument(
+        Profile("a", "A", strength=1.0, record_history=True), (item,), created_at=at
+    )
+
+
+def test_the_same_in_json(tmp_path: Path) -> None:
+    (tmp_path / "isabel.JSON").write_text(json.dumps(tomllib.loads(ISABEL)), encoding="utf-8")
+    assert read_profile_file(tmp_path / "isabel.JSON") == parse_profile(ISABEL.encode(), "me.toml")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('{"id": "a", "name": "A", "fi', "me.json, line 1, column 26: not valid JSON: Unterminated string."),
+        ('{"id": "a",\n', "me.json, line 2, column 1: not valid JSON"),
+        ("[" * 100_000, "me.json: not valid JSON: nested too deeply"),
+        ("[]", "me.json has 1 mistake:\n  the file: found a list; expected"),
+        ("null", "me.json has 1 mistake:\n  the file: found null; expected"),
+        ('{"id": "a", "name": null}', "me.json has 1 mistake:\n  name: found null; expected text"),
+        ('{"id": "a", "name": "\\ud800"}', "me.json has 1 mistake:\n  name: found half of a character"),
+        (
+            '{"id": "a", "name": "A", "history": [{"text": "x"}, {"text": "x", "titel": ""}]}',
+            "me.json has 1 mistake:\n  history[1].titel: unknown key; did you mean title?",
+        ),
+    ],
+)
+def test_mistakes_in_json(source: str, message: str) -> None:
+    with pytest.raises(ProfileFileError) as caught:
+        parse_profile(source.encode(), "me.json", "json")
+    assert caught.value.message.startswith(message)
+
+
+def test_of_very_many_mistakes_the_first_are_named() -> None:
+    listed = mistakes(HEAD + "[[history]]\ntext = 1\n" * 60)
+    assert len(listed) == 51
+    assert listed[0].startswith("line 4, history[0].text: found a number")
+    assert listed[-1] == "and 10 more"
+
+
 def test_the_smallest_file() -> None:
-    assert parse_profile(HEAD.encode(), "me.toml") == Profile("a", "A")
+    assert parse_profile(HEAD.encode(), "me.toml") == ProfileDocument(Profile("a", "A"))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine() -> None:
-    assert parse_profile(b"\xef\xbb\xbf" + ISABEL.replace("\n", "\r\n").encode(), "me.toml").id == "isabel"
+    source = b"\xef\xbb\xbf" + ISABEL.replace("\n", "\r\n").encode()
+    assert parse_profile(source, "me.toml") == parse_profile(ISABEL.encode(), "me.toml")
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
@@ -87,13 +144,12 @@ titel = "x"
         "line 3, id: found other characters; "
         "expected 1 to 64 lowercase letters, digits, '-' and '_' in quotes, like \"isabel\"",
         "line 4, naem: unknown key; did you mean name?",
-        "line 6, fields.age: found a number; expected a key and text in quotes, neither of them blank",
-        'line 11, fields."my key": found nothing but blanks; '
-        "expected a key and text in quotes, neither of them blank",
+        "line 6, fields.age: found a number; expected " + FIELD,
+        'line 11, fields."my key": found nothing but blanks; expected ' + FIELD,
         "line 12, fields.default: found true or false; "
-        "expected a key and text in quotes, neither of them blank "
-        "(the profile's own default stands above the first line in brackets)",
-        "line 16, history[1].text: missing; expected text in quotes that is not blank",
+        "expected " + FIELD + " (the profile's own default stands above the first line in brackets)",
+        "line 16, history[1].text: missing; "
+        "expected text in quotes that is not blank, at most 1,000,000 characters",
         "line 17, history[1].titel: unknown key; did you mean title?",
     ]
 
@@ -115,7 +171,7 @@ titel = "x"
         (HEAD + "default = 1", "line 3, default: found a number; expected true or false"),
         (HEAD + 'fields = "x"', "line 3, fields: found text; expected a table [fields]"),
         (HEAD + '[[fields]]\na = "x"', "line 3, fields: found a list; expected a table [fields]"),
-        (HEAD + "[fields]\na = ['x']", "line 4, fields.a: found a list; expected a key and text"),
+        (HEAD + "[fields]\na = ['x']", "line 4, fields.a: found a list; expected a key of at most"),
         (HEAD + "[fields]\na = 2024-02-03", "line 4, fields.a: found a date"),
         (HEAD + "[fields]\na = 10:00:00", "line 4, fields.a: found a time"),
         (HEAD + "[fields]\na.b = 'x'", "line 4, fields.a: found a table"),
@@ -137,12 +193,26 @@ titel = "x"
         ),
         (
             HEAD + "[[history]]\ntext = 'x'\nid = 'y'",
-            "line 5, history[0].id: unknown key; known are title, text",
+            "line 5, history[0].id: unknown key; did you mean kind? (the profile's own id stands above",
         ),
         (HEAD + "[[history]]\ntext = 'x'\n[history.more]", "line 5, history[0].more: unknown key"),
         (HEAD + "[[histroy]]\n[[histroy]]", "line 3, histroy: unknown key; did you mean history?"),
         (HEAD + "Fields = 1", "line 3, Fields: unknown key; did you mean fields?"),
-        (HEAD + "zzz = 1", "line 3, zzz: unknown key; known are id, name, default, fields, history"),
+        (HEAD + "strength = 5", "line 3, strength: found another number; expected a number from 0 to 4"),
+        (HEAD + "strength = 'x'", "line 3, strength: found text; expected a number"),
+        (HEAD + "[fields]\na = '" + "x" * 10_001 + "'", "line 4, fields.a: found 10001 characters"),
+        (HEAD + "[fields]\n" + "".join(f"a{n} = 'x'\n" for n in range(101)), "line 3, fields: found 101"),
+        (HEAD + "[[history]]\ntext = 'x'\nkind = 'tale'", "line 5, history[0].kind: found other text"),
+        (
+            HEAD + "[[history]]\ntext = 'x'\ncreated_at = 2026-01-01T10:00:00",
+            "line 5, history[0].created_at: found a time without a zone; expected a time with its zone",
+        ),
+        (HEAD + "created_at = 'today'", "line 3, created_at: found text that is no time"),
+        (HEAD + "created_at = 2026-01-01", "line 3, created_at: found a date"),
+        (
+            HEAD + "zzz = 1",
+            "line 3, zzz: unknown key; known are id, name, default, strength, record_history, fields",
+        ),
     ],
 )
 def test_each_mistake(source: str, start: str) -> None:

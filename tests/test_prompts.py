@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from fakes import as_hits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.profile import HistoryItem, Profile
-from app.prompts import Message, PrivateMessage, PrivatePrompt, context_aware, describe, fit
+from app.profile import HistoryItem, Hit, Profile
+from app.prompts import Message, PrivateMessage, PrivatePrompt, PrivateText, context_aware, describe, fit
 
 TEXT = st.text("abc de\n", min_size=1, max_size=30)
 PROFILES = st.builds(
@@ -15,19 +16,23 @@ PROFILES = st.builds(
     id=st.just("someone"),
     name=TEXT,
     fields=st.dictionaries(TEXT, TEXT, max_size=5).map(lambda fields: tuple(fields.items())),
-    history=st.lists(st.builds(HistoryItem, title=st.just("") | TEXT, text=TEXT), max_size=4).map(tuple),
 )
+HISTORIES = st.lists(
+    st.builds(HistoryItem, title=st.just("") | TEXT, text=TEXT, kind=st.sampled_from(["document", "turn"])),
+    max_size=4,
+).map(as_hits)
 ANNA = Profile(
     id="anna",
     name="Anna Ek",
     fields=(("occupation", "Nurse"), ("writing_style", "Short"), ("favourite_food", "Soup")),
-    history=(HistoryItem("Shift", "A long night."), HistoryItem("", "No title here."), HistoryItem("c", "d")),
 )
+WRITTEN = (HistoryItem("Shift", "A long night."), HistoryItem("", "No title here."), HistoryItem("c", "d"))
+HISTORY = as_hits(WRITTEN)
 CONVERSATION = [Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "Bye")]
 
 
 def test_the_private_text_names_everything_in_the_person_s_own_order() -> None:
-    text = describe(ANNA, ANNA.history)
+    text = describe(ANNA, HISTORY)
     parts = [
         "Anna Ek",
         "Occupation: Nurse",
@@ -41,60 +46,69 @@ def test_the_private_text_names_everything_in_the_person_s_own_order() -> None:
 
 
 def test_without_history_there_is_no_heading_for_it() -> None:
-    assert "wrote" in describe(ANNA, ANNA.history)
+    assert "wrote" in describe(ANNA, HISTORY)
     assert "wrote" not in describe(ANNA, ())
 
 
-@given(PROFILES)
-def test_what_changes_least_comes_first(profile: Profile) -> None:
+def test_recorded_exchanges_stand_apart_from_what_the_person_wrote() -> None:
+    """A model's words are no example of how the person writes."""
+    said = HistoryItem("", "User: Soup?\n\nAssistant: Soup.", "turn")
+    text = describe(ANNA, as_hits([said, *WRITTEN]))
+    assert (
+        text.index("Texts the user wrote") < text.index("No title here.") < text.index("Earlier exchanges:")
+    )
+    assert text.endswith("Earlier exchanges:\n\nUser: Soup?\n\nAssistant: Soup.")
+
+
+@given(PROFILES, HISTORIES)
+def test_what_changes_least_comes_first(profile: Profile, history: tuple[Hit, ...]) -> None:
     """So that the KV cache of the profile serves whatever history is chosen."""
-    assert describe(profile, profile.history).startswith(describe(profile, ()))
+    assert describe(profile, history).startswith(describe(profile, ()))
 
 
-@given(PROFILES, st.integers(0, 400))
+@given(PROFILES, HISTORIES, st.integers(0, 400))
 def test_the_private_text_stays_within_its_budget_and_is_never_cut_inside(
-    profile: Profile, budget: int
+    profile: Profile, history: tuple[Hit, ...], budget: int
 ) -> None:
-    text = fit(profile, budget, len)
-    assert len(text) <= budget
-    wholes = [describe(profile, profile.history[:n]) for n in range(len(profile.history) + 1)]
+    private = fit(profile, history, budget, len)
+    assert len(private.text) <= budget
     shorter = [
         describe(Profile(profile.id, profile.name, profile.fields[:n]), ())
         for n in range(1, len(profile.fields))
     ]
+    assert private.text in {"", *shorter, describe(profile, private.history)}
     # Items too long by themselves, before one that fits, are passed over: any run of items may remain.
-    runs = [profile.history[i:j] for j in range(len(profile.history) + 1) for i in range(j)]
-    assert text in {"", *wholes, *shorter, *(describe(profile, run) for run in runs)}
+    runs = [history[i:j] for j in range(len(history) + 1) for i in range(j + 1)]
+    assert private.history in runs
 
 
-@given(PROFILES)
-def test_with_room_for_all_nothing_is_dropped(profile: Profile) -> None:
-    assert fit(profile, 10_000, len) == describe(profile, profile.history)
+@given(PROFILES, HISTORIES)
+def test_with_room_for_all_nothing_is_dropped(profile: Profile, history: tuple[Hit, ...]) -> None:
+    assert fit(profile, history, 10_000, len) == PrivateText(describe(profile, history), history)
 
 
 def test_history_gives_way_first_and_the_least_relevant_first() -> None:
     for kept in (1, 2):
-        room = len(describe(ANNA, ANNA.history[: kept + 1])) - 1
-        assert fit(ANNA, room, len) == describe(ANNA, ANNA.history[:kept])
-    assert fit(ANNA, len(describe(ANNA, ())), len) == describe(ANNA, ())
+        room = len(describe(ANNA, HISTORY[: kept + 1])) - 1
+        assert fit(ANNA, HISTORY, room, len).text == describe(ANNA, HISTORY[:kept])
+    assert fit(ANNA, HISTORY, len(describe(ANNA, ())), len).text == describe(ANNA, ())
 
 
 def test_one_text_that_is_too_long_does_not_keep_the_others_out() -> None:
-    long = HistoryItem("Memoirs", "page " * 500)
-    profile = Profile(ANNA.id, ANNA.name, ANNA.fields, history=(long, *ANNA.history))
-    assert fit(profile, 1000, len) == describe(ANNA, ANNA.history)
+    long = as_hits([HistoryItem("Memoirs", "page " * 500)])
+    assert fit(ANNA, (*long, *HISTORY), 1000, len) == PrivateText(describe(ANNA, HISTORY), HISTORY)
 
 
 def test_then_fields_give_way_from_the_last() -> None:
     room = len(describe(ANNA, ())) - 1
-    text = fit(ANNA, room, len)
+    text = fit(ANNA, HISTORY, room, len).text
     assert "Writing style: Short" in text
     assert "Favourite" not in text
 
 
 @pytest.mark.parametrize("budget", [0, 5])
 def test_with_no_room_for_one_field_there_is_no_private_text(budget: int) -> None:
-    assert fit(ANNA, budget, len) == ""
+    assert fit(ANNA, HISTORY, budget, len) == PrivateText("", ())
 
 
 def test_the_private_text_goes_into_one_system_message_in_front() -> None:
@@ -122,6 +136,8 @@ def test_what_is_private_has_types_that_the_remote_does_not_take() -> None:
 
 
 def test_what_is_private_does_not_print() -> None:
-    printed = repr((context_aware(CONVERSATION, "s3cret"), PrivatePrompt((4711,)), ANNA, ANNA.history))
+    printed = repr(
+        (context_aware(CONVERSATION, "s3cret"), PrivatePrompt((4711,)), fit(ANNA, HISTORY, 500, len))
+    )
     for value in ("s3cret", "4711", "Nurse", "Anna", "A long night"):
         assert value not in printed

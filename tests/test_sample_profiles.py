@@ -17,9 +17,10 @@ def test_there_are_three() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_sample_validates(path: Path) -> None:
-    profile = read_profile_file(path)
+    document = read_profile_file(path)
+    profile = document.profile
     assert profile.id == path.stem
     assert not profile.is_default
     assert {"occupation", "location", "writing_style", "interests"} <= dict(profile.fields).keys()
-    assert 3 <= len(profile.history) <= 5
-    assert all(item.title and 80 <= len(item.text.split()) <= 200 for item in profile.history)
+    assert 3 <= len(document.history) <= 5
+    assert all(item.title and 80 <= len(item.text.split()) <= 200 for item in document.history)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from fakes import EOS, JOINED, LOUD, FakeLocal, FakeRemote, FakeTokenizer
+from fakes import EOS, JOINED, LOUD, LOUD_HISTORY, FakeLocal, FakeRemote, FakeTokenizer, as_hits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,9 @@ from app.tokenizer import Detokenizer
 from app.writer import Order, Tuning, Writer
 
 HELLO = (Message("user", "Say hello."),)
-ORDER = Order("fake-model", HELLO, Sampling(temperature=0.0), profile=LOUD, strength=0.5)
+ORDER = Order(
+    "fake-model", HELLO, Sampling(temperature=0.0), profile=LOUD, history=as_hits(LOUD_HISTORY), strength=0.5
+)
 
 
 @pytest.fixture
@@ -38,9 +40,9 @@ async def written(writer: Writer, order: Order) -> str:
 async def test_the_aware_prompt_is_the_agnostic_one_behind_the_private_text(remote: FakeRemote) -> None:
     request = (await writer_of(remote).prepare(ORDER)).request
     tokenizer = FakeTokenizer()
-    assert request.prompt == request.agnostic == tokenizer.chat(HELLO)
+    assert list(request.prompt) == list(request.agnostic or ()) == tokenizer.chat(HELLO)
     assert request.aware is not None
-    private = describe(LOUD, LOUD.history)
+    private = describe(LOUD, as_hits(LOUD_HISTORY))
     assert list(request.aware.ids) == tokenizer.chat(context_aware(HELLO, private))
     assert request.eos_ids == {EOS}
 
@@ -71,7 +73,7 @@ async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
     assert request.aware is not None
     text = FakeTokenizer().decode(request.aware.ids)
     assert dict(LOUD.fields)["occupation"] in text
-    assert LOUD.history[0].text not in text
+    assert LOUD_HISTORY[0].text not in text
 
 
 @pytest.mark.parametrize("remote_len", [60, 1000])

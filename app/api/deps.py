@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.errors import InvalidRequest
-from app.profile import Profile
+from app.retrieval import Retriever
 from app.store import Store
 from app.writer import Writer
 
@@ -20,6 +18,7 @@ class Parts:
 
     writer: Writer
     store: Store
+    retriever: Retriever
     strength: float
 
 
@@ -29,19 +28,3 @@ def get_parts(request: Request) -> Parts:
 
 
 PartsDep = Annotated[Parts, Depends(get_parts)]
-
-
-async def choose_profile(store: Store, header: str | None, field: str | None) -> Profile | None:
-    """The profile that a request names by header or body field, else the default one, if any is marked.
-
-    Raises ProfileNotFound, and InvalidRequest when header and field name different ones.
-    """
-    if header and field and header != field:
-        raise InvalidRequest(
-            "The X-CoSteer-Profile header and the profile field name different profiles. Send one of them.",
-            param="profile",
-        )
-    wanted = header or field
-    if wanted:
-        return await asyncio.to_thread(store.profile, wanted)
-    return await asyncio.to_thread(store.default_profile)

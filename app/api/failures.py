@@ -5,41 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import CoSteerError, InvalidRequest, NotFound
+from app.api.refusals import refusal
+from app.errors import CoSteerError, InvalidRequest, NotFound, Unauthorized
+from app.schemas.wire import Failure
 
 log = logging.getLogger(__name__)
 
-# What pydantic's types of error ask of the client, as the predicate of a sentence about the field.
-PREDICATES: Mapping[str, str] = {
-    "bool_type": "must be true or false",
-    "dict_type": "must be an object",
-    "extra_forbidden": "is not supported here; remove it",
-    "float_type": "must be a number",
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "int_type": "must be a whole number",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "list_type": "must be a list",
-    "literal_error": "must be {expected}",
-    "missing": "is missing; add it",
-    "model_attributes_type": "must be a JSON object",
-    "model_type": "must be an object",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
-    "string_type": "must be a string",
-    "string_unicode": "holds a lone surrogate, half of a character; send whole characters",
-    "too_long": "must have at most {max_length} items",
-    "too_short": "must have at least {min_length} item",
+# For /docs: what every route may answer.
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Failure, "description": "The request has to change; the message says how."},
+    "5XX": {"model": Failure, "description": "The proxy or the remote failed."},
 }
 
 
@@ -89,7 +73,9 @@ class _LastResort:
 
 
 def _answer(error: CoSteerError) -> JSONResponse:
-    return JSONResponse(error.body(), error.status)
+    # HTTP asks for this header with every 401.
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+    return JSONResponse(error.body(), error.status, headers)
 
 
 async def _costeer_error(_request: Request, error: Exception) -> JSONResponse:
@@ -103,17 +89,16 @@ async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.body, bytes):
         message = "The body must be sent as JSON, with the header Content-Type: application/json."
         return _answer(InvalidRequest(message, status=415))
-    problems = error.errors()
-    sentences = dict.fromkeys(_sentence(problem, error.body) for problem in problems[:5])
-    return _answer(InvalidRequest(" ".join(sentences), param=_path(problems[0], error.body)))
+    return _answer(refusal(error.errors(), error.body))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    path, allowed = request.url.path, (error.headers or {}).get("Allow")
+    path = request.url.path
     if error.status_code == NotFound.status:
         return _answer(NotFound(f"There is no {request.method} {path} here.", code="not_found"))
-    if allowed:
+    if error.status_code == 405:
+        allowed = ", ".join(_methods(request))
         message = f"{path} does not take {request.method}; use {allowed}."
         answer = _answer(InvalidRequest(message, code="method_not_allowed", status=error.status_code))
         answer.headers["Allow"] = allowed
@@ -122,33 +107,16 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         return _answer(
             InvalidRequest("The body is not valid JSON: send UTF-8, without huge numbers or deep nesting.")
         )
-    return _answer(InvalidRequest(str(error.detail), status=error.status_code))
+    code = "request_too_large" if error.status_code == 413 else None
+    return _answer(InvalidRequest(str(error.detail), status=error.status_code, code=code))
 
 
-def _path(problem: Mapping[str, Any], body: object) -> str | None:
-    """Where the mistake is, as a client would write it: messages[0].content. None is the whole body.
-
-    pydantic's location also names the branches of unions; those are no steps into the body.
-    """
-    path = ""
-    for step in problem["loc"][1:]:
-        if isinstance(step, int) and isinstance(body, list):
-            path += f"[{step}]"
-            body = body[step] if step < len(body) else None
-        elif isinstance(step, str) and isinstance(body, dict):
-            path += f".{step}"
-            body = body.get(step)
-    return path.removeprefix(".")[:200] or None
-
-
-def _sentence(problem: Mapping[str, Any], body: object) -> str:
-    kind, given = problem["type"], problem.get("ctx", {})
-    path = _path(problem, body)
-    if kind == "json_invalid":
-        return f"The body is not valid JSON: {given['error']} at character {problem['loc'][-1]}."
-    if kind == "missing" and path is None:
-        return "The body is empty; send a JSON object with model and messages."
-    numbers = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in given.items()}
-    # What schemas.py words itself comes as it is.
-    predicate = PREDICATES[kind].format(**numbers) if kind in PREDICATES else str(problem["msg"])
-    return f"{path or 'The body'} {predicate}."
+def _methods(request: Request) -> list[str]:
+    """What the path takes. The Allow header that is at hand names the first route's methods only."""
+    routes = request.app.router.routes
+    scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.api.access import CallerDep
 from app.api.deps import PartsDep
 
-router = APIRouter()
+router = APIRouter(tags=["System"])
 
 
 @router.get("/health")
@@ -18,7 +19,7 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/v1/models")
-async def models(parts: PartsDep) -> dict[str, Any]:
+async def models(parts: PartsDep, _caller: CallerDep) -> dict[str, Any]:
     """The models that a request can name, in OpenAI's list shape."""
     data = [
         {"id": card.id, "object": "model", "created": 0, "owned_by": "costeer"}

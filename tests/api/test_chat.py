@@ -7,13 +7,14 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import httpx
 import openai
 import pytest
 from conftest import Proxy
-from fakes import EOS, JOINED, LOUD, PRIVATE, FakeTokenizer
+from fakes import EOS, LOUD, LOUD_HISTORY, PRIVATE, FakeTokenizer
 
 from app.errors import RemoteError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from app.prompts import Message
@@ -216,9 +217,7 @@ async def test_an_unknown_profile_is_not_found(proxy: Proxy, given: dict[str, An
 async def test_without_a_profile_the_default_one_steers_if_there_is_one(proxy: Proxy) -> None:
     assert await proxy.text() == "hello world"
     assert proxy.local.sessions == 0
-    proxy.store.put(
-        type(JOINED)(id="joined", name=JOINED.name, fields=JOINED.fields, is_default=True),
-    )
+    proxy.store.profiles.update("joined", lambda profile: replace(profile, is_default=True))
     assert await proxy.text() == "hello_world"
     assert await proxy.text(profile="loud") == "HELLO WORLD"
 
@@ -466,7 +465,7 @@ async def test_nothing_private_is_handed_to_the_remote(proxy: Proxy) -> None:
     handed = proxy.remote.everything()
     assert "And again?" in handed
     assert [value for value in PRIVATE if value in handed] == []
-    words = LOUD.history[0].text.split()
+    words = LOUD_HISTORY[0].text.split()
     runs = [" ".join(words[start : start + 3]) for start in range(len(words) - 2)]
     assert [run for run in runs if run in handed] == []
     assert "describe" not in handed
@@ -486,7 +485,7 @@ async def test_a_bug_is_answered_and_its_text_kept(
     where: str,
     stream: bool,
 ) -> None:
-    quoting = _Quoting(f"cannot handle 'Say hello.' of {LOUD.name}: {LOUD.history[0].text}")
+    quoting = _Quoting(f"cannot handle 'Say hello.' of {LOUD.name}: {LOUD_HISTORY[0].text}")
 
     def broken(_: str) -> NoReturn:
         raise quoting
@@ -498,7 +497,7 @@ async def test_a_bug_is_answered_and_its_text_kept(
     elif where == "local":
         proxy.local.failure = quoting
     else:
-        proxy.store.profile = broken  # type: ignore[assignment, method-assign]
+        proxy.store.profiles.get = broken  # type: ignore[assignment, method-assign]
     caplog.set_level(logging.DEBUG)
     async with httpx.AsyncClient(base_url=base_url) as client:
         body = {"model": "fake-model", "messages": HELLO, "profile": "loud", "stream": stream}

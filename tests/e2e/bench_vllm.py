@@ -20,9 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from fakes import as_hits  # noqa: E402
+
 from app.local import LocalModel  # noqa: E402
 from app.main import SHARED  # noqa: E402
-from app.profile import Profile  # noqa: E402
+from app.profile import ProfileDocument  # noqa: E402
 from app.profile_file import read_profile_file  # noqa: E402
 from app.prompts import Message  # noqa: E402
 from app.remote import VLLMRemote  # noqa: E402
@@ -76,7 +78,7 @@ class Bench:
         self._tokens = tokens
         self._context = context
 
-    async def run(self, mode: Mode, question: int, profile: Profile) -> Run:
+    async def run(self, mode: Mode, question: int, document: ProfileDocument) -> Run:
         tuning = Tuning(
             max_context_tokens=self._context,
             max_model_len=self._runner.max_model_len,
@@ -89,7 +91,8 @@ class Bench:
             messages=(Message("user", QUESTIONS[question]),),
             sampling=Sampling(temperature=0.0),
             max_tokens=self._tokens,
-            profile=profile,
+            profile=document.profile,
+            history=as_hits(document.history),
             strength=mode.strength,
         )
         reply = await writer.prepare(order)
@@ -98,7 +101,7 @@ class Bench:
         stats = reply.stats
         return Run(
             mode=mode.name,
-            pair=(question, profile.id),
+            pair=(question, document.profile.id),
             tokens=stats.tokens,
             ms_per_token=1000 * (times[-1] - times[0]) / max(stats.tokens - 1, 1),
             acceptance=stats.acceptance,

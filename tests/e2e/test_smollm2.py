@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import as_hits
 
 from app.decode import Request, Stats, decode
 from app.embedded import EmbeddedRemote
@@ -102,12 +103,14 @@ async def reply(
     remote = EmbeddedRemote(runner)
     tuning = Tuning(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
     writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
+    document = read_profile_file(PROFILES / f"{profile}.toml") if profile else None
     order = Order(
         model=runner.name,
         messages=QUESTION,
         sampling=sampling,
         max_tokens=24,
-        profile=read_profile_file(PROFILES / f"{profile}.toml") if profile else None,
+        profile=document.profile if document else None,
+        history=as_hits(document.history) if document else (),
         strength=strength,
     )
     written = await writer.prepare(order)

@@ -18,15 +18,17 @@ import openai
 import orjson
 import pytest
 import uvicorn
+from fakes import as_hits
 from openai.types.chat import ChatCompletionMessageParam
 
 from app.api.deps import Parts
 from app.local import LocalModel
 from app.main import SHARED, create_app
-from app.profile import Profile
+from app.profile import ProfileDocument
 from app.profile_file import read_profile_file
 from app.prompts import Message
 from app.remote import VLLMRemote
+from app.retrieval import Retriever
 from app.runner import ModelRunner
 from app.sampling import Sampling
 from app.settings import Settings
@@ -84,11 +86,11 @@ async def serving(
     )
     listener = socket.create_server(("127.0.0.1", 0))
     with Store.open(data_dir) as store:
-        store.put(ISABEL)
-        store.put(WALTER)
+        store.profiles.put(ISABEL)
+        store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
             writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
-            app = create_app(Settings(), Parts(writer, store, strength=0.5))
+            app = create_app(Settings(), Parts(writer, store, Retriever(store.history, 5), strength=0.5))
             server = _Server(uvicorn.Config(app, access_log=False, log_config=None))
             running = asyncio.create_task(server.serve(sockets=[listener]))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -163,10 +165,11 @@ def words(text: str) -> str:
     return " " + " ".join(re.findall(r"[^\W_]+", text.casefold())) + " "
 
 
-def secrets(profile: Profile) -> set[str]:
+def secrets(document: ProfileDocument) -> set[str]:
     """What may not leave the device: each value whole, and each run of five words of a longer one."""
+    profile = document.profile
     values = [value for _, value in profile.fields]
-    texts = [text for item in profile.history for text in (item.title, item.text)]
+    texts = [text for item in document.history for text in (item.title, item.text)]
     runs = {run for text in (*values, *texts) for run in five_word_runs(text)}
     return {words(text) for text in (profile.name, *profile.name.split(), *values)} | runs
 
@@ -302,7 +305,8 @@ async def test_a_request_to_the_remote_brings_many_tokens(
                 messages=(Message("user", DINNER),),
                 sampling=Sampling(temperature=0),
                 max_tokens=64,
-                profile=ISABEL,
+                profile=ISABEL.profile,
+                history=as_hits(ISABEL.history),
                 strength=0.5,
             )
         )
@@ -353,7 +357,7 @@ async def test_nothing_private_is_sent(vllm: VLLMServer, local_runner: ModelRunn
         assert found(public, everything) == public
         assert found(public, read) == public
     assert found(private, ISABEL.history[0].text.upper()) != set()
-    assert found(private, as_text(orjson.dumps({"x": f"by {ISABEL.name}\n"}))) != set()
+    assert found(private, as_text(orjson.dumps({"x": f"by {ISABEL.profile.name}\n"}))) != set()
 
 
 # (6) A client that goes away

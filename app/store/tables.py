@@ -1,13 +1,15 @@
-"""The rows of the database, profile and history; a change here needs a migration (a test compares them)."""
+"""The rows of the database; a change here needs a migration (a test compares them)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Dialect, Index, Text, UniqueConstraint, text
+from sqlalchemy import DateTime, Dialect, Index, Text, text
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Session, SQLModel
+
+from app.errors import ProfileNotFound
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,22 +48,46 @@ class ProfileRow(_Row, table=True):
     name: str
     fields: str = Field(sa_type=Text)
     is_default: bool = False
+    strength: float | None = None
+    record_history: bool = False
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class HistoryRow(_Row, table=True):
-    """`position` orders a profile's items, from 0; an `id` is never used twice."""
+    """`id` orders a profile's items, and is never used twice. The full-text index beside it: see index.py."""
 
     __tablename__ = "history"
-    __table_args__: ClassVar[Any] = (
-        UniqueConstraint("profile_id", "position", name="history_position"),
-        {"sqlite_autoincrement": True},
-    )
+    __table_args__: ClassVar[Any] = ({"sqlite_autoincrement": True},)
 
     id: int | None = Field(default=None, primary_key=True)
-    profile_id: str = Field(foreign_key="profile.id", ondelete="CASCADE")
-    position: int
+    profile_id: str = Field(foreign_key="profile.id", ondelete="CASCADE", index=True)
+    kind: str
     title: str
     text: str = Field(sa_type=Text)
+    source: str
     created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ApiKeyRow(_Row, table=True):
+    """A key by the hash of its secret; without a profile it opens them all."""
+
+    __tablename__ = "api_key"
+    __table_args__: ClassVar[Any] = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str = Field(unique=True)
+    label: str
+    profile_id: str | None = Field(default=None, foreign_key="profile.id", ondelete="CASCADE", index=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+def profile_row(session: Session, profile_id: str) -> ProfileRow:
+    """Raises ProfileNotFound."""
+    row = session.get(ProfileRow, profile_id)
+    if row is None:
+        raise ProfileNotFound(
+            f"There is no profile {profile_id[:64]!r}. `costeer profiles list` shows those that exist."
+        )
+    return row

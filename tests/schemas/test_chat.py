@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.prompts import Message
 from app.sampling import Sampling
-from app.schemas import ChatRequest
+from app.schemas.chat import ChatRequest
 
 
 def request(**fields: Any) -> ChatRequest:

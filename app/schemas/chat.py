@@ -1,38 +1,15 @@
-"""OpenAI's wire types for the requests that are served here; replies are built beside their routes."""
+"""OpenAI's chat request; replies are built beside their route."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from app.prompts import Message
 from app.sampling import Sampling
-
-
-def _wrong(predicate: str) -> PydanticCustomError:
-    """A mistake in a field, as the predicate of a sentence about it; see api/failures.py."""
-    return PydanticCustomError("costeer", "{predicate}", {"predicate": predicate})
-
-
-def _whole_characters(text: str) -> str:
-    """JSON can escape half of a surrogate pair, which no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise PydanticCustomError("string_unicode", "lone surrogate") from None
-    return text
+from app.schemas.wire import WHOLE, Wire, wrong
 
 
 def _kind(value: object) -> str | None:
@@ -40,16 +17,11 @@ def _kind(value: object) -> str | None:
     return "one" if isinstance(value, str) else "list" if isinstance(value, list) else None
 
 
-Text = Annotated[str, AfterValidator(_whole_characters)]
-StopString = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_whole_characters)]
+Text = Annotated[str, WHOLE]
+StopString = Annotated[str, Field(min_length=1, max_length=1000), WHOLE]
 
 
-class _Wire(BaseModel):
-    # A field that is not known is refused by name, never ignored.
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class TextPart(_Wire):
+class TextPart(Wire):
     """A part of a message's content; only text can be steered."""
 
     type: Literal["text"]
@@ -70,7 +42,7 @@ Stop = Annotated[
 ]
 
 
-class ChatMessage(_Wire):
+class ChatMessage(Wire):
     """One message of the conversation. `developer` is OpenAI's newer name for `system`."""
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -81,7 +53,7 @@ class ChatMessage(_Wire):
     @classmethod
     def _no_name(cls, name: str | None) -> None:
         if name is not None:
-            raise _wrong("is not supported; write who speaks into the content")
+            raise wrong("is not supported; write who speaks into the content")
 
     def message(self) -> Message:
         """The message as chat templates take it; text parts are joined by line breaks, as vLLM does."""
@@ -90,11 +62,11 @@ class ChatMessage(_Wire):
         return Message(role, text)
 
 
-class StreamOptions(_Wire):
+class StreamOptions(Wire):
     include_usage: bool = False
 
 
-class ChatRequest(_Wire):
+class ChatRequest(Wire):
     """POST /v1/chat/completions: OpenAI's fields, vLLM's sampling fields, and `profile` and `strength`.
 
     Numbers are bounded as OpenAI and vLLM bound them.
@@ -124,28 +96,28 @@ class ChatRequest(_Wire):
     user: str | None = None
     metadata: dict[str, Any] | None = None
 
-    profile: Annotated[str, Field(min_length=1), AfterValidator(_whole_characters)] | None = None
+    profile: Annotated[str, Field(min_length=1), WHOLE] | None = None
     strength: Annotated[float, Field(ge=0, le=4)] | None = None
 
     @field_validator("stream_options")
     @classmethod
     def _only_of_a_stream(cls, options: StreamOptions | None, info: ValidationInfo) -> StreamOptions | None:
         if options is not None and not info.data.get("stream"):
-            raise _wrong("needs stream: true")
+            raise wrong("needs stream: true")
         return options
 
     @field_validator("max_completion_tokens")
     @classmethod
     def _one_limit(cls, limit: int | None, info: ValidationInfo) -> int | None:
         if limit and info.data.get("max_tokens") not in {None, limit}:
-            raise _wrong("differs from max_tokens; send one of them")
+            raise wrong("differs from max_tokens; send one of them")
         return limit
 
     @field_validator("logit_bias")
     @classmethod
     def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
         if bias and not all(key.isascii() and key.isdigit() and len(key) <= 9 for key in bias):
-            raise _wrong("must have token ids as keys, like {'1234': -100}")
+            raise wrong("must have token ids as keys, like {'1234': -100}")
         return bias
 
     @property

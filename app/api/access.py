@@ -1,0 +1,121 @@
+"""Who asks: which profiles the API key of a request opens, and which profile a chat request is for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.deps import PartsDep
+from app.api.origin import refuse_strangers
+from app.errors import Forbidden, InvalidRequest, Unauthorized
+from app.keys import PREFIX
+from app.profile import Profile
+from app.store import Store
+
+BEARER = HTTPBearer(
+    auto_error=False,
+    description="A key of `costeer keys create`. None is needed until there is an admin key.",
+)
+# One of our keys, wherever it stands in the header; a placeholder like my-costeer-key is none.
+OURS = re.compile(rf"(?<![\w-]){PREFIX}")
+WELL_FORMED = re.compile(rf"bearer\s+({PREFIX}\S+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever sent a request. `profile_id` is the only profile they may use; None is all of them."""
+
+    profile_id: str | None = None
+
+    def may_use(self, profile_id: str) -> None:
+        """Raises Forbidden. Says nothing of whether there is such a profile."""
+        if self.profile_id not in {None, profile_id}:
+            raise Forbidden(
+                f"This API key opens the profile {self.profile_id!r} only. Use that one, or an admin key."
+            )
+
+    def must_be_admin(self, what: str) -> None:
+        """Raises Forbidden; `what` is what they would do."""
+        if self.profile_id is not None:
+            raise Forbidden(
+                f"This API key opens the profile {self.profile_id!r} only; to {what} takes an admin key."
+            )
+
+
+async def caller_of(
+    request: Request,
+    parts: PartsDep,
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
+) -> Caller:
+    """The caller by the request's API key.
+
+    Until there is an admin key, a request without one of our keys may do everything, as whoever can read the
+    database may anyway; only web pages of other sites may not. A key that looks like ours and is none is
+    refused always: it may have been deleted.
+    """
+    secret = _secret(", ".join(request.headers.getlist("authorization")))
+    if secret is not None:
+        key = await asyncio.to_thread(parts.store.keys.identify, secret)
+        if key is None:
+            raise Unauthorized("This API key does not exist (any more). `costeer keys create` makes one.")
+        return Caller(key.profile_id)
+    if await asyncio.to_thread(parts.store.keys.required):
+        raise Unauthorized(
+            "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."
+        )
+    refuse_strangers(request.headers)
+    return Caller()
+
+
+CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+def split_model(model: str, served: list[str]) -> tuple[str, str | None]:
+    """`name@profile` as its two halves; a served model may have an @ in its own name."""
+    name, at, profile_id = model.rpartition("@")
+    return (name, profile_id) if at and profile_id and model not in served else (model, None)
+
+
+async def choose_profile(
+    store: Store, caller: Caller, header: str | None, field: str | None, alias: str | None
+) -> Profile | None:
+    """The profile of a request: by header or body field, else by `model` (its part behind the @), else by the
+    API key, else the default one, if any is marked.
+
+    Raises ProfileNotFound, Forbidden, and InvalidRequest when header and field name different ones.
+    """
+    if header and field and header != field:
+        raise InvalidRequest(
+            "The X-CoSteer-Profile header and the profile field name different profiles. Send one of them.",
+            param="profile",
+        )
+    if header == "":
+        raise InvalidRequest(
+            "The X-CoSteer-Profile header is empty; name a profile, or leave it out.",
+            param="X-CoSteer-Profile",
+        )
+    wanted = header or field or alias or caller.profile_id
+    if wanted is None:
+        return await asyncio.to_thread(store.profiles.default)
+    caller.may_use(wanted)
+    return await asyncio.to_thread(store.profiles.get, wanted)
+
+
+def _secret(authorization: str) -> str | None:
+    """Our key in the header; None when there is none of ours, but a placeholder or another service's.
+
+    Raises Unauthorized for one that is sent in another way: without it the request might open more.
+    """
+    if OURS.search(authorization) is None:
+        return None
+    match = WELL_FORMED.fullmatch(authorization)
+    if match is None:
+        raise Unauthorized(
+            "Send the API key as `Authorization: Bearer costeer-...`, once and without quotes."
+        )
+    return match[1]

@@ -1,0 +1,190 @@
+"""`costeer history`: what a person has written, added, searched and erased."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.bulk import add_all
+from app.cli.environment import open_store
+from app.cli.profiles import AsJson, ProfileId, Yes, headline
+from app.cli.terminal import confirm, counted, mistakes_named, say, when, write, write_json, write_table
+from app.history_file import STDIN, read_history
+from app.profile import Kind
+from app.schemas.history import ITEM_PREFIX, FoundItem, Item
+from app.terms import terms
+
+commands = typer.Typer(
+    help="What a person has written: the small model learns from it.",
+    no_args_is_help=True,
+)
+MAX_LIMIT = 1000
+MAX_DIGITS = 18
+
+
+def _item_id(text: str) -> int:
+    digits = text.removeprefix(ITEM_PREFIX)
+    if not (digits.isascii() and digits.isdigit()):
+        raise typer.BadParameter(f"ids look like {ITEM_PREFIX}7; `costeer history list` shows them")
+    if len(digits) > MAX_DIGITS:
+        raise typer.BadParameter("no item has an id as large as that")
+    return int(digits)
+
+
+Limit = Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many items at most.")]
+
+
+@commands.command("list", epilog="Example:\n\ncosteer history list isabel --limit 50 --after item_120")
+@mistakes_named()
+def list_items(
+    profile: ProfileId,
+    limit: Limit = 20,
+    after: Annotated[
+        int | None, typer.Option(parser=_item_id, metavar="ID", help="Go on behind this item.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the items, newest first."""
+    with open_store() as store:
+        page = store.history.page(profile, after=after, limit=limit)
+    if as_json:
+        write_json([Item.of(one).model_dump() for one in page.items])
+    else:
+        rows = [
+            (
+                f"{ITEM_PREFIX}{one.id}",
+                one.item.kind,
+                headline(one),
+                one.item.source,
+                when(one.item.created_at),
+            )
+            for one in page.items
+        ]
+        write_table(("id", "kind", "title or beginning", "source", "created (UTC)"), rows)
+    if page.has_more:
+        say(f"There are more: --after {ITEM_PREFIX}{page.items[-1].id}")
+
+
+@commands.command("show")
+@mistakes_named()
+def show(
+    profile: ProfileId,
+    item: Annotated[int, typer.Argument(parser=_item_id, metavar="ID", help="The item's id, like item_7.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show an item whole."""
+    with open_store() as store:
+        stored = store.history.get(profile, item)
+    if as_json:
+        write_json(Item.of(stored).model_dump())
+        return
+    one = stored.item
+    lines = {
+        "id": f"{ITEM_PREFIX}{stored.id}",
+        "kind": one.kind,
+        "title": one.title,
+        "source": one.source,
+        "created": f"{when(one.created_at)} UTC",
+    }
+    for key, text in lines.items():
+        if text:
+            write(f"{key:<10}{text}")
+    write(f"\n{one.text}")
+
+
+@commands.command(
+    "add",
+    epilog="Examples:\n\ncosteer history add isabel letters/ essay.md notes.jsonl\n\n"
+    "pbpaste | costeer history add isabel - --title 'A toast for Anna'\n\n"
+    'A line of JSONL: {"text": "...", "title": "...", "created_at": "2026-01-31T09:30:00Z"}',
+)
+@mistakes_named()
+def add(
+    profile: ProfileId,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Text files, one item each; .jsonl, one item a line; .json, one item or a list of them; "
+            "folders, for all .txt, .md, .jsonl and .json files in them; - for text on the standard input.",
+        ),
+    ],
+    title: Annotated[
+        str | None, typer.Option(help="The title of a single text, instead of its heading or file name.")
+    ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option(help="What the items are, where they do not say so; document unless set.")
+    ] = None,
+) -> None:
+    """Add files to a profile's history.
+
+    All of them are checked before anything is stored.
+
+    The title of a .md or .txt file is its first heading (# ...), else the file's name.
+    """
+    if title is not None and not _is_one_text(paths):
+        raise typer.BadParameter("--title names a single text: one text file, or - for the standard input")
+    if paths.count(STDIN) > 1:
+        raise typer.BadParameter("- can stand once only")
+    with open_store() as store:
+        store.profiles.get(profile)
+        items = read_history(paths, sys.stdin.buffer, title=title, kind=kind)
+        add_all(store.history, profile, items)
+    write(f"profile {profile}: added {counted(len(items), 'item')}")
+
+
+@commands.command("search", epilog="Example:\n\ncosteer history search isabel 'house by the water'")
+@mistakes_named()
+def search(
+    profile: ProfileId,
+    query: Annotated[str, typer.Argument(help="Words to look for; any of them may match.")],
+    limit: Limit = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find items by their words, the best match first."""
+    with open_store() as store:
+        hits = store.history.search(profile, [(1.0, terms(query))], limit)
+    if as_json:
+        write_json([FoundItem.of_hit(hit).model_dump() for hit in hits])
+        return
+    for hit in hits:
+        write(f"{hit.score:6.2f}  {ITEM_PREFIX}{hit.stored.id}  {headline(hit.stored)}")
+        write("".join(f"        {line}\n" for line in hit.passage.splitlines()))
+    if not hits:
+        say("Nothing matches. Try other words.")
+
+
+@commands.command(
+    "delete",
+    epilog="Examples:\n\ncosteer history delete isabel item_7 item_9\n\ncosteer history delete isabel --all",
+)
+@mistakes_named()
+def delete(
+    profile: ProfileId,
+    items: Annotated[
+        list[int] | None,
+        typer.Argument(parser=_item_id, metavar="ID", help="The ids of the items, like item_7."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Erase the whole history.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Erase items, to the last byte: all that are named, or none if one does not exist."""
+    if everything == bool(items):
+        raise typer.BadParameter("name the items by their ids, or say --all")
+    with open_store() as store:
+        if items:
+            store.history.delete(profile, items)
+            write(f"profile {profile}: erased {counted(len(set(items)), 'item')}")
+            return
+        count = store.profiles.read(profile).history_count
+        if confirm(f"Erase all {counted(count, 'history item')} of the profile {profile!r}?", yes=yes):
+            gone = store.history.clear(profile)
+            write(f"profile {profile}: erased {counted(gone, 'item')}")
+
+
+def _is_one_text(paths: list[str]) -> bool:
+    (path, *others) = map(Path, paths)
+    return not others and not path.is_dir() and path.suffix.lower() not in {".jsonl", ".json"}

@@ -1,0 +1,102 @@
+"""`costeer profiles preview`: exactly what the small model would read for a message."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.environment import read_settings
+from app.cli.models import fetch
+from app.cli.profiles import AsJson, ProfileId, headline
+from app.cli.terminal import counted, mistakes_named, say, write, write_json
+from app.errors import InvalidRequest, WeightsError
+from app.profile import Hit
+from app.prompts import Message
+from app.retrieval import Retriever
+from app.schemas.preview import Preview
+from app.store import Store
+
+if TYPE_CHECKING:
+    from app.tokenizer import Tokenizer
+
+STDIN = "-"
+
+
+@mistakes_named()
+def preview(
+    profile: ProfileId,
+    message: Annotated[str, typer.Argument(help="What the user asks; - reads the standard input.")] = STDIN,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the small model would read for a message: both prompts, and the history that was chosen.
+
+    Nothing is sent. It needs the local model's tokenizer, which is fetched with the weights the first time.
+    """
+    settings = read_settings()
+    with Store.open(settings.data_dir) as store:
+        person = store.profiles.get(profile)
+        conversation = (Message("user", _read() if message == STDIN else _checked(message)),)
+        strength = settings.strength if person.strength is None else person.strength
+        retriever = Retriever(store.history, settings.history_top_k if strength > 0 else 0)
+        hits = retriever.choose(profile, conversation)
+    (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
+    tokenizer = _tokenizer(path)
+    from app.local_prompts import local_prompts  # noqa: PLC0415  # it imports transformers
+
+    limit = settings.max_context_tokens
+    prompts = local_prompts(person, hits, conversation, tokenizer, limit)
+    shown = Preview.of(profile, strength, hits, prompts, limit)
+    if as_json:
+        write_json(shown.model_dump())
+    else:
+        _describe(shown, hits)
+
+
+def _tokenizer(path: str) -> Tokenizer:
+    # Imported here: transformers takes seconds, and few commands need it.
+    from app.tokenizer import Tokenizer  # noqa: PLC0415
+
+    try:
+        return Tokenizer(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The tokenizer of {path} cannot be loaded: {str(error).strip().splitlines()[0]} Set "
+            "COSTEER_LOCAL_MODEL to a bundle of `costeer models list`, a hub id, or a folder with "
+            "transformers' files."
+        ) from error
+
+
+def _read() -> str:
+    if sys.stdin.isatty():
+        say("Type the message, then press Ctrl-D:")
+    try:
+        return _checked(sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\r\n"))
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The message on standard input is not UTF-8 text.") from error
+
+
+def _checked(message: str) -> str:
+    message.encode()
+    if not message.strip():
+        raise InvalidRequest("The message is empty. Give it as an argument, or on the standard input.")
+    return message
+
+
+def _describe(shown: Preview, hits: list[Hit]) -> None:
+    aware, agnostic, private = shown.context_aware, shown.context_agnostic, shown.private
+    if aware.prompt is not None:
+        write(f"Context-aware prompt, {counted(aware.tokens, 'token')}:\n\n{aware.prompt}")
+    else:
+        reason = "nothing of the profile fits" if shown.strength > 0 else "the strength is 0"
+        write(f"There is no context-aware prompt, since {reason}: replies are not steered.")
+    write(f"\nContext-agnostic prompt, {counted(agnostic.tokens, 'token')}:\n\n{agnostic.prompt}")
+    write(f"\nHistory chosen, {counted(len(hits), 'item')}{':' if hits else ''}\n")
+    for item, hit in zip(shown.history, hits, strict=True):
+        note = "" if item.included else "  (did not fit)"
+        write(f"  {item.score:6.2f}  {item.id}  {headline(hit.stored)}{note}")
+    write(
+        f"\n{counted(private.tokens, 'token')} of private text, of at most {private.max_tokens:,} "
+        f"(COSTEER_MAX_CONTEXT_TOKENS); strength {shown.strength:g}"
+    )

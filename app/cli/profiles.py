@@ -1,0 +1,252 @@
+"""`costeer profiles`: who replies are steered towards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from app.cli.environment import open_store, read_settings
+from app.cli.terminal import (
+    confirm,
+    counted,
+    mistakes_named,
+    one_line,
+    say,
+    when,
+    write,
+    write_json,
+    write_table,
+)
+from app.errors import InvalidRequest
+from app.mistakes import explained
+from app.profile import Profile, ProfileDocument, StoredItem, StoredProfile
+from app.schemas.history import Item
+from app.schemas.profiles import FIELD, ProfileIn, ProfileOut, ProfilePatch
+from app.store import Store
+
+commands = typer.Typer(help="Profiles: who replies are steered towards.", no_args_is_help=True)
+
+NEWEST = 5
+OPTIONS = {"id": "ID", "name": "--name", "strength": "--strength", "fields": "--field"}
+Checked = TypeVar("Checked", bound=BaseModel)
+
+ProfileId = Annotated[str, typer.Argument(help="The profile's id.", metavar="PROFILE")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="KEY=TEXT", help="A line about the person; may be given many times."),
+]
+
+
+@commands.command("list")
+@mistakes_named()
+def list_profiles(as_json: AsJson = False) -> None:
+    """List the profiles."""
+    with open_store() as store:
+        profiles = store.profiles.list()
+    if as_json:
+        write_json([ProfileOut.of(one).model_dump() for one in profiles])
+        return
+    columns = ("id", "name", "default", "strength", "records", "history", "updated (UTC)")
+    write_table(columns, [_row(one) for one in profiles])
+    if not profiles:
+        say('There are none yet. `costeer profiles create ID --name "..."` makes one.')
+
+
+@commands.command(
+    "show",
+    epilog="Example:\n\ncosteer profiles show isabel",
+)
+@mistakes_named()
+def show(profile: ProfileId, as_json: AsJson = False) -> None:
+    """Show what a profile holds: its fields, its settings and its newest history items."""
+    settings = read_settings()
+    with Store.open(settings.data_dir) as store:
+        stored = store.profiles.read(profile)
+        newest = store.history.page(profile, limit=NEWEST).items
+    if as_json:
+        short = {"id", "kind", "title", "created_at"}
+        items = [Item.of(one).model_dump(include=short) for one in newest]
+        write_json({**ProfileOut.of(stored).model_dump(), "newest": items})
+        return
+    _describe(stored, settings.strength, newest)
+
+
+@commands.command(
+    "create",
+    epilog="Example:\n\ncosteer profiles create isabel --name 'Isabel Martinez' "
+    "--field occupation='Estate agent' --field 'writing style'='precise, a little playful'",
+)
+@mistakes_named()
+def create(
+    profile_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="1 to 64 lowercase letters, digits, - and _; it cannot be changed."
+        ),
+    ],
+    *,
+    name: Annotated[str, typer.Option(help="The person's name.")],
+    field: Fields = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="How strongly replies are steered, 0 to 4; unset: as in the settings."),
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Use it for requests that name no profile.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Add each finished exchange to its history.")
+    ] = False,
+) -> None:
+    """Create a profile. `costeer history add` then gives it the person's own writing."""
+    given = {
+        "id": profile_id,
+        "name": name,
+        "default": default,
+        "strength": strength,
+        "record_history": record,
+        "fields": _pairs(field or []),
+    }
+    profile = _checked(ProfileIn, given).profile()
+    with open_store() as store:
+        store.profiles.create(ProfileDocument(profile))
+    write(f"profile {profile.id}: created")
+
+
+@commands.command(
+    "set",
+    epilog="Examples:\n\ncosteer profiles set isabel --field location=Lisbon --remove-field hobby\n\n"
+    "costeer profiles set isabel --strength 0.8 --default",
+)
+@mistakes_named()
+def change(
+    profile: ProfileId,
+    *,
+    name: Annotated[str | None, typer.Option(help="The person's name.")] = None,
+    field: Fields = None,
+    remove_field: Annotated[
+        list[str] | None,
+        typer.Option("--remove-field", metavar="KEY", help="Remove a field; may be given many times."),
+    ] = None,
+    strength: Annotated[float | None, typer.Option(help="How strongly replies are steered, 0 to 4.")] = None,
+    no_strength: Annotated[
+        bool, typer.Option("--no-strength", help="Leave the strength to the settings.")
+    ] = False,
+    default: Annotated[
+        bool | None,
+        typer.Option("--default/--no-default", help="Whether requests that name no profile use it."),
+    ] = None,
+    record: Annotated[
+        bool | None,
+        typer.Option("--record/--no-record", help="Whether each finished exchange joins its history."),
+    ] = None,
+) -> None:
+    """Change a profile. What is not named stays."""
+    if strength is not None and no_strength:
+        raise typer.BadParameter("--strength and --no-strength exclude each other")
+    removed = remove_field or []
+    fields: dict[str, str | None] = dict(_pairs(field or []))
+    if both := fields.keys() & set(removed):
+        raise typer.BadParameter(f"{counted(len(both), 'field')} both set and removed")
+    fields |= dict.fromkeys(removed)
+    values = {"name": name, "strength": strength, "default": default, "record_history": record}
+    given: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+    given |= {"fields": fields} if fields else {}
+    given |= {"strength": None} if no_strength else {}
+    if not given:
+        raise typer.BadParameter("name what to change; --help lists the options")
+    patch = _checked(ProfilePatch, given)
+
+    def changed(before: Profile) -> Profile:
+        for key in removed:
+            if key not in dict(before.fields):
+                raise InvalidRequest(
+                    f"--remove-field: there is no such field. `costeer profiles show {before.id}` lists them."
+                )
+        try:
+            return patch.applied(before)
+        except ValueError as error:
+            raise InvalidRequest(f"--field: {error}; remove some with --remove-field") from error
+
+    with open_store() as store:
+        store.profiles.update(profile, changed)
+    write(f"profile {profile}: changed")
+
+
+@commands.command("delete")
+@mistakes_named()
+def delete(profile: ProfileId, yes: Yes = False) -> None:
+    """Erase a profile with its whole history and its API keys, to the last byte."""
+    with open_store() as store:
+        items = counted(store.profiles.read(profile).history_count, "history item")
+        keys = sum(key.profile_id == profile for key in store.keys.list())
+        also = f" and {counted(keys, 'API key')}" if keys else ""
+        if confirm(f"Erase the profile {profile!r} with {items}{also}?", yes=yes):
+            store.profiles.delete(profile)
+            write(f"profile {profile}: erased, with {items}{also}")
+
+
+def _row(stored: StoredProfile) -> Sequence[str]:
+    one = stored.profile
+    strength = "" if one.strength is None else f"{one.strength:g}"
+    default, records = ("yes" if flag else "" for flag in (one.is_default, one.record_history))
+    return one.id, one.name, default, strength, records, str(stored.history_count), when(stored.updated_at)
+
+
+def _describe(stored: StoredProfile, strength: float, newest: Sequence[StoredItem]) -> None:
+    one = stored.profile
+    lines = {
+        "id": one.id,
+        "name": one.name,
+        "default": "yes" if one.is_default else "no",
+        "strength": f"{one.strength:g}" if one.strength is not None else f"{strength:g} (from the settings)",
+        "records": "yes" if one.record_history else "no",
+        "created": f"{when(stored.created_at)} UTC",
+        "updated": f"{when(stored.updated_at)} UTC",
+        "history": counted(stored.history_count, "item"),
+    }
+    for key, text in lines.items():
+        write(f"{key:<10}{one_line(text)}")
+    if one.fields:
+        write("\nfields")
+        for key, text in one.fields:
+            write(f"  {one_line(key)}: {text}")
+    if newest:
+        write("\nnewest history items")
+        for item in newest:
+            write(f"  {Item.of(item).id}  {headline(item)}")
+
+
+def headline(stored: StoredItem, size: int = 60) -> str:
+    """An item's title, or how it begins."""
+    return one_line(stored.item.title or stored.item.text[: 4 * size], size)
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for one in given:
+        key, equals, text = one.partition("=")
+        if not equals:
+            raise typer.BadParameter("--field takes KEY=TEXT, like --field occupation=Nurse")
+        if key in pairs:
+            raise typer.BadParameter("--field: the same key is given twice")
+        pairs[key] = text
+    return pairs
+
+
+def _checked(model: type[Checked], given: dict[str, Any]) -> Checked:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False)
+    sentences = []
+    for one in mistakes:
+        key = str(one["loc"][0])
+        expected = FIELD if key == "fields" and len(one["loc"]) > 1 else None
+        sentences.append(f"{OPTIONS[key]}: {explained(model, key, one, expected)}")
+    raise InvalidRequest("\n".join(dict.fromkeys(sentences)))

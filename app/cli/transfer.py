@@ -1,0 +1,112 @@
+"""`costeer profiles import` and `export`: profiles from files, and into them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.environment import open_store
+from app.cli.profiles import ProfileId
+from app.cli.terminal import counted, mistakes_named, write, write_bytes
+from app.errors import CoSteerError, ProfileFileError
+from app.profile import ProfileDocument, StoredProfile
+from app.profile_file import dump_profile, read_profile_file
+from app.store import Store
+
+STDOUT = "-"
+
+
+@mistakes_named()
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="Profile files, TOML or JSON.", metavar="FILE")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave profiles as they are that exist.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace profiles that exist, with their whole history."),
+    ] = False,
+) -> None:
+    """Import profile files. One that exists and differs is refused, unless you say what to do with it.
+
+    Nothing is stored if any file is wrong or refused.
+    """
+    if keep and replace:
+        raise typer.BadParameter("--keep and --replace exclude each other")
+    documents = [read_profile_file(path) for path in files]
+    ids = [document.profile.id for document in documents]
+    for number, profile_id in enumerate(ids):
+        if profile_id in ids[:number]:
+            raise ProfileFileError(f"{files[number]}: an earlier file has the id {profile_id!r} already")
+    with open_store() as store:
+        known = {stored.profile.id: stored for stored in store.profiles.list()}
+        unchanged = {one.profile.id for one in documents if store.profiles.has(one)}
+        if not keep and not replace:
+            _refuse([known[one] for one in ids if one in known and one not in unchanged])
+        for document in documents:
+            profile_id = document.profile.id
+            kept = keep and profile_id in known and profile_id not in unchanged
+            write(f"profile {profile_id}: {'kept' if kept else _store(store, document, replace=replace)}")
+
+
+@mistakes_named()
+def export(
+    profile: ProfileId,
+    file: Annotated[str, typer.Argument(help="The file; - is the standard output.", metavar="FILE")] = STDOUT,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Export a profile with its whole history as JSON, which `import` takes back as it was."""
+    path = Path(file)
+    if file != STDOUT and path.exists():
+        if not path.is_file():
+            raise CoSteerError(
+                f"{path} is no file. Name one that is to be written, or - for standard output."
+            )
+        if not force:
+            raise CoSteerError(f"{path} exists. Choose another name, or add --force to overwrite it.")
+    with open_store() as store:
+        document = store.profiles.export(profile)
+    data = dump_profile(document)
+    if file == STDOUT:
+        write_bytes(data)
+    else:
+        _write_privately(path, data)
+        write(f"{path}: {counted(len(document.history), 'history item')}, {counted(len(data), 'byte')}")
+
+
+def _refuse(differing: Sequence[StoredProfile]) -> None:
+    if differing:
+        head = (
+            "nothing was imported: other profiles with the same id exist. Add --replace to put the files "
+            "in their place, or --keep to leave them as they are."
+        )
+        items = [(one.profile.id, counted(one.history_count, "history item")) for one in differing]
+        lines = [f"  {profile_id}: --replace would erase its {count}" for profile_id, count in items]
+        raise ProfileFileError("\n".join([head, *lines]))
+
+
+def _store(store: Store, document: ProfileDocument, *, replace: bool) -> str:
+    if replace or store.profiles.has(document):
+        return store.profiles.put(document)
+    store.profiles.create(document)
+    return "created"
+
+
+def _write_privately(path: Path, data: bytes) -> None:
+    """For the user alone, and whole or not at all."""
+    try:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(partial).replace(path)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CoSteerError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,51 @@
+"""What the small model reads for one conversation, exactly: both prompts, as text and as token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.profile import Hit, Profile
+from app.prompts import Message, PrivatePrompt, PrivateText, context_aware, fit
+from app.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, repr=False)
+class LocalPrompts:
+    """The context-aware and the context-agnostic prompt, and the private text that is all they differ in.
+
+    `private_tokens` counts the private text alone. When nothing private fits, or there is nothing, the aware
+    prompt is None: then there is nothing to steer by.
+    """
+
+    private: PrivateText
+    private_tokens: int
+    aware_text: str | None
+    aware: PrivatePrompt | None
+    agnostic_text: str
+    agnostic: tuple[int, ...]
+
+
+def local_prompts(
+    profile: Profile,
+    history: Sequence[Hit],
+    messages: Sequence[Message],
+    tokenizer: Tokenizer,
+    max_context_tokens: int,
+) -> LocalPrompts:
+    """Both prompts; of `history`, most relevant first, as much as fits `max_context_tokens`."""
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode(text))
+
+    private = fit(profile, history, max_context_tokens, count)
+    agnostic_text = tokenizer.render(messages)
+    aware_text = tokenizer.render(context_aware(messages, private.text)) if private.text else None
+    return LocalPrompts(
+        private,
+        count(private.text),
+        aware_text,
+        PrivatePrompt(tuple(tokenizer.encode(aware_text))) if aware_text is not None else None,
+        agnostic_text,
+        tuple(tokenizer.encode(agnostic_text)),
+    )

@@ -1,0 +1,57 @@
+"""Says what is wrong with a key of somebody's document, and what is expected, without quoting the value."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date, time
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+# What a value of another type is called; bool stands before int, its base.
+KINDS: dict[type, str] = {
+    bool: "true or false",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    date: "a date",
+    time: "a time",
+    dict: "a table",
+    list: "a list",
+    type(None): "null",
+}
+
+
+def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected: str | None = None) -> str:
+    """What is wrong with `key` of the table; what is `expected` is else the description of its field."""
+    if mistake["type"] == "extra_forbidden":
+        return _unknown(key, table)
+    wanted = expected or str(table.model_fields[key].description)
+    return f"{'missing' if mistake['type'] == 'missing' else found(mistake)}; expected {wanted}"
+
+
+def found(mistake: ErrorDetails) -> str:
+    """What stands there, in words."""
+    value = mistake["input"]
+    match mistake["type"]:
+        case "nul" | "blank" | "time":
+            return f"found {mistake['msg']}"
+        case "string_unicode":
+            return "found half of a character (a lone surrogate)"
+        case "string_too_long":
+            return f"found {len(value)} characters"
+        case "too_long":
+            return f"found {len(value)}"
+        case "greater_than_equal" | "less_than_equal":
+            return "found another number"
+        case "literal_error" if isinstance(value, str):
+            return "found other text"
+        case "string_pattern_mismatch":
+            return "found other characters" if 0 < len(value) <= 64 else f"found {len(value)} characters"
+    return f"found {next(name for kind, name in KINDS.items() if isinstance(value, kind))}"
+
+
+def _unknown(key: str, table: type[BaseModel]) -> str:
+    known = list(table.model_fields)
+    close = difflib.get_close_matches(key.lower(), known, n=1)
+    return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known are {', '.join(known)}"

@@ -1,0 +1,113 @@
+"""What all wire types share: strictness, and text that every part behind them can take."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+def wrong(predicate: str) -> PydanticCustomError:
+    """A mistake in a field, as the predicate of a sentence about it; see api/failures.py."""
+    return PydanticCustomError("costeer", "{predicate}", {"predicate": predicate})
+
+
+class Wire(BaseModel):
+    """A field that is not known is refused by name, never ignored; no value is quoted in an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Query(BaseModel):
+    """Query parameters: text that stands for numbers, but as strict with names."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Listed(BaseModel):
+    """What can stand in a listing."""
+
+    id: str
+
+
+T = TypeVar("T", bound=Listed)
+
+
+class Listing(BaseModel, Generic[T]):
+    """OpenAI's list: `last_id` is where the next page goes on, if there is more."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, data: list[T], *, has_more: bool = False) -> Self:
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return cls(data=data, first_id=first, last_id=last, has_more=has_more)
+
+
+class Mistake(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Failure(BaseModel):
+    """OpenAI's error object: `message` says what to change, `param` where."""
+
+    error: Mistake
+
+
+def _whole(text: str) -> str:
+    """JSON can escape half of a surrogate pair, which no tokenizer and no file takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("string_unicode", "lone surrogate") from None
+    return text
+
+
+def _storable(text: str) -> str:
+    """SQLite's tools end a text at a NUL."""
+    if "\0" in _whole(text):
+        raise PydanticCustomError("nul", "a NUL character")
+    return text
+
+
+def _filled(text: str) -> str:
+    if not _storable(text).strip():
+        raise PydanticCustomError("blank", "nothing but blanks")
+    return text
+
+
+# Text that can be read; that can be stored; that is stored and not blank. They stand behind a length, for
+# pydantic to measure it in characters.
+WHOLE = AfterValidator(_whole)
+STORABLE = AfterValidator(_storable)
+FILLED = AfterValidator(_filled)
+
+
+def _time(value: object) -> object:
+    """TOML has times of its own; JSON writes them as ISO 8601."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError("time", "text that is no time") from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise PydanticCustomError("time", "a time without a zone")
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:  # in the first or the last hours that a calendar has
+            raise PydanticCustomError("time", "a time out of range") from None
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
+TIME = "a time with its zone, like 2026-01-31T09:30:00Z"

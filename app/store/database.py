@@ -1,0 +1,102 @@
+"""Transactions on the SQLite file, from many threads and processes; what they delete is wiped out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlmodel import Session
+
+from app.errors import StoreError
+from app.store.engine import BUSY_TIMEOUT, DATABASE, named_errors, open_engine
+from app.store.migration import prepare
+
+# Seconds that an erasure waits for the readers who began before it.
+WIPE_TIMEOUT = 5.0
+
+
+class Database:
+    """Transactions on one file, from several threads and processes. Any method may raise StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        """For a file that is already at head; `open` is what callers want."""
+        self.path = path
+        self._reader = open_engine(path)
+        # SQLite refuses, without waiting, to turn a read into a write: writers say so from the start.
+        self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
+        # SQLite's own waiting is by polling and not fair; inside one process a lock is both.
+        self._one_writer = threading.Lock()
+        # Whether the log still holds what was deleted, since a reader was at work.
+        self._unwiped = False
+
+    @classmethod
+    def open(cls, data_dir: Path) -> Self:
+        """The database in `data_dir`, made or migrated first; an older one is copied beside itself before."""
+        return cls(prepare(data_dir))
+
+    def close(self) -> None:
+        self._wipe_late()
+        self._reader.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view."""
+        with named_errors(self.path), Session(self._reader) as session:
+            yield session
+        self._wipe_late()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: committed, and on the disk, when the block ends without an error."""
+        with named_errors(self.path), self._one_writer, Session(self._writer) as session, session.begin():
+            yield session
+        self._wipe_late()
+
+    @contextmanager
+    def erasing(self) -> Iterator[Session]:
+        """As `writing`; what the block deletes is then in no file of the folder any more."""
+        with self.writing() as session:
+            yield session
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Takes what was deleted out of the write-ahead log, and removes the copy that an upgrade has made.
+
+        While somebody reads for longer than WIPE_TIMEOUT the log cannot be emptied: then it is when the next
+        transaction ends, or at closing.
+        """
+        with named_errors(self.path), self._one_writer:
+            self._empty_log(WIPE_TIMEOUT)
+            for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
+                backup.unlink(missing_ok=True)
+
+    def _wipe_late(self) -> None:
+        """What `wipe` could not do yet, unless it would have to be waited for."""
+        if self._unwiped and self._one_writer.acquire(blocking=False):
+            try:
+                with suppress(StoreError), named_errors(self.path):  # what was asked for is done
+                    self._empty_log(0)
+            finally:
+                self._one_writer.release()
+
+    def _empty_log(self, timeout: float) -> None:
+        """The caller holds the writers' lock. SQLite waits for readers, but not for another checkpoint."""
+        deadline = time.monotonic() + timeout
+        with closing(self._reader.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
+            try:
+                while self._checkpoint_is_busy(cursor) and time.monotonic() < deadline:
+                    time.sleep(0.01)
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+
+    def _checkpoint_is_busy(self, cursor: DBAPICursor) -> bool:
+        (row,) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._unwiped = bool(row[0])
+        return self._unwiped

@@ -1,0 +1,72 @@
+"""Connections to the SQLite file: durable and erasing, with SQLite's errors in the product's own words."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import StoreError
+
+DATABASE = "costeer.db"
+# Seconds to wait for another process's write.
+BUSY_TIMEOUT = 30.0
+
+OTHER_FOLDER = "set COSTEER_DATA_DIR to a folder of your own"
+# What to do, by SQLite's primary error code.
+ADVICE = {
+    sqlite3.SQLITE_BUSY: "another program keeps it locked; close that one and try again",
+    sqlite3.SQLITE_READONLY: f"it cannot be written; {OTHER_FOLDER}",
+    sqlite3.SQLITE_CANTOPEN: f"it cannot be opened; {OTHER_FOLDER}",
+    sqlite3.SQLITE_FULL: "the disk is full; free some space and try again",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; put a backup in its place, or move it away to start anew",
+    sqlite3.SQLITE_NOTADB: f"this file is not a database; move it away, or {OTHER_FOLDER}",
+}
+
+
+def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    # SQLAlchemy would quote parameters in its errors, and at DEBUG log every row that it reads.
+    logging.getLogger(f"sqlalchemy.engine.Engine.{DATABASE}").setLevel(logging.WARNING)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        hide_parameters=True,
+        logging_name=DATABASE,
+        max_overflow=-1,  # as many connections as there are threads at work
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: Any) -> None:
+        connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        # A log that starts over is cut, so that no old page outlasts a checkpoint and the next write.
+        connection.execute("PRAGMA journal_size_limit = 0")
+        # What SQLite sorts or may have to undo never goes to the system's folder of temporary files.
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+    # The driver's own BEGIN comes late and never before DDL, so transactions are begun here.
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's and the file system's errors into StoreError, which says what to do."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        advice = ADVICE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, str(cause))
+        raise StoreError(f"{path}: {advice}") from cause
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}; {OTHER_FOLDER}") from error

@@ -1,0 +1,76 @@
+"""API keys in the database, by the hash of their secret."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from sqlmodel import col, exists, select
+
+from app.errors import KeyNotFound, StoreError
+from app.keys import Key, hashed, new_secret
+from app.store.database import Database
+from app.store.tables import ApiKeyRow, profile_row
+
+# The time of last use is written once a minute at most: a write on every request would wait for the disk.
+LAST_USED_STEP = timedelta(minutes=1)
+
+
+class KeyStore:
+    """A lost secret cannot be had again: only its hash is kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self) -> list[Key]:
+        """All keys, oldest first."""
+        with self._database.reading() as session:
+            return [_key(row) for row in session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))]
+
+    def create(self, label: str, profile_id: str | None) -> tuple[Key, str]:
+        """A new key and its secret; without a profile an admin key. Raises ProfileNotFound."""
+        secret = new_secret()
+        with self._database.writing() as session:
+            if profile_id is not None:
+                profile_row(session, profile_id)
+            row = ApiKeyRow(
+                hash=hashed(secret), label=label, profile_id=profile_id, created_at=datetime.now(UTC)
+            )
+            session.add(row)
+            session.flush()
+            return _key(row), secret
+
+    def delete(self, key_id: int) -> None:
+        """The key opens nothing from now on. Raises KeyNotFound."""
+        with self._database.erasing() as session:
+            row = session.get(ApiKeyRow, key_id) if 0 < key_id < 2**63 else None
+            if row is None:
+                raise KeyNotFound(f"There is no key {key_id}. `costeer keys list` shows those that exist.")
+            session.delete(row)
+
+    def identify(self, secret: str) -> Key | None:
+        """The key of this secret, marked as used now; None when there is none."""
+        with self._database.reading() as session:
+            row = session.exec(select(ApiKeyRow).where(col(ApiKeyRow.hash) == hashed(secret))).first()
+            if row is None:
+                return None
+            key = _key(row)
+        now = datetime.now(UTC)
+        if key.last_used_at is None or now - key.last_used_at > LAST_USED_STEP:
+            # A key that is good opens, even when its time cannot be written.
+            with suppress(StoreError), self._database.writing() as session:
+                used = session.get(ApiKeyRow, key.id)
+                if used is not None:
+                    used.last_used_at = now
+        return key
+
+    def required(self) -> bool:
+        """Whether every request needs a key: once there is an admin key, without one nothing opens."""
+        with self._database.reading() as session:
+            query = select(exists().where(col(ApiKeyRow.profile_id).is_(None)))
+            return bool(session.exec(query).one())
+
+
+def _key(row: ApiKeyRow) -> Key:
+    return Key(cast(int, row.id), row.label, row.profile_id, row.created_at, row.last_used_at)

@@ -1,0 +1,36 @@
+"""`costeer models`: bundles are listed, and fetched or refused by name."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+
+from app import weights
+from cli.running import done, refused, run
+
+
+def test_every_bundle_is_listed() -> None:
+    text = done("models", "list")
+    for name, bundle in weights.BUNDLES.items():
+        line = next(line for line in text.splitlines() if name in line)
+        assert " no " in line
+        assert f"{bundle.size / 1e6:,.0f} MB" in line
+
+
+@pytest.mark.parametrize("command", ["models pull smollm2-135m-instrukt", "serve --port 0"])
+def test_an_unknown_model_is_refused_with_a_guess(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("COSTEER_LOCAL_MODEL", "smollm2-135m-instrukt")
+    message = refused(*command.split())
+    assert "'smollm2-135m-instrukt'" in message
+    assert "Did you mean smollm2-135m-instruct?" in message
+
+
+def test_ctrl_c_in_a_download_is_no_error_with_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "resolve", interrupted)
+    for command in (["models", "pull"], ["serve", "--port", "0"]):
+        result = run(*command)
+        assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")

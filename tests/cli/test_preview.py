@@ -1,0 +1,93 @@
+"""`costeer profiles preview`: exactly what the small model would read, over a tokenizer without weights."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+from fakes import FakeTokenizer
+
+import app.tokenizer
+from app import weights
+from app.local_prompts import local_prompts
+from app.profile import Profile
+from app.prompts import Message
+from cli.running import ANNA, done, done_json, refused, run, written
+
+
+@pytest.fixture(autouse=True)
+def tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model folder that needs no fetching, and a token for each byte."""
+    monkeypatch.setattr(weights, "resolve", lambda name, **_: name)
+    monkeypatch.setattr(app.tokenizer, "Tokenizer", lambda _path: FakeTokenizer())
+    done("profiles", "import", written("anna.toml", ANNA))
+    done("history", "add", "anna", written("Boats.txt", "I love boats."), written("Trains.txt", "No trains."))
+
+
+def test_both_prompts_are_what_the_model_would_read() -> None:
+    shown = done_json("profiles", "preview", "anna", "About boats?")
+    fake, messages = FakeTokenizer(), (Message("user", "About boats?"),)
+    assert shown["context_agnostic"]["prompt"] == fake.render(messages)
+    assert shown["context_agnostic"]["tokens"] == len(fake.chat(messages))
+    aware = shown["context_aware"]["prompt"]
+    for part in ("Anna Ek", "Occupation: Nurse", "I love boats.", "About boats?"):
+        assert part in aware
+    assert shown["context_aware"]["tokens"] == len(fake.encode(aware))
+    assert aware.count(shown["private"]["text"]) == 1
+    bare = local_prompts(Profile("anna", "Anna Ek", (("occupation", "Nurse"),)), (), messages, fake, 1024)
+    assert bare.aware_text is not None
+    assert bare.agnostic_text == shown["context_agnostic"]["prompt"]
+
+
+def test_the_history_is_shown_with_scores_and_whether_it_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    boats, trains = done_json("profiles", "preview", "anna", "boats")["history"]
+    assert (boats["title"], boats["included"], boats["passage"]) == ("Boats", True, "I love boats.")
+    assert (trains["title"], trains["score"]) == ("Trains", 0)
+    assert boats["score"] > 0
+    monkeypatch.setenv("COSTEER_MAX_CONTEXT_TOKENS", "170")
+    shown = done_json("profiles", "preview", "anna", "boats")
+    assert [item["included"] for item in shown["history"]] == [False, False]
+    assert shown["private"]["tokens"] <= shown["private"]["max_tokens"] == 170
+    assert "(did not fit)" in done("profiles", "preview", "anna", "boats")
+
+
+def test_people_get_prompts_scores_and_counts() -> None:
+    text = done("profiles", "preview", "anna", "boats")
+    for part in ("Context-aware prompt, ", "Context-agnostic prompt, ", "item_1  Boats", "strength 0.5"):
+        assert part in text
+
+
+def test_the_message_can_come_by_the_standard_input() -> None:
+    given = done("profiles", "preview", "anna", "Über boats?")
+    assert done("profiles", "preview", "anna", stdin="Über boats?\n") == given
+    assert done("profiles", "preview", "anna", "-", stdin="Über boats?\n") == given
+
+
+@pytest.mark.parametrize("message", [b"", b" \n", b"\xff"])
+def test_a_message_that_is_none_is_refused(message: bytes) -> None:
+    assert "message" in refused("profiles", "preview", "anna", stdin=message)
+
+
+def test_where_nothing_is_steered_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    done("profiles", "set", "anna", "--strength", "0")
+    assert "the strength is 0" in done("profiles", "preview", "anna", "boats")
+    shown = done_json("profiles", "preview", "anna", "boats")
+    assert (shown["context_aware"], shown["history"]) == ({"prompt": None, "tokens": 0}, [])
+    done("profiles", "set", "anna", "--strength", "1")
+    monkeypatch.setenv("COSTEER_MAX_CONTEXT_TOKENS", "0")
+    assert "nothing of the profile fits" in done("profiles", "preview", "anna", "boats")
+
+
+def test_a_tokenizer_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_path: str) -> NoReturn:
+        raise OSError("no tokenizer.json\nin many lines")
+
+    monkeypatch.setattr(app.tokenizer, "Tokenizer", broken)
+    message = refused("profiles", "preview", "anna", "boats")
+    assert "no tokenizer.json" in message
+    assert "COSTEER_LOCAL_MODEL" in message
+
+
+def test_an_unknown_profile_is_said_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "resolve", lambda *_, **__: pytest.fail("weights before the profile"))
+    assert run("profiles", "preview", "nobody", "x").exit_code == 1

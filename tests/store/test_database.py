@@ -1,0 +1,148 @@
+"""Transactions: every connection is durable and wipes, and what is erased is in no file any more."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import select
+
+from app.errors import StoreError
+from app.profile import HistoryItem
+from app.store import Store, database
+from app.store.database import Database
+from app.store.engine import DATABASE
+from app.store.tables import ApiKeyRow, HistoryRow, ProfileRow
+from app.terms import terms
+from store.people import ISABEL
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Database]:
+    (tmp_path / "data").mkdir(mode=0o700)
+    opened = Database.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+def test_every_connection_is_durable_and_wipes(files: Database) -> None:
+    expected = {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "synchronous": 2,
+        "busy_timeout": 30_000,
+        "journal_size_limit": 0,
+        "temp_store": 2,
+    }
+
+    def found() -> list[dict[str, object]]:
+        with files.reading() as one, files.writing() as two, files.reading() as three:
+            return [
+                {name: session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in expected}
+                for session in (one, two, three)
+            ]
+
+    assert found() == [expected] * 3
+    files.wipe()
+    assert found() == [expected] * 3
+
+
+def test_an_erasure_behind_a_reader_is_acknowledged_and_made_up_for(
+    files: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WIPE_TIMEOUT", 0.05)
+    store, log = Store(files), files.path.with_name(f"{DATABASE}-wal")
+    store.profiles.put(ISABEL)
+    with files.reading() as session:
+        assert len(session.exec(select(HistoryRow)).all()) == 2
+        store.history.delete("isabel", [1])
+        # The reader still sees what it saw, and nobody else does.
+        assert len(session.exec(select(HistoryRow.id)).all()) == 2
+        assert [one.id for one in store.history.page("isabel").items] == [2]
+        assert b"about the bay" in log.read_bytes()
+    assert log.read_bytes() == b""
+    assert b"about the bay" not in files.path.read_bytes()
+
+
+def test_an_erasure_behind_another_program_s_reader_is_made_up_for_later(
+    files: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WIPE_TIMEOUT", 0.05)
+    store, log = Store(files), files.path.with_name(f"{DATABASE}-wal")
+    store.profiles.put(ISABEL)
+    with closing(sqlite3.connect(files.path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM history").fetchall()
+        store.history.delete("isabel", [1])
+        store.history.add("isabel", [HistoryItem("", "about the sea")])
+        assert b"about the bay" in log.read_bytes()
+        other.execute("COMMIT")
+        store.profiles.list()
+        assert log.read_bytes() == b""
+
+
+def test_readers_do_not_run_out_of_connections(files: Database) -> None:
+    barrier = threading.Barrier(24)
+
+    def work(_: int) -> int:
+        with files.reading() as session:
+            found = len(session.exec(select(ProfileRow)).all())
+            barrier.wait(timeout=20)  # all hold one at the same time
+            return found
+
+    with ThreadPoolExecutor(24) as pool:
+        assert list(pool.map(work, range(24))) == [0] * 24
+
+
+def test_opening_a_second_time_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Closing any descriptor of a file drops a process's locks on it, and with them the log's protection."""
+    with Store.open(tmp_path) as store:
+        store.profiles.put(ISABEL)
+        inode = (tmp_path / DATABASE).stat().st_ino
+
+        def locks() -> int:
+            held = Path("/proc/locks")
+            return held.read_text().count(f":{inode} ") if held.exists() else 1
+
+        before = locks()
+        Store.open(tmp_path).close()
+        assert locks() == before > 0
+
+
+def test_a_damaged_database_says_so(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.profiles.put(ISABEL)
+    path = tmp_path / DATABASE
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 40_000)
+    with pytest.raises(StoreError, match="it is damaged; put a backup in its place"):
+        Store.open(tmp_path)
+
+
+def test_nothing_private_is_printed_or_logged(files: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "sqlalchemy.engine")
+    store = Store(files)
+    store.profiles.put(ISABEL)
+    key, secret = store.keys.create("my secret diary", "isabel")
+    assert store.keys.identify(secret) is not None
+    hits = store.history.search("isabel", [(1.0, terms("bay"))], 5)
+    exported = store.profiles.export("isabel")
+    shown = [repr(one) for one in (exported, exported.history, store.profiles.list(), hits, hits[0].stored)]
+    shown += [repr(store.history.page("isabel")), repr(ISABEL), str(key), repr(store.keys.list())]
+    with files.reading() as session:
+        rows = [*session.exec(select(ProfileRow)), *session.exec(select(HistoryRow))]
+        keys = list(session.exec(select(ApiKeyRow)))
+        shown += [repr(rows), *map(str, rows), repr(keys), *map(str, keys)]
+        hashes = [one.hash for one in keys]
+    shown.append(caplog.text)
+    for private in ("Martinez", "playful", "Listing", "about the", "bay", secret, *hashes):
+        assert not [one for one in shown if private in one]
+    assert repr(ISABEL.profile) == "Profile(id='isabel', 2 fields)"
