@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from fakes import JOINED, LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 from fastapi import FastAPI
 
 from app.api.deps import Parts
+from app.listener import listen
 from app.main import create_app
 from app.profile import ProfileDocument
 from app.retrieval import Retriever
@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
 @pytest.fixture
 async def base_url(proxy: Proxy) -> AsyncIterator[str]:
     """The same proxy behind a real port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     server = _Server(uvicorn.Config(proxy.app, access_log=False, lifespan="off", log_config=None))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

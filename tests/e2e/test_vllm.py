@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import math
 import re
-import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from fakes import as_hits
 from openai.types.chat import ChatCompletionMessageParam
 
 from app.api.deps import Parts
+from app.listener import listen
 from app.local import LocalModel
 from app.main import SHARED, create_app
 from app.profile import ProfileDocument
@@ -84,7 +84,7 @@ async def serving(
         draft_length=draft_length,
         verify_batch=SHARED,
     )
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     with Store.open(data_dir) as store:
         store.profiles.put(ISABEL)
         store.profiles.put(WALTER)
