@@ -12,7 +12,7 @@ ifdef MODEL
 export COSTEER_REMOTE_MODEL = $(MODEL)
 endif
 
-.PHONY: help install run check format test test-vllm clean
+.PHONY: help install run check format test test-vllm test-clients clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -46,6 +46,10 @@ test: check ## check, then all tests that need no vLLM server
 test-vllm: install ## end-to-end tests against a real vLLM on the CPU, in a venv of its own
 	bash tests/e2e/install-vllm.sh
 	$(BIN)/pytest -m vllm tests/e2e
+
+test-clients: install ## third-party clients and a fuzz of the API, in environments of their own; needs npm
+	bash tests/clients/install.sh
+	$(BIN)/python tests/clients/run.py
 
 clean: ## remove both virtual environments and all caches of tools
 	rm -rf $(VENV) .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis

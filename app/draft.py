@@ -11,6 +11,7 @@ from typing import Protocol
 
 import anyio
 
+from app.forward import Forward, Forwarded
 from app.prompts import Message
 from app.sampling import Sampling
 from app.steering import FloatArray, IntArray
@@ -35,21 +36,35 @@ class Drafted:
 
 @dataclass(frozen=True)
 class RemoteCard:
-    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid."""
+    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid, and
+    `created` is in Unix time, 0 if unsaid."""
 
     id: str
     max_model_len: int | None
+    created: int = 0
+    owned_by: str = "remote"
 
 
 class RemoteModel(Protocol):
-    """A model that drafts. It is handed the public conversation, accepted tokens, and nothing else."""
+    """A model that drafts. It is handed the public conversation, accepted tokens, what a client asks to be
+    passed on, and nothing else."""
 
-    async def card(self) -> RemoteCard:
-        """The model in use."""
+    @property
+    def passes_on(self) -> bool:
+        """Whether there is a server behind it that takes a client's own requests; see `forward`."""
         ...
 
-    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the public conversation, open for the assistant's reply."""
+    async def card(self) -> RemoteCard:
+        """The model in use: the one that is steered."""
+        ...
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        """All models that the remote lists; not `fresh`, as it listed them when it was last asked."""
+        ...
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids of the public conversation, open for the assistant's reply; with `continue_final` its
+        last message is open instead, to be continued."""
         ...
 
     async def tokenize_text(self, text: str) -> list[int]:
@@ -60,6 +75,10 @@ class RemoteModel(Protocol):
         self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[Drafted, None]:
         """Drafted positions as they arrive, at most `max_tokens`; closing the iterator ends the request."""
+        ...
+
+    async def forward(self, request: Forward) -> Forwarded:
+        """The answer to a client's own request; raises Unsupported when the remote takes none."""
         ...
 
 

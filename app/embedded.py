@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from app.draft import MIN_TEMPERATURE, Drafted, RemoteCard
+from app.errors import Unsupported
+from app.forward import Forward, Forwarded
 from app.prompts import Message
 from app.runner import ModelRunner
 from app.sampling import Sampling, Seen, distribution, draw, penalise
@@ -21,15 +23,22 @@ class EmbeddedRemote:
     def __init__(self, runner: ModelRunner) -> None:
         self._runner = runner
 
-    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
         """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
-        ids = await asyncio.to_thread(self._runner.tokenizer.chat, messages)
+        chat = self._runner.tokenizer.chat
+        ids = await asyncio.to_thread(chat, messages, continue_final=continue_final)
         self._runner.check_length(len(ids))
         return ids
 
+    passes_on = False
+
     async def card(self) -> RemoteCard:
         """The model in this process."""
-        return RemoteCard(self._runner.name, self._runner.max_model_len)
+        return RemoteCard(self._runner.name, self._runner.max_model_len, owned_by="costeer")
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        """That model alone."""
+        return [await self.card()]
 
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
@@ -61,6 +70,14 @@ class EmbeddedRemote:
                     return
                 seen.add(drafted.token_id)
                 sequence = [*sequence, drafted.token_id]
+
+    async def forward(self, request: Forward) -> Forwarded:
+        """Raises Unsupported: it drafts, and does nothing else."""
+        raise Unsupported(
+            f"{request.what} is not supported by the embedded model. Leave it out, or set "
+            "COSTEER_REMOTE_BASE_URL to a vLLM, to which it is passed on.",
+            param=request.what.split()[0].rstrip(":"),
+        )
 
 
 def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> Drafted:

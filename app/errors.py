@@ -3,6 +3,7 @@
 CoSteerError
 ├── InvalidRequest            400  the client sent something that cannot be honoured
 │   ├── ContextLengthExceeded 400
+│   ├── Unsupported           400  the embedded model cannot; a vLLM can
 │   └── ProfileExists         409
 ├── Unauthorized              401  no API key, or one that does not exist
 ├── Forbidden                 403  the API key is another profile's
@@ -12,6 +13,7 @@ CoSteerError
 │   ├── KeyNotFound
 │   └── ModelNotFound
 ├── RemoteError               502  the remote answered wrongly
+│   ├── RateLimited           429
 │   ├── RemoteUnavailable     503  no connection, or overloaded
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
@@ -27,7 +29,10 @@ from typing import Any
 
 
 class CoSteerError(Exception):
-    """Base of all errors. `message` says what is wrong and what to change; it never quotes private data."""
+    """Base of all errors. `message` says what is wrong and what to change; it never quotes private data.
+
+    `retry_after` is in seconds, where the remote says when to ask again.
+    """
 
     status: int = 500
     type: str = "server_error"
@@ -35,13 +40,20 @@ class CoSteerError(Exception):
     param: str | None = None
 
     def __init__(
-        self, message: str, *, param: str | None = None, code: str | None = None, status: int | None = None
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param if param is not None else self.param
         self.code = code if code is not None else self.code
         self.status = status if status is not None else self.status
+        self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object: `{"error": {message, type, param, code}}`."""
@@ -56,6 +68,10 @@ class InvalidRequest(CoSteerError):
 class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
     param = "messages"
+
+
+class Unsupported(InvalidRequest):
+    code = "unsupported"
 
 
 class ProfileExists(InvalidRequest):
@@ -104,6 +120,12 @@ class RemoteError(CoSteerError):
     status = 502
     type = "upstream_error"
     code = "remote_error"
+
+
+class RateLimited(RemoteError):
+    status = 429
+    type = "requests"  # OpenAI's, and "tokens" for a limit on those
+    code = "rate_limit_exceeded"
 
 
 class RemoteUnavailable(RemoteError):

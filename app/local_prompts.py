@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.profile import Hit, Profile
-from app.prompts import Message, PrivatePrompt, PrivateText, context_aware, fit
+from app.prompts import Message, PrivateMessage, PrivatePrompt, PrivateText, context_aware, fit
 from app.tokenizer import Tokenizer
 
 
@@ -32,15 +32,23 @@ def local_prompts(
     messages: Sequence[Message],
     tokenizer: Tokenizer,
     max_context_tokens: int,
+    *,
+    continue_final: bool = False,
 ) -> LocalPrompts:
-    """Both prompts; of `history`, most relevant first, as much as fits `max_context_tokens`."""
+    """Both prompts; of `history`, most relevant first, as much as fits `max_context_tokens`.
+
+    They are open for the assistant's reply or, with `continue_final`, for more of the final message.
+    """
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text))
 
+    def render(messages: Sequence[Message | PrivateMessage]) -> str:
+        return tokenizer.render(messages, continue_final=continue_final)
+
     private = fit(profile, history, max_context_tokens, count)
-    agnostic_text = tokenizer.render(messages)
-    aware_text = tokenizer.render(context_aware(messages, private.text)) if private.text else None
+    agnostic_text = render(messages)
+    aware_text = render(context_aware(messages, private.text)) if private.text else None
     return LocalPrompts(
         private,
         count(private.text),

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import chat, docs, failures, history, limits, preview, profiles, system
+from app.api import chat, docs, failures, history, limits, passthrough, preview, profiles, system
 from app.api.deps import Parts
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
@@ -47,8 +47,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     failures.install(app)
     limits.install(app)
     docs.install(app)
-    for router in (chat.router, profiles.router, preview.router, history.router, system.router):
-        app.include_router(router)
+    for part in (chat, profiles, preview, history, system, passthrough):
+        app.include_router(part.router)
     return app
 
 
@@ -84,7 +84,8 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
         )
         writer = Writer(remote, LocalModel(local), local.tokenizer, tuning)
-        yield Parts(writer, store, Retriever(store.history, settings.history_top_k), settings.strength)
+        retriever = Retriever(store.history, settings.history_top_k)
+        yield Parts(writer, store, retriever, settings.strength, remote)
 
 
 def _runner(

@@ -15,10 +15,16 @@ INSTRUCTION = (
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of the public conversation: `role` is system, user or assistant."""
+    """One turn of the public conversation: `role` is system, user or assistant; `name` is who speaks."""
 
     role: str
     content: str
+    name: str | None = None
+
+    def fields(self) -> dict[str, str]:
+        """As a chat template takes it."""
+        named = {"name": self.name} if self.name is not None else {}
+        return {"role": self.role, "content": self.content, **named}
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +33,12 @@ class PrivateMessage:
 
     role: str
     content: str
+    name: str | None = None
+
+    def fields(self) -> dict[str, str]:
+        """As a chat template takes it."""
+        named = {"name": self.name} if self.name is not None else {}
+        return {"role": self.role, "content": self.content, **named}
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,9 +71,8 @@ def fit(
 ) -> PrivateText:
     """The private text within `max_tokens`, as `count` measures them.
 
-    `history` is in order of relevance and gives way first: passages are taken until the next one does not
-    fit, past those too long to be the first. Then whole fields go, from the last. Nothing is cut in half.
-    Empty when not even one field fits.
+    `history` is in order of relevance and gives way first: each passage that still fits is taken. Then whole
+    fields go, from the last. Nothing is cut in half. Empty when not even one field fits.
     """
     if count(describe(profile, ())) > max_tokens:
         for kept_fields in range(len(profile.fields) - 1, 0, -1):
@@ -73,8 +84,6 @@ def fit(
     for hit in history:
         if count(describe(profile, (*kept, hit))) <= max_tokens:
             kept.append(hit)
-        elif kept:
-            break
     return PrivateText(describe(profile, kept), tuple(kept))
 
 
@@ -91,7 +100,7 @@ def context_aware(messages: Sequence[Message], private: str) -> tuple[PrivateMes
     A system message that the conversation opens with follows in the same message, since many chat
     templates refuse a second one.
     """
-    turns = [PrivateMessage(m.role, m.content) for m in messages]
+    turns = [PrivateMessage(m.role, m.content, m.name) for m in messages]
     if turns and turns[0].role == "system":
         return (PrivateMessage("system", f"{private}\n\n{turns[0].content}"), *turns[1:])
     return (PrivateMessage("system", private), *turns)

@@ -1,22 +1,23 @@
-"""One reply from a conversation and a profile: prompts, decoding, text, and where it stops."""
+"""From an order to a reply that can be written: prompts, the room for it, and what is refused."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+import time
 from dataclasses import dataclass, field
 
 from app.alignment import PROBES, first_difference
-from app.decode import LocalModel, Request, Stats, Token, decode
+from app.chooser import Request
+from app.decode import LocalModel
 from app.draft import RemoteCard, RemoteModel
-from app.errors import ContextLengthExceeded, ModelNotFound, TokenizerMismatch
+from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, TokenizerMismatch
 from app.local_prompts import LocalPrompts, local_prompts
 from app.profile import Hit, Profile
 from app.prompts import Message
+from app.reply import Reply
 from app.sampling import Sampling
-from app.stop import StopScanner
-from app.tokenizer import Detokenizer, Tokenizer
+from app.stats import Clock, Stats
+from app.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Tuning:
 class Order:
     """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
 
-    `history` is what may be read of the profile's, most relevant first.
+    `history` is what may be read of the profile's, most relevant first. With `continue_final` the reply goes
+    on from the last message, which is the assistant's.
     """
 
     model: str
@@ -45,64 +47,21 @@ class Order:
     profile: Profile | None = None
     history: tuple[Hit, ...] = ()
     strength: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some text of the reply (perhaps none yet); `finish_reason` is set on the last piece."""
-
-    text: str
-    finish_reason: str | None = None
-
-
-class Reply:
-    """A reply that is ready to be written: everything that could be refused has been checked."""
-
-    def __init__(
-        self,
-        request: Request,
-        stop: Sequence[str],
-        remote: RemoteModel,
-        local: LocalModel,
-        tokenizer: Tokenizer,
-    ) -> None:
-        self.request = request
-        self.stats = Stats()
-        self._stop = StopScanner(stop)
-        self._remote = remote
-        self._local = local
-        self._text = Detokenizer(tokenizer)
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Tokens of the public prompt."""
-        return len(self.request.prompt)
-
-    async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """The text as it is decided. Closing the iterator frees the remote and the local model."""
-        tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
-        async with aclosing(tokens):
-            async for token in tokens:
-                text = self._stop.push(self._read(token))
-                if self._stop.stopped:
-                    yield Piece(text, "stop")
-                    return
-                if token.finish_reason is None:
-                    yield Piece(text)
-                    continue
-                text += self._stop.push(self._text.flush())
-                stopped = self._stop.stopped
-                yield Piece(text + self._stop.flush(), "stop" if stopped else token.finish_reason)
-
-    def _read(self, token: Token) -> str:
-        ended = token.finish_reason == "stop"  # the end token itself has no text
-        return "" if ended else self._text.push(token.token_id)
+    continue_final: bool = False
 
 
 class Writer:
     """Makes replies from orders. Holds the remote, the local model and the tokenizer that they share."""
 
-    def __init__(self, remote: RemoteModel, local: LocalModel, tokenizer: Tokenizer, tuning: Tuning) -> None:
+    def __init__(
+        self,
+        remote: RemoteModel,
+        local: LocalModel,
+        tokenizer: Tokenizer,
+        tuning: Tuning,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self.clock = clock
         self._remote = remote
         self._local = local
         self._tokenizer = tokenizer
@@ -121,16 +80,19 @@ class Writer:
     async def prepare(self, order: Order) -> Reply:
         """Check an order against the remote and the models' limits and render its prompts.
 
-        Raises ModelNotFound, ContextLengthExceeded, TokenizerMismatch and what the remote raises.
+        Raises ModelNotFound, InvalidRequest, ContextLengthExceeded, TokenizerMismatch and what the remote
+        raises.
         """
-        card = await self._remote.card()
-        if order.model != card.id:
-            raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
-        await self._check_alignment()
-        prompt = await self._remote.tokenize(order.messages)
-        aware, agnostic = None, None
-        if order.strength > 0.0 and (local := await asyncio.to_thread(self.local_prompts, order)):
-            aware, agnostic = local.aware, local.agnostic if local.aware else None
+        continued = _continued(order)
+        stats = Stats(self.clock)
+        with stats.spending("remote"):
+            card = await self._remote.card()
+            if order.model != card.id:
+                raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
+            await self._check_alignment()
+            prompt = await self._remote.tokenize(order.messages, continue_final=order.continue_final)
+        local = await asyncio.to_thread(self.local_prompts, order) if order.strength > 0.0 else None
+        aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
         room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
         if aware is not None and agnostic is not None:
             room = min(room, self._tuning.max_model_len - max(len(aware.ids), len(agnostic)))
@@ -147,18 +109,35 @@ class Writer:
             aware=aware,
             agnostic=agnostic,
             strength=order.strength,
+            think_ids=self._tokenizer.think_ids,
+            thinking=await asyncio.to_thread(self._tokenizer.thinking, prompt, continued),
             top_logprobs=self._tuning.top_logprobs,
             draft_length=self._tuning.draft_length,
             verify_batch=self._tuning.verify_batch,
         )
-        return Reply(request, order.stop, self._remote, self._local, self._tokenizer)
+        return Reply(
+            request,
+            order.stop,
+            self._remote,
+            self._local,
+            self._tokenizer,
+            stats=stats,
+            continues=order.continue_final,
+            unsteered=None if request.steered else _why_not(order),
+        )
 
     def local_prompts(self, order: Order) -> LocalPrompts | None:
         """What the local model reads for the order; None without a profile. Blocks: for a worker thread."""
         if order.profile is None:
             return None
-        limit = self._tuning.max_context_tokens
-        return local_prompts(order.profile, order.history, order.messages, self._tokenizer, limit)
+        return local_prompts(
+            order.profile,
+            order.history,
+            order.messages,
+            self._tokenizer,
+            self._tuning.max_context_tokens,
+            continue_final=order.continue_final,
+        )
 
     async def _check_alignment(self) -> None:
         if self._aligned:
@@ -170,3 +149,22 @@ class Writer:
                 "of the remote's own family."
             )
         self._aligned = True
+
+
+def _continued(order: Order) -> str | None:
+    """The text that the reply goes on from, if it does."""
+    if not order.continue_final:
+        return None
+    if not order.messages or order.messages[-1].role != "assistant":
+        raise InvalidRequest(
+            "messages must end with one of the assistant for continue_final_message to go on from.",
+            param="messages",
+        )
+    return order.messages[-1].content
+
+
+def _why_not(order: Order) -> str:
+    """Why the reply to an order is not steered, for a header: it names nothing."""
+    if order.profile is None:
+        return "no profile"
+    return "nothing of the profile fits" if order.strength > 0.0 else "strength 0"

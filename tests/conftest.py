@@ -78,7 +78,7 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
         store.profiles.put(LOUD_DOCUMENT)
         store.profiles.put(ProfileDocument(JOINED))
         writer, retriever = Writer(remote, local, FakeTokenizer(), tuning), Retriever(store.history, 5)
-        parts = Parts(writer, store, retriever, strength=0.5)
+        parts = Parts(writer, store, retriever, strength=0.5, remote=remote)
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)
         async with (

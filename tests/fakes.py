@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from app.draft import Drafted, RemoteCard
+from app.forward import Forward
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts import Message, PrivateMessage, PrivatePrompt
 from app.sampling import Sampling
@@ -59,18 +61,55 @@ class FakeTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
 
-    def render(self, messages: Sequence[Message | PrivateMessage]) -> str:
-        return "".join(f"{OF_ROLE[m.role]}{m.content}\ue000" for m in messages) + OF_ROLE["assistant"]
+    def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
+        rendered = "".join(f"{OF_ROLE[m.role]}{m.content}\ue000" for m in messages)
+        return rendered.removesuffix("\ue000") if continue_final else rendered + OF_ROLE["assistant"]
 
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(token for token in ids if token < EOS).decode(errors="replace")
+
+    def token_bytes(self, token_id: int) -> bytes | None:
+        return bytes([token_id]) if token_id < EOS else None
+
+    def _name(self, token_id: int) -> str | None:
+        return f"<{token_id}>"
+
+
+class FakeAnswer:
+    """A remote's answer to what is passed on, in pieces; after them it may fail, or never end."""
+
+    def __init__(
+        self,
+        *pieces: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        failure: Exception | None = None,
+        endless: bool = False,
+    ) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = headers or {"content-type": "application/json"}
+        self.closed = asyncio.Event()
+        self._pieces, self._failure, self._endless = pieces, failure, endless
+
+    async def body(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            await asyncio.sleep(0)
+            yield piece
+        if self._endless:
+            await asyncio.Event().wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def aclose(self) -> None:
+        self.closed.set()
 
 
 class FakeRemote:
     """Drafts `text`, then the end of text. At each letter the same in the other case is nearly as likely,
     at each space an underscore. Remembers everything that it is handed.
 
-    `failure` is raised once `failing_after` tokens are drafted; `unreachable` is raised by everything.
+    `failure` is raised once `failing_after` tokens are drafted; `unreachable` is raised by everything. What
+    is passed on gets `answer`, which may be an error to raise; while `stalled`, it waits for one for ever.
     """
 
     def __init__(self) -> None:
@@ -82,16 +121,28 @@ class FakeRemote:
         self.endless = False
         self.handed: list[object] = []
         self.drafts_open = 0
+        self.others: list[RemoteCard] = []
+        self.listed = 0
+        self.answer: FakeAnswer | Exception = FakeAnswer(b"{}")
+        self.stalled = False
+        self.forwarded: list[Forward] = []
+        self.asked, self.given_up = asyncio.Event(), asyncio.Event()
         self.tokenizer = FakeTokenizer()
+
+    passes_on = True
 
     async def card(self) -> RemoteCard:
         if self.unreachable is not None:
             raise self.unreachable
-        return RemoteCard("fake-model", self.max_model_len)
+        return RemoteCard("fake-model", self.max_model_len, 1_700_000_000, "vllm")
 
-    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        self.listed += fresh
+        return [await self.card(), *self.others]
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
         self.handed += messages
-        return self.tokenizer.chat(messages)
+        return self.tokenizer.chat(messages, continue_final=continue_final)
 
     async def tokenize_text(self, text: str) -> list[int]:
         self.handed.append(text)
@@ -118,6 +169,19 @@ class FakeRemote:
         finally:
             self.drafts_open -= 1
 
+    async def forward(self, request: Forward) -> FakeAnswer:
+        self.forwarded.append(request)
+        self.handed.append(dataclasses.astuple(request))
+        self.asked.set()
+        if self.stalled:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.given_up.set()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
     def everything(self) -> str:
         """All that it was ever handed, as text."""
         return "\n".join(map(repr, self.handed))
@@ -134,7 +198,8 @@ def _candidates(byte: int) -> Drafted:
 class FakeSession:
     """Both contexts know nothing of the text; the context-aware one wishes for some tokens."""
 
-    def __init__(self, private: str) -> None:
+    def __init__(self, private: str, stalled: asyncio.Event) -> None:
+        self._stalled = stalled
         logits = np.zeros((2, VOCABULARY))
         if "LOUD" in private:
             logits[0, ord("A") : ord("Z") + 1] = 4.0
@@ -144,16 +209,19 @@ class FakeSession:
 
     async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
         await asyncio.sleep(0)
+        if self._stalled.is_set():
+            await asyncio.Event().wait()
         return np.repeat(self._logprobs[:, np.newaxis], len(generated) - first + 1, axis=1)
 
 
 class FakeLocal:
-    """Counts its sessions, so that a test sees whether they end."""
+    """Counts its sessions, so that a test sees whether they end. Once `stalled`, it never answers."""
 
     def __init__(self) -> None:
         self.sessions = 0
         self.sessions_open = 0
         self.failure: Exception | None = None
+        self.stalled = asyncio.Event()
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:
@@ -162,6 +230,6 @@ class FakeLocal:
         self.sessions += 1
         self.sessions_open += 1
         try:
-            yield FakeSession(FakeTokenizer().decode(aware.ids))
+            yield FakeSession(FakeTokenizer().decode(aware.ids), self.stalled)
         finally:
             self.sessions_open -= 1

@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.stats import chisquare
 
-from app.decode import Request, Stats, Token, decode, local_delta
+from app.chooser import Request, Token, local_delta
+from app.decode import decode
 from app.draft import Drafted, RemoteCard
 from app.errors import RemoteError
+from app.forward import Forward
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
+from app.stats import Stats, together
 from app.steering import FloatArray, log_softmax, steer
 
 VOCABULARY = 12
@@ -35,6 +39,8 @@ def toy_logprobs(key: str, generated: Sequence[int]) -> FloatArray:
 class ToyRemote:
     """Drafts from toy distributions as a vLLM would, and records what it was handed."""
 
+    passes_on = False
+
     fail_after: int | None = None
     pace: float = 0.0
     calls: list[tuple[list[int], Sampling, int]] = field(default_factory=list)
@@ -43,7 +49,13 @@ class ToyRemote:
     async def card(self) -> RemoteCard:
         return RemoteCard("toy", 1000)
 
-    async def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        return [await self.card()]
+
+    async def forward(self, request: Forward) -> NoReturn:
+        raise NotImplementedError
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
         return PROMPT
 
     async def tokenize_text(self, text: str) -> list[int]:
@@ -331,3 +343,106 @@ async def test_the_reported_logprob_is_of_the_steered_distribution() -> None:
         index = token.candidates.tolist().index(token.token_id)
         assert token.logprob == pytest.approx(steered[index], abs=1e-5)
         np.testing.assert_allclose(token.logprobs, steered, atol=1e-5)
+
+
+# Thoughts
+
+OPEN, CLOSE = 10, 11
+THINK = (OPEN, CLOSE)
+
+
+def thoughts(generated: Sequence[int], thinking: bool = False) -> list[bool]:
+    """Of each token, whether it is chosen inside a thought."""
+    inside = []
+    for token in generated:
+        inside.append(thinking)
+        thinking = token == OPEN or (thinking and token != CLOSE)
+    return inside
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+@pytest.mark.parametrize("verify_batch", [0, 3])
+@pytest.mark.parametrize("draft_length", [1, 4, 64])
+async def test_thoughts_are_the_remotes_own_and_the_rest_is_steered(
+    draft_length: int, verify_batch: int, thinking: bool
+) -> None:
+    generated: list[int] = []
+    while len(generated) < 300 and EOS not in generated:
+        remote = toy_logprobs("remote", generated)
+        top = np.argsort(-remote, kind="stable")[:6]
+        delta = (toy_logprobs("aware", generated) - toy_logprobs("agnostic", generated))[top]
+        inside = thoughts([*generated, 0], thinking)[-1]
+        generated.append(int(top[np.argmax(steer(remote[top], delta, 0.0 if inside else 0.8))]))
+    inside_all = thoughts(generated, thinking)
+    assert {True, False} == set(inside_all)  # else nothing is tested
+    wanted = request(
+        max_tokens=300,
+        draft_length=draft_length,
+        verify_batch=verify_batch,
+        think_ids=THINK,
+        thinking=thinking,
+    )
+    tokens, _ = await run(wanted)
+    assert ids(tokens) == generated
+    for token, inside in zip(tokens, inside_all, strict=True):
+        assert (token.local_delta is None) == inside
+        if inside:
+            assert token.token_id == token.drafted_id
+            np.testing.assert_allclose(token.logprobs, log_softmax(token.remote_logprobs))
+
+
+async def test_markers_that_never_come_change_nothing() -> None:
+    for sampling in (Sampling(temperature=0.0), Sampling(seed=4)):
+        plain, _ = await run(request(sampling=sampling))
+        marked, _ = await run(request(sampling=sampling, think_ids=(100, 101)))
+        assert ids(marked) == ids(plain)
+
+
+async def test_a_reply_that_thinks_to_its_end_is_the_unsteered_one() -> None:
+    for sampling in (Sampling(temperature=0.0), Sampling(seed=4, temperature=0.8, top_p=0.9)):
+        plain, _ = await run(request(sampling=replace(sampling, top_k=6), strength=0.0, draft_length=64))
+        thought, stats = await run(
+            request(sampling=sampling, think_ids=(100, 101), thinking=True, draft_length=64)
+        )
+        assert ids(thought) == ids(plain)
+        assert stats.changed == 0
+
+
+# What it cost
+
+
+async def test_time_is_counted_where_it_is_spent() -> None:
+    now = 0.0
+
+    class SlowLocal(ToyLocal):
+        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+            nonlocal now
+            now += 5.0
+            return await super().score(generated, first)
+
+    stats = Stats(clock=lambda: now)
+    tokens = decode(request(), remote=ToyRemote(), local=SlowLocal(), stats=stats)
+    assert [token async for token in tokens]
+    assert stats.seconds == {"remote": 0.0, "local": 5.0 * stats.local_passes, "steering": 0.0}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.8])
+async def test_time_that_ends_in_an_error_counts_as_well(strength: float) -> None:
+    ticks = iter(range(10**6))
+    stats = Stats(clock=lambda: float(next(ticks)))
+    with pytest.raises(RemoteError):
+        async for _ in decode(
+            request(strength=strength), remote=ToyRemote(fail_after=0), local=ToyLocal(), stats=stats
+        ):
+            pass
+    assert stats.seconds["remote"] >= 1
+
+
+def test_costs_of_several_replies_add_up() -> None:
+    one = Stats(tokens=4, changed=1, remote_requests=2, drafted=9, local_passes=3)
+    two = Stats(tokens=4, changed=3, remote_requests=4, drafted=8, local_passes=5)
+    one.seconds["local"], two.seconds["local"] = 1.5, 2.0
+    total = together([one, two])
+    assert (total.tokens, total.changed, total.acceptance) == (8, 4, 0.5)
+    assert (total.remote_requests, total.drafted, total.local_passes) == (6, 17, 8)
+    assert total.seconds == {"remote": 0.0, "local": 3.5, "steering": 0.0}

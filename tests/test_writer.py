@@ -10,11 +10,17 @@ from fakes import EOS, JOINED, LOUD, LOUD_HISTORY, FakeLocal, FakeRemote, FakeTo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import ContextLengthExceeded, ModelNotFound, RemoteUnavailable, TokenizerMismatch
+from app.detokenizer import Detokenizer
+from app.errors import (
+    ContextLengthExceeded,
+    InvalidRequest,
+    ModelNotFound,
+    RemoteUnavailable,
+    TokenizerMismatch,
+)
 from app.profile import Profile
 from app.prompts import Message, context_aware, describe
 from app.sampling import Sampling
-from app.tokenizer import Detokenizer
 from app.writer import Order, Tuning, Writer
 
 HELLO = (Message("user", "Say hello."),)
@@ -153,6 +159,38 @@ async def test_leaving_in_the_middle_ends_the_draft_and_the_session(remote: Fake
     assert local.sessions_open == 1
     await pieces.aclose()
     assert (local.sessions_open, remote.drafts_open) == (0, 0)
+
+
+async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: FakeRemote) -> None:
+    class Thinking(FakeTokenizer):
+        think_ids = (ord("{"), ord("}"))
+
+    remote.text = "a{hello}world"
+    writer = Writer(remote, FakeLocal(), Thinking(), Tuning())
+    assert await written(writer, ORDER) == "A{hello}WORLD"
+    begun = (*HELLO, Message("assistant", "a{he"))
+    order = replace(ORDER, messages=begun, continue_final=True)
+    assert await written(writer, order) == "llo}WORLD"
+
+
+async def test_a_copy_differs_in_its_seed_alone(remote: FakeRemote) -> None:
+    reply = await writer_of(remote).prepare(replace(ORDER, sampling=Sampling(seed=7)))
+    copies = reply.copies(3)
+    assert copies[0] is reply
+    assert [copy.request.sampling.seed for copy in copies] == [7, 8, 9]
+    unseeded = [replace(copy.request, sampling=Sampling()) for copy in copies]
+    assert unseeded[0] == unseeded[1] == unseeded[2]
+    assert len({id(copy.stats) for copy in copies}) == 3
+
+
+@pytest.mark.parametrize("messages", [HELLO, (*HELLO, Message("system", "Go on."))])
+async def test_only_the_assistant_s_message_is_continued(
+    remote: FakeRemote, messages: tuple[Message, ...]
+) -> None:
+    with pytest.raises(InvalidRequest, match="continue_final_message") as refused:
+        await writer_of(remote).prepare(replace(ORDER, messages=messages, continue_final=True))
+    assert refused.value.param == "messages"
+    assert remote.handed == []
 
 
 # Text from bytes

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.draft import RemoteModel
 from app.retrieval import Retriever
 from app.store import Store
 from app.writer import Writer
@@ -14,12 +15,14 @@ from app.writer import Writer
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that lives as long as the server. `strength` is the setting's default."""
+    """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
+    writer's, for what is passed on to it."""
 
     writer: Writer
     store: Store
     retriever: Retriever
     strength: float
+    remote: RemoteModel
 
 
 def get_parts(request: Request) -> Parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -50,5 +51,17 @@ def install(app: FastAPI) -> None:
     async def page() -> HTMLResponse:
         return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
+    document = app.openapi
+
+    def with_optional_keys() -> dict[str, Any]:
+        described = document()
+        for operations in described["paths"].values():
+            for operation in operations.values():
+                if "security" in operation:
+                    operation["security"] = [{}, *(one for one in operation["security"] if one)]
+        return described
+
+    # FastAPI writes each route's key down as required; until there is an admin key, none is.
+    app.openapi = with_optional_keys  # type: ignore[method-assign]
     app.add_api_route("/docs", page, include_in_schema=False)
     app.mount(ASSETS, StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

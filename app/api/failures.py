@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import traceback
 from typing import Any
 
@@ -74,7 +75,9 @@ class _LastResort:
 
 def _answer(error: CoSteerError) -> JSONResponse:
     # HTTP asks for this header with every 401.
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
     return JSONResponse(error.body(), error.status, headers)
 
 

@@ -1,13 +1,19 @@
-"""GET /v1/models and GET /health."""
+"""GET /v1/models, those that a request can name, and GET /health."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from dataclasses import replace
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from app.api.access import CallerDep
-from app.api.deps import PartsDep
+from app.api.access import Caller, CallerDep
+from app.api.deps import Parts, PartsDep
+from app.api.served import find_model
+from app.draft import RemoteCard
+from app.errors import Forbidden, ModelNotFound, ProfileNotFound
+from app.schemas.models import ModelList, ModelOut, ModelsQuery
 
 router = APIRouter(tags=["System"])
 
@@ -18,11 +24,42 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/v1/models")
-async def models(parts: PartsDep, _caller: CallerDep) -> dict[str, Any]:
-    """The models that a request can name, in OpenAI's list shape."""
-    data = [
-        {"id": card.id, "object": "model", "created": 0, "owned_by": "costeer"}
-        for card in await parts.writer.models()
-    ]
-    return {"object": "list", "data": data}
+@router.get("/v1/models", summary="List the models")
+@router.get("/v1/models/", include_in_schema=False)  # or the next route would take it
+async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller: CallerDep) -> ModelList:
+    """The models that the remote lists now. One of them is steered; what names another one is passed on."""
+    steered = await parts.remote.card()
+    cards = await parts.remote.cards()
+    if query.aliases:
+        cards += [_alias(steered, profile_id) for profile_id in await _profiles(parts, caller)]
+    return ModelList(data=[ModelOut.of(card) for card in cards])
+
+
+@router.get("/v1/models/{model:path}", summary="Read a model")
+async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut:
+    """A model of the list, or `name@profile` of the one that is steered."""
+    name, profile_id = await find_model(parts.remote, model)
+    (card,) = [card for card in await parts.remote.cards(fresh=False) if card.id == name][:1]
+    if profile_id is None:
+        return ModelOut.of(card)
+    if name != (await parts.remote.card()).id:
+        raise ModelNotFound(f"{name!r} is passed on unsteered; name it without a profile.")
+    try:
+        caller.may_use(profile_id)
+        await asyncio.to_thread(parts.store.profiles.get, profile_id)
+    except (Forbidden, ProfileNotFound):
+        raise ModelNotFound(
+            f"There is no model {model!r} here. ?aliases=true lists those there are."
+        ) from None
+    return ModelOut.of(_alias(card, profile_id))
+
+
+async def _profiles(parts: Parts, caller: Caller) -> list[str]:
+    """The profiles that the caller may use."""
+    if caller.profile_id is not None:
+        return [caller.profile_id]
+    return [stored.profile.id for stored in await asyncio.to_thread(parts.store.profiles.list)]
+
+
+def _alias(card: RemoteCard, profile_id: str) -> RemoteCard:
+    return replace(card, id=f"{card.id}@{profile_id}", owned_by="costeer")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.profile import MAX_TEXT, HistoryItem, Hit, StoredItem
-from app.schemas.wire import FILLED, STORABLE, TIME, Listed, Query, Time, Wire, wrong
+from app.schemas.wire import FILLED, NOT_BLANK, STORABLE, TIME, Listed, Patch, Query, Time, Wire, wrong
 
 ITEM_PREFIX = "item_"
 ITEM_ID = re.compile(f"{ITEM_PREFIX}([1-9][0-9]{{0,17}})")  # SQLite's integers have 63 bits
@@ -22,13 +22,15 @@ def _item_id(value: str) -> str:
     return value
 
 
-ItemId = Annotated[str, AfterValidator(_item_id)]
+ItemId = Annotated[
+    str, AfterValidator(_item_id), Field(json_schema_extra={"pattern": f"^{ITEM_ID.pattern}$"})
+]
 Title = Annotated[str, Field(max_length=1000), STORABLE]
-ItemText = Annotated[str, Field(max_length=MAX_TEXT), FILLED]
+ItemText = Annotated[str, Field(max_length=MAX_TEXT), FILLED, NOT_BLANK]
 
 # Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
-TITLE = "text in quotes, at most 1,000 characters"
-TEXT = "text in quotes that is not blank, at most 1,000,000 characters"
+TITLE = "text of at most 1,000 characters"
+TEXT = "text that is not blank, of at most 1,000,000 characters"
 KIND = '"document" or "turn"'
 
 
@@ -45,7 +47,7 @@ class ItemIn(Wire):
         return HistoryItem(self.title, self.text, self.kind, self.source, self.created_at)
 
 
-class ItemPatch(Wire):
+class ItemPatch(Patch):
     """What is to change of an item; what is not named stays."""
 
     text: ItemText = Field("", description=TEXT)
@@ -70,7 +72,7 @@ class PageQuery(Query):
 class SearchQuery(Query):
     """What to look for; an item is found by any of the words, in any language, and nothing is an operator."""
 
-    q: Annotated[str, FILLED]
+    q: Annotated[str, FILLED, NOT_BLANK]
     limit: int = Field(10, ge=1, le=100)
 
 

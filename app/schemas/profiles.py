@@ -10,23 +10,24 @@ from pydantic import BaseModel, Field
 
 from app.profile import Profile, ProfileDocument, StoredProfile
 from app.schemas.history import ItemIn, item_fields
-from app.schemas.wire import FILLED, TIME, Listed, Query, Time, Wire
+from app.schemas.wire import FILLED, NOT_BLANK, TIME, Listed, Patch, Query, Time, Wire
 
 MAX_FIELDS = 100
 
 
 FieldName = Annotated[str, Field(max_length=100), FILLED]
-FieldText = Annotated[str, Field(max_length=10_000), FILLED]
-Name = Annotated[str, Field(max_length=200), FILLED]
+FieldText = Annotated[str, Field(max_length=10_000), FILLED, NOT_BLANK]
+Name = Annotated[str, Field(max_length=200), FILLED, NOT_BLANK]
 Strength = Annotated[float, Field(ge=0, le=4)]
 
 # Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
-ID = "1 to 64 lowercase letters, digits, '-' and '_' in quotes, like \"isabel\""
-NAME = "text in quotes, 1 to 200 characters, not blank"
-DEFAULT = "true or false, without quotes"
+ID = "1 to 64 lowercase letters, digits, - and _, like isabel"
+NAME = "text of 1 to 200 characters, not blank"
+FLAG = "true or false"
 STRENGTH = "a number from 0 to 4"
-FIELDS = 'a table [fields] with at most 100 lines key = "text"'
-FIELD = "a key of at most 100 characters and text in quotes of at most 10,000, neither of them blank"
+FIELDS = "a table of at most 100 keys, each with text about the person"
+HISTORY = "a list of items, oldest first; in TOML each under a line [[history]]"
+FIELD = "a key of at most 100 characters and text of at most 10,000, neither of them blank"
 
 
 class ProfileIn(Wire):
@@ -34,9 +35,9 @@ class ProfileIn(Wire):
 
     id: Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")] = Field(description=ID)
     name: Name = Field(description=NAME)
-    default: bool = Field(False, description=DEFAULT)
+    default: bool = Field(False, description=FLAG)
     strength: Strength | None = Field(None, description=STRENGTH)
-    record_history: bool = Field(False, description=DEFAULT)
+    record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText] = Field({}, description=FIELDS, max_length=MAX_FIELDS)
 
     def profile(self) -> Profile:
@@ -55,14 +56,14 @@ class DocumentIn(ProfileIn):
 
     created_at: Time | None = Field(None, description=TIME)
     updated_at: Time | None = Field(None, description=TIME)
-    history: list[ItemIn] = Field([], description="tables, each under a line [[history]]")
+    history: list[ItemIn] = Field([], description=HISTORY)
 
     def document(self) -> ProfileDocument:
         history = tuple(item.item() for item in self.history)
         return ProfileDocument(self.profile(), history, self.created_at, self.updated_at)
 
 
-class ProfilePatch(Wire):
+class ProfilePatch(Patch):
     """What is to change of a profile; what is not named stays.
 
     `fields` is merged (RFC 7396): a key with null is removed, a new one comes last. `strength: null` leaves
@@ -70,9 +71,9 @@ class ProfilePatch(Wire):
     """
 
     name: Name = Field("", description=NAME)
-    default: bool = Field(False, description=DEFAULT)
+    default: bool = Field(False, description=FLAG)
     strength: Strength | None = Field(None, description=STRENGTH)
-    record_history: bool = Field(False, description=DEFAULT)
+    record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText | None] = Field({}, description=FIELDS)
 
     def applied(self, profile: Profile) -> Profile:

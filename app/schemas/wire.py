@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -18,6 +18,18 @@ class Wire(BaseModel):
     """A field that is not known is refused by name, never ignored; no value is quoted in an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for described in schema["properties"].values():
+        described.pop("default", None)
+
+
+class Patch(Wire):
+    """What is to change; what is not named stays. So no default of a field is documented: whoever sent it,
+    as /docs would propose, would overwrite what is there."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class Query(BaseModel):
@@ -90,6 +102,8 @@ def _filled(text: str) -> str:
 WHOLE = AfterValidator(_whole)
 STORABLE = AfterValidator(_storable)
 FILLED = AfterValidator(_filled)
+# The same for the API's document, where a length alone would promise that blanks are taken.
+NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
 
 
 def _time(value: object) -> object:

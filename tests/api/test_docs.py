@@ -63,7 +63,7 @@ async def test_every_route_is_described(proxy: Proxy) -> None:
                 if method in {"post", "patch"}:
                     assert route["requestBody"]["content"], (method, path)
             if path.startswith("/v1/"):
-                assert route["security"] == [{"HTTPBearer": []}]
+                assert route["security"] == [{}, {"HTTPBearer": []}], "a key may be sent, and need not be"
 
 
 async def test_the_types_of_an_upload_are_listed(proxy: Proxy) -> None:
@@ -72,6 +72,31 @@ async def test_the_types_of_an_upload_are_listed(proxy: Proxy) -> None:
     lines, text = ["application/jsonl", "application/x-ndjson"], ["text/plain", "text/markdown"]
     assert list(taken) == ["application/json", *lines, *text]
     assert taken["application/json"]["schema"]["anyOf"][0]["required"] == ["text"]
+
+
+async def test_trying_out_a_change_proposes_no_values(proxy: Proxy) -> None:
+    """The page fills its editor with the defaults, and what is sent overwrites what is there."""
+    paths = (await spec(proxy))["paths"]
+    patches = [path for path, methods in paths.items() if "patch" in methods]
+    assert len(patches) == 2
+    for path in patches:
+        for content in paths[path]["patch"]["requestBody"]["content"].values():
+            fields = content["schema"]["properties"]
+            assert fields
+            assert not any("default" in field for field in fields.values())
+
+
+async def test_text_that_must_not_be_blank_is_described_so(proxy: Proxy) -> None:
+    paths = (await spec(proxy))["paths"]
+    profile = paths["/v1/profiles"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert re.search(profile["properties"]["name"]["pattern"], " \t\n") is None
+    assert re.search(profile["properties"]["name"]["pattern"], " a ") is not None
+    (query, _) = (
+        one
+        for one in paths["/v1/profiles/{profile_id}/history/search"]["get"]["parameters"]
+        if one["in"] == "query"
+    )
+    assert re.search(query["schema"]["pattern"], " ") is None
 
 
 async def test_no_schema_points_to_a_place_that_is_not_there(proxy: Proxy) -> None:

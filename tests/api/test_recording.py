@@ -134,3 +134,11 @@ async def test_a_recorded_exchange_is_found_by_a_later_conversation(recording: P
         json={"messages": [{"role": "user", "content": "That Iceland lighthouse?"}]},
     )
     assert "Earlier exchanges:\n\nUser: Name a lighthouse" in preview.json()["private"]["text"]
+
+
+async def test_a_reply_that_was_begun_is_recorded_whole(recording: Proxy) -> None:
+    messages = [*HELLO, {"role": "assistant", "content": "HELL"}]
+    await recording.chat(
+        profile="loud", messages=messages, continue_final_message=True, add_generation_prompt=False
+    )
+    assert turns(recording) == ["User: Say hello.\n\nAssistant: HELLO WORLD"]

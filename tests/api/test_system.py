@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import openai
 import pytest
 from conftest import Proxy
 
+from app.draft import RemoteCard
 from app.errors import RemoteUnavailable
 
 
@@ -18,8 +22,62 @@ async def test_models_lists_the_one_to_name_in_openai_s_shape(proxy: Proxy) -> N
     body = (await proxy.client.get("/v1/models")).json()
     assert body == {
         "object": "list",
-        "data": [{"id": "fake-model", "object": "model", "created": 0, "owned_by": "costeer"}],
+        "data": [{"id": "fake-model", "object": "model", "created": 1_700_000_000, "owned_by": "vllm"}],
     }
+
+
+async def ids(proxy: Proxy, **options: Any) -> list[str]:
+    response = await proxy.client.get("/v1/models", **options)
+    assert response.status_code == 200, response.text
+    return [model["id"] for model in response.json()["data"]]
+
+
+async def test_models_lists_all_of_the_remote_as_they_are_now(proxy: Proxy) -> None:
+    assert await ids(proxy) == ["fake-model"]
+    proxy.remote.others = [RemoteCard("org/other", None)]
+    assert await ids(proxy) == ["fake-model", "org/other"]
+
+
+async def test_a_slash_behind_the_list_is_no_id(proxy: Proxy) -> None:
+    assert (await proxy.client.get("/v1/models/")).json() == (await proxy.client.get("/v1/models")).json()
+
+
+async def test_aliases_are_the_steered_model_with_each_profile_that_the_caller_may_use(proxy: Proxy) -> None:
+    proxy.remote.others = [RemoteCard("org/other", None)]
+    asked = {"params": {"aliases": "true"}}
+    served = ["fake-model", "org/other"]
+    assert await ids(proxy, **asked) == [*served, "fake-model@joined", "fake-model@loud"]
+    key = {"Authorization": f"Bearer {proxy.store.keys.create('test', 'loud')[1]}"}
+    assert await ids(proxy, headers=key, **asked) == [*served, "fake-model@loud"]
+    assert await ids(proxy, headers=key, params={"aliases": "false"}) == served
+
+
+async def test_a_parameter_that_is_none_is_refused(proxy: Proxy) -> None:
+    for name, value in (("alias", "true"), ("aliases", "perhaps")):
+        response = await proxy.client.get("/v1/models", params={name: value})
+        assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+
+
+@pytest.mark.parametrize("model", ["fake-model", "org/other", "fake-model@loud", "at@home"])
+async def test_a_model_is_read_by_its_id(proxy: Proxy, base_url: str, model: str) -> None:
+    proxy.remote.others = [RemoteCard("org/other", None, 5, "org"), RemoteCard("at@home", None)]
+    async with openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+        read = await client.models.retrieve(model)
+        listed = [one async for one in client.models.list(extra_query={"aliases": "true"})]
+    assert read.id == model
+    assert read in listed
+
+
+@pytest.mark.parametrize(
+    "model", ["gone", "gone@loud", "fake-model@gone", "org/other@loud", "fake-model@joined", "fake-model/x"]
+)
+async def test_a_model_that_is_not_there_is_not_found(proxy: Proxy, model: str) -> None:
+    proxy.remote.others = [RemoteCard("org/other", None)]
+    key = {"Authorization": f"Bearer {proxy.store.keys.create('test', 'loud')[1]}"}
+    response = await proxy.client.get(f"/v1/models/{model}", headers=key)
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert (error["code"], error["param"]) == ("model_not_found", "model")
 
 
 async def test_models_without_a_remote_is_an_error(proxy: Proxy) -> None:
@@ -30,7 +88,7 @@ async def test_models_without_a_remote_is_an_error(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/completions", "/v1/models/fake-model", "/chat/completions"]
+    "path", ["/", "/v1", "/v1/completion", "/v1/profiles/loud/notes", "/chat/completions"]
 )
 async def test_an_unknown_path_is_named(proxy: Proxy, path: str) -> None:
     response = await proxy.client.post(path, json={})
@@ -42,7 +100,12 @@ async def test_an_unknown_path_is_named(proxy: Proxy, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "right"),
-    [("GET", "/v1/chat/completions", "POST"), ("POST", "/v1/models", "GET"), ("DELETE", "/health", "GET")],
+    [
+        ("PUT", "/v1/chat/completions", "GET, POST"),
+        ("POST", "/v1/models", "GET"),
+        ("DELETE", "/v1/models/fake-model", "GET"),
+        ("DELETE", "/health", "GET"),
+    ],
 )
 async def test_a_wrong_method_is_told_the_right_one(proxy: Proxy, method: str, path: str, right: str) -> None:
     response = await proxy.client.request(method, path)

@@ -97,7 +97,7 @@ async def open_parts(settings, progress):
         with Store.open(settings.data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
             writer = Writer(remote, FakeLocal(), FakeTokenizer(), Tuning())
-            yield Parts(writer, store, Retriever(store.history, 5), 0.5)
+            yield Parts(writer, store, Retriever(store.history, 5), 0.5, remote)
     finally:
         print("closed", flush=True)
 
@@ -111,7 +111,7 @@ app.cli.main()
 STUCK = """
 import app.server, asyncio
 
-async def tokenize(self, messages):
+async def tokenize(self, messages, **_):
     print("stuck", flush=True)
     await asyncio.Event().wait()
 

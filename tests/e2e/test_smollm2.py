@@ -10,16 +10,19 @@ import pytest
 import torch
 from fakes import as_hits
 
-from app.decode import Request, Stats, decode
+from app.chooser import Request
+from app.decode import decode
+from app.detokenizer import Detokenizer
 from app.embedded import EmbeddedRemote
 from app.errors import ContextLengthExceeded, WeightsError
 from app.kv_cache import KVCache
 from app.local import LocalModel
+from app.logprobs import logprobs
 from app.profile_file import read_profile_file
 from app.prompts import Message, PrivatePrompt
 from app.runner import KEPT_CACHES, ModelRunner
 from app.sampling import Sampling
-from app.tokenizer import Detokenizer
+from app.stats import Stats
 from app.writer import Order, Tuning, Writer
 
 PROFILES = Path(__file__).parents[2] / "profiles"
@@ -144,6 +147,30 @@ async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
         for seed in (-7, -7, 8)
     ]
     assert texts[0] == texts[1] != texts[2]
+
+
+async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: ModelRunner) -> None:
+    writer = Writer(EmbeddedRemote(runner), LocalModel(runner), runner.tokenizer, Tuning(verify_batch=4))
+    document = read_profile_file(PROFILES / "isabel.toml")
+    order = Order(
+        model=runner.name,
+        messages=(*QUESTION, Message("assistant", "Dear friend, \N{PARTY POPPER} come to")),
+        sampling=Sampling(temperature=0, logit_bias={runner.tokenizer.encode("\N{PARTY POPPER}")[0]: 8}),
+        max_tokens=12,
+        profile=document.profile,
+        strength=0.5,
+        continue_final=True,
+    )
+    written = await writer.prepare(order)
+    assert runner.tokenizer.decode(written.request.prompt).endswith("come to")
+    assert written.request.steered
+    pieces = [piece async for piece in written.pieces()]
+    text = "".join(piece.text for piece in pieces)
+    assert text.strip()
+    assert not text.startswith("Dear")
+    told = logprobs((s for piece in pieces for s in piece.spelled), 3, runner.tokenizer)["content"]
+    assert b"".join(bytes(entry["bytes"]) for entry in told).decode(errors="replace") == text
+    assert all(entry["logprob"] <= entry["top_logprobs"][0]["logprob"] <= 0 for entry in told)
 
 
 async def test_the_embedded_remote_drafts_as_a_vllm_does(runner: ModelRunner) -> None:

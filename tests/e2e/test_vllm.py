@@ -90,7 +90,8 @@ async def serving(
         store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
             writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
-            app = create_app(Settings(), Parts(writer, store, Retriever(store.history, 5), strength=0.5))
+            parts = Parts(writer, store, Retriever(store.history, 5), strength=0.5, remote=remote)
+            app = create_app(Settings(), parts)
             server = _Server(uvicorn.Config(app, access_log=False, log_config=None))
             running = asyncio.create_task(server.serve(sockets=[listener]))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"

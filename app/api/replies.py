@@ -1,0 +1,176 @@
+"""Replies in OpenAI's shapes: whole, or as the chunks of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import orjson
+from fastapi import Request, Response
+
+from app.api.failures import shutting_down, unforeseen
+from app.api.presence import while_present
+from app.choices import Choices
+from app.chooser import Token
+from app.detail import milliseconds, token_detail, totals
+from app.errors import CoSteerError
+from app.logprobs import logprobs
+from app.reply import Piece, Spelled
+
+# Keeps the text of a finished reply, if its profile wants that.
+Record = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a client wants told. `head` is what every object begins with: id, created, model.
+
+    `top_logprobs` is None when no logprobs are asked for; `started` is when the request came, by the clock of
+    its choices.
+    """
+
+    head: Mapping[str, Any]
+    started: float
+    include_usage: bool = False
+    top_logprobs: int | None = None
+    detail: bool = False
+
+
+@dataclass
+class _Written:
+    """One choice as far as it is written."""
+
+    text: str = ""
+    spelled: list[Spelled] = field(default_factory=list)
+    finish_reason: str | None = None
+    end: Token | None = None
+
+    def add(self, piece: Piece) -> None:
+        self.text += piece.text
+        self.spelled += piece.spelled
+        self.finish_reason, self.end = piece.finish_reason, piece.end
+
+
+def steering_headers(choices: Choices) -> dict[str, str]:
+    """Whether the reply is steered, and why not."""
+    if choices.unsteered is None:
+        return {"X-CoSteer-Steered": "true"}
+    return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
+
+
+async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
+    """The reply in one object. A client that leaves before that frees the remote and the local model."""
+    written = await while_present(request, _write(choices))
+    await record(written[0].text)
+    seconds = choices.clock() - form.started
+    body = {
+        **form.head,
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": one.text, "refusal": None, "annotations": []},
+                **_told(choices, form, one.spelled, one.end),
+                "finish_reason": one.finish_reason,
+            }
+            for index, one in enumerate(written)
+        ],
+        "usage": _usage(choices),
+    }
+    if form.detail:
+        body["costeer"] = totals(choices, seconds)
+    spent = milliseconds(choices, seconds)
+    timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
+    headers = {**steering_headers(choices), "Server-Timing": timing}
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+async def events(
+    choices: Choices, form: Form, closing: anyio.Event, record: Record
+) -> AsyncGenerator[dict[str, str], None]:
+    """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
+    head = {**form.head, "object": "chat.completion.chunk"}
+    if form.include_usage:
+        head["usage"] = None  # on every chunk but the last, as OpenAI has it
+
+    def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
+        told = _told(choices, form, piece.spelled if piece else None, None)
+        choice = {"index": index, "delta": delta, **told, "finish_reason": None}
+        return {**head, "choices": [choice]}
+
+    def last_chunk(index: int, piece: Piece) -> dict[str, Any]:
+        told = _told(choices, form, None, piece.end)
+        choice = {"index": index, "delta": {}, **told, "finish_reason": piece.finish_reason}
+        return {**head, "choices": [choice]}
+
+    text = ""
+    unfinished = len(choices.replies)
+    try:
+        for index in range(unfinished):
+            yield _event(chunk(index, {"role": "assistant", "content": ""}))
+        async with aclosing(choices.pieces()) as pieces:
+            async for index, piece in pieces:
+                text += piece.text if index == 0 else ""
+                if piece.text or (piece.spelled and (form.top_logprobs is not None or form.detail)):
+                    yield _event(chunk(index, {"content": piece.text}, piece))
+                if piece.finish_reason is not None:
+                    unfinished -= 1
+                    if index == 0:
+                        # Before the client hears that it is finished: by then it is kept.
+                        await record(text)
+                    last = last_chunk(index, piece)
+                    if form.detail and not unfinished and not form.include_usage:
+                        last["costeer"] = totals(choices, choices.clock() - form.started)
+                    yield _event(last)
+                elif closing.is_set():
+                    raise shutting_down()
+    except CoSteerError as error:
+        yield _event(error.body())
+        return
+    except Exception as error:
+        yield _event(unforeseen(error).body())
+        return
+    if form.include_usage:
+        usage = {**head, "choices": [], "usage": _usage(choices)}
+        if form.detail:
+            usage["costeer"] = totals(choices, choices.clock() - form.started)
+        yield _event(usage)
+    yield {"data": "[DONE]"}
+
+
+async def _write(choices: Choices) -> list[_Written]:
+    written = [_Written() for _ in choices.replies]
+    async with aclosing(choices.pieces()) as pieces:
+        async for index, piece in pieces:
+            written[index].add(piece)
+    return written
+
+
+def _told(
+    choices: Choices, form: Form, spelled: Iterable[Spelled] | None, end: Token | None
+) -> dict[str, Any]:
+    """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
+    told: dict[str, Any] = {"logprobs": None}
+    if form.top_logprobs is not None and spelled is not None:
+        told["logprobs"] = logprobs(spelled, form.top_logprobs, choices.tokenizer)
+    if form.detail:
+        tokens = [token for one in spelled or () for token in one.tokens]
+        tokens += [end] if end is not None else []
+        told["costeer"] = {"tokens": [token_detail(token, choices.tokenizer) for token in tokens]}
+    return told
+
+
+def _usage(choices: Choices) -> dict[str, int]:
+    prompt, completion = choices.prompt_tokens, choices.stats.tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _event(body: Mapping[str, Any]) -> dict[str, str]:
+    return {"data": orjson.dumps(body).decode()}

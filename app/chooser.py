@@ -1,0 +1,163 @@
+"""From what both models say of a position to its token: steered, penalised, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.draft import MIN_TEMPERATURE, Drafted
+from app.prompts import PrivatePrompt
+from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
+from app.stats import Stats
+from app.steering import FloatArray, IntArray, log_softmax, steer
+
+
+@dataclass(frozen=True)
+class Request:
+    """One reply to decode: public prompt, the two local prompts, and how to draw and when to stop.
+
+    `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
+    `think_ids` open and close a stretch that is not steered, and `thinking` says that the prompt ends in one.
+    `draft_length` bounds one remote request; `verify_batch` is how many drafted tokens to gather before a
+    local pass, 0 to score at once whatever has arrived.
+    """
+
+    prompt: Sequence[int]
+    sampling: Sampling
+    max_tokens: int
+    eos_ids: frozenset[int] = frozenset()
+    aware: PrivatePrompt | None = None
+    agnostic: Sequence[int] | None = None
+    strength: float = 0.0
+    think_ids: tuple[int, int] | None = None
+    thinking: bool = False
+    top_logprobs: int = 20
+    draft_length: int = 256
+    verify_batch: int = 0
+
+    @property
+    def steered(self) -> bool:
+        return self.strength > 0.0 and self.aware is not None and self.agnostic is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One emitted token. `logprob` is its own under `logprobs` [K], the distribution over `candidates` [K]
+    that it was chosen from, before temperature.
+
+    `remote_logprobs` [K] are the remote's own of the same candidates, and `local_delta` [K] what steered
+    them, None where nothing did. `finish_reason` is set on the last one.
+    """
+
+    token_id: int
+    drafted_id: int
+    logprob: float
+    candidates: IntArray
+    logprobs: FloatArray
+    remote_logprobs: FloatArray
+    local_delta: FloatArray | None = None
+    finish_reason: str | None = None
+
+
+class Chooser:
+    """Chooses the tokens of one reply, one position after the other, and remembers what that depends on."""
+
+    def __init__(self, request: Request, stats: Stats) -> None:
+        self.generated: list[int] = []
+        self.thinking = request.thinking
+        self._request = request
+        self._stats = stats
+        self._rng = _rng(request.sampling.seed, 0)
+        self._seen = Seen(prompt=frozenset(request.prompt))
+
+    def draft_sampling(self) -> Sampling:
+        """What the remote drafts with: everything that its returned logprobs let us recompute exactly.
+
+        Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
+        """
+        sampling = self._request.sampling
+        top_k = self._request.top_logprobs
+        temperature = sampling.temperature
+        return Sampling(
+            temperature=temperature if sampling.greedy else max(temperature, MIN_TEMPERATURE),
+            top_p=sampling.top_p,
+            top_k=min(sampling.top_k, top_k) if sampling.top_k > 0 else top_k,
+            min_p=sampling.min_p,
+        )
+
+    def request_seed(self) -> int | None:
+        """The client's seed for the first request; later ones differ, so that their draws are independent."""
+        seed = self._request.sampling.seed
+        if seed is None or not self.generated:
+            return seed
+        return int(_rng(seed, len(self.generated)).integers(2**32))
+
+    def choose(self, drafted: Drafted, local: npt.NDArray[np.float32] | None) -> Token:
+        """Steer one position and choose. `local` [2, V]: context-aware and context-agnostic logprobs; None
+        leaves it unsteered."""
+        request, ids, c = self._request, drafted.candidates, self._request.strength
+        delta = None if local is None else local_delta(local, ids)
+        steered = log_softmax(drafted.logprobs) if delta is None else steer(drafted.logprobs, delta, c)
+        scores = penalise(steered, ids, request.sampling, self._seen)
+        target = distribution(scores, request.sampling)
+        if request.sampling.greedy:
+            chosen = int(np.argmax(target))
+        else:
+            index = int(np.flatnonzero(ids == drafted.token_id)[0])
+            draft = distribution(drafted.logprobs, self.draft_sampling())
+            chosen = accept_or_resample(index, draft, target, self._rng)
+        return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
+
+    def keep(self, drafted: Drafted) -> Token:
+        """The drafted token itself, as an unsteered reply has it."""
+        index = int(np.flatnonzero(drafted.candidates == drafted.token_id)[0])
+        return self._emit(drafted.token_id, drafted, drafted.logprobs, index, None)
+
+    def _emit(
+        self, token_id: int, drafted: Drafted, logprobs: FloatArray, index: int, delta: FloatArray | None
+    ) -> Token:
+        request = self._request
+        self.generated.append(token_id)
+        self._seen.add(token_id)
+        self._stats.tokens += 1
+        self._stats.changed += token_id != drafted.token_id
+        if request.think_ids is not None and token_id in request.think_ids:
+            self.thinking = token_id == request.think_ids[0]
+        finish_reason = None
+        if token_id in request.eos_ids or (drafted.ends and token_id == drafted.token_id):
+            finish_reason = "stop"
+        elif len(self.generated) >= request.max_tokens:
+            finish_reason = "length"
+        return Token(
+            token_id,
+            drafted.token_id,
+            float(logprobs[index]),
+            drafted.candidates,
+            logprobs,
+            drafted.logprobs,
+            delta,
+            finish_reason,
+        )
+
+
+def local_delta(local: npt.NDArray[np.float32], ids: IntArray) -> FloatArray:
+    """log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of candidates `ids` [K], from `local` [2, V].
+
+    Ids past the local vocabulary (a remote's padding) get 0: nothing is known of them.
+    """
+    known = ids < local.shape[1]
+    columns = local[:, np.where(known, ids, 0)].astype(np.float64)
+    return np.where(known, columns[0] - columns[1], 0.0)
+
+
+def _rng(seed: int | None, purpose: int) -> np.random.Generator:
+    """Random numbers that no other purpose of the same seed draws, the remote's own use of it included.
+
+    Were acceptance to reuse the numbers that a draft was drawn with, it would depend on the draft.
+    """
+    if seed is None:
+        return np.random.default_rng()
+    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(purpose,)))

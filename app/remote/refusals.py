@@ -1,0 +1,133 @@
+"""What a remote refuses, in our errors: which setting to change, and the status that clients react to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from app.errors import (
+    ContextLengthExceeded,
+    CoSteerError,
+    ModelNotFound,
+    NotFound,
+    RateLimited,
+    RemoteError,
+    RemoteRejected,
+    RemoteTimeout,
+    RemoteUnavailable,
+)
+
+# What a client can act on, and is told with the same status.
+REJECTIONS = {
+    400,
+    409,
+    413,
+    422,
+}
+# Those are between this proxy and the remote, whatever the client sent.
+OURS = {401, 403}
+
+
+def refusal(status: int, body: bytes, headers: Mapping[str, str], *, forwarded: bool = False) -> CoSteerError:
+    """An answer that is no success, as an error. `forwarded` is a request that the client wrote itself."""
+    try:
+        error = orjson.loads(body)["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        error = f"HTTP status {status}"
+    return from_error(
+        error, status, retry_after=retry_after(headers.get("retry-after", "")), forwarded=forwarded
+    )
+
+
+def is_for_the_client(status: int, body: bytes) -> bool:
+    """Whether an answer that is no success is one for the client as it is: OpenAI's own error object."""
+    if status < 400 or status in OURS:
+        return False
+    try:
+        error = orjson.loads(body)["error"]
+        return all(isinstance(error[name], str) for name in ("message", "type")) and all(
+            isinstance(error[name], str | None) for name in ("param", "code")
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+
+
+def from_error(
+    error: Any, status: int, *, retry_after: float | None = None, forwarded: bool = False
+) -> CoSteerError:
+    """vLLM's error, an object or (401) a bare string, as ours."""
+    fields = error if isinstance(error, dict) else {"message": str(error)}
+    message = str(fields.get("message", "no message"))
+    param = given if isinstance(given := fields.get("param"), str) else None
+    status = code if isinstance(code := fields.get("code"), int) else status
+    known = _known(status, message, param, forwarded=forwarded)
+    if known is not None:
+        return known
+    if status == 429:
+        limited = RateLimited(f"The remote takes no more for now: {message}", retry_after=retry_after)
+        # OpenAI tells by the type which limit it was.
+        limited.type = "tokens" if fields.get("type") == "tokens" else limited.type
+        return limited
+    if status == 503:
+        return RemoteUnavailable(
+            f"The remote is not available: {message}. Try again later.", retry_after=retry_after
+        )
+    if status in {408, 504}:
+        return RemoteTimeout(f"The remote ran out of time: {message}. Try again.", status=status)
+    if status in REJECTIONS or (forwarded and 400 <= status < 500):
+        return RemoteRejected(f"The remote refuses the request: {message}", param=param, status=status)
+    return RemoteError(f"The remote failed with status {status}: {message}")
+
+
+def retry_after(value: str) -> float | None:
+    """Seconds to wait, of a Retry-After header: a number of them or a date. None when it says nothing."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _known(status: int, message: str, param: str | None, *, forwarded: bool) -> CoSteerError | None:
+    """The refusals that we can say more about than the remote does."""
+    if status in OURS:
+        return RemoteError(
+            f"The remote does not let us in: {message}. Set COSTEER_REMOTE_API_KEY.",
+            code="remote_unauthorized",
+        )
+    if 300 <= status < 400:
+        return RemoteError(
+            "The remote answers from another address, and redirects are not followed. "
+            "Set COSTEER_REMOTE_BASE_URL to that address."
+        )
+    if status == 404:
+        return _not_found(message, param, forwarded=forwarded)
+    if "sample logprobs" in message and not forwarded:
+        return RemoteError(
+            f"{message}. Start vLLM with a higher --max-logprobs, or lower COSTEER_TOP_LOGPROBS.",
+            code="logprobs_cap",
+        )
+    if param == "input_tokens" or "maximum context length" in message:
+        return ContextLengthExceeded(message)
+    return None
+
+
+def _not_found(message: str, param: str | None, *, forwarded: bool) -> CoSteerError:
+    if param == "model":
+        return ModelNotFound(f"{message} Set COSTEER_REMOTE_MODEL to a model that the remote serves.")
+    if forwarded:
+        return NotFound(
+            f"The remote has nothing there: {message}. It may serve no model for it; its path should be "
+            "below COSTEER_REMOTE_BASE_URL, which should end in a vLLM's /v1.",
+            code="not_found",
+        )
+    return RemoteError("The remote has no such path. COSTEER_REMOTE_BASE_URL should end in a vLLM's /v1.")

@@ -1,0 +1,178 @@
+"""The model behind a vLLM: its name, its tokens, its drafts, and what is passed on to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from app.draft import Drafted, RemoteCard
+from app.errors import ModelNotFound, RemoteError
+from app.forward import Forward
+from app.prompts import Message
+from app.remote.connection import Answer, Connection, Transport
+from app.remote.refusals import is_for_the_client, refusal
+from app.remote.wire import cards, drafted_positions, events, sampling_fields, understood
+from app.sampling import Sampling
+
+# What these do for a client lasts, and must not happen twice for one request.
+LASTING = ("batches", "files", "responses")
+
+
+class VLLMRemote:
+    """One vLLM server. Holds a connection pool; close it with `aclose`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str = "",
+        api_key: str = "",
+        connect_timeout: float = 5.0,
+        read_timeout: float = 120.0,
+        transport: Transport | None = None,
+    ) -> None:
+        """`base_url` ends in /v1. An empty `model` takes the first that the server lists."""
+        self._base_url = base_url.rstrip("/")
+        self._model = model
+        self._card: RemoteCard | None = None
+        self._cards: list[RemoteCard] = []
+        self._connection = Connection(
+            api_key=api_key, connect_timeout=connect_timeout, read_timeout=read_timeout, transport=transport
+        )
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the remote runs here and so shares the processor with the local model."""
+        host = urlsplit(self._base_url).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    passes_on = True
+
+    async def card(self) -> RemoteCard:
+        """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""
+        if self._card is not None:
+            return self._card
+        listed = await self.cards()
+        for card in listed:
+            if card.id == self._model or not self._model:
+                self._card = card
+                return card
+        served = ", ".join(card.id for card in listed) or "none"
+        raise ModelNotFound(
+            f"The remote does not serve {self._model!r}; it serves: {served}. Set COSTEER_REMOTE_MODEL."
+        )
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        """The models that the remote lists; not `fresh`, as it listed them when it was last asked."""
+        if fresh or not self._cards:
+            async with self._request("GET", f"{self._base_url}/models", None) as answer:
+                with understood():
+                    self._cards = cards(await answer.read())
+        return list(self._cards)
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids of the public conversation, rendered by the remote's own chat template: open for the
+        assistant's reply, or with its last message open to be continued."""
+        if not all(type(message) is Message for message in messages):
+            raise TypeError("only messages of the public conversation go to the remote")
+        body: dict[str, Any] = {"messages": [message.fields() for message in messages]}
+        body["add_generation_prompt"] = not continue_final
+        if continue_final:
+            body["continue_final_message"] = True
+        return await self._tokenize(body)
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        """Token ids of plain text, with no special tokens."""
+        return await self._tokenize({"prompt": text, "add_special_tokens": False})
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        """Drafted positions as they arrive; closing the iterator closes the connection, and vLLM aborts."""
+        ids = list(prompt)
+        if not all(isinstance(token_id, int) for token_id in ids):
+            raise TypeError("only token ids of the public prompt go to the remote")
+        body = {
+            "model": (await self.card()).id,
+            "prompt": ids,
+            "max_tokens": max_tokens,
+            "logprobs": top_logprobs,
+            "stream": True,
+            "return_token_ids": True,
+            "return_tokens_as_token_ids": True,
+            **sampling_fields(sampling),
+        }
+        finished = False
+        async with self._request("POST", f"{self._base_url}/completions", body) as answer:
+            with understood():
+                async for data in events(answer.body()):
+                    if data == b"[DONE]":
+                        break
+                    positions, finish_reason = drafted_positions(data)
+                    finished = finished or finish_reason is not None
+                    for position in positions:
+                        yield position
+        if not finished:
+            raise RemoteError("The remote's stream ended before the reply was finished.")
+
+    async def forward(self, request: Forward) -> Answer:
+        """The remote's answer to a client's own request, as it comes: a success, or OpenAI's error object.
+
+        It is asked with the remote's API key, and of the client's headers with the two of `request`. Every
+        other refusal is raised.
+        """
+        if type(request) is not Forward:
+            raise TypeError("only what a client asks to be passed on goes to the remote")
+        # What is passed on piece by piece must not wait for a compressor.
+        headers = {"Accept-Encoding": "identity"}
+        headers |= {"Content-Type": request.content_type} if request.content_type else {}
+        headers |= {"Accept": request.accept} if request.accept else {}
+        answer = await self._connection.send(
+            request.method,
+            f"{self._base_url}/{request.path}" + (f"?{request.query}" if request.query else ""),
+            request.body or None,
+            headers,
+            repeatable=request.method == "GET" or request.path.split("/")[0] not in LASTING,
+        )
+        if 200 <= answer.status < 300:
+            return answer
+        try:
+            said = await answer.read()
+        finally:
+            await answer.aclose()
+        public = self._connection.without_key(said)
+        if said == public and is_for_the_client(answer.status, said):
+            return answer
+        raise refusal(answer.status, public, answer.headers, forwarded=True)
+
+    async def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
+        root = self._base_url.removesuffix("/v1")
+        body = {"model": (await self.card()).id, **body}
+        async with self._request("POST", f"{root}/tokenize", body) as answer:
+            with understood():
+                tokens: list[int] = orjson.loads(await answer.read())["tokens"]
+        return tokens
+
+    @asynccontextmanager
+    async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:
+        content = orjson.dumps(body) if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        answer = await self._connection.send(method, url, content, headers)
+        try:
+            if answer.status != 200:
+                said = self._connection.without_key(await answer.read())
+                raise refusal(answer.status, said, answer.headers)
+            yield answer
+        finally:
+            await answer.aclose()

@@ -1,0 +1,105 @@
+"""What a vLLM sends and is sent: server-sent events, chunks of drafted positions, sampling fields, models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import orjson
+
+from app.draft import Drafted, RemoteCard
+from app.errors import RemoteError
+from app.remote.refusals import from_error
+from app.sampling import Sampling
+
+TOKEN_PREFIX = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_tokens_as_token_ids
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Malformed answers as RemoteError."""
+    try:
+        yield
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RemoteError(
+            "The remote's answer is not a vLLM's. COSTEER_REMOTE_BASE_URL should end in a vLLM's /v1."
+        ) from error
+
+
+def cards(listing: bytes) -> list[RemoteCard]:
+    """The models of a /v1/models."""
+    return [
+        RemoteCard(
+            str(model["id"]),
+            model.get("max_model_len"),
+            created=created if isinstance(created := model.get("created"), int) else 0,
+            owned_by=owner if isinstance(owner := model.get("owned_by"), str) else "remote",
+        )
+        for model in orjson.loads(listing)["data"]
+    ]
+
+
+def sampling_fields(sampling: Sampling) -> dict[str, Any]:
+    """Every field, neutral ones too: vLLM fills omitted ones from the model's generation_config."""
+    fields: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "repetition_penalty": sampling.repetition_penalty,
+    }
+    if sampling.logit_bias:
+        fields["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if sampling.seed is not None:
+        fields["seed"] = sampling.seed
+    return fields
+
+
+async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of server-sent events, however the bytes are cut. Splits at line feeds only: the JSON may
+    hold other line separators unescaped, at which str.splitlines would cut it."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+
+
+def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
+    """The drafted positions of one event, which may hold several or none, and its finish_reason."""
+    chunk = orjson.loads(data)
+    if "error" in chunk:
+        raise from_error(chunk["error"], RemoteError.status)
+    if not chunk["choices"]:  # the usage event
+        return [], None
+    (choice,) = chunk["choices"]
+    finish_reason: str | None = choice["finish_reason"]
+    logprobs = choice["logprobs"]
+    if logprobs is None:
+        if choice["text"]:
+            raise RemoteError("The remote sends text without logprobs; is it a vLLM of 0.8 or later?")
+        return [], finish_reason
+    ids = choice.get("token_ids")
+    if ids is None:  # before vLLM 0.10.2
+        ids = [_token_id(token) for token in logprobs["tokens"]]
+    positions = [
+        Drafted(
+            token_id=token_id,
+            candidates=np.fromiter(map(_token_id, top), np.int64, len(top)),
+            logprobs=np.fromiter(top.values(), np.float64, len(top)),
+            ends=finish_reason == "stop" and index == len(ids) - 1,
+        )
+        for index, (token_id, top) in enumerate(zip(ids, logprobs["top_logprobs"], strict=True))
+    ]
+    return positions, finish_reason
+
+
+def _token_id(token: str) -> int:
+    if not token.startswith(TOKEN_PREFIX):
+        raise RemoteError("The remote does not return tokens as ids; is it a vLLM of 0.8 or later?")
+    return int(token[len(TOKEN_PREFIX) :])
