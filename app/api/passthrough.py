@@ -24,7 +24,7 @@ from app.errors import InvalidRequest
 from app.forward import Forward
 from app.schemas.known import KNOWN, LABELS, OWN
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 CHAT = "chat/completions"
 # What is passed on, by the first steps of the path below /v1. Nothing else is: a slip in the path of a
@@ -97,10 +97,18 @@ def _paths() -> Iterator[str]:
         yield f"/v1/{family}/{{first}}/{{rest:path}}"
 
 
-# Stored completions are the remote's.
-router.add_api_route(f"/v1/{CHAT}", pass_on, methods=["GET"])
 for _path in _paths():
-    router.add_api_route(_path, pass_on, methods=METHODS)
+    router.add_api_route(_path, pass_on, methods=METHODS, include_in_schema=False)
+# In the schema, beside the chat requests that are answered here.
+router.add_api_route(
+    f"/v1/{CHAT}",
+    pass_on,
+    methods=["GET"],
+    tags=["Chat"],
+    summary="List stored replies",
+    description="Replies that the remote has stored; passed on to it as it is.",
+    response_class=Response,
+)
 
 
 async def _body(request: Request, remote: RemoteModel) -> tuple[bytes, str | None]:

@@ -69,7 +69,7 @@ def named_failures(_context: Any, response: Any, _case: Any) -> None:
 
 def openai_shape(_context: Any, response: Any, case: Any) -> None:
     """A chat reply, or each event of a streamed one, is what OpenAI's specification says."""
-    if case.path != "/v1/chat/completions" or response.status_code != 200:
+    if (case.method, case.path) != ("POST", "/v1/chat/completions") or response.status_code != 200:
         return
     if response.headers["content-type"][0].startswith("application/json"):
         problems("CreateChatCompletionResponse", response.json())

@@ -164,7 +164,8 @@ def openai_tests(table: Table, server: Server) -> None:
 
 
 def fuzz(table: Table, server: Server) -> None:
-    command = [str(PYTHON.with_name("schemathesis")), "run", f"{server.root}/openapi.json"]
+    configured = ["--config-file", str(HERE / "schemathesis.toml")]
+    command = [str(PYTHON.with_name("schemathesis")), *configured, "run", f"{server.root}/openapi.json"]
     options = ["-c", FUZZ_CHECKS, "--continue-on-failure", "--max-examples", "120", "--request-timeout", "30"]
     table.check(
         "schemathesis, all routes",
