@@ -16,6 +16,7 @@ AT = (20, 50, 100)
 GONE_SECONDS = 1.0
 IDLE_SHARE = 0.1  # of one core
 LEVEL_MIB = 30.0
+NEXT_SECONDS = 10.0  # where other programs keep the processor busy
 
 
 def main(port: str, pid: str, model: str, remote_port: str = "") -> int:
@@ -46,7 +47,7 @@ def main(port: str, pid: str, model: str, remote_port: str = "") -> int:
     start = time.perf_counter()
     server.post("/v1/chat/completions", request(model, "Say hello.", stream=False, max_tokens=3))
     took = time.perf_counter() - start
-    checked("the next reply", took < 2 * GONE_SECONDS, f"{took:.2f} s")
+    checked("the next reply", took < NEXT_SECONDS, f"{took:.2f} s")
     return int(failed)
 
 
