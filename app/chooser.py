@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ class Request:
     `think_ids` open and close a stretch that is not steered, and `thinking` says that the prompt ends in one.
     `draft_length` bounds one remote request; `verify_batch` is how many drafted tokens to gather before a
     local pass, 0 to score at once whatever has arrived.
+
+    Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
+    `confidence_gate`, nothing is steered (None: everything is). A drafted token is kept when it is at least
+    `lenience` times as likely as the best one, steered (arXiv 2211.17192, appendix A.5; 1: no lenience).
     """
 
     prompt: Sequence[int]
@@ -37,6 +42,8 @@ class Request:
     top_logprobs: int = 20
     draft_length: int = 256
     verify_batch: int = 0
+    confidence_gate: float | None = None
+    lenience: float = 1.0
 
     @property
     def steered(self) -> bool:
@@ -95,6 +102,11 @@ class Chooser:
             return seed
         return int(_rng(seed, len(self.generated)).integers(2**32))
 
+    def unsteered(self, drafted: Drafted) -> bool:
+        """Whether this position is the remote's own: a thought, or one that it is confident of."""
+        gate = self._request.confidence_gate
+        return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
+
     def choose(self, drafted: Drafted, local: npt.NDArray[np.float32] | None) -> Token:
         """Steer one position and choose. `local` [2, V]: context-aware and context-agnostic logprobs; None
         leaves it unsteered."""
@@ -103,12 +115,13 @@ class Chooser:
         steered = log_softmax(drafted.logprobs) if delta is None else steer(drafted.logprobs, delta, c)
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)
+        index = int(np.flatnonzero(ids == drafted.token_id)[0])
         if request.sampling.greedy:
-            chosen = int(np.argmax(target))
+            close = scores[index] >= scores.max() + math.log(request.lenience)
+            chosen = index if request.lenience < 1.0 and close else int(np.argmax(target))
         else:
-            index = int(np.flatnonzero(ids == drafted.token_id)[0])
             draft = distribution(drafted.logprobs, self.draft_sampling())
-            chosen = accept_or_resample(index, draft, target, self._rng)
+            chosen = accept_or_resample(index, draft, target, self._rng, request.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
 
     def keep(self, drafted: Drafted) -> Token:

@@ -8,32 +8,19 @@ and the accepted ones are ever handed to the remote.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from app.chooser import Chooser, Request, Token
-from app.draft import Draft, RemoteModel
+from app.draft import Draft, Drafted, RemoteModel
+from app.engine.pass_cost import worth_scoring
 from app.errors import RemoteError
 from app.prompts import PrivatePrompt
+from app.scores import LocalSession, Rows, Scores
 from app.stats import Stats
-
-
-class LocalSession(Protocol):
-    """One reply's two contexts on the device."""
-
-    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
-        """Log-probabilities of every token at positions `first`..`len(generated)` of the reply.
-
-        Returns [2, len(generated) - first + 1, V], context-aware then context-agnostic, each normalised over
-        the whole vocabulary. What an earlier call has seen of `generated` is not computed again; what it
-        saw and is no longer there is rolled back.
-        """
-        ...
 
 
 class LocalModel(Protocol):
@@ -41,6 +28,10 @@ class LocalModel(Protocol):
         self, aware: PrivatePrompt, agnostic: Sequence[int]
     ) -> AbstractAsyncContextManager[LocalSession]:
         """A session over the two prompts; its KV cache is kept for the next one that fits."""
+        ...
+
+    async def warm(self, prefix: PrivatePrompt) -> None:
+        """Compute the beginning of prompts to come, when there is nothing else to do."""
         ...
 
 
@@ -60,7 +51,7 @@ async def decode(
     assert request.aware is not None and request.agnostic is not None  # noqa: S101  # what `steered` says
     async with (
         local.session(request.aware, request.agnostic) as session,
-        aclosing(_steered(request, remote, session, stats)) as tokens,
+        aclosing(_Steering(request, remote, session, stats).tokens()) as tokens,
     ):
         async for token in tokens:
             yield token
@@ -89,55 +80,101 @@ async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> Asy
                 return
 
 
-async def _steered(
-    request: Request, remote: RemoteModel, session: LocalSession, stats: Stats
-) -> AsyncGenerator[Token, None]:
-    chooser = Chooser(request, stats)
-    rows = np.empty((2, 0, 0), np.float32)  # local logprobs of positions first, first + 1, ...
-    first = 0
-    while True:
-        stats.remote_requests += 1
-        draft = Draft(
-            remote.draft(
-                [*request.prompt, *chooser.generated],
-                sampling=replace(chooser.draft_sampling(), seed=chooser.request_seed()),
-                top_logprobs=request.top_logprobs,
-                max_tokens=min(request.draft_length, request.max_tokens - len(chooser.generated)),
-            )
-        )
+class _Steering:
+    """One steered reply: its draft, what the local model says of it, and the choice between the two."""
+
+    def __init__(self, request: Request, remote: RemoteModel, session: LocalSession, stats: Stats) -> None:
+        self._request = request
+        self._remote = remote
+        self._session = session
+        self._stats = stats
+        self._chooser = Chooser(request, stats)
+        self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
+        self._scores = Scores(session, stats, self._news)
+        self._draft = self._ask()
+
+    async def tokens(self) -> AsyncGenerator[Token, None]:
+        """The reply. Whatever comes next is asked for, of both models, before anybody reads a token."""
         try:
-            agreed = True
-            while agreed:
-                position = len(chooser.generated)
-                # A thought is not steered. The prompt is read all the same, while the remote reads it too.
-                unscored = position >= first + rows.shape[1] and (not chooser.thinking or position == 0)
-                if unscored:
-                    if request.verify_batch and position:
-                        with stats.spending("remote"):
-                            await draft.gather(request.verify_batch)
-                    speculative = [d.token_id for d in draft.pending]
-                    with stats.spending("local"):
-                        rows = await session.score([*chooser.generated, *speculative], position)
-                    first = position
-                    stats.local_passes += 1
+            while True:
+                self._score()
+                drafted = await self._next()
+                if drafted is None:
+                    await self._ask_again()
                     continue
-                with stats.spending("remote"):
-                    pending = await draft.gather(1)
-                if not pending:
-                    break
-                drafted = draft.pending.popleft()
-                with stats.spending("steering"):
-                    local = None if chooser.thinking else rows[:, position - first]
-                    token = chooser.choose(drafted, local)
-                agreed = token.token_id == drafted.token_id
-                if not agreed:
-                    rows = rows[:, : position - first + 1]
+                token = self._choose(drafted)
+                if token.finish_reason is None:
+                    self._score()
+                    if token.token_id != drafted.token_id:
+                        await self._ask_again()
                 yield token
-                if token.finish_reason:
+                if token.finish_reason is not None:
                     return
-            if draft.read == 0:
-                raise RemoteError("The remote ended its reply without drafting a token.")
         finally:
-            stats.drafted += draft.read
-            with stats.spending("remote"):
-                await draft.close()
+            self._scores.stop()
+            await self._end_draft()
+
+    async def _next(self) -> Drafted | None:
+        """The next drafted position once it can be chosen at; None when the draft has ended before."""
+        while True:
+            drafted = self._draft.pending[0] if self._draft.pending else None
+            if drafted is not None and (self._chooser.unsteered(drafted) or self._scored() is not None):
+                return self._draft.pending.popleft()
+            if drafted is None and self._draft.ended:
+                self._draft.check()
+                if self._draft.read == 0:
+                    raise RemoteError("The remote ended its reply without drafting a token.")
+                return None
+            self._news.clear()
+            with self._stats.spending("remote" if drafted is None else "local"):
+                await self._news.wait()
+            self._score()
+
+    def _choose(self, drafted: Drafted) -> Token:
+        with self._stats.spending("steering"):
+            position = len(self._chooser.generated)
+            token = self._chooser.choose(
+                drafted, None if self._chooser.unsteered(drafted) else self._scored()
+            )
+            if token.token_id != drafted.token_id:
+                self._scores.diverged(position)
+                self._draft.pending.clear()
+            return token
+
+    def _scored(self) -> Rows | None:
+        return self._scores.at(len(self._chooser.generated))
+
+    def _score(self) -> None:
+        """Begin a local pass over what is new, if one is wanted and none is under way."""
+        pending, position = self._draft.pending, len(self._chooser.generated)
+        if self._scored() is not None or self._scores.running:
+            return
+        # A thought is not steered. The prompt is read all the same, while the remote reads it too.
+        if position and (self._chooser.thinking or (pending and self._chooser.unsteered(pending[0]))):
+            return
+        gathered = len(pending) >= self._request.verify_batch or (pending and self._draft.ended)
+        if position and not gathered:
+            return
+        count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
+        self._scores.start(self._chooser.generated, [pending[i].token_id for i in range(count)])
+
+    def _ask(self) -> Draft:
+        """A request for a draft that goes on from everything accepted."""
+        request, generated = self._request, self._chooser.generated
+        self._stats.remote_requests += 1
+        stream = self._remote.draft(
+            [*request.prompt, *generated],
+            sampling=replace(self._chooser.draft_sampling(), seed=self._chooser.request_seed()),
+            top_logprobs=request.top_logprobs,
+            max_tokens=min(request.draft_length, request.max_tokens - len(generated)),
+        )
+        return Draft(stream, self._news)
+
+    async def _ask_again(self) -> None:
+        await self._end_draft()
+        self._draft = self._ask()
+
+    async def _end_draft(self) -> None:
+        self._stats.drafted += self._draft.read
+        with self._stats.spending("remote"):
+            await self._draft.close()

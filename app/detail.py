@@ -49,6 +49,7 @@ def totals(choices: Choices, seconds: float) -> dict[str, Any]:
         "remote_requests": stats.remote_requests,
         "drafted": stats.drafted,
         "local_passes": stats.local_passes,
+        "local_prompt": {"found": stats.found, "prefilled": stats.prefilled},
         "ms": milliseconds(choices, seconds),
     }
 

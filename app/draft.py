@@ -85,12 +85,13 @@ class RemoteModel(Protocol):
 class Draft:
     """One remote request, read in the background so that the local model can work meanwhile."""
 
-    def __init__(self, stream: AsyncGenerator[Drafted, None]) -> None:
+    def __init__(self, stream: AsyncGenerator[Drafted, None], news: asyncio.Event) -> None:
+        """`news` is set whenever a position has arrived, and when the request has ended."""
         self.pending: deque[Drafted] = deque()
         self.read = 0
+        self.ended = False
         self._error: Exception | None = None
-        self._ended = False
-        self._news = asyncio.Event()
+        self._news = news
         # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and
         # a connection whose clean-up is cut short stays in the pool for good.
         self._scope = anyio.CancelScope()
@@ -104,23 +105,16 @@ class Draft:
                         self.pending.append(position)
                         self.read += 1
                         self._news.set()
-        except Exception as error:  # handed on by gather(), in its place in the stream
+        except Exception as error:  # raised by check(), in its place in the stream
             self._error = error
         finally:
-            self._ended = True
+            self.ended = True
             self._news.set()
 
-    async def gather(self, count: int) -> bool:
-        """Wait until `count` positions are pending or the stream has ended; False when none are left.
-
-        An error of the remote is raised only once everything that came before it has been used.
-        """
-        while len(self.pending) < count and not self._ended:
-            self._news.clear()
-            await self._news.wait()
+    def check(self) -> None:
+        """Raise the error that ended the request, once everything that came before it has been used."""
         if not self.pending and self._error is not None:
             raise self._error
-        return bool(self.pending)
 
     async def close(self) -> None:
         """End the request; returns once its connection is closed, even when the caller is being cancelled."""

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from app.draft import MIN_TEMPERATURE, Drafted, RemoteCard
+from app.engine.runner import ModelRunner
 from app.errors import Unsupported
 from app.forward import Forward, Forwarded
 from app.prompts import Message
-from app.runner import ModelRunner
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.steering import FloatArray, log_softmax
 
@@ -53,18 +54,16 @@ class EmbeddedRemote:
         rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
         seen = Seen(prompt=frozenset(prompt))
         sequence = list(prompt)
-        async with self._runner.cache([sequence]) as cache:
+
+        def finish(logits: list[torch.Tensor]) -> Drafted:
+            logprobs = log_softmax(logits[0][-1].double().numpy())
+            scores = penalise(logprobs, np.arange(len(logprobs)), sampling, seen)
+            token_id = draw(distribution(scores, sampling), rng)
+            return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
+
+        with self._runner.lease() as lease:
             for _ in range(max_tokens):
-
-                def work(held: list[int] = sequence) -> Drafted:
-                    logits = self._runner.extend(cache, [held], 1)[0, 0].double().numpy()
-                    logprobs = log_softmax(logits)
-                    ids = np.arange(len(logprobs))
-                    probs = distribution(penalise(logprobs, ids, sampling, seen), sampling)
-                    token_id = draw(probs, rng)
-                    return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
-
-                drafted = await self._runner.run(work)
+                drafted, _found = await self._runner.extend(lease, [sequence], 1, finish)
                 yield drafted
                 if drafted.ends:
                     return

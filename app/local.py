@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from app.kv_cache import KVCache
+from app.engine.pass_cost import PassCost
+from app.engine.runner import ModelRunner
+from app.engine.scheduler import Lease
 from app.prompts import PrivatePrompt
-from app.runner import ModelRunner
 
 
 class LocalModel:
-    """Scores a reply in both contexts at once, as two rows of one batch: weights are read once for both."""
+    """Scores a reply in both contexts at once, in the same passes: weights are read once for both."""
 
     def __init__(self, runner: ModelRunner) -> None:
         self._runner = runner
@@ -23,27 +25,42 @@ class LocalModel:
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[LocalSession]:
         """A session over the two prompts. Raises ContextLengthExceeded when one is too long."""
         self._runner.check_length(max(len(aware.ids), len(agnostic)))
-        prompts = (list(aware.ids), list(agnostic))
-        async with self._runner.cache(prompts) as cache:
-            yield LocalSession(self._runner, cache, prompts)
+        with self._runner.lease() as lease:
+            yield LocalSession(self._runner, lease, (list(aware.ids), list(agnostic)))
+
+    async def warm(self, prefix: PrivatePrompt) -> None:
+        """Compute the beginning of prompts to come, when there is nothing else to do."""
+        self._runner.check_length(len(prefix.ids))
+        with self._runner.lease() as lease:
+            await self._runner.extend(lease, [list(prefix.ids)], 1, lambda _: None, background=True)
 
 
 class LocalSession:
-    """One reply's two contexts. See the protocol of the same name in decode.py."""
+    """One reply's two contexts. See the protocol of the same name in scores.py."""
 
-    def __init__(self, runner: ModelRunner, cache: KVCache, prompts: tuple[list[int], list[int]]) -> None:
+    def __init__(self, runner: ModelRunner, lease: Lease, prompts: tuple[list[int], list[int]]) -> None:
+        self.prompt_tokens = sum(map(len, prompts))
+        self.found = 0
+        self._scored = False
         self._runner = runner
-        self._cache = cache
+        self._lease = lease
         self._prompts = prompts
+
+    @property
+    def cost(self) -> PassCost:
+        """What a pass costs; a scored position is two tokens of it."""
+        return self._runner.cost
 
     async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
         """Log-probabilities [2, len(generated) - first + 1, V] of positions `first`..`len(generated)`."""
         sequences = [[*prompt, *generated] for prompt in self._prompts]
         keep = len(generated) - first + 1
+        logprobs, found = await self._runner.extend(self._lease, sequences, keep, _log_softmax)
+        if not self._scored:
+            self.found, self._scored = found, True
+        return logprobs
 
-        def work() -> npt.NDArray[np.float32]:
-            logits = self._runner.extend(self._cache, sequences, keep)
-            logprobs: npt.NDArray[np.float32] = logits.log_softmax(dim=-1).numpy()
-            return logprobs
 
-        return await self._runner.run(work)
+def _log_softmax(logits: list[torch.Tensor]) -> npt.NDArray[np.float32]:
+    logprobs: npt.NDArray[np.float32] = torch.stack(logits).log_softmax(dim=-1).numpy()
+    return logprobs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from app.profile import Hit, Profile
 from app.prompts import Message, PrivateMessage, PrivatePrompt, PrivateText, context_aware, fit
@@ -57,3 +58,20 @@ def local_prompts(
         agnostic_text,
         tuple(tokenizer.encode(agnostic_text)),
     )
+
+
+def common_beginning(profile: Profile, tokenizer: Tokenizer, max_context_tokens: int) -> PrivatePrompt | None:
+    """What all context-aware prompts of a profile begin with, whatever the conversation and the history.
+
+    None when nothing of the profile fits.
+    """
+    private = fit(profile, (), max_context_tokens, lambda text: len(tokenizer.encode(text))).text
+    if not private:
+        return None
+    # Two that go on as differently as any: with history and without.
+    ids = [
+        tokenizer.encode(tokenizer.render(context_aware((Message("user", text),), private + more)))
+        for text, more in (("Hello", ""), ("?", "\n\nTexts the user wrote before:"))
+    ]
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ids, strict=False))
+    return PrivatePrompt(tuple(left for left, _ in shared))

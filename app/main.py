@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
 from app import __version__
 from app.api import chat, docs, failures, history, limits, passthrough, preview, profiles, system
 from app.api.deps import Parts
+from app.decode import LocalModel as Local
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
+from app.engine.runner import ModelRunner
 from app.local import LocalModel
 from app.remote import VLLMRemote
+from app.remote.far import FarTransport
 from app.retrieval import Retriever
-from app.runner import ModelRunner
 from app.settings import EMBEDDED, Settings
 from app.store import Store
+from app.tokenizer import Tokenizer
+from app.warming import Warmer
 from app.weights import SILENT, Progress, resolve
 from app.writer import Tuning, Writer
 
-# Where both models share a processor, a draft that runs on past a rejection takes time from the other, and a
-# local pass over a few tokens costs little more than over one. Elsewhere the remote's tokens are free.
+# Where a vLLM shares the processor with the local model, a draft that runs on past a rejection takes time
+# from it, and a local pass over a few tokens costs little more than over one. Elsewhere its tokens are free.
 SHARED = 6
 REMOTE_DRAFT = 256
 
@@ -52,18 +57,46 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True)
+class Models:
+    """The remote, the local model, the tokenizer that they share, and how they are used."""
+
+    remote: RemoteModel
+    local: Local
+    tokenizer: Tokenizer
+    tuning: Tuning
+
+
 @asynccontextmanager
 async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIterator[Parts]:
     """The real parts; what they hold is freed at the end. Raises WeightsError and StoreError."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
+        models = await stack.enter_async_context(open_models(settings, progress))
+        writer = Writer(models.remote, models.local, models.tokenizer, models.tuning)
+        retriever = Retriever(store.history, settings.history_top_k)
+        warmer = Warmer(store.profiles.get, writer.warm)
+        await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
+        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer)
+
+
+@asynccontextmanager
+async def open_models(
+    settings: Settings, progress: Progress = SILENT, *, far: FarTransport | None = None
+) -> AsyncIterator[Models]:
+    """The models without the database; what they hold is freed at the end. Raises WeightsError.
+
+    With `far` a vLLM is used as one on another machine is, also when it runs on this one.
+    """
+    async with AsyncExitStack() as stack:
         remote: RemoteModel
         if settings.remote_base_url == EMBEDDED:
             local = _runner(settings.local_model, settings, stack, progress)
             # With one model in both roles its weights are loaded once.
             same = settings.embedded_model == settings.local_model
             embedded = local if same else _runner(settings.embedded_model, settings, stack, progress)
-            remote, shared = EmbeddedRemote(embedded), True
+            # Drafts and local passes are one and the same, so nothing is to be saved by gathering.
+            remote, shared = EmbeddedRemote(embedded), False
         else:
             remote = VLLMRemote(
                 settings.remote_base_url,
@@ -71,10 +104,14 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
                 api_key=settings.remote_api_key.get_secret_value(),
                 connect_timeout=settings.remote_connect_timeout,
                 read_timeout=settings.remote_read_timeout,
+                transport=far,
+                spare=None if far is None else True,
             )
             stack.push_async_callback(remote.aclose)
-            shared = remote.on_this_machine
-            local = _runner(settings.local_model, settings, stack, progress, leave_a_core=shared)
+            shared = remote.on_this_machine and far is None
+            local = _runner(
+                settings.local_model, settings, stack, progress, leave_a_core=remote.on_this_machine
+            )
         draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
         tuning = Tuning(
             top_logprobs=settings.top_logprobs,
@@ -82,10 +119,10 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             max_model_len=local.max_model_len,
             draft_length=draft_length if settings.draft_length is None else settings.draft_length,
             verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
+            confidence_gate=settings.confidence_gate,
+            lenience=settings.lenience,
         )
-        writer = Writer(remote, LocalModel(local), local.tokenizer, tuning)
-        retriever = Retriever(store.history, settings.history_top_k)
-        yield Parts(writer, store, retriever, settings.strength, remote)
+        yield Models(remote, LocalModel(local), local.tokenizer, tuning)
 
 
 def _runner(
@@ -104,6 +141,8 @@ def _runner(
         device=settings.device,
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
+        cache_bytes=settings.kv_cache_mib << 20,
+        dtype_file=settings.cache_dir / "dtype.json",
         leave_a_core=leave_a_core,
     )
     stack.callback(runner.close)

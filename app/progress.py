@@ -73,13 +73,16 @@ class RichProgress:
 
 
 class ItemProgress:
-    """A bar with the number of items and their rate, to be used as a context manager; in a log nothing.
+    """A bar with the number of items and, unless they are slow, their `rate`; in a log nothing.
 
-    Writes to `file`, the standard error by default.
+    To be used as a context manager. Writes to `file`, the standard error by default.
     """
 
-    def __init__(self, description: str, total: int, file: TextIO | None = None) -> None:
-        columns = (DESCRIPTION, BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
+    def __init__(
+        self, description: str, total: int, file: TextIO | None = None, *, rate: bool = True
+    ) -> None:
+        rates = (_RateColumn(),) if rate else ()
+        columns = (DESCRIPTION, BarColumn(), MofNCompleteColumn(), *rates, TimeRemainingColumn())
         console = Console(file=file or sys.stderr)
         self._bar = Progress(
             *columns,

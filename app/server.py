@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import shlex
 import socket
@@ -16,6 +18,14 @@ from app.progress import RichProgress
 from app.settings import Settings
 
 GRACE_SECONDS = 10  # that streams get to finish after a signal
+
+
+def run(settings: Settings, listener: socket.socket, console: Console) -> None:
+    """`serve` in an event loop of its own: uvloop's, where there is one."""
+    # uvicorn knows where; the rest of its settings is not used here.
+    loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve(settings, listener, console))
 
 
 async def serve(settings: Settings, listener: socket.socket, console: Console) -> None:
@@ -36,6 +46,10 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        # What is loaded by now stays: looking through it for garbage would stop every reply for a third of a
+        # second, each time.
+        gc.collect()
+        gc.freeze()
         await uvicorn.Server(config).serve(sockets=[listener])
 
 

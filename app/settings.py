@@ -66,6 +66,14 @@ class Settings(BaseSettings):
     draft_length: Annotated[int, Field(ge=1, le=4096)] | None = None
     verify_batch: Annotated[int, Field(ge=0, le=256)] | None = None
 
+    # Two knobs that trade personalisation for speed; `costeer bench` measures both. Where the remote's
+    # likeliest token has at least this probability, nothing is steered; unset, everything is.
+    confidence_gate: Annotated[float, Field(gt=0, le=1)] | None = None
+    # A drafted token is kept when it is at least so many times as likely as the best one; 1 keeps the best.
+    lenience: Annotated[float, Field(gt=0, le=1)] = 1.0
+    # Memory that the KV caches of a model in this process may take up, in MiB.
+    kv_cache_mib: Annotated[int, Field(ge=0)] = 1024
+
     # Where things lie: the database, and the weights.
     data_dir: Path = Path(platformdirs.user_data_dir("costeer"))
     cache_dir: Path = Path(platformdirs.user_cache_dir("costeer"))

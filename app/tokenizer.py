@@ -35,10 +35,11 @@ class Tokenizer:
     """A transformers tokenizer with its chat template. Safe to call from any thread.
 
     `eos_ids` end a reply. `think_ids` open and close a reasoning model's thoughts; None where those markers
-    are no tokens of their own.
+    are no tokens of their own. `dated` says that the chat template writes the date.
     """
 
     eos_ids: frozenset[int]
+    dated: bool
     think_ids: tuple[int, int] | None = None
 
     def __init__(self, path: str, eos_ids: frozenset[int] = frozenset()) -> None:
@@ -52,6 +53,7 @@ class Tokenizer:
         self.eos_ids = eos_ids | ({own} if own is not None else set())
         added = self._tokenizer.added_tokens_decoder
         self._special = frozenset(token_id for token_id, token in added.items() if token.special)
+        self.dated = "strftime_now" in str(self._tokenizer.chat_template)
         opens, closes = (next((i for i, t in added.items() if t.content == name), None) for name in THINK)
         if opens is not None and closes is not None:
             self.think_ids = (opens, closes)

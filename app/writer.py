@@ -6,14 +6,14 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from app.alignment import PROBES, first_difference
 from app.chooser import Request
 from app.decode import LocalModel
 from app.draft import RemoteCard, RemoteModel
-from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, TokenizerMismatch
-from app.local_prompts import LocalPrompts, local_prompts
+from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from app.local_prompts import LocalPrompts, common_beginning, local_prompts
 from app.profile import Hit, Profile
 from app.prompts import Message
+from app.public_prompt import PublicPrompt
 from app.reply import Reply
 from app.sampling import Sampling
 from app.stats import Clock, Stats
@@ -29,6 +29,8 @@ class Tuning:
     max_model_len: int = 8192
     draft_length: int = 256
     verify_batch: int = 0
+    confidence_gate: float | None = None
+    lenience: float = 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,7 +68,7 @@ class Writer:
         self._local = local
         self._tokenizer = tokenizer
         self._tuning = tuning
-        self._aligned = False
+        self._public = PublicPrompt(remote, tokenizer)
 
     @property
     def max_context_tokens(self) -> int:
@@ -89,8 +91,7 @@ class Writer:
             card = await self._remote.card()
             if order.model != card.id:
                 raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
-            await self._check_alignment()
-            prompt = await self._remote.tokenize(order.messages, continue_final=order.continue_final)
+            prompt = await self._public.ids(order.messages, continue_final=order.continue_final)
         local = await asyncio.to_thread(self.local_prompts, order) if order.strength > 0.0 else None
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
         room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
@@ -114,6 +115,8 @@ class Writer:
             top_logprobs=self._tuning.top_logprobs,
             draft_length=self._tuning.draft_length,
             verify_batch=self._tuning.verify_batch,
+            confidence_gate=self._tuning.confidence_gate,
+            lenience=self._tuning.lenience,
         )
         return Reply(
             request,
@@ -139,16 +142,14 @@ class Writer:
             continue_final=order.continue_final,
         )
 
-    async def _check_alignment(self) -> None:
-        if self._aligned:
-            return
-        theirs = [await self._remote.tokenize_text(text) for text in PROBES]
-        if first_difference(theirs, [self._tokenizer.encode(text) for text in PROBES]) is not None:
-            raise TokenizerMismatch(
-                "The remote's tokenizer is not the local model's. Set COSTEER_LOCAL_MODEL to a small model "
-                "of the remote's own family."
-            )
-        self._aligned = True
+    async def warm(self, profile: Profile) -> None:
+        """Do ahead what a profile's next reply needs: compute what all its prompts begin with, and compare
+        both sides. Raises what the remote raises, and TokenizerMismatch."""
+        limit = self._tuning.max_context_tokens
+        beginning = await asyncio.to_thread(common_beginning, profile, self._tokenizer, limit)
+        if beginning is not None:
+            await self._local.warm(beginning)
+        await self._public.check()
 
 
 def _continued(order: Order) -> str | None:

@@ -23,6 +23,7 @@ from app.profile import ProfileDocument
 from app.retrieval import Retriever
 from app.settings import Settings
 from app.store import Store
+from app.warming import Warmer
 from app.writer import Tuning, Writer
 
 
@@ -35,6 +36,7 @@ class Proxy:
     remote: FakeRemote
     local: FakeLocal
     store: Store
+    warmer: Warmer
 
     async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         """POST a valid, greedy request with `fields` changed; None removes one."""
@@ -78,14 +80,16 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
         store.profiles.put(LOUD_DOCUMENT)
         store.profiles.put(ProfileDocument(JOINED))
         writer, retriever = Writer(remote, local, FakeTokenizer(), tuning), Retriever(store.history, 5)
-        parts = Parts(writer, store, retriever, strength=0.5, remote=remote)
+        warmer = Warmer(store.profiles.get, writer.warm)
+        parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer)
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)
         async with (
+            warmer.running([]),
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://proxy") as client,
         ):
-            yield Proxy(app, client, remote, local, store)
+            yield Proxy(app, client, remote, local, store, warmer)
 
 
 class _Server(uvicorn.Server):

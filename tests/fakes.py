@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.draft import Drafted, RemoteCard
+from app.engine.pass_cost import PassCost
 from app.forward import Forward
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts import Message, PrivateMessage, PrivatePrompt
@@ -57,6 +58,7 @@ class FakeTokenizer(Tokenizer):
 
     def __init__(self) -> None:
         self.eos_ids = frozenset({EOS})
+        self.dated = True  # so that the remote is handed every conversation
 
     def encode(self, text: str) -> list[int]:
         return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
@@ -200,6 +202,9 @@ class FakeSession:
 
     def __init__(self, private: str, stalled: asyncio.Event) -> None:
         self._stalled = stalled
+        self.cost = PassCost()
+        self.prompt_tokens = len(private)
+        self.found = 0
         logits = np.zeros((2, VOCABULARY))
         if "LOUD" in private:
             logits[0, ord("A") : ord("Z") + 1] = 4.0
@@ -222,6 +227,10 @@ class FakeLocal:
         self.sessions_open = 0
         self.failure: Exception | None = None
         self.stalled = asyncio.Event()
+        self.warmed: list[str] = []
+
+    async def warm(self, prefix: PrivatePrompt) -> None:
+        self.warmed.append(FakeTokenizer().decode(prefix.ids))
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "app").rglob("*.py"))
 }
-SETTINGS_READERS = {"app.main", "app.cli.environment", "app.server"}
+SETTINGS_READERS = {"app.main", "app.cli.environment", "app.cli.bench", "app.server"}
 SQL_MODULES = {
     f"app.store.{name}"
     for name in ("database", "engine", "migration", "tables", "index", "profiles", "history", "keys")
@@ -31,11 +32,13 @@ PRIVATE_SIDE = {
     "app.local_prompts",
     "app.local",
     "app.writer",
+    "app.bench",
     "app.api",
     "app.main",
 }
 
 
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
@@ -70,11 +73,11 @@ def reached(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["steering", "sampling", "prompts", "alignment", "stop", "profile", "errors", "kv_cache"]
+    "module",
+    ["steering", "sampling", "prompts", "alignment", "stop", "profile", "errors", "engine.pass_cost"],
 )
 def test_the_pure_core_knows_no_web_no_database_and_no_models(module: str) -> None:
-    # The KV cache is made of tensors and implements transformers' cache interface; the rest has neither.
-    foreign = WEB | HTTP | SQL | (set() if module == "kv_cache" else TENSORS)
+    foreign = WEB | HTTP | SQL | TENSORS
     for name in reached(f"app.{module}"):
         assert imports(name) & foreign == set(), name
 
@@ -116,7 +119,7 @@ def test_the_environment_is_read_by_settings_alone() -> None:
 def test_http_is_spoken_by_the_remote_and_the_weights_alone() -> None:
     speakers = {name for name in MODULES if imports(name) & HTTP}
     weights = {name for name in speakers if name.startswith("app.weights.")}
-    assert speakers - weights == {"app.remote.connection"}
+    assert speakers - weights == {"app.remote.connection", "app.remote.far"}
 
 
 def test_the_web_framework_stays_at_the_border() -> None:
@@ -131,7 +134,7 @@ def test_sql_stays_in_the_store() -> None:
 def test_routes_know_no_models_and_no_remote() -> None:
     for name in MODULES:
         if name.startswith("app.api"):
-            assert imports(name) & {"app.remote", "app.embedded", "app.local", "app.runner"} == set()
+            assert imports(name) & {"app.remote", "app.embedded", "app.local", "app.engine"} == set()
             assert imports(name) & (HTTP | SQL | TENSORS) == set()
 
 

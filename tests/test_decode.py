@@ -14,6 +14,7 @@ from scipy.stats import chisquare
 from app.chooser import Request, Token, local_delta
 from app.decode import decode
 from app.draft import Drafted, RemoteCard
+from app.engine.pass_cost import PassCost
 from app.errors import RemoteError
 from app.forward import Forward
 from app.prompts import Message, PrivatePrompt
@@ -93,7 +94,11 @@ class ToyLocal:
     """Two contexts with toy distributions; counts passes and the tokens of each."""
 
     passes: list[int] = field(default_factory=list)
+    scored: list[int] = field(default_factory=list)  # the reply as it was at the last pass
     open: int = 0
+    cost: PassCost = field(default_factory=PassCost)
+    prompt_tokens = len(AWARE.ids) + len(PROMPT)
+    found = 5
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator["ToyLocal"]:
@@ -104,9 +109,13 @@ class ToyLocal:
         finally:
             self.open -= 1
 
+    async def warm(self, prefix: PrivatePrompt) -> None:
+        raise NotImplementedError
+
     async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
         await asyncio.sleep(0)
         self.passes.append(len(generated) - first + 1)
+        self.scored = list(generated)
         rows = [
             [toy_logprobs(key, generated[:at]) for at in range(first, len(generated) + 1)]
             for key in ("aware", "agnostic")
@@ -309,6 +318,48 @@ async def test_a_remote_that_drafts_nothing_is_an_error_and_no_endless_loop() ->
         await run(request(draft_length=0))
 
 
+async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> None:
+    class NeverLocal(ToyLocal):
+        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    local = NeverLocal()
+    with pytest.raises(RemoteError, match="gone"):
+        await run(request(), ToyRemote(fail_after=0), local)
+    assert local.open == 0
+
+
+async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote() -> None:
+    class BrokenLocal(ToyLocal):
+        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+            if len(generated) > 3:
+                raise RuntimeError("out of memory")
+            return await super().score(generated, first)
+
+    remote = ToyRemote()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await run(request(), remote, BrokenLocal())
+    assert remote.open == 0
+
+
+async def test_what_comes_next_is_asked_for_before_a_token_is_read() -> None:
+    """A client that reads slowly finds the next draft and the next local pass under way."""
+    complete, _ = await run(request())
+    rejected = next(i for i, token in enumerate(complete) if token.token_id != token.drafted_id)
+    remote, local = ToyRemote(), ToyLocal()
+    async with aclosing(decode(request(), remote=remote, local=local, stats=Stats())) as tokens:
+        for _ in range(rejected + 1):
+            await anext(tokens)
+        for _ in range(3):  # the reader does other things
+            await asyncio.sleep(0)
+        assert [call[0] for call in remote.calls] == [
+            PROMPT,
+            [*PROMPT, *ids(complete[: rejected + 1])],
+        ]
+        assert local.scored == ids(complete[: rejected + 1])
+
+
 async def test_leaving_early_frees_the_remote_and_the_local_model() -> None:
     remote, local = ToyRemote(), ToyLocal()
     async with aclosing(decode(request(), remote=remote, local=local, stats=Stats())) as tokens:
@@ -408,6 +459,69 @@ async def test_a_reply_that_thinks_to_its_end_is_the_unsteered_one() -> None:
         assert stats.changed == 0
 
 
+# The knobs that trade personalisation for speed
+
+
+async def test_a_gate_that_nothing_passes_and_full_lenience_change_nothing() -> None:
+    for sampling in (Sampling(temperature=0.0), Sampling(seed=4, temperature=0.8)):
+        plain, _ = await run(request(sampling=sampling))
+        knobs, _ = await run(request(sampling=sampling, confidence_gate=1.0, lenience=1.0))
+        assert ids(knobs) == ids(plain)
+
+
+async def test_where_the_remote_is_confident_its_token_is_taken_and_the_rest_is_steered() -> None:
+    gate = 0.45
+    tokens, stats = await run(request(confidence_gate=gate))
+    confident = [bool(np.exp(token.remote_logprobs.max()) >= gate) for token in tokens]
+    assert True in confident
+    assert False in confident
+    for position, (token, sure) in enumerate(zip(tokens, confident, strict=True)):
+        assert (token.local_delta is None) == sure
+        if sure:
+            assert token.token_id == token.drafted_id
+            continue
+        # The local model has caught up with everything before, whoever chose it.
+        so_far = ids(tokens)[:position]
+        local = np.array([toy_logprobs(key, so_far) for key in ("aware", "agnostic")], np.float32)
+        assert token.local_delta is not None
+        np.testing.assert_allclose(token.local_delta, local_delta(local, token.candidates), atol=1e-6)
+    assert stats.changed > 0
+
+
+async def test_an_open_gate_gives_the_remotes_own_text_without_a_pass_but_that_of_the_prompt() -> None:
+    plain, _ = await run(request(strength=0.0))
+    gated, stats = await run(request(confidence_gate=1e-9, verify_batch=99))
+    assert ids(gated) == ids(plain)
+    assert stats.local_passes == 1
+
+
+async def test_a_lenient_loop_keeps_drafts_that_are_nearly_as_likely_as_the_best() -> None:
+    lenience = 0.4
+    strict, strict_stats = await run(request())
+    tokens, stats = await run(request(lenience=lenience))
+    kept = 0
+    for token in tokens:
+        drafted = token.logprobs[list(token.candidates).index(token.drafted_id)]
+        near = drafted >= token.logprobs.max() + np.log(lenience)
+        assert (token.token_id == token.drafted_id) == near
+        kept += near and drafted < token.logprobs.max()
+    assert kept
+    assert stats.changed / stats.tokens < strict_stats.changed / strict_stats.tokens
+    assert ids(tokens) != ids(strict)
+
+
+async def test_lenience_raises_the_acceptance_of_sampled_drafts() -> None:
+    def share(stats: Stats) -> float:
+        return stats.changed / stats.tokens
+
+    runs = [
+        [(await run(request(sampling=Sampling(seed=seed), lenience=lenience)))[1] for seed in range(30)]
+        for lenience in (1.0, 0.3)
+    ]
+    strict, lenient = (sum(map(share, stats)) for stats in runs)
+    assert lenient < 0.7 * strict
+
+
 # What it cost
 
 
@@ -423,7 +537,11 @@ async def test_time_is_counted_where_it_is_spent() -> None:
     stats = Stats(clock=lambda: now)
     tokens = decode(request(), remote=ToyRemote(), local=SlowLocal(), stats=stats)
     assert [token async for token in tokens]
-    assert stats.seconds == {"remote": 0.0, "local": 5.0 * stats.local_passes, "steering": 0.0}
+    assert stats.local_seconds == 5.0 * stats.local_passes
+    # Nobody waits for the local model while the remote has not drafted either.
+    assert stats.seconds["local"] + stats.seconds["remote"] == stats.local_seconds
+    assert stats.seconds["local"] > 0
+    assert (stats.found, stats.prefilled) == (5, len(AWARE.ids) + len(PROMPT) - 5)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.8])

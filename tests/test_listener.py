@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import closing
 
 import pytest
+import uvicorn
 
 from app.listener import listen
 
@@ -19,3 +21,25 @@ def test_connections_send_at_once_what_is_written(host: str) -> None:
         closing(listener.accept()[0]) as accepted,
     ):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_so_do_those_of_the_event_loop_that_serves() -> None:
+    """uvloop's, where it is installed; it takes connections without Python's help."""
+
+    async def accept() -> int:
+        accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+        with closing(listen("127.0.0.1", 0)) as listener:
+            async with await asyncio.start_server(
+                lambda _, writer: accepted.set_result(writer), sock=listener
+            ):
+                _, client = await asyncio.open_connection(*listener.getsockname()[:2])
+                writer = await accepted
+                nodelay: int = writer.get_extra_info("socket").getsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_NODELAY
+                )
+                for end in (client, writer):
+                    end.close()
+                return nodelay
+
+    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+        assert runner.run(accept())

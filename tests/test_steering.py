@@ -20,13 +20,18 @@ ftrls = st.builds(
 
 
 def iterate(base: FloatArray, delta: FloatArray, ftrl: FTRL) -> FloatArray:
-    """The paper's update, step by step over the whole vocabulary: the oracle."""
+    """The paper's update, step by step over the whole vocabulary: the oracle.
+
+    Some parameters enlarge each step's rounding by the next ones, hence its more precise numbers.
+    """
+    base, delta = base.astype(np.longdouble), delta.astype(np.longdouble)
+    lambda_, inverse_eta = np.longdouble(ftrl.lambda_), 1 / np.longdouble(ftrl.eta)
     player = base
     cumulative = np.zeros_like(base)
     for step in range(1, ftrl.steps + 1):
         cumulative = cumulative + ftrl.alpha * (player - base) + ftrl.beta * delta
-        pulled = step * ftrl.lambda_ * base + cumulative + player / ftrl.eta
-        player = log_softmax(pulled / (step * ftrl.lambda_ + 1 / ftrl.eta))
+        pulled = step * lambda_ * base + cumulative + player * inverse_eta
+        player = log_softmax(pulled / (step * lambda_ + inverse_eta))  # type: ignore[arg-type]
     return player
 
 

@@ -64,7 +64,10 @@ async def caller_of(
         if key is None:
             raise Unauthorized("This API key does not exist (any more). `costeer keys create` makes one.")
         return Caller(key.profile_id)
-    if await asyncio.to_thread(parts.store.keys.required):
+    required = parts.store.keys.still_required()
+    if required is None:
+        required = await asyncio.to_thread(parts.store.keys.required)
+    if required:
         raise Unauthorized(
             "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."
         )

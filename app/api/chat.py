@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
 from app.api.access import CallerDep, choose_profile
-from app.api.bodies import JSON, decoded, described, parsed, receive, schema, validated
+from app.api.bodies import JSON, described, parse, receive, schema, validated
 from app.api.deps import PartsDep
 from app.api.passthrough import pass_chat_on
 from app.api.presence import while_present
@@ -58,7 +58,7 @@ async def chat_completions(
     """
     started = parts.writer.clock()
     received = await receive(request, JSON)
-    asked: Any = await asyncio.to_thread(lambda: parsed(decoded(received.data)))
+    asked: Any = await parse(received.data)
     reason = unsteerable(asked) if isinstance(asked, dict) else None
     # An embedded remote takes no request as it is, but writes its own text as well.
     if reason is not None and (reason != STEERING_OFF or parts.remote.passes_on):

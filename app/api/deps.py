@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.draft import RemoteModel
 from app.retrieval import Retriever
 from app.store import Store
+from app.warming import Warmer
 from app.writer import Writer
 
 
@@ -23,9 +24,10 @@ class Parts:
     retriever: Retriever
     strength: float
     remote: RemoteModel
+    warmer: Warmer
 
 
-def get_parts(request: Request) -> Parts:
+async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread
     parts: Parts = request.app.state.parts
     return parts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.access import CallerDep
-from app.api.bodies import JSON, decoded, parsed, receive
+from app.api.bodies import JSON, parse, receive
 from app.api.deps import Parts, PartsDep
 from app.api.refusals import LENGTH
 from app.api.relay import Relay
@@ -123,7 +122,7 @@ async def _body(request: Request, remote: RemoteModel) -> tuple[bytes, str | Non
     if (await receive(request, JSON, FORM)).media_type == FORM:
         _check_form(data)
         return data, given if given.isascii() else FORM
-    asked = await asyncio.to_thread(lambda: parsed(decoded(data)))
+    asked = await parse(data)
     if not isinstance(asked, dict):
         return data, JSON
     public = _public(asked)

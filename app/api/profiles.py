@@ -39,8 +39,9 @@ async def create_profile(request: Request, parts: PartsDep, caller: CallerDep) -
     """A new default takes the mark from the one before. Takes an admin key, if there is one."""
     caller.must_be_admin("create profiles")
     body = await receive_json(request, ProfileIn)
-    create = parts.store.profiles.create
-    return ProfileOut.of(await asyncio.to_thread(create, ProfileDocument(body.profile())))
+    stored = await asyncio.to_thread(parts.store.profiles.create, ProfileDocument(body.profile()))
+    parts.warmer.soon(stored.profile.id)
+    return ProfileOut.of(stored)
 
 
 @router.post(
@@ -72,6 +73,7 @@ async def import_profile(
             response.status_code = 200
     else:
         await asyncio.to_thread(_create, parts.store, document)
+    parts.warmer.soon(profile.id)
     return ProfileOut.of(await asyncio.to_thread(parts.store.profiles.read, profile.id))
 
 
@@ -100,7 +102,9 @@ async def patch_profile(profile_id: str, request: Request, parts: PartsDep, call
         _same_mark(caller, profile, changed)
         return changed
 
-    return ProfileOut.of(await asyncio.to_thread(parts.store.profiles.update, profile_id, change))
+    stored = await asyncio.to_thread(parts.store.profiles.update, profile_id, change)
+    parts.warmer.soon(profile_id)
+    return ProfileOut.of(stored)
 
 
 @router.delete("/{profile_id}", summary="Erase a profile")

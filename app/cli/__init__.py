@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app import __version__
-from app.cli import history, keys, models, preview, profiles, serve, transfer
+from app.cli import bench, history, keys, models, preview, profiles, serve, transfer
 from app.cli.terminal import write
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve.serve)
+app.command(epilog=bench.EPILOG)(bench.bench)
 profiles.commands.command(
     "import", epilog="Example:\n\ncosteer profiles import isabel.toml walter.json --replace"
 )(transfer.import_files)

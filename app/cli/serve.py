@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import sys
@@ -33,6 +32,6 @@ def serve(
         # Before the event loop runs, so that Ctrl-C ends a download at once.
         fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
         # Imported here: torch takes seconds, and no other command needs it.
-        from app.server import serve as run  # noqa: PLC0415
+        from app.server import run  # noqa: PLC0415
 
-        asyncio.run(run(settings, listener, out))
+        run(settings, listener, out)

@@ -11,6 +11,11 @@ from app.errors import RemoteError, RemoteTimeout, RemoteUnavailable
 
 # Of the remote's headers, those that mean the same behind this proxy. Its cookies are not the client's.
 PASSED_ON = ("content-type", "retry-after")
+# vLLM closes a connection that was idle for 5 s. One second less, since a request is still on its way then.
+IDLE_SECONDS = 4.0
+# httpx's own limits let the 101st stream wait, and close idle connections as soon as 20 are open. It speaks
+# HTTP/1.1 only: closing an HTTP/2 stream early, httpcore 1.0 sends no reset, and the remote would write on.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
 Transport = httpx.AsyncBaseTransport
 
 
@@ -51,10 +56,11 @@ class Connection:
         transport: Transport | None,
     ) -> None:
         self._api_key = api_key
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._connect_timeout = connect_timeout
         timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
         self._client = httpx.AsyncClient(
-            headers=headers, timeout=timeout, transport=transport, follow_redirects=False
+            timeout=timeout, limits=LIMITS, transport=transport, follow_redirects=False
         )
 
     async def aclose(self) -> None:
@@ -71,7 +77,9 @@ class Connection:
     ) -> Answer:
         """The answer, of whatever status. Raises RemoteUnavailable, RemoteTimeout and RemoteError."""
         with _map_errors():
-            request = self._client.build_request(method, url, content=content, headers=headers)
+            request = self._client.build_request(
+                method, url, content=content, headers={**headers, **self._authorization}
+            )
             try:
                 response = await self._client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
@@ -80,6 +88,18 @@ class Connection:
                 # A pooled connection that the server had closed while it was idle (vLLM does so after 5 s).
                 # Nothing of an answer had come, so asking once more is safe.
                 response = await self._client.send(request, stream=True)
+        return Answer(response)
+
+    async def open(self, url: str) -> Answer:
+        """A connection that is held by its answer, of whatever status, to a request without the API key.
+
+        Where that has a body it is read, and the connection is any other request's. Raises as `send` does.
+        """
+        with _map_errors():
+            request = self._client.build_request("GET", url, timeout=self._connect_timeout)
+            response = await self._client.send(request, stream=True)
+            if response.headers.get("content-length") != "0":
+                await response.aread()
         return Answer(response)
 
     def without_key(self, body: bytes) -> bytes:

@@ -16,6 +16,7 @@ from app.forward import Forward
 from app.prompts import Message
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.refusals import is_for_the_client, refusal
+from app.remote.spares import SPARES, Spares
 from app.remote.wire import cards, drafted_positions, events, sampling_fields, understood
 from app.sampling import Sampling
 
@@ -35,23 +36,32 @@ class VLLMRemote:
         connect_timeout: float = 5.0,
         read_timeout: float = 120.0,
         transport: Transport | None = None,
+        spare: bool | None = None,
     ) -> None:
-        """`base_url` ends in /v1. An empty `model` takes the first that the server lists."""
+        """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare` is whether
+        connections are opened before a draft needs them; None: unless the server is on this machine."""
         self._base_url = base_url.rstrip("/")
+        self._root = self._base_url.removesuffix("/v1")
         self._model = model
         self._card: RemoteCard | None = None
         self._cards: list[RemoteCard] = []
         self._connection = Connection(
             api_key=api_key, connect_timeout=connect_timeout, read_timeout=read_timeout, transport=transport
         )
+        spare = not self.on_this_machine if spare is None else spare
+        self._spares = Spares(self._open_spare, SPARES if spare else 0)
 
     async def aclose(self) -> None:
+        await self._spares.aclose()
         await self._connection.aclose()
 
     @property
     def on_this_machine(self) -> bool:
         """Whether the remote runs here and so shares the processor with the local model."""
-        host = urlsplit(self._base_url).hostname or ""
+        try:
+            host = urlsplit(self._base_url).hostname or ""
+        except ValueError:  # no URL, which is said when it is asked
+            return False
         try:
             return ip_address(host).is_loopback
         except ValueError:
@@ -114,11 +124,14 @@ class VLLMRemote:
             **sampling_fields(sampling),
         }
         finished = False
+        await self._spares.release()
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
+            self._spares.keep()
             with understood():
                 async for data in events(answer.body()):
                     if data == b"[DONE]":
-                        break
+                        continue  # to the end of the answer, so that its connection is used again
+                    self._spares.keep()
                     positions, finish_reason = drafted_positions(data)
                     finished = finished or finish_reason is not None
                     for position in positions:
@@ -156,10 +169,13 @@ class VLLMRemote:
             return answer
         raise refusal(answer.status, public, answer.headers, forwarded=True)
 
+    async def _open_spare(self) -> Answer:
+        # vLLM answers from memory, asks for no key, and has nothing to say: the answer has no body.
+        return await self._connection.open(f"{self._root}/health")
+
     async def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
-        root = self._base_url.removesuffix("/v1")
         body = {"model": (await self.card()).id, **body}
-        async with self._request("POST", f"{root}/tokenize", body) as answer:
+        async with self._request("POST", f"{self._root}/tokenize", body) as answer:
             with understood():
                 tokens: list[int] = orjson.loads(await answer.read())["tokens"]
         return tokens

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from app.errors import StoreError
@@ -31,6 +32,9 @@ class Database:
         self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite's own waiting is by polling and not fair; inside one process a lock is both.
         self._one_writer = threading.Lock()
+        # For `version` alone; see there.
+        self._watching: PoolProxiedConnection | None = None
+        self._watch = threading.Lock()
         # Whether the log still holds what was deleted, since a reader was at work.
         self._unwiped = False
 
@@ -41,7 +45,18 @@ class Database:
 
     def close(self) -> None:
         self._wipe_late()
+        if self._watching is not None:
+            self._watching.close()
         self._reader.dispose()
+
+    def version(self) -> int:
+        """Another number after each commit, of whatever process. Takes microseconds, and waits for nobody."""
+        with named_errors(self.path), self._watch:
+            # SQLite does not count what the asking connection commits, so that one commits nothing.
+            self._watching = self._watching or self._reader.raw_connection()
+            with closing(self._watching.cursor()) as cursor:
+                ((number,),) = cursor.execute("PRAGMA data_version").fetchall()
+        return int(number)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -22,6 +22,7 @@ class KeyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._required: tuple[int, bool] | None = None  # as of a version of the database
 
     def list(self) -> list[Key]:
         """All keys, oldest first."""
@@ -67,9 +68,18 @@ class KeyStore:
 
     def required(self) -> bool:
         """Whether every request needs a key: once there is an admin key, without one nothing opens."""
+        version = self._database.version()
         with self._database.reading() as session:
             query = select(exists().where(col(ApiKeyRow.profile_id).is_(None)))
-            return bool(session.exec(query).one())
+            required = bool(session.exec(query).one())
+        self._required = version, required
+        return required
+
+    def still_required(self) -> bool | None:
+        """The same, for the event loop: None when somebody has written since it was last found out."""
+        if self._required is None or self._required[0] != self._database.version():
+            return None
+        return self._required[1]
 
 
 def _key(row: ApiKeyRow) -> Key:

@@ -86,6 +86,7 @@ from contextlib import asynccontextmanager
 from app.api.deps import Parts
 from app.retrieval import Retriever
 from app.store import Store
+from app.warming import Warmer
 from app.writer import Tuning, Writer
 from fakes import LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 
@@ -97,7 +98,8 @@ async def open_parts(settings, progress):
         with Store.open(settings.data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
             writer = Writer(remote, FakeLocal(), FakeTokenizer(), Tuning())
-            yield Parts(writer, store, Retriever(store.history, 5), 0.5, remote)
+            warmer = Warmer(store.profiles.get, writer.warm)
+            yield Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
     finally:
         print("closed", flush=True)
 

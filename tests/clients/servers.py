@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FAKE = Path(__file__).with_name("fake_vllm.py")
+FAST_FAKE = Path(__file__).with_name("fast_fake.py")
 BUNDLE = "smollm2-135m-instruct"
 MAX_MODEL_LEN = 8192
 START_SECONDS = 120
@@ -76,6 +77,15 @@ def fake_vllm() -> Iterator[Server]:
     """The scripted remote."""
     port = _free_port()
     with _started([PYTHON, str(FAKE), "--port", str(port)], {}, port) as server:
+        yield server
+
+
+@contextmanager
+def fast_fake(delay_ms: float = 0) -> Iterator[Server]:
+    """A remote that costs next to nothing, and takes so long for a whole answer."""
+    port = _free_port()
+    command = [PYTHON, str(FAST_FAKE), "--port", str(port), "--delay-ms", str(delay_ms)]
+    with _started(command, {}, port) as server:
         yield server
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.runner import ModelRunner
+from app.engine.runner import ModelRunner
 from app.settings import Settings
 from app.weights import resolve
 from e2e.vllm_server import VLLMServer, serve_vllm

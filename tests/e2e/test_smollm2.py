@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 import torch
 from fakes import as_hits
+from transformers import AutoModelForCausalLM
 
 from app.chooser import Request
 from app.decode import decode
 from app.detokenizer import Detokenizer
 from app.embedded import EmbeddedRemote
+from app.engine.kv_cache import KVCache
+from app.engine.ragged import Part
+from app.engine.runner import ModelRunner
 from app.errors import ContextLengthExceeded, WeightsError
-from app.kv_cache import KVCache
 from app.local import LocalModel
 from app.logprobs import logprobs
 from app.profile_file import read_profile_file
 from app.prompts import Message, PrivatePrompt
-from app.runner import KEPT_CACHES, ModelRunner
 from app.sampling import Sampling
 from app.stats import Stats
 from app.writer import Order, Tuning, Writer
@@ -38,66 +40,77 @@ def runner(bundle_path: str) -> Iterator[ModelRunner]:
 
 def fresh_logits(runner: ModelRunner, ids: Sequence[int], keep: int) -> torch.Tensor:
     """The last `keep` rows of logits with no cache to reuse."""
-    return runner.extend(KVCache(1), [ids], keep)[0]
+    return runner.forward([Part(KVCache(), ids, keep)])[0]
 
 
 def random_ids(rng: np.random.Generator, count: int) -> list[int]:
     return [int(i) for i in rng.integers(100, 40_000, count)]
 
 
-def test_extend_equals_transformers_own_forward_pass(runner: ModelRunner) -> None:
-    ids = random_ids(np.random.default_rng(0), 300)  # longer than one chunk of prefill
-    runner._model.set_attn_implementation("sdpa")  # theirs, with their own mask and no cache
+def test_a_pass_equals_transformers_own(runner: ModelRunner, bundle_path: str) -> None:
+    ids = random_ids(np.random.default_rng(0), 300)
+    theirs = AutoModelForCausalLM.from_pretrained(bundle_path, dtype=torch.float32)
     with torch.inference_mode():
-        own = runner._model(input_ids=torch.tensor([ids]), logits_to_keep=5).logits[0]
-    runner._model.set_attn_implementation("costeer_grouped")
+        own = theirs(input_ids=torch.tensor([ids]), logits_to_keep=5).logits[0]
     torch.testing.assert_close(fresh_logits(runner, ids, 5), own, atol=2e-3, rtol=1e-3)
 
 
-def test_extend_and_roll_back_equal_a_fresh_computation(runner: ModelRunner) -> None:
-    """Two rows that grow, shrink and change at random give what each would give alone."""
+async def test_sequences_that_change_at_random_give_what_each_would_alone(runner: ModelRunner) -> None:
+    """Two that grow, shrink and change, of different lengths, beside others that use the same model."""
     rng = np.random.default_rng(1)
-    cache = KVCache(2)
     rows = [random_ids(rng, 30), random_ids(rng, 9)]
-    for _ in range(12):
-        for row in rows:
-            if len(row) > 12 and rng.random() < 0.5:
-                del row[int(rng.integers(8, len(row))) :]
-            row.extend(random_ids(rng, int(rng.integers(0, 7))))
-        keep = int(rng.integers(1, 4))
-        logits = runner.extend(cache, rows, keep)
-        for row, got in zip(rows, logits, strict=True):
-            torch.testing.assert_close(got, fresh_logits(runner, row, keep), atol=2e-3, rtol=1e-3)
-        assert cache.tokens == rows
+    with runner.lease() as lease, runner.lease() as other:
+        for _ in range(12):
+            for row in rows:
+                if len(row) > 12 and rng.random() < 0.5:
+                    del row[int(rng.integers(8, len(row))) :]
+                row.extend(random_ids(rng, int(rng.integers(0, 7))))
+            keep = int(rng.integers(1, 4))
+            beside = random_ids(rng, 400)  # more than one pass takes
+            (logits, _), _ = await asyncio.gather(
+                runner.extend(lease, rows, keep, list), runner.extend(other, [beside], 1, list)
+            )
+            for row, got in zip(rows, logits, strict=True):
+                torch.testing.assert_close(got, fresh_logits(runner, row, keep), atol=2e-3, rtol=1e-3)
 
 
-async def test_a_conversation_that_goes_on_finds_its_cache(
-    runner: ModelRunner, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("keep", [1, 90])
+async def test_a_long_prompt_in_several_passes_gives_what_one_pass_gives(
+    runner: ModelRunner, monkeypatch: pytest.MonkeyPatch, keep: int
 ) -> None:
-    computed: list[int] = []
-    forward = ModelRunner._forward
+    monkeypatch.setattr("app.engine.scheduler.FEWEST", 32)
+    monkeypatch.setattr("app.engine.scheduler.MOST", 32)
+    ids = random_ids(np.random.default_rng(100 + keep), 131)
+    with runner.lease() as lease:
+        logits, found = await runner.extend(lease, [ids], keep, list)
+    assert found == 0
+    torch.testing.assert_close(logits[0], fresh_logits(runner, ids, keep), atol=2e-3, rtol=1e-3)
 
-    def counted(
-        self: ModelRunner, cache: KVCache, rows: range, ids: Sequence[Sequence[int]], keep: int
-    ) -> torch.Tensor:
-        computed.append(sum(map(len, ids)))
-        return forward(self, cache, rows, ids, keep)
 
-    monkeypatch.setattr(ModelRunner, "_forward", counted)
+async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelRunner) -> None:
     rng = np.random.default_rng(2)
     local = LocalModel(runner)
     aware, agnostic = random_ids(rng, 120), random_ids(rng, 40)
-    others = [random_ids(rng, 50) for _ in range(KEPT_CACHES - 1)]
-    async with local.session(PrivatePrompt(tuple(aware)), agnostic) as session:
-        await session.score([], 0)
-    for other in others:  # other people's conversations in between
-        async with local.session(PrivatePrompt(tuple(other)), other) as session:
+
+    async def missing(aware: list[int], agnostic: list[int]) -> int:
+        async with local.session(PrivatePrompt(tuple(aware)), agnostic) as session:
             await session.score([], 0)
-    computed.clear()
+            assert session.found is not None
+            return len(aware) + len(agnostic) - session.found
+
+    await missing(aware, agnostic)
+    for _ in range(5):  # other people's conversations in between
+        await missing(random_ids(rng, 50), random_ids(rng, 50))
     more = random_ids(rng, 6)
-    async with local.session(PrivatePrompt((*aware, *more)), [*agnostic, *more]) as session:
+    assert await missing([*aware, *more], [*agnostic, *more]) == 2 * len(more)
+    # A new conversation with the same profile, and then the old one again: neither wipes out the other.
+    new = random_ids(rng, 30)
+    assert await missing([*aware[:60], *new], new) == 2 * len(new)
+    assert await missing([*aware, *more], [*agnostic, *more]) == 2  # one token each for the logits
+    # What runs is read from as well.
+    async with local.session(PrivatePrompt(tuple(aware[:100])), agnostic) as session:
         await session.score([], 0)
-    assert sum(computed) == 2 * len(more)
+        assert await missing([*aware[:100], *new], [*agnostic, *new]) == 2 * len(new)
 
 
 async def reply(

@@ -21,6 +21,7 @@ from fakes import as_hits
 from openai.types.chat import ChatCompletionMessageParam
 
 from app.api.deps import Parts
+from app.engine.runner import ModelRunner
 from app.listener import listen
 from app.local import LocalModel
 from app.main import SHARED, create_app
@@ -29,10 +30,10 @@ from app.profile_file import read_profile_file
 from app.prompts import Message
 from app.remote import VLLMRemote
 from app.retrieval import Retriever
-from app.runner import ModelRunner
 from app.sampling import Sampling
 from app.settings import Settings
 from app.store import Store
+from app.warming import Warmer
 from app.writer import Order, Tuning, Writer
 from e2e.vllm_server import MAX_LOGPROBS, MODEL, ROOT, VLLMServer
 
@@ -90,7 +91,8 @@ async def serving(
         store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
             writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
-            parts = Parts(writer, store, Retriever(store.history, 5), strength=0.5, remote=remote)
+            warmer = Warmer(store.profiles.get, writer.warm)
+            parts = Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
             app = create_app(Settings(), parts)
             server = _Server(uvicorn.Config(app, access_log=False, log_config=None))
             running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,4 +1,8 @@
-"""A real vLLM on the CPU, from .venv-vllm (install-vllm.sh puts it there)."""
+"""A real vLLM on the CPU, from .venv-vllm (install-vllm.sh puts it there).
+
+One for `costeer bench`, until Ctrl-C: .venv/bin/python tests/e2e/vllm_server.py FOLDER
+with a folder that `costeer models pull` names.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -125,3 +130,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt), serve_vllm(sys.argv[1]) as served:
+        print(served.base_url, flush=True)
+        signal.pause()

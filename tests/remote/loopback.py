@@ -65,8 +65,8 @@ class Loopback:
         self.base_url = ""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(self._connections, reader, writer)
-        self._connections += 1
+        connection = Connection(self.connections, reader, writer)
+        self.connections += 1
         self.open += 1
         try:
             while (request := await connection.request()) is not None:
@@ -87,7 +87,7 @@ class Loopback:
             self.open -= 1
             writer.close()
 
-    _connections = 0
+    connections = 0  # that were ever opened
 
 
 @asynccontextmanager

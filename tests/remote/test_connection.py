@@ -164,7 +164,8 @@ async def test_drafts_closed_at_any_moment_leave_no_connection_behind() -> None:
 
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
         for number in range(50):
-            drafting = Draft(remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000))
+            stream = remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000)
+            drafting = Draft(stream, asyncio.Event())
             if number % 5:
                 await asyncio.sleep(moments.uniform(0, 0.02))
             await drafting.close()
@@ -184,8 +185,11 @@ async def test_drafts_closed_while_they_end_by_themselves_leave_no_connection_be
 
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
         for number in range(50):
-            drafting = Draft(remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=6))
-            assert await drafting.gather(6)
+            news = asyncio.Event()
+            drafting = Draft(remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=6), news)
+            while drafting.read < 6:
+                news.clear()
+                await news.wait()
             for _ in range(number % 10):
                 await asyncio.sleep(0)  # one step further into the end of the stream
             await drafting.close()
@@ -197,9 +201,10 @@ async def test_a_drafts_reader_that_is_cancelled_leaves_no_connection_behind() -
         await remote.card()
 
         async def read() -> None:
-            drafting = Draft(remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000))
+            stream = remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000)
+            drafting = Draft(stream, asyncio.Event())
             try:
-                await drafting.gather(1_000_000)
+                await asyncio.Event().wait()
             finally:
                 await drafting.close()
 

@@ -119,3 +119,29 @@ def test_keys_are_required_as_long_as_there_is_an_admin_key(store: Store) -> Non
     assert store.keys.required()
     store.keys.delete(admin.id)
     assert not store.keys.required()
+
+
+def test_whether_a_key_is_required_is_known_until_somebody_writes(store: Store) -> None:
+    assert store.keys.still_required() is None, "not asked yet"
+    assert not store.keys.required()
+    assert store.keys.still_required() is False
+    with Store.open(store.keys._database.path.parent) as elsewhere:
+        key, _ = elsewhere.keys.create("me", None)
+    assert store.keys.still_required() is None
+    assert store.keys.required()
+    assert store.keys.still_required() is True
+    store.keys.delete(key.id)
+    assert store.keys.still_required() is None
+
+
+def test_the_version_changes_with_each_commit_and_with_nothing_else(store: Store) -> None:
+    database = store.keys._database
+    before = database.version()
+    store.keys.list()
+    assert database.version() == before
+    store.keys.create("phone", "isabel")
+    after = database.version()
+    assert after != before
+    with pytest.raises(ProfileNotFound):
+        store.keys.create("phone", "nobody")
+    assert database.version() == after

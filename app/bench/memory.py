@@ -1,0 +1,15 @@
+"""The most memory that this process has had."""
+
+from __future__ import annotations
+
+import sys
+
+
+def peak_memory() -> int | None:
+    """Bytes; None where the system does not tell (Windows)."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  # not there on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux KiB

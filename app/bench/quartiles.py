@@ -1,0 +1,28 @@
+"""The middle of several figures, and how far they are spread."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quartiles:
+    """Of `count` figures; a quarter of them is below `q1`, half below `median`, a quarter above `q3`."""
+
+    q1: float
+    median: float
+    q3: float
+    count: int
+
+
+def quartiles(figures: Iterable[float | None]) -> Quartiles | None:
+    """Without those that are None; None when there are no others. One alone is all three."""
+    known = [figure for figure in figures if figure is not None]
+    if not known:
+        return None
+    if len(known) == 1:
+        return Quartiles(known[0], known[0], known[0], 1)
+    low, middle, high = statistics.quantiles(known, n=4, method="inclusive")
+    return Quartiles(low, middle, high, len(known))

@@ -1,0 +1,253 @@
+"""`costeer bench`: what steering costs on this machine, with this remote."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.bench.cases import Case, pair, read_profiles, read_prompts
+from app.cli.environment import read_settings
+from app.cli.models import fetch
+from app.cli.profiles import AsJson
+from app.cli.terminal import mistakes_named, say, write, write_json, write_table
+from app.errors import InvalidRequest
+from app.profile import Hit, Profile
+from app.progress import ItemProgress, RichProgress
+from app.prompts import Message
+from app.retrieval import Retriever
+from app.settings import EMBEDDED, Settings
+from app.store import Store
+
+if TYPE_CHECKING:
+    from app.bench.bench import Measured
+
+MAX_MS = 60_000
+EPILOG = (
+    "Examples:\n\ncosteer bench --remote http://host:8001/v1 --tokens 64\n\n"
+    "costeer bench --remote http://127.0.0.1:8001/v1 --rtt-ms 160 --pace-ms 100 --json > far.json"
+)
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter("give a number")
+    return value
+
+
+def _share(value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise typer.BadParameter("give a number above 0, of at most 1")
+    return value
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command was called with, after the settings have filled the gaps; goes into the JSON."""
+
+    remote: str
+    model: str
+    local_model: str
+    profiles: tuple[str, ...]
+    prompts: int
+    strength: tuple[float, ...]
+    tokens: int
+    repeats: int
+    temperature: float
+    concurrency: int
+    confidence_gate: float | None
+    lenience: float | None
+    rtt_ms: float
+    pace_ms: float
+
+    @property
+    def far(self) -> bool:
+        """Whether a far remote is imitated."""
+        return self.rtt_ms > 0 or self.pace_ms > 0
+
+
+@mistakes_named()
+def bench(
+    *,
+    remote: Annotated[
+        str | None, typer.Option(help="'embedded', or a vLLM's URL that ends in /v1; the setting unless set.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The remote's model, or the embedded one; the setting unless set.")
+    ] = None,
+    local_model: Annotated[
+        str | None, typer.Option(help="The small model: bundle, hub id or path; the setting unless set.")
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=4, callback=_finite, help="How strongly; the profile's or the setting unless set."
+        ),
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="A profile file, TOML or JSON; the samples, in turns, unless set.", metavar="FILE"),
+    ] = None,
+    profile_id: Annotated[
+        str | None, typer.Option(help="A profile of yours instead; it is only read.", metavar="PROFILE")
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="One prompt a line; .jsonl: its `prompt`. Ten of its own unless set.",
+            metavar="FILE",
+        ),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=8, help="Tokens of a reply, at most.")] = 128,
+    repeats: Annotated[int, typer.Option(min=1, help="Replies to each prompt in each mode.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, callback=_finite, help="0 takes the likeliest token each time.")
+    ] = 0.0,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=1000, help="Write so many replies at once as well.")
+    ] = 1,
+    confidence_gate: Annotated[
+        float | None,
+        typer.Option(callback=_share, help="Measure this COSTEER_CONFIDENCE_GATE as well."),
+    ] = None,
+    lenience: Annotated[
+        float | None, typer.Option(callback=_share, help="Measure this COSTEER_LENIENCE as well.")
+    ] = None,
+    rtt_ms: Annotated[
+        float,
+        typer.Option(min=0, max=MAX_MS, callback=_finite, help="Imitate a vLLM so far away (round trip)."),
+    ] = 0.0,
+    pace_ms: Annotated[
+        float,
+        typer.Option(min=0, max=MAX_MS, callback=_finite, help="Imitate a vLLM so slow per token."),
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what steering costs: the remote's plain stream, draft and verify, one request per token.
+
+    They take turns on the same prompts, after a short reply to each that is not measured. Ctrl-C ends it and
+    shows what has been measured until then. Nothing of yours is changed.
+    """
+    if profile is not None and profile_id is not None:
+        raise typer.BadParameter("--profile and --profile-id exclude each other")
+    settings = _settings(remote, model, local_model)
+    if (rtt_ms or pace_ms) and settings.remote_base_url == EMBEDDED:
+        raise InvalidRequest(
+            "--rtt-ms and --pace-ms delay a vLLM's bytes, and the embedded model sends none. Name a vLLM "
+            "with --remote URL, or leave them out."
+        )
+    cases = _cases(settings, prompts, profile, profile_id, strength)
+    given = Given(
+        remote=settings.remote_base_url,
+        model=settings.embedded_model if settings.remote_base_url == EMBEDDED else settings.remote_model,
+        local_model=settings.local_model,
+        profiles=tuple(dict.fromkeys(case.profile.id for case in cases)),
+        prompts=len(cases),
+        strength=tuple(dict.fromkeys(case.strength for case in cases)),
+        tokens=tokens,
+        repeats=repeats,
+        temperature=temperature,
+        concurrency=concurrency,
+        confidence_gate=confidence_gate,
+        lenience=lenience,
+        rtt_ms=rtt_ms,
+        pace_ms=pace_ms,
+    )
+    fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
+    # Imported here: torch takes seconds, and few commands need it.
+    from app.bench.bench import Measured  # noqa: PLC0415
+
+    measured, complete = Measured(), False
+    try:
+        asyncio.run(_measure(settings, given, cases, measured))
+        complete = True
+    finally:
+        if measured.runs:
+            _show(given, measured, complete=complete, as_json=as_json)
+
+
+def _settings(remote: str | None, model: str | None, local_model: str | None) -> Settings:
+    settings = read_settings(remote_base_url=remote, local_model=local_model)
+    role = "embedded_model" if settings.remote_base_url == EMBEDDED else "remote_model"
+    return settings if model is None else settings.model_copy(update={role: model})
+
+
+def _cases(
+    settings: Settings,
+    prompts: Path | None,
+    profile: Path | None,
+    profile_id: str | None,
+    strength: float | None,
+) -> list[Case]:
+    def steering(person: Profile) -> float:
+        own = settings.strength if person.strength is None else person.strength
+        return own if strength is None else strength
+
+    asked = read_prompts(prompts)
+    if profile_id is None:
+        cases = pair(asked, read_profiles(profile), settings.history_top_k, steering)
+    else:
+        with Store.open(settings.data_dir) as store:
+            person = store.profiles.get(profile_id)
+            retriever = Retriever(store.history, settings.history_top_k)
+            cases = [Case(one, person, _found(retriever, person, one), steering(person)) for one in asked]
+    if not all(case.strength for case in cases):
+        raise InvalidRequest(
+            "At strength 0 nothing is steered, so there is nothing to measure. Give --strength."
+        )
+    return cases
+
+
+def _found(retriever: Retriever, person: Profile, prompt: str) -> tuple[Hit, ...]:
+    return tuple(retriever.choose(person.id, (Message("user", prompt),), remember=False))
+
+
+async def _measure(settings: Settings, given: Given, cases: Sequence[Case], measured: Measured) -> None:
+    from app.bench.bench import Bench  # noqa: PLC0415  # these import torch
+    from app.bench.modes import modes  # noqa: PLC0415
+    from app.main import open_models  # noqa: PLC0415
+    from app.remote.far import FarTransport  # noqa: PLC0415
+
+    far = FarTransport(rtt=given.rtt_ms / 1000, pace=given.pace_ms / 1000) if given.far else None
+    async with AsyncExitStack() as stack:
+        with RichProgress() as progress:
+            models = await stack.enter_async_context(open_models(settings, progress, far=far))
+        bench = Bench(
+            models.remote,
+            models.local,
+            models.tokenizer,
+            modes=modes(models.tuning, confidence_gate=given.confidence_gate, lenience=given.lenience),
+            cases=cases,
+            tokens=given.tokens,
+            temperature=given.temperature,
+        )
+        total = bench.replies(given.repeats, given.concurrency)
+        with ItemProgress("Writing replies", total, rate=False) as bar:
+            await bench.measure(
+                measured, repeats=given.repeats, concurrency=given.concurrency, done=bar.advance
+            )
+
+
+def _show(given: Given, measured: Measured, *, complete: bool, as_json: bool) -> None:
+    from app.bench.report import sentences, tables  # noqa: PLC0415
+    from app.bench.summary import summarise  # noqa: PLC0415
+
+    rtt_ms = given.rtt_ms if given.far else None
+    summary = summarise(measured, greedy=given.temperature == 0, rtt_ms=rtt_ms, complete=complete)
+    if as_json:
+        runs = [*measured.runs, *(run for crowd in measured.crowds for run in crowd.runs)]
+        arguments = replace(given, model=measured.model)
+        write_json({"arguments": arguments, "summary": summary, "runs": [run.figures() for run in runs]})
+        return
+    for table in tables(summary):
+        write_table(table.columns, table.rows)
+    for sentence in sentences(summary):
+        write(sentence)
+    if not complete:
+        say("It was broken off: these are the replies that were written until then.")

@@ -1,0 +1,123 @@
+"""Imitates a far, steadily paced remote: delays the bytes of one that is near, and changes none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import orjson
+
+from app.remote.connection import LIMITS
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
+# httpcore's names (1.0): a pooled connection that is used again has neither of the first two.
+HANDSHAKES = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+SENDING = ".send_request_headers.started"
+# A blank line, whichever line ends the server uses; a CR LF is never taken for two.
+EVENT_END = re.compile(rb"(?>\r\n|\n|\r){2}")
+
+
+class FarTransport(httpx.AsyncBaseTransport):
+    """Wraps a transport, that of a Connection by default. `rtt` and `pace` are in seconds.
+
+    Each request reaches the server one `rtt` late, and so all of its answer comes one `rtt` late; a new TCP
+    connection costs one more, its TLS handshake another. Of a streamed answer each token leaves at least
+    `pace` after the one before it, and the first `pace` after the request arrived: a remote that takes so
+    long for a token takes it for the first one too. Whatever else is in an answer is not held up, and
+    closing reaches the server at once.
+    """
+
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport | None = None,
+        *,
+        rtt: float,
+        pace: float,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._inner = inner or httpx.AsyncHTTPTransport(limits=LIMITS)
+        self._rtt = rtt
+        self._pace = pace
+        self._clock = clock
+        self._sleep = sleep
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        handshakes, arrived = 0, 0.0
+        traced = request.extensions.get("trace")
+
+        async def trace(event: str, info: dict[str, Any]) -> None:
+            nonlocal handshakes, arrived
+            handshakes += event in HANDSHAKES
+            if event.endswith(SENDING) and handshakes:
+                # Not when the handshake is done: what is cancelled there leaves its socket to the collector.
+                await self._sleep(handshakes * self._rtt)
+                handshakes, arrived = 0, self._clock()
+            if traced is not None:
+                await traced(event, info)
+
+        request.extensions = {**request.extensions, "trace": trace}
+        if self._pace:
+            request.headers["Accept-Encoding"] = "identity"  # events are not to be seen in a compressed body
+        await self._sleep(self._rtt)
+        arrived = self._clock()
+        response = await self._inner.handle_async_request(request)
+        streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+        if self._pace and streamed and isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = _Paced(response.stream, self._pace, arrived, self._clock, self._sleep)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Paced(httpx.AsyncByteStream):
+    """A body of server-sent events, each let out when its tokens are due."""
+
+    def __init__(
+        self, inner: httpx.AsyncByteStream, pace: float, began: float, clock: Clock, sleep: Sleep
+    ) -> None:
+        self._inner = inner
+        self._pace = pace
+        self._due = began  # when the last token left
+        self._clock = clock
+        self._sleep = sleep
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        unfinished = b""
+        async for chunk in self._inner:
+            unfinished += chunk
+            while end := EVENT_END.search(unfinished):
+                event, unfinished = unfinished[: end.end()], unfinished[end.end() :]
+                await self._wait(tokens(event))
+                yield event
+        if unfinished:
+            yield unfinished
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _wait(self, count: int) -> None:
+        if not count:
+            return
+        now = self._clock()
+        # By the schedule and not by when the last one really left, or every late wake-up would add up.
+        self._due = max(now, self._due + count * self._pace)
+        if self._due > now:
+            await self._sleep(self._due - now)
+
+
+def tokens(event: bytes) -> int:
+    """How many tokens a server-sent event of vLLM's holds: by its token ids, else one for a choice."""
+    data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+    try:
+        choices = orjson.loads(data).get("choices") or []
+        return sum(1 if (ids := choice.get("token_ids")) is None else len(ids) for choice in choices)
+    except (ValueError, AttributeError, TypeError):  # [DONE], or nothing of vLLM's
+        return 0

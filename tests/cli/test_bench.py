@@ -1,0 +1,254 @@
+"""`costeer bench`: the whole command over fake models, and what it says of mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeLocal, FakeRemote, FakeTokenizer
+
+import app.main
+from app import weights
+from app.errors import RemoteError, RemoteUnavailable
+from app.main import Models
+from app.profile_file import read_profile_file
+from app.public_prompt import CONVERSATIONS
+from app.settings import Settings
+from app.writer import Tuning
+from cli.running import done, misused, open_store, refused, run, written
+
+LOUD = 'id = "loud"\nname = "Lotte"\n[fields]\nwriting_style = "LOUD"\n[[history]]\ntext = "Foghorn."\n'
+URL = "http://127.0.0.1:9/v1"
+
+
+class Opened:
+    """The fakes, and what they were opened with."""
+
+    def __init__(self) -> None:
+        self.remote = FakeRemote()
+        self.remote.text = "hello world, this is long"
+        self.settings: list[Settings] = []
+        self.far: list[Any] = []
+        self.closed = 0
+
+    @asynccontextmanager
+    async def open(self, settings: Settings, _progress: object, *, far: object) -> AsyncIterator[Models]:
+        self.settings.append(settings)
+        self.far.append(far)
+        try:
+            yield Models(self.remote, FakeLocal(), FakeTokenizer(), Tuning(draft_length=6))
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    fakes = Opened()
+    monkeypatch.setattr(weights, "resolve", lambda name, **_: name)
+    monkeypatch.setattr(app.main, "open_models", fakes.open)
+    return fakes
+
+
+def bench(*arguments: str) -> Any:
+    """The JSON of a short bench that succeeds."""
+    given = ("--profile", written("loud.toml", LOUD), "--prompts", written("two.txt", "One\nTwo\n"))
+    return json.loads(done("bench", *given, "--tokens", "12", "--json", *arguments))
+
+
+def test_json_has_the_arguments_the_summary_and_every_run() -> None:
+    found = bench("--repeats", "2", "--concurrency", "2")
+    assert found["arguments"]["profiles"] == ["loud"]
+    assert (found["arguments"]["tokens"], found["arguments"]["model"]) == (12, "fake-model")
+    plain, draft, single = found["summary"]["modes"]
+    assert [mode["replies"] for mode in (plain, draft, single)] == [4, 4, 4]
+    assert draft["acceptance"]["median"] < 1
+    assert single["requests_per_token"]["median"] == 1.0
+    assert plain["acceptance"] is None
+    assert [(ratio["mode"], ratio["over"]) for ratio in found["summary"]["ratios"]] == [
+        ("draft and verify", "plain stream"),
+        ("draft and verify", "one request per token"),
+    ]
+    assert [one["replies"] for one in found["summary"]["together"]] == [2, 2]
+    assert found["summary"]["complete"]
+    assert len(found["runs"]) == 3 * 2 * 2 + 2 * 2
+    assert found["summary"]["peak_memory_bytes"] > 0
+
+
+def test_people_get_tables_on_the_standard_output() -> None:
+    text = done("bench", "--tokens", "12", "--repeats", "1")
+    for part in (
+        "plain stream",
+        "draft and verify",
+        "one request per token",
+        "tokens/s after it",
+        "tokens/s: draft and verify / plain stream",
+        "Peak memory of this process",
+    ):
+        assert part in text
+
+
+def test_by_default_the_samples_answer_ten_prompts_in_turns() -> None:
+    found = json.loads(done("bench", "--tokens", "8", "--json"))
+    assert found["arguments"]["profiles"] == ["ingrid", "isabel", "walter"]
+    plain = [run for run in found["runs"] if run["mode"] == "plain stream"]
+    assert [run["case"] for run in plain] == list(range(10))
+    assert [run["profile"] for run in plain[:4]] == ["ingrid", "isabel", "walter", "ingrid"]
+
+
+def test_each_knob_adds_a_mode_that_is_compared() -> None:
+    found = bench("--confidence-gate", "0.5", "--lenience", "0.1")
+    names = [mode["mode"] for mode in found["summary"]["modes"]]
+    assert names[3:] == ["confidence gate 0.5", "lenience 0.1"]
+    gate, lenient = found["summary"]["knobs"]
+    # At 0.6 the remote is confident everywhere here: nothing is in capitals any more.
+    assert gate["tokens_changed"]["median"] > 0.5
+    assert lenient["mode"] == "lenience 0.1"
+    assert bench("--temperature", "1", "--lenience", "0.1")["summary"]["knobs"][0]["tokens_changed"] is None
+
+
+def test_a_far_remote_is_imitated_only_when_asked_for(opened: Opened) -> None:
+    bench("--remote", URL, "--model", "big")
+    assert opened.far == [None]
+    assert (opened.settings[0].remote_base_url, opened.settings[0].remote_model) == (URL, "big")
+    found = bench("--remote", URL, "--rtt-ms", "160", "--pace-ms", "100")
+    assert opened.far[1] is not None
+    assert found["summary"]["bound"]["pace_ms"] > 0
+    assert "The bound is 1 / (1 + (1 - accepted)" in done(
+        "bench", "--remote", URL, "--pace-ms", "100", "--tokens", "8"
+    )
+
+
+def test_options_go_before_the_settings(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_LOCAL_MODEL", "one")
+    monkeypatch.setenv("COSTEER_STRENGTH", "2")
+    found = bench()
+    assert (found["arguments"]["local_model"], found["arguments"]["strength"]) == ("one", [2.0])
+    found = bench("--local-model", "two", "--strength", "0.25", "--model", "three")
+    assert (found["arguments"]["local_model"], found["arguments"]["strength"]) == ("two", [0.25])
+    assert opened.settings[-1].embedded_model == "three"
+
+
+def test_a_stored_profile_is_only_read() -> None:
+    done("profiles", "import", written("loud.toml", LOUD))
+    done("profiles", "set", "loud", "--strength", "1.5")
+    with open_store() as store:
+        before = store.profiles.read("loud")
+    found = json.loads(done("bench", "--profile-id", "loud", "--tokens", "8", "--json"))
+    assert (found["arguments"]["profiles"], found["arguments"]["strength"]) == (["loud"], [1.5])
+    with open_store() as store:
+        assert store.profiles.read("loud") == before
+
+
+def test_without_a_stored_profile_the_database_is_not_opened() -> None:
+    bench()
+    assert not Path(os.environ["COSTEER_DATA_DIR"]).exists()
+
+
+def test_nothing_private_is_in_what_it_prints() -> None:
+    private = read_profile_file(Path(written("loud.toml", LOUD)))
+    assert private.profile.name == tomllib.loads(LOUD)["name"] == "Lotte"
+    for text in (json.dumps(bench()), done("bench", "--profile", "loud.toml", "--tokens", "8")):
+        assert "Lotte" not in text
+        assert "Foghorn" not in text
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_ctrl_c_shows_what_was_measured_and_frees_everything(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
+    left = 12 + 3 * len(CONVERSATIONS)  # each mode compares both sides first
+    tokenize = opened.remote.tokenize
+
+    async def interrupted(*given: Any, **more: Any) -> list[int]:
+        nonlocal left
+        left -= 1
+        if not left:
+            signal.raise_signal(signal.SIGINT)
+        return await tokenize(*given, **more)
+
+    monkeypatch.setattr(opened.remote, "tokenize", interrupted)
+    result = run("bench", "--tokens", "8", *(["--json"] if as_json else []))
+    assert result.exit_code == 130
+    assert (opened.closed, opened.remote.drafts_open) == (1, 0)
+    if as_json:
+        found = json.loads(result.stdout)
+        assert (found["summary"]["complete"], len(found["runs"])) == (False, 6)
+    else:
+        assert "plain stream" in result.stdout
+        assert "broken off" in result.stderr
+
+
+def test_ctrl_c_before_anything_was_measured_prints_nothing(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_: Any, **__: Any) -> list[int]:
+        signal.raise_signal(signal.SIGINT)
+        return []
+
+    monkeypatch.setattr(opened.remote, "tokenize", interrupted)
+    result = run("bench")
+    assert (result.exit_code, result.stdout, opened.closed) == (130, "", 1)
+
+
+def test_a_remote_that_fails_on_the_way_is_named_after_what_was_measured(opened: Opened) -> None:
+    opened.remote.failure, opened.remote.failing_after = RemoteError("The remote broke."), 10
+    result = run("bench", "--tokens", "12")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error: The remote broke." in result.stderr
+
+
+def test_an_unreachable_remote_is_named_with_advice(opened: Opened) -> None:
+    opened.remote.unreachable = RemoteUnavailable("Start it, or correct COSTEER_REMOTE_BASE_URL.")
+    assert "COSTEER_REMOTE_BASE_URL" in refused("bench", "--remote", URL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prompts", "none.txt"], "none.txt: cannot be read"),
+        (["--prompts", "empty.txt"], "Write one on each line"),
+        (["--profile", "none.toml"], "none.toml: cannot be read"),
+        (["--profile-id", "nobody"], "There is no profile 'nobody'"),
+        (["--rtt-ms", "160"], "the embedded model sends none. Name a vLLM with --remote URL"),
+        (["--strength", "0"], "Give --strength"),
+        (["--remote", "host:8001"], "like http://host:8001/v1"),
+    ],
+)
+def test_a_mistake_is_said_before_anything_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    written("empty.txt", "\n")
+    monkeypatch.setattr(weights, "resolve", lambda *_, **__: pytest.fail("weights before the mistake"))
+    assert said in refused("bench", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--tokens", "7"),
+        ("--repeats", "0"),
+        ("--concurrency", "0"),
+        ("--strength", "5"),
+        ("--strength", "nan"),
+        ("--temperature", "-1"),
+        ("--confidence-gate", "0"),
+        ("--confidence-gate", "nan"),
+        ("--lenience", "1.5"),
+        ("--rtt-ms", "-1"),
+        ("--pace-ms", "nan"),
+        ("--pace-ms", "inf"),
+    ],
+)
+def test_a_number_that_cannot_be_is_a_mistake_of_usage(option: str, value: str) -> None:
+    assert option in misused("bench", option, value)
+
+
+def test_a_file_and_a_stored_profile_exclude_each_other() -> None:
+    assert "exclude each other" in misused("bench", "--profile", "a.toml", "--profile-id", "a")
