@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     # A drafted token is kept when it is at least so many times as likely as the best one; 1 keeps the best.
     lenience: Annotated[float, Field(gt=0, le=1)] = 1.0
     # Memory that the KV caches of a model in this process may take up, in MiB.
-    kv_cache_mib: Annotated[int, Field(ge=0)] = 1024
+    kv_cache_mib: Annotated[int, Field(ge=0)] = 512
 
     # Where things lie: the database, and the weights.
     data_dir: Path = Path(platformdirs.user_data_dir("costeer"))

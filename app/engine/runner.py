@@ -48,7 +48,7 @@ class ModelRunner:
         device: str = "auto",
         dtype: str = "auto",
         max_model_len: int = 8192,
-        cache_bytes: int = 1 << 30,
+        cache_bytes: int = 512 << 20,
         dtype_file: Path | None = None,
         leave_a_core: bool = False,
     ) -> None:
