@@ -19,6 +19,7 @@ class Choices:
 
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.replies = tuple(replies)
+        self.first_token: float | None = None  # when it came, by the clock
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -49,6 +50,10 @@ class Choices:
         """What all of them cost so far."""
         return together(reply.stats for reply in self.replies)
 
+    def _came(self) -> None:
+        if self.first_token is None:
+            self.first_token = self.clock()
+
     async def pieces(self) -> AsyncGenerator[tuple[int, Piece], None]:
         """Every reply's pieces as they come, each with the reply's index. The first error ends all.
 
@@ -60,6 +65,7 @@ class Choices:
             async with aclosing(self.replies[0].pieces()) as pieces:
                 async for piece in pieces:
                     await checkpoint_if_cancelled()
+                    self._came()
                     yield 0, piece
             return
         # Of one place, so that a client that reads slowly holds back the writing, as it does with one reply.
@@ -72,6 +78,7 @@ class Choices:
                 await checkpoint_if_cancelled()
                 if isinstance(arrival, Exception):
                     raise arrival
+                self._came()
                 unfinished -= arrival[1].finish_reason is not None
                 yield arrival
         finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from app.draft import MIN_TEMPERATURE, Drafted
 from app.prompts import PrivatePrompt
+from app.resuming import Patience
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.stats import Stats
 from app.steering import FloatArray, IntArray, log_softmax, steer
@@ -28,6 +29,9 @@ class Request:
     Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
     `confidence_gate`, nothing is steered (None: everything is). A drafted token is kept when it is at least
     `lenience` times as likely as the best one, steered (arXiv 2211.17192, appendix A.5; 1: no lenience).
+    `patience` is had with a remote that fails in the middle of the reply. A drafted token waits for the local
+    model `local_patience` seconds at most, and is then taken as it is, as are all after it once that has
+    failed; None: as long as it takes, and failures are raised.
     """
 
     prompt: Sequence[int]
@@ -44,6 +48,8 @@ class Request:
     verify_batch: int = 0
     confidence_gate: float | None = None
     lenience: float = 1.0
+    local_patience: float | None = None
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def steered(self) -> bool:

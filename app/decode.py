@@ -19,6 +19,7 @@ from app.draft import Draft, Drafted, RemoteModel
 from app.engine.pass_cost import worth_scoring
 from app.errors import RemoteError
 from app.prompts import PrivatePrompt
+from app.resuming import Resuming
 from app.scores import LocalSession, Rows, Scores
 from app.stats import Stats
 
@@ -61,7 +62,7 @@ async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> Asy
     """The remote's own text, drawn by the remote with the client's own sampling fields."""
     chooser = Chooser(request, stats)
     stats.remote_requests += 1
-    stream = remote.draft(
+    stream = Resuming(remote, request.patience, stats).draft(
         request.prompt,
         sampling=request.sampling,
         top_logprobs=request.top_logprobs,
@@ -85,12 +86,13 @@ class _Steering:
 
     def __init__(self, request: Request, remote: RemoteModel, session: LocalSession, stats: Stats) -> None:
         self._request = request
-        self._remote = remote
+        self._remote = Resuming(remote, request.patience, stats)
         self._session = session
         self._stats = stats
         self._chooser = Chooser(request, stats)
         self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
         self._scores = Scores(session, stats, self._news)
+        self._behind = self._failed = False  # the local model: for now, and for good
         self._draft = self._ask()
 
     async def tokens(self) -> AsyncGenerator[Token, None]:
@@ -116,38 +118,61 @@ class _Steering:
 
     async def _next(self) -> Drafted | None:
         """The next drafted position once it can be chosen at; None when the draft has ended before."""
+        deadline: float | None = None
         while True:
             drafted = self._draft.pending[0] if self._draft.pending else None
-            if drafted is not None and (self._chooser.unsteered(drafted) or self._scored() is not None):
+            if drafted is not None and (self._chooser.unsteered(drafted) or self._heard()):
                 return self._draft.pending.popleft()
             if drafted is None and self._draft.ended:
                 self._draft.check()
                 if self._draft.read == 0:
                     raise RemoteError("The remote ended its reply without drafting a token.")
                 return None
+            if drafted is not None and deadline is None and self._request.local_patience is not None:
+                deadline = asyncio.get_running_loop().time() + self._request.local_patience
             self._news.clear()
             with self._stats.spending("remote" if drafted is None else "local"):
-                await self._news.wait()
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self._news.wait()
+                except TimeoutError:
+                    self._behind = True
+                    self._stats.mishap = self._stats.mishap or "the local model lagged behind"
             self._score()
+
+    def _heard(self) -> bool:
+        """Whether the local model has spoken of this position, or is not waited for."""
+        if self._scored() is not None:
+            self._behind = False
+            return True
+        return self._behind or self._failed
 
     def _choose(self, drafted: Drafted) -> Token:
         with self._stats.spending("steering"):
             position = len(self._chooser.generated)
-            token = self._chooser.choose(
-                drafted, None if self._chooser.unsteered(drafted) else self._scored()
-            )
+            own = self._chooser.unsteered(drafted)
+            local = None if own else self._scored()
+            self._stats.unassisted += local is None and not own
+            token = self._chooser.choose(drafted, local)
             if token.token_id != drafted.token_id:
                 self._scores.diverged(position)
                 self._draft.pending.clear()
             return token
 
     def _scored(self) -> Rows | None:
-        return self._scores.at(len(self._chooser.generated))
+        try:
+            return self._scores.at(len(self._chooser.generated))
+        except Exception as error:
+            if self._request.local_patience is None:
+                raise
+            self._failed = True
+            self._stats.mishap = f"the local model failed ({type(error).__name__})"
+            return None
 
     def _score(self) -> None:
         """Begin a local pass over what is new, if one is wanted and none is under way."""
         pending, position = self._draft.pending, len(self._chooser.generated)
-        if self._scored() is not None or self._scores.running:
+        if self._scored() is not None or self._scores.running or self._failed:
             return
         # A thought is not steered. The prompt is read all the same, while the remote reads it too.
         if position and (self._chooser.thinking or (pending and self._chooser.unsteered(pending[0]))):

@@ -47,11 +47,18 @@ def totals(choices: Choices, seconds: float) -> dict[str, Any]:
         "changed": stats.changed,
         "acceptance": stats.acceptance,
         "remote_requests": stats.remote_requests,
+        "resumed": stats.resumed,
         "drafted": stats.drafted,
         "local_passes": stats.local_passes,
         "local_prompt": {"found": stats.found, "prefilled": stats.prefilled},
+        **partly(choices),
         "ms": milliseconds(choices, seconds),
     }
+
+
+def partly(choices: Choices) -> dict[str, Any]:
+    """How much of a steered reply is not, and why."""
+    return {"unassisted": choices.stats.unassisted, "mishap": choices.stats.mishap}
 
 
 def milliseconds(choices: Choices, seconds: float) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 from app.errors import CoSteerError
 
@@ -22,3 +23,14 @@ def listen(host: str, port: int) -> socket.socket:
     # is TCP; without it every answer waits 40 ms for the client's acknowledgement of its header.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def on_this_machine(host: str) -> bool:
+    """Whether only this machine reaches what listens there. Names but `localhost` are looked up."""
+    if host == "localhost":
+        return True
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # `listen` says so
+        return False
+    return all(ip_address(address.partition("%")[0]).is_loopback for address in found)

@@ -9,15 +9,33 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import chat, docs, failures, history, limits, passthrough, preview, profiles, system
+from app.api import (
+    chat,
+    docs,
+    failures,
+    history,
+    journal,
+    limits,
+    origin,
+    passthrough,
+    preview,
+    profiles,
+    readiness,
+    system,
+    turns,
+)
 from app.api.deps import Parts
 from app.decode import LocalModel as Local
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
 from app.engine.runner import ModelRunner
+from app.listener import on_this_machine
 from app.local import LocalModel
+from app.metrics import Metrics
+from app.places import Places
 from app.remote import VLLMRemote
 from app.remote.far import FarTransport
+from app.resuming import Patience
 from app.retrieval import Retriever
 from app.settings import EMBEDDED, Settings
 from app.store import Store
@@ -49,9 +67,14 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         redoc_url=None,
         responses=failures.DOCUMENTED,
     )
+    metrics = Metrics()
     failures.install(app)
     limits.install(app)
     docs.install(app)
+    origin.install(app, _doors(settings))
+    turns.install(app, _crowd(settings), metrics)
+    readiness.install(app)
+    journal.install(app, metrics)  # the last, so that it is the outermost
     for part in (chat, profiles, preview, history, system, passthrough):
         app.include_router(part.router)
     return app
@@ -104,6 +127,7 @@ async def open_models(
                 api_key=settings.remote_api_key.get_secret_value(),
                 connect_timeout=settings.remote_connect_timeout,
                 read_timeout=settings.remote_read_timeout,
+                token_timeout=settings.remote_token_timeout,
                 transport=far,
                 spare=None if far is None else True,
             )
@@ -121,8 +145,22 @@ async def open_models(
             verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
             confidence_gate=settings.confidence_gate,
             lenience=settings.lenience,
+            local_patience=settings.local_patience if settings.on_local_failure == "unsteered" else None,
+            patience=Patience(settings.remote_patience),
         )
         yield Models(remote, LocalModel(local), local.tokenizer, tuning)
+
+
+def _crowd(settings: Settings) -> turns.Crowd:
+    return turns.Crowd(
+        writing=Places(settings.max_running, settings.max_waiting),
+        passing=Places(settings.max_passed_on, settings.max_waiting),
+    )
+
+
+def _doors(settings: Settings) -> origin.Doors:
+    keyless = settings.trust_network or on_this_machine(settings.host)
+    return origin.Doors(keyless, settings.hosts, settings.origins)
 
 
 def _runner(

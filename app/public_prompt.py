@@ -37,6 +37,11 @@ class PublicPrompt:
         self._checked = False
         self._alike = False
 
+    @property
+    def rendered_here(self) -> bool:
+        """Whether, by the check, conversations are rendered on the device."""
+        return self._alike
+
     async def check(self) -> None:
         """Compare both sides, once. Raises TokenizerMismatch, and what the remote raises."""
         if self._checked:

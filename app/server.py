@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import uvicorn
 from rich.console import Console
 
+from app.connections import BoundedProtocol
 from app.errors import CoSteerError
 from app.main import create_app, open_parts
 from app.progress import RichProgress
@@ -43,6 +44,8 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         config = uvicorn.Config(
             create_app(settings, parts),
             access_log=False,
+            log_config=None,  # the log is set up already
+            http=BoundedProtocol,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

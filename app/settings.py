@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,8 +14,15 @@ import platformdirs
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.logs import Form, Level
+
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
+HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
+# As a browser names it: a scheme, a host, and a port unless it is the scheme's own. No path.
+ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:[0-9]+)?"
+)
 
 
 class Settings(BaseSettings):
@@ -36,6 +44,21 @@ class Settings(BaseSettings):
     # Where it listens.
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    # Says that whoever reaches the port may use everything, also where it listens beyond this machine.
+    trust_network: bool = False
+    # Host names under which it may be asked without an API key, besides this machine's own.
+    allowed_hosts: str = ""
+    # Web pages (https://app.example) that may call it from a browser.
+    cors_origins: str = ""
+
+    # Replies that are written at once; requests that are passed on at once; and of each, how many may wait.
+    max_running: Annotated[int, Field(ge=1)] = 8
+    max_passed_on: Annotated[int, Field(ge=1)] = 64
+    max_waiting: Annotated[int, Field(ge=0)] = 64
+
+    # What the log says, and how.
+    log_level: Level = "warning"
+    log_format: Form = "text"
 
     # The remote: "embedded", or a vLLM's OpenAI root such as http://host:8001/v1.
     remote_base_url: str = EMBEDDED
@@ -45,6 +68,10 @@ class Settings(BaseSettings):
     # Seconds to connect, and seconds without a byte, before the remote counts as gone.
     remote_connect_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     remote_read_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    # Seconds between two tokens before a stream counts as stalled.
+    remote_token_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
+    # Seconds that a reply which has begun waits for a remote that failed, asking it again; 0 ends it at once.
+    remote_patience: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
 
     # Models in this process: bundle name, hub id or path.
     embedded_model: str = "qwen2.5-coder-0.5b-instruct"
@@ -71,6 +98,11 @@ class Settings(BaseSettings):
     confidence_gate: Annotated[float, Field(gt=0, le=1)] | None = None
     # A drafted token is kept when it is at least so many times as likely as the best one; 1 keeps the best.
     lenience: Annotated[float, Field(gt=0, le=1)] = 1.0
+    # When the local model fails, or keeps a drafted token waiting for longer than `local_patience`: write on
+    # without steering, or end the reply with an error (and wait as long as it takes).
+    on_local_failure: Literal["unsteered", "error"] = "unsteered"
+    # Seconds; reading a long profile for the first time may take many on a slow processor.
+    local_patience: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
     # Memory that the KV caches of a model in this process may take up, in MiB.
     kv_cache_mib: Annotated[int, Field(ge=0)] = 512
 
@@ -96,6 +128,22 @@ class Settings(BaseSettings):
             raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
         return SecretStr(key)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: str) -> str:
+        if not all(HOST_NAME.fullmatch(name) for name in listed(value)):
+            raise ValueError("must be host names or addresses without a port, separated by commas")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        if not all(ORIGIN.fullmatch(origin) for origin in listed(value)):
+            raise ValueError(
+                "must be origins like https://app.example or http://localhost:3000, separated by commas"
+            )
+        return value
+
     @field_validator("data_dir", "cache_dir", "weights_dir")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
@@ -104,10 +152,25 @@ class Settings(BaseSettings):
         except RuntimeError as error:  # ~nobody
             raise ValueError("starts with ~ and a user that there is none of") from error
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """`allowed_hosts`, one by one."""
+        return frozenset(listed(self.allowed_hosts))
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """`cors_origins`, one by one."""
+        return frozenset(listed(self.cors_origins))
+
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""
         embedded = [self.embedded_model] if self.remote_base_url == EMBEDDED else []
         return list(dict.fromkeys([self.local_model, *embedded]))
+
+
+def listed(value: str) -> list[str]:
+    """What is separated by commas, in small letters."""
+    return [part.strip().lower() for part in value.split(",") if part.strip()]
 
 
 def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:

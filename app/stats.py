@@ -20,15 +20,20 @@ class Stats:
 
     `seconds` were spent waiting for the remote, waiting for the local model, and choosing tokens. Local
     passes took `local_seconds`, also where the remote took longer and nobody waited for them. Of the tokens
-    of both local prompts, so many were `found` in the KV cache and the others `prefilled`.
+    of both local prompts, so many were `found` in the KV cache and the others `prefilled`. `resumed` counts
+    the remote requests that went on after a failure. `unassisted` tokens were to be steered and were not,
+    since the local model failed or lagged behind: `mishap` says which.
     """
 
     clock: Clock = time.perf_counter
     tokens: int = 0
     changed: int = 0
     remote_requests: int = 0
+    resumed: int = 0
     drafted: int = 0
     local_passes: int = 0
+    unassisted: int = 0
+    mishap: str | None = None
     local_seconds: float = 0.0
     found: int = 0
     prefilled: int = 0
@@ -61,8 +66,11 @@ def together(several: Iterable[Stats]) -> Stats:
         total.tokens += stats.tokens
         total.changed += stats.changed
         total.remote_requests += stats.remote_requests
+        total.resumed += stats.resumed
         total.drafted += stats.drafted
         total.local_passes += stats.local_passes
+        total.unassisted += stats.unassisted
+        total.mishap = total.mishap or stats.mishap
         total.local_seconds += stats.local_seconds
         total.found += stats.found
         total.prefilled += stats.prefilled

@@ -15,6 +15,7 @@ from app.profile import Hit, Profile
 from app.prompts import Message
 from app.public_prompt import PublicPrompt
 from app.reply import Reply
+from app.resuming import Patience
 from app.sampling import Sampling
 from app.stats import Clock, Stats
 from app.tokenizer import Tokenizer
@@ -31,6 +32,8 @@ class Tuning:
     verify_batch: int = 0
     confidence_gate: float | None = None
     lenience: float = 1.0
+    local_patience: float | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,6 +120,8 @@ class Writer:
             verify_batch=self._tuning.verify_batch,
             confidence_gate=self._tuning.confidence_gate,
             lenience=self._tuning.lenience,
+            local_patience=self._tuning.local_patience,
+            patience=self._tuning.patience,
         )
         return Reply(
             request,
@@ -149,6 +154,10 @@ class Writer:
         beginning = await asyncio.to_thread(common_beginning, profile, self._tokenizer, limit)
         if beginning is not None:
             await self._local.warm(beginning)
+        await self.check()
+
+    async def check(self) -> None:
+        """Compare both sides, unless that is done. Raises TokenizerMismatch, and what the remote raises."""
         await self._public.check()
 
 

@@ -87,7 +87,7 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
         async with (
             warmer.running([]),
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://proxy") as client,
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
             yield Proxy(app, client, remote, local, store, warmer)
 

@@ -200,8 +200,9 @@ def _candidates(byte: int) -> Drafted:
 class FakeSession:
     """Both contexts know nothing of the text; the context-aware one wishes for some tokens."""
 
-    def __init__(self, private: str, stalled: asyncio.Event) -> None:
+    def __init__(self, private: str, stalled: asyncio.Event, broken: Exception | None) -> None:
         self._stalled = stalled
+        self._broken = broken
         self.cost = PassCost()
         self.prompt_tokens = len(private)
         self.found = 0
@@ -214,6 +215,8 @@ class FakeSession:
 
     async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
         await asyncio.sleep(0)
+        if self._broken is not None and generated:
+            raise self._broken
         if self._stalled.is_set():
             await asyncio.Event().wait()
         return np.repeat(self._logprobs[:, np.newaxis], len(generated) - first + 1, axis=1)
@@ -226,6 +229,7 @@ class FakeLocal:
         self.sessions = 0
         self.sessions_open = 0
         self.failure: Exception | None = None
+        self.broken: Exception | None = None  # raised once a reply has begun
         self.stalled = asyncio.Event()
         self.warmed: list[str] = []
 
@@ -239,6 +243,6 @@ class FakeLocal:
         self.sessions += 1
         self.sessions_open += 1
         try:
-            yield FakeSession(FakeTokenizer().decode(aware.ids), self.stalled)
+            yield FakeSession(FakeTokenizer().decode(aware.ids), self.stalled, self.broken)
         finally:
             self.sessions_open -= 1

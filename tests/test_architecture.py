@@ -14,10 +14,20 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "app").rglob("*.py"))
 }
-SETTINGS_READERS = {"app.main", "app.cli.environment", "app.cli.bench", "app.server"}
+SETTINGS_READERS = {"app.main", "app.cli.environment", "app.cli.bench", "app.cli.doctor", "app.server"}
 SQL_MODULES = {
     f"app.store.{name}"
-    for name in ("database", "engine", "migration", "tables", "index", "profiles", "history", "keys")
+    for name in (
+        "database",
+        "engine",
+        "inspection",
+        "migration",
+        "tables",
+        "index",
+        "profiles",
+        "history",
+        "keys",
+    )
 }
 SQL = {"sqlmodel", "sqlalchemy", "sqlite3", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn", "sse_starlette"}
@@ -33,6 +43,7 @@ PRIVATE_SIDE = {
     "app.local",
     "app.writer",
     "app.bench",
+    "app.doctor",
     "app.api",
     "app.main",
 }
@@ -124,7 +135,8 @@ def test_http_is_spoken_by_the_remote_and_the_weights_alone() -> None:
 
 def test_the_web_framework_stays_at_the_border() -> None:
     border = {name for name in MODULES if imports(name) & WEB}
-    assert border - {"app.main", "app.server"} == {n for n in border if n.startswith("app.api.")}
+    wired = {"app.main", "app.server", "app.connections"}
+    assert border - wired == {n for n in border if n.startswith("app.api.")}
 
 
 def test_sql_stays_in_the_store() -> None:

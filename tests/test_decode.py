@@ -343,6 +343,56 @@ async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote()
     assert remote.open == 0
 
 
+async def test_a_local_model_that_fails_leaves_the_rest_to_the_remote_if_that_is_wanted() -> None:
+    class BrokenLocal(ToyLocal):
+        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+            if len(generated) > 3:
+                raise RuntimeError("out of memory")
+            return await super().score(generated, first)
+
+    complete, _ = await run(request())
+    tokens, stats = await run(request(local_patience=30.0), local=BrokenLocal())
+    steered = [token.local_delta is not None for token in tokens]
+    count = steered.index(False)
+    assert count
+    assert steered == [True] * count + [False] * (len(tokens) - count)
+    assert ids(tokens)[:count] == ids(complete)[:count]
+    assert all(token.token_id == token.drafted_id for token in tokens[count:])
+    assert (stats.unassisted, stats.mishap) == (len(tokens) - count, "the local model failed (RuntimeError)")
+
+
+async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_has_caught_up() -> None:
+    class Lagging(ToyLocal):
+        lags = asyncio.Event()
+
+        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+            if 4 < len(generated) < 12:
+                await self.lags.wait()
+            return await super().score(generated, first)
+
+    local, remote, stats = Lagging(), ToyRemote(), Stats()
+    wanted = request(local_patience=0.05, max_tokens=40, draft_length=1)
+    got = []
+    async with aclosing(decode(wanted, remote=remote, local=local, stats=stats)) as tokens:
+        async for token in tokens:
+            got.append(token)
+            if len(got) == 14:
+                local.lags.set()
+                await asyncio.sleep(0.01)
+    steered = [token.local_delta is not None for token in got]
+    assert steered[:5] == [True] * 5
+    assert not any(steered[6:14])
+    assert all(steered[16:])
+    assert stats.unassisted == steered.count(False)
+    assert stats.mishap == "the local model lagged behind"
+    # It was right again: what it says is of the text as it is.
+    last = len(got) - 1
+    rows = np.array([toy_logprobs(key, ids(got)[:last]) for key in ("aware", "agnostic")], np.float32)
+    delta = got[last].local_delta
+    assert delta is not None
+    np.testing.assert_allclose(delta, local_delta(rows, got[last].candidates), atol=1e-6)
+
+
 async def test_what_comes_next_is_asked_for_before_a_token_is_read() -> None:
     """A client that reads slowly finds the next draft and the next local pass under way."""
     complete, _ = await run(request())

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import uvicorn
 
-from app.listener import listen
+from app.listener import listen, on_this_machine
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -43,3 +43,10 @@ def test_so_do_those_of_the_event_loop_that_serves() -> None:
 
     with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
         assert runner.run(accept())
+
+
+def test_what_others_can_reach_is_told_from_what_they_cannot() -> None:
+    for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
+        assert on_this_machine(host)
+    for host in ("0.0.0.0", "::", "192.168.1.5", "no.such.host.invalid", "a..b"):  # noqa: S104
+        assert not on_this_machine(host)

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.deps import PartsDep
-from app.api.origin import refuse_strangers
+from app.api.origin import Doors, refuse_strangers
 from app.errors import Forbidden, InvalidRequest, Unauthorized
 from app.keys import PREFIX
 from app.profile import Profile
@@ -55,8 +55,8 @@ async def caller_of(
     """The caller by the request's API key.
 
     Until there is an admin key, a request without one of our keys may do everything, as whoever can read the
-    database may anyway; only web pages of other sites may not. A key that looks like ours and is none is
-    refused always: it may have been deleted.
+    database may anyway; only those that the doors of origin.py keep out may not. A key that looks like ours
+    and is none is refused always: it may have been deleted.
     """
     secret = _secret(", ".join(request.headers.getlist("authorization")))
     if secret is not None:
@@ -67,11 +67,12 @@ async def caller_of(
     required = parts.store.keys.still_required()
     if required is None:
         required = await asyncio.to_thread(parts.store.keys.required)
-    if required:
+    doors: Doors = request.app.state.doors
+    if required or not doors.keyless:
         raise Unauthorized(
             "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."
         )
-    refuse_strangers(request.headers)
+    refuse_strangers(request.headers, doors)
     return Caller()
 
 

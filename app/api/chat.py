@@ -20,6 +20,7 @@ from app.api.passthrough import pass_chat_on
 from app.api.presence import while_present
 from app.api.replies import Form, Record, events, steering_headers, whole
 from app.api.served import find_model
+from app.api.turns import TurnDep
 from app.choices import Choices
 from app.errors import InvalidRequest
 from app.profile import Hit, Profile, turn
@@ -34,8 +35,9 @@ logging.getLogger("sse_starlette").setLevel(logging.INFO)
 router = APIRouter(tags=["Chat"])
 
 PING_SECONDS = 15
-# After a signal a stream ends with its next piece; one that waits for the remote is cut off after these.
-STALLED_SECONDS = 5
+# After a signal a stream that waits for the remote, and so cannot end by itself, is cut off after these. Less
+# than the server's own grace.
+STALLED_SECONDS = 9
 
 
 @router.post(
@@ -47,6 +49,8 @@ async def chat_completions(
     request: Request,
     parts: PartsDep,
     caller: CallerDep,
+    turn: TurnDep,
+    *,
     x_costeer_profile: Annotated[str | None, Header(description="Whose profile steers the reply.")] = None,
     x_costeer_record: Annotated[
         str | None, Header(description="`off`: this exchange is not recorded in the profile's history.")
@@ -62,10 +66,12 @@ async def chat_completions(
     reason = unsteerable(asked) if isinstance(asked, dict) else None
     # An embedded remote takes no request as it is, but writes its own text as well.
     if reason is not None and (reason != STEERING_OFF or parts.remote.passes_on):
+        await turn.to_pass_on()
         return await pass_chat_on(parts, asked, reason)
     body = validated(ChatRequest, honoured(asked))
     model, alias = await find_model(parts.remote, body.model)
     if model != (await parts.remote.card()).id:
+        await turn.to_pass_on()
         return await pass_chat_on(parts, asked, "another model")
     profile = await choose_profile(parts.store, caller, x_costeer_profile, body.profile, alias)
     messages = tuple(message.message() for message in body.messages)
@@ -88,8 +94,10 @@ async def chat_completions(
         strength=strength,
         continue_final=continued,
     )
+    await turn.to_write()
     reply = await while_present(request, parts.writer.prepare(order))
     choices = Choices(reply.copies(body.n or 1))
+    turn.writes(choices, started)
     form = Form(
         head={"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": body.model},
         started=started,

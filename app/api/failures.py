@@ -111,7 +111,10 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
             InvalidRequest("The body is not valid JSON: send UTF-8, without huge numbers or deep nesting.")
         )
     code = "request_too_large" if error.status_code == 413 else None
-    return _answer(InvalidRequest(str(error.detail), status=error.status_code, code=code))
+    answer = _answer(InvalidRequest(str(error.detail), status=error.status_code, code=code))
+    if error.status_code == 408:  # or the connection would wait for the rest
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 def _methods(request: Request) -> list[str]:

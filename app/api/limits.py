@@ -1,7 +1,8 @@
-"""How large a request's body may be; one that is larger is answered before it fills the memory."""
+"""How large a request's body may be, and how slow; one past a bound is answered before it does harm."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from fastapi import FastAPI
@@ -15,6 +16,10 @@ MIB = 2**20
 BODY = 32 * MIB
 # Histories are uploaded in one piece, so that nothing half written stays.
 UPLOAD = 128 * MIB
+# A body has so many seconds, and one more for each so many bytes that have come.
+PATIENCE_SECONDS = 20.0
+SLOWEST = 16 * 1024
+SLOW = "The body came too slowly. Send it at once, or in parts."
 UPLOADS = re.compile("/v1/profiles/(import|[^/]+/history)")
 
 
@@ -41,11 +46,20 @@ class _BodyLimit:
             answer = JSONResponse(InvalidRequest(message, code="request_too_large").body(), 413)
             await answer(scope, receive, send)
             return
-        size = 0
+        size, whole = 0, False
+        clock = asyncio.get_running_loop().time
+        started = clock()
 
         async def counted() -> Message:
-            nonlocal size
-            part = await receive()
+            nonlocal size, whole
+            if whole:  # what comes is that the client has left
+                return await receive()
+            try:
+                async with asyncio.timeout_at(started + PATIENCE_SECONDS + size / SLOWEST):
+                    part = await receive()
+            except TimeoutError:
+                raise HTTPException(408, SLOW) from None
+            whole = not part.get("more_body", False)
             size += len(part.get("body", b""))
             if size > limit:  # a body that did not say how large it is
                 raise HTTPException(413, message)

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 
 from app.errors import Forbidden
 
-# Names that no stranger can own; a name without a dot is of the local network, too.
-LOCAL = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 ADVICE = "Send an API key (`costeer keys create` makes one), or use the address 127.0.0.1."
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# What pages may read of an answer's headers.
+EXPOSED = ("X-CoSteer-Steered", "X-CoSteer-Reason", "X-Request-Id", "Server-Timing", "Retry-After")
 
 
-def refuse_strangers(headers: Headers) -> None:
+@dataclass(frozen=True)
+class Doors:
+    """By which ways a request may come that has no API key.
+
+    `keyless` is whether it may at all; `hosts` are the names it may use for this server besides this
+    machine's own, and `origins` the web pages that may send it.
+    """
+
+    keyless: bool = True
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+
+def install(app: FastAPI, doors: Doors) -> None:
+    """Let the pages of `doors` in: browsers ask first, and are told."""
+    app.state.doors = doors
+    if doors.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(doors.origins),
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+
+
+def refuse_strangers(headers: Headers, doors: Doors) -> None:
     """Raises Forbidden for what a browser sends on behalf of another site's page.
 
     Two ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it in
@@ -22,31 +52,35 @@ def refuse_strangers(headers: Headers) -> None:
     API for a part of the site: then Host has that name. Apps with schemes of their own (app://) are no pages.
     """
     host = _hostname(f"//{headers.get('host', '')}")
-    if not (_is_local_name(host) or _is_address(host)):
-        raise Forbidden(f"Without an API key, requests to a public host name are refused. {ADVICE}")
+    if not (_is_here(host) or host in doors.hosts):
+        raise Forbidden(
+            f"Without an API key, requests to other hosts than this machine are refused. {ADVICE} "
+            "COSTEER_ALLOWED_HOSTS lets others in."
+        )
     origin = headers.get("origin", "")
     if origin == "null" or origin.startswith(("http://", "https://")):
         site = _hostname(origin)
-        if site != host and not (_is_local_name(site) or _is_address(site, loopback=True)):
-            raise Forbidden(f"Without an API key, requests from another site's page are refused. {ADVICE}")
+        if not (site == host or _is_here(site) or origin.lower() in doors.origins):
+            raise Forbidden(
+                f"Without an API key, requests from another site's page are refused. {ADVICE} "
+                "COSTEER_CORS_ORIGINS lets pages in."
+            )
 
 
 def _hostname(url: str) -> str | None:
-    """None when there is none."""
+    """In small letters; None when there is none."""
     try:
         return urlsplit(url).hostname
     except ValueError:
         return None
 
 
-def _is_local_name(host: str | None) -> bool:
+def _is_here(host: str | None) -> bool:
+    """Whether it can only be this machine: no stranger can own `localhost`, or a loopback address."""
     name = (host or "").rstrip(".")
-    return bool(name) and ("." not in name or name.endswith(LOCAL)) and ":" not in name
-
-
-def _is_address(host: str | None, *, loopback: bool = False) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
     try:
-        address = ip_address((host or "").partition("%")[0])
+        return ip_address(name).is_loopback
     except ValueError:
         return False
-    return address.is_loopback or not loopback

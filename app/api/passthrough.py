@@ -18,6 +18,7 @@ from app.api.deps import Parts, PartsDep
 from app.api.refusals import LENGTH
 from app.api.relay import Relay
 from app.api.served import find_model
+from app.api.turns import TurnDep
 from app.draft import RemoteModel
 from app.errors import InvalidRequest
 from app.forward import Forward
@@ -69,12 +70,13 @@ async def pass_chat_on(parts: Parts, asked: Mapping[str, Any], reason: str) -> R
     return Relay(parts.remote, forward, reason)
 
 
-async def pass_on(request: Request, parts: PartsDep, _caller: CallerDep) -> Response:
+async def pass_on(request: Request, parts: PartsDep, turn: TurnDep, _caller: CallerDep) -> Response:
     """The remote's own answer, whatever the path is for."""
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere
         raise HTTPException(404)
     body, content_type = await _body(request, parts.remote)
+    await turn.to_pass_on()
     accept = request.headers.get("accept", "")
     forward = Forward(
         request.method,

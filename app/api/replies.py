@@ -15,11 +15,14 @@ from app.api.failures import shutting_down, unforeseen
 from app.api.presence import while_present
 from app.choices import Choices
 from app.chooser import Token
-from app.detail import milliseconds, token_detail, totals
+from app.detail import milliseconds, partly, token_detail, totals
 from app.errors import CoSteerError
 from app.logprobs import logprobs
 from app.reply import Piece, Spelled
+from app.stats import Clock
 
+# That a stream has to finish in after a signal; it then ends with its next piece.
+FINISH_SECONDS = 8.0
 # Keeps the text of a finished reply, if its profile wants that.
 Record = Callable[[str], Awaitable[None]]
 
@@ -54,11 +57,30 @@ class _Written:
         self.finish_reason, self.end = piece.finish_reason, piece.end
 
 
+class _Grace:
+    """The time that a stream has left once the server is `closing`."""
+
+    def __init__(self, closing: anyio.Event, clock: Clock) -> None:
+        self._closing, self._clock = closing, clock
+        self._until: float | None = None
+
+    def check(self) -> None:
+        """Raises CoSteerError when it is over."""
+        if not self._closing.is_set():
+            return
+        if self._until is None:
+            self._until = self._clock() + FINISH_SECONDS
+        if self._clock() > self._until:
+            raise shutting_down()
+
+
 def steering_headers(choices: Choices) -> dict[str, str]:
     """Whether the reply is steered, and why not."""
-    if choices.unsteered is None:
-        return {"X-CoSteer-Steered": "true"}
-    return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
+    if choices.unsteered is not None:
+        return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
+    if choices.stats.unassisted:
+        return {"X-CoSteer-Steered": "partly", "X-CoSteer-Reason": choices.stats.mishap or ""}
+    return {"X-CoSteer-Steered": "true"}
 
 
 async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
@@ -107,6 +129,7 @@ async def events(
         return {**head, "choices": [choice]}
 
     text = ""
+    grace = _Grace(closing, choices.clock)
     unfinished = len(choices.replies)
     try:
         for index in range(unfinished):
@@ -122,11 +145,11 @@ async def events(
                         # Before the client hears that it is finished: by then it is kept.
                         await record(text)
                     last = last_chunk(index, piece)
-                    if form.detail and not unfinished and not form.include_usage:
-                        last["costeer"] = totals(choices, choices.clock() - form.started)
+                    if not unfinished:
+                        last |= _in_total(choices, form)
                     yield _event(last)
-                elif closing.is_set():
-                    raise shutting_down()
+                else:
+                    grace.check()
     except CoSteerError as error:
         yield _event(error.body())
         return
@@ -139,6 +162,13 @@ async def events(
             usage["costeer"] = totals(choices, choices.clock() - form.started)
         yield _event(usage)
     yield {"data": "[DONE]"}
+
+
+def _in_total(choices: Choices, form: Form) -> dict[str, Any]:
+    """What the last chunk tells of the whole reply. Its headers were out before that was known."""
+    if form.detail and not form.include_usage:
+        return {"costeer": totals(choices, choices.clock() - form.started)}
+    return {"costeer": partly(choices)} if choices.stats.unassisted else {}
 
 
 async def _write(choices: Choices) -> list[_Written]:

@@ -1,4 +1,4 @@
-"""GET /v1/models, those that a request can name, and GET /health."""
+"""GET /v1/models, those that a request can name; GET /health, /ready and /metrics for who runs the server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import asyncio
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.access import Caller, CallerDep
 from app.api.deps import Parts, PartsDep
+from app.api.readiness import Readiness, readiness_of
 from app.api.served import find_model
 from app.draft import RemoteCard
 from app.errors import Forbidden, ModelNotFound, ProfileNotFound
+from app.metrics import CONTENT_TYPE, Metrics
 from app.schemas.models import ModelList, ModelOut, ModelsQuery
+from app.schemas.ready import Ready
 
 router = APIRouter(tags=["System"])
 
@@ -22,6 +25,24 @@ router = APIRouter(tags=["System"])
 async def health() -> dict[str, str]:
     """Alive: the server answers. Says nothing of the remote."""
     return {"status": "ok"}
+
+
+@router.get("/ready", responses={503: {"model": Ready, "description": "Not ready; the reasons say why."}})
+async def ready(
+    parts: PartsDep, readiness: Annotated[Readiness, Depends(readiness_of)], response: Response
+) -> Ready:
+    """Whether replies can be written now: each part, and why it is not ready. As of the last two seconds."""
+    report = await readiness.report(parts)
+    response.status_code = 200 if report.ready else 503
+    return Ready.of(report.parts)
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+async def metrics(request: Request, caller: CallerDep) -> Response:
+    """Counts, seconds and tokens since the start, for Prometheus. Where keys are needed, an admin key."""
+    caller.must_be_admin("read the metrics")
+    numbers: Metrics = request.app.state.metrics
+    return Response(numbers.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/v1/models", summary="List the models")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +12,10 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.terminal import mistakes_named, out
-from app.listener import listen
+from app.errors import CoSteerError
+from app.listener import listen, on_this_machine
+from app.logs import write_log
+from app.store import Store
 
 
 @mistakes_named()
@@ -24,9 +27,11 @@ def serve(
 ) -> None:
     """Serve the OpenAI API on this machine."""
     settings = read_settings(host=host, port=port)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    write_log(settings.log_level, settings.log_format)
     # As Ctrl-C does, it should close what is open, a download's pip among it, and not just kill.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    if not settings.trust_network and not on_this_machine(settings.host):
+        _refuse_without_key(settings.host, settings.data_dir)
     # The port first: a taken one should be said before minutes of downloading.
     with listen(settings.host, settings.port) as listener:
         # Before the event loop runs, so that Ctrl-C ends a download at once.
@@ -35,3 +40,15 @@ def serve(
         from app.server import run  # noqa: PLC0415
 
         run(settings, listener, out)
+
+
+def _refuse_without_key(host: str, data_dir: Path) -> None:
+    """Raises CoSteerError where others than this machine's users could use every profile without a key."""
+    with Store.open(data_dir) as store:
+        if store.keys.required():
+            return
+    raise CoSteerError(
+        f"{host} can be reached from other machines, and there is no admin key yet: whoever asks could "
+        "use every profile. Make one with `costeer keys create --admin`, or listen on 127.0.0.1. "
+        "(COSTEER_TRUST_NETWORK=true serves without, for a container whose port only its host can reach.)"
+    )

@@ -30,6 +30,22 @@ def pick_dtype(
 
     What was measured is kept in the JSON file `remembered`, by processor, torch and size of the model.
     """
+    known = known_dtype(wanted, device, config, remembered)
+    if known is not None:
+        return known
+    fastest = _fastest(config.intermediate_size, config.hidden_size)
+    _write(remembered, {**_read(remembered), _key(config, torch.get_num_threads()): _name(fastest)})
+    return fastest
+
+
+def known_dtype(
+    wanted: str,
+    device: torch.device,
+    config: Any = None,
+    remembered: Path | None = None,
+    threads: int | None = None,
+) -> torch.dtype | None:
+    """What `pick_dtype` takes where torch computes on so many `threads`; None where it would measure."""
     if wanted != "auto":
         dtype: torch.dtype = getattr(torch, wanted)
         return dtype
@@ -40,15 +56,8 @@ def pick_dtype(
     shape = getattr(config, "intermediate_size", None), getattr(config, "hidden_size", None)
     if not all(isinstance(size, int) for size in shape):
         return torch.float32
-    setting = f"{_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    key = f"{setting}, {shape[0]} x {shape[1]}"
-    known = _read(remembered)
-    name = known.get(key)
-    if name not in {_name(candidate) for candidate in CANDIDATES}:
-        name = _name(_fastest(*shape))  # type: ignore[arg-type]
-        _write(remembered, {**known, key: name})
-    found: torch.dtype = getattr(torch, str(name))
-    return found
+    name = _read(remembered).get(_key(config, threads or torch.get_num_threads()))
+    return next((candidate for candidate in CANDIDATES if _name(candidate) == name), None)
 
 
 def seconds_of_a_reply(dtype: torch.dtype, out: int, into: int) -> float:
@@ -77,6 +86,11 @@ def _fastest(out: int, into: int) -> torch.dtype:
     plain = CANDIDATES[0]
     best = min(CANDIDATES, key=took.__getitem__)
     return best if took[plain] > CLEARLY * took[best] else plain
+
+
+def _key(config: Any, threads: int) -> str:
+    setting = f"{_processor()}, {threads} threads, torch {torch.__version__}"
+    return f"{setting}, {config.intermediate_size} x {config.hidden_size}"
 
 
 def _processor() -> str:

@@ -59,13 +59,12 @@ class ModelRunner:
         forward pass that uses every core waits for the thread that shares its core: 1 s a pass was seen in
         place of 30 ms.
         """
-        cores = _cores()
-        if leave_a_core or cores > FEW_CORES:  # where there are enough, one is the event loop's
-            torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - 1)))
+        if (threads := compute_threads(leave_a_core)) != torch.get_num_threads():
+            torch.set_num_threads(threads)
         # A path says where things lie on this machine; its last part is enough of a name.
         self.name = Path(name or path).name if Path(name or path).exists() else name or path
         self.device = pick_device(device)
-        config = _config(path)
+        config = read_config(path)
         self.dtype = pick_dtype(dtype, self.device, config, dtype_file)
         self._model = _load(path, self.device, self.dtype)
         self.tokenizer = Tokenizer(path, _eos_ids(self._model))
@@ -135,12 +134,20 @@ class ModelRunner:
         return batch.split(output.logits.float().cpu())
 
 
-def _cores() -> int:
+def compute_threads(leave_a_core: bool) -> int:
+    """How many threads a forward pass takes: where there are cores enough, one is the event loop's."""
+    if leave_a_core or cores() > FEW_CORES:
+        return min(torch.get_num_threads(), max(1, cores() - 1))
+    return torch.get_num_threads()
+
+
+def cores() -> int:
     """Those that this process may use; not every system says."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _config(path: str) -> Any:
+def read_config(path: str) -> Any:
+    """The model's configuration. Raises WeightsError for a model that cannot run here."""
     with _load_errors(path):
         config = AutoConfig.from_pretrained(path)
     windows = set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention"}

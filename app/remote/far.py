@@ -49,15 +49,17 @@ class FarTransport(httpx.AsyncBaseTransport):
         self._sleep = sleep
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        handshakes, arrived = 0, 0.0
+        handshakes = 0
+        arrived: float | None = None
         traced = request.extensions.get("trace")
 
         async def trace(event: str, info: dict[str, Any]) -> None:
             nonlocal handshakes, arrived
             handshakes += event in HANDSHAKES
-            if event.endswith(SENDING) and handshakes:
-                # Not when the handshake is done: what is cancelled there leaves its socket to the collector.
-                await self._sleep(handshakes * self._rtt)
+            if event.endswith(SENDING):
+                # With the connection in hand: before, another request could take it meanwhile. And not when a
+                # handshake is done: what is cancelled there leaves its socket to the collector.
+                await self._sleep((1 + handshakes) * self._rtt)
                 handshakes, arrived = 0, self._clock()
             if traced is not None:
                 await traced(event, info)
@@ -65,9 +67,10 @@ class FarTransport(httpx.AsyncBaseTransport):
         request.extensions = {**request.extensions, "trace": trace}
         if self._pace:
             request.headers["Accept-Encoding"] = "identity"  # events are not to be seen in a compressed body
-        await self._sleep(self._rtt)
-        arrived = self._clock()
         response = await self._inner.handle_async_request(request)
+        if arrived is None:  # a transport that tells nothing of its connections
+            await self._sleep(self._rtt)
+            arrived = self._clock()
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         if self._pace and streamed and isinstance(response.stream, httpx.AsyncByteStream):
             response.stream = _Paced(response.stream, self._pace, arrived, self._clock, self._sleep)

@@ -15,9 +15,17 @@ from app.errors import ModelNotFound, RemoteError
 from app.forward import Forward
 from app.prompts import Message
 from app.remote.connection import Answer, Connection, Transport
-from app.remote.refusals import is_for_the_client, refusal
+from app.remote.refusals import OURS, is_for_the_client, refusal
 from app.remote.spares import SPARES, Spares
-from app.remote.wire import cards, drafted_positions, events, sampling_fields, understood
+from app.remote.wire import (
+    cards,
+    drafted_positions,
+    events,
+    prefix_cache_hits,
+    sampling_fields,
+    timely,
+    understood,
+)
 from app.sampling import Sampling
 
 # What these do for a client lasts, and must not happen twice for one request.
@@ -35,12 +43,14 @@ class VLLMRemote:
         api_key: str = "",
         connect_timeout: float = 5.0,
         read_timeout: float = 120.0,
+        token_timeout: float = 20.0,
         transport: Transport | None = None,
         spare: bool | None = None,
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare` is whether
         connections are opened before a draft needs them; None: unless the server is on this machine."""
         self._base_url = base_url.rstrip("/")
+        self._token_timeout = token_timeout
         self._root = self._base_url.removesuffix("/v1")
         self._model = model
         self._card: RemoteCard | None = None
@@ -128,7 +138,7 @@ class VLLMRemote:
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
             self._spares.keep()
             with understood():
-                async for data in events(answer.body()):
+                async for data in timely(events(answer.body()), self._token_timeout):
                     if data == b"[DONE]":
                         continue  # to the end of the answer, so that its connection is used again
                     self._spares.keep()
@@ -138,6 +148,36 @@ class VLLMRemote:
                         yield position
         if not finished:
             raise RemoteError("The remote's stream ended before the reply was finished.")
+
+    async def version(self) -> str:
+        """vLLM's own, asked for anew. Raises as every request does."""
+        async with self._request("GET", f"{self._root}/version", None) as answer:
+            with understood():
+                return str(orjson.loads(await answer.read())["version"])
+
+    async def asks_for_key(self) -> bool:
+        """Whether the models are refused to who has no API key."""
+        answer = await self._connection.open(f"{self._base_url}/models")
+        await answer.aclose()
+        return answer.status in OURS
+
+    async def cached_tokens(self, prompt: Sequence[int]) -> int | None:
+        """How many tokens of a public prompt were in the remote's prefix cache, by its own account of one
+        token's cost; None when it does not tell, as a vLLM without --enable-prompt-tokens-details."""
+        ids = list(prompt)
+        if not all(isinstance(token_id, int) for token_id in ids):
+            raise TypeError("only token ids of the public prompt go to the remote")
+        body = {"model": (await self.card()).id, "prompt": ids, "max_tokens": 1, "temperature": 0.0}
+        async with self._request("POST", f"{self._base_url}/completions", body) as answer:
+            with understood():
+                usage = orjson.loads(await answer.read()).get("usage") or {}
+                told: int | None = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        return told
+
+    async def prefix_cache_hits(self) -> float | None:
+        """Tokens that the prefix cache has saved since the remote started; None when it does not tell."""
+        async with self._request("GET", f"{self._root}/metrics", None) as answer:
+            return prefix_cache_hits(await answer.read())
 
     async def forward(self, request: Forward) -> Answer:
         """The remote's answer to a client's own request, as it comes: a success, or OpenAI's error object.

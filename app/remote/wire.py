@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import numpy as np
 import orjson
 
 from app.draft import Drafted, RemoteCard
-from app.errors import RemoteError
+from app.errors import RemoteError, RemoteTimeout
 from app.remote.refusals import from_error
 from app.sampling import Sampling
 
+# The older name is that of vLLM 0.8 and 0.9.
+HITS = re.compile(rb"^vllm:(?:gpu_)?prefix_cache_hits_total(?:\{[^\n]*\})? ([0-9.eE+-]+)", re.MULTILINE)
 TOKEN_PREFIX = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_tokens_as_token_ids
 
 
@@ -70,6 +74,27 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 yield line[5:].strip()
 
 
+async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+    """What arrives, unless more than `seconds` pass after something has: then RemoteTimeout.
+
+    The first may take as long as it likes; that is a matter of the connection's own timeout.
+    """
+    limit: float | None = None
+    while True:
+        try:
+            with anyio.fail_after(limit):
+                data = await anext(arriving)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise RemoteTimeout(
+                f"The remote stopped in the middle of a reply, and said nothing more for {seconds:g} s. Try "
+                "again, or raise COSTEER_REMOTE_TOKEN_TIMEOUT."
+            ) from None
+        yield data
+        limit = seconds
+
+
 def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
     """The drafted positions of one event, which may hold several or none, and its finish_reason."""
     chunk = orjson.loads(data)
@@ -97,6 +122,12 @@ def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
         for index, (token_id, top) in enumerate(zip(ids, logprobs["top_logprobs"], strict=True))
     ]
     return positions, finish_reason
+
+
+def prefix_cache_hits(metrics: bytes) -> float | None:
+    """The counter of vLLM's Prometheus metrics, summed over its engines; None where there is none."""
+    counted = [float(value) for value in HITS.findall(metrics)]
+    return sum(counted) if counted else None
 
 
 def _token_id(token: str) -> int:

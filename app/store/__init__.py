@@ -28,6 +28,11 @@ class Store:
         """The database in `data_dir`, made or migrated first; an older one is copied beside itself before."""
         return cls(Database.open(data_dir))
 
+    def check(self) -> None:
+        """Raises StoreError where nothing could be written now; a full disk is not noticed."""
+        with self._database.writing() as session:
+            session.connection()  # begins the transaction, which is what fails
+
     def close(self) -> None:
         self._database.close()
 

@@ -4,6 +4,7 @@ from app.weights.bundles import BUNDLES, Bundle
 from app.weights.cache import Listing, installed, listing, pull
 from app.weights.errors import ChecksumMismatch, ConversionFailed, NoSource, NotEnoughSpace, SourceFailed
 from app.weights.names import resolve
+from app.weights.presence import Presence, presence
 from app.weights.sources import SILENT, Folder, Progress, Source
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "Listing",
     "NoSource",
     "NotEnoughSpace",
+    "Presence",
     "Progress",
     "Source",
     "SourceFailed",
     "installed",
     "listing",
+    "presence",
     "pull",
     "resolve",
 ]

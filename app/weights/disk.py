@@ -31,7 +31,7 @@ def size_of(path: Path) -> int:
 
 def require(folder: Path, needed: int) -> None:
     """Raises NotEnoughSpace unless the disk of `folder` (which need not exist) has `needed` bytes free."""
-    if _free(folder) < needed:
+    if free(folder) < needed:
         raise _full(folder, needed)
 
 
@@ -113,16 +113,17 @@ def verify(path: Path, sha256: str, size: int, progress: Progress) -> None:
         raise ChecksumMismatch(f"{path.name} has sha256 {actual}, not {sha256}")
 
 
-def _free(folder: Path) -> int:
+def free(folder: Path) -> int:
+    """Bytes that are free on the disk of `folder`, which need not exist."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(existing).free
 
 
 def _full(folder: Path, needed: int) -> NotEnoughSpace:
-    free = 0
+    room = 0
     with suppress(OSError):
-        free = _free(folder)
+        room = free(folder)
     return NotEnoughSpace(
         f"not enough disk space in {folder}: {needed:,} bytes ({gigabytes(needed)}) are needed, "
-        f"{free:,} ({gigabytes(free)}) are free. Make room, or set COSTEER_CACHE_DIR to a folder elsewhere."
+        f"{room:,} ({gigabytes(room)}) are free. Make room, or set COSTEER_CACHE_DIR to a folder elsewhere."
     )

@@ -24,17 +24,25 @@ def resolve(
     """
     if bundle := BUNDLES.get(name_or_path):
         return str(pull(bundle, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress))
+    path = named_path(name_or_path)
+    if path is None:
+        return name_or_path
+    return str(path if path.is_dir() else pull_file(path, cache_dir=cache_dir, progress=progress))
+
+
+def named_path(name_or_path: str) -> Path | None:
+    """The model folder or GGUF file of that path, None for a hub id; WeightsError when it is neither."""
     path = Path(name_or_path)
     with suppress(RuntimeError):  # ~nobody
         path = path.expanduser()
     if name_or_path and path.is_dir():
-        return str(_with_config(path))
+        return _with_config(path)
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             raise WeightsError(f"{path} is neither a model folder nor a .gguf file")
-        return str(pull_file(path, cache_dir=cache_dir, progress=progress))
+        return path
     if _HUB_ID.fullmatch(name_or_path) and path.suffix.lower() != ".gguf":
-        return name_or_path
+        return None
     raise _unknown(name_or_path)
 
 

@@ -12,6 +12,8 @@ import pytest
 from conftest import Proxy
 
 from api.test_chat import HELLO, error_of
+from app.api.turns import Crowd
+from app.places import Places
 
 CHAT = ("POST", "/v1/chat/completions")
 # Every route, with a body that it takes.
@@ -261,6 +263,7 @@ async def test_a_body_is_not_read_for_someone_who_may_not(proxy: Proxy) -> None:
 
 async def test_two_people_at_once_never_mix(proxy: Proxy, base_url: str) -> None:
     """Each reply is steered by its own profile, and kept in that one's history."""
+    proxy.app.state.crowd = Crowd(Places(1000, 0), Places(1, 0))  # all of them at once
     keys = {}
     for name in ("loud", "joined"):
         proxy.store.profiles.update(name, lambda profile: replace(profile, record_history=True))

@@ -198,7 +198,7 @@ async def test_syntax_is_text_like_any_other(proxy: Proxy, text: str) -> None:
 )
 async def test_an_unknown_profile_is_not_found(proxy: Proxy, profile_id: str) -> None:
     before = stored(proxy)
-    base = httpx.URL("http://proxy/").copy_with(raw_path=b"/v1/profiles/" + _quoted(profile_id))
+    base = httpx.URL("http://localhost/").copy_with(raw_path=b"/v1/profiles/" + _quoted(profile_id))
     for method, rest, body in [
         ("GET", "", None),
         ("PATCH", "", {"name": "x"}),

@@ -204,6 +204,34 @@ async def test_detail_tells_every_token_drafted_and_chosen(proxy: Proxy) -> None
     assert total["local_passes"] >= 1
 
 
+@pytest.mark.parametrize(
+    "tuning", [Tuning(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_reply_that_the_local_model_left_half_way_says_so(proxy: Proxy, stream: bool) -> None:
+    proxy.local.broken = RuntimeError("out of memory")
+    response = await proxy.chat(profile="loud", stream=stream)
+    if stream:
+        assert response.headers["X-CoSteer-Steered"] == "true"  # as far as it was known
+        chunks = chunks_of(response)
+        told = next(chunk["costeer"] for chunk in chunks if "costeer" in chunk)
+        assert told["unassisted"] > 0
+        assert told["mishap"] == "the local model failed (RuntimeError)"
+    else:
+        assert response.headers["X-CoSteer-Steered"] == "partly"
+        assert response.headers["X-CoSteer-Reason"] == "the local model failed (RuntimeError)"
+        assert response.json()["choices"][0]["message"]["content"].lower() == "hello world"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_or_it_ends_with_an_error(proxy: Proxy, stream: bool) -> None:
+    proxy.local.broken = RuntimeError("out of memory")
+    response = await proxy.chat(profile="loud", stream=stream)
+    error = json.loads(data_of(response)[-1])["error"] if stream else response.json()["error"]
+    assert error["type"] == "server_error"
+    assert "out of memory" not in response.text
+
+
 async def test_detail_of_an_unsteered_reply_says_that_nothing_changed(proxy: Proxy) -> None:
     body = (await proxy.chat(**DETAIL)).json()
     for token in body["choices"][0]["costeer"]["tokens"]:

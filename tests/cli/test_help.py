@@ -23,7 +23,7 @@ NOUNS = {
     "history": ["list", "show", "add", "search", "delete"],
     "keys": ["create", "list", "delete"],
 }
-COMMANDS = ["", "serve", "bench", "version", *NOUNS]
+COMMANDS = ["", "serve", "bench", "doctor", "version", *NOUNS]
 COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs]
 
 

@@ -16,11 +16,22 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+from fakes import PRIVATE
 from rich.console import Console
 
+import app.cli.serve
 from app import weights
+from app.errors import CoSteerError
 from app.server import announce
-from cli.running import ROOT, misused, refused
+from cli.running import ROOT, done, misused, refused
+
+
+def never(*_: object) -> NoReturn:
+    pytest.fail("it listened")
+
+
+def listening(*_: object) -> NoReturn:
+    raise CoSteerError("listening")
 
 
 @pytest.mark.parametrize("arguments", [["--port", "65536"], ["--port", "-1"], ["--port", "x"]])
@@ -42,7 +53,39 @@ def test_a_taken_port_is_said_before_anything_is_fetched(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid", "a..b"])
 def test_an_address_that_cannot_be_had_is_named(host: str) -> None:
+    done("keys", "create", "--admin")
     assert f"Cannot listen on {host} port 0" in refused("serve", "--host", host, "--port", "0")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "203.0.113.1", "no.such.host.invalid"])  # noqa: S104
+def test_beyond_this_machine_it_serves_only_once_there_is_an_admin_key(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.cli.serve, "listen", never)
+    message = refused("serve", "--host", host, "--port", "0")
+    assert f"{host} can be reached from other machines" in message
+    assert "`costeer keys create --admin`" in message
+    done("profiles", "create", "anna", "--name", "Anna")
+    done("keys", "create", "--profile", "anna")
+    assert "no admin key" in refused("serve", "--host", host, "--port", "0")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_on_this_machine_it_needs_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.cli.serve, "listen", listening)
+    assert "listening" in refused("serve", "--host", host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "203.0.113.1"])  # noqa: S104
+def test_nor_with_an_admin_key_or_where_the_network_is_trusted(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.cli.serve, "listen", listening)
+    monkeypatch.setenv("COSTEER_TRUST_NETWORK", "true")
+    assert "listening" in refused("serve", "--host", host)
+    monkeypatch.delenv("COSTEER_TRUST_NETWORK")
+    done("keys", "create", "--admin")
+    assert "listening" in refused("serve", "--host", host)
 
 
 def pasted(printed: str) -> tuple[str, dict[str, Any]]:
@@ -145,9 +188,41 @@ def serving(more: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate()
 
 
+BRIEF = """
+import app.api.replies
+app.api.replies.FINISH_SECONDS = 0.1
+"""
+
+PACED = """
+import asyncio
+unpaced = FakeRemote.draft
+
+async def draft(self, *given, **named):
+    async for position in unpaced(self, *given, **named):
+        await asyncio.sleep(0.1)  # so that it lasts longer than it takes to notice the signal
+        yield position
+
+FakeRemote.draft = draft
+"""
+
+
+def test_a_stream_finishes_after_a_signal_if_it_can_in_time() -> None:
+    with serving(PACED) as (process, printed):
+        url, body = pasted(printed)
+        body |= {"profile": None, "max_tokens": 20}
+        with httpx.stream("POST", url, json=body, timeout=60) as response:
+            chunks = response.iter_text()
+            assert "chat.completion.chunk" in next(chunks)
+            process.send_signal(signal.SIGTERM)
+            *_, last = "".join(chunks).strip().splitlines()
+            assert last == "data: [DONE]"
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_printed_works_and_a_signal_ends_it_even_in_a_stream(stop: signal.Signals) -> None:
-    with serving() as (process, printed):
+    with serving(BRIEF) as (process, printed):
         url, body = pasted(printed)
         assert body["profile"] == "loud"
         whole = httpx.post(url, json=body | {"stream": False, "max_tokens": 11, "temperature": 0})
@@ -180,3 +255,39 @@ def test_a_signal_ends_it_even_when_a_reply_is_stuck() -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert out.endswith("closed\n")
+
+
+def test_a_log_at_debug_holds_nothing_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a steered chat, an import, and requests that fail: no message, reply, profile, key or header."""
+    monkeypatch.setenv("COSTEER_LOG_LEVEL", "debug")
+    monkeypatch.setenv("COSTEER_LOG_FORMAT", "json")
+    header = {"X-Private": "a-header-value", "Authorization": "Bearer costeer-not-a-key"}
+    person = {"id": "brunhilde", "name": "Brunhilde Blau", "history": [{"text": "I keep forty bees."}]}
+    with serving() as (process, printed):
+        url, body = pasted(printed)
+        root = url.removesuffix("/chat/completions")
+        with httpx.Client(headers={"X-Request-Id": "the-id", "X-Private": "a-header-value"}) as client:
+            chat = body | {"max_tokens": 11, "temperature": 0}
+            answers = [
+                client.post(url, json=chat),
+                client.post(url, json=chat | {"stream": False}),
+                client.post(url, json=chat | {"strength": 9}),
+                client.post(url, json=chat | {"profile": "brunhilde"}),
+                client.post(url, json=chat, headers=header),
+                client.post(f"{root}/profiles/import", json=person),
+                client.post(f"{root}/profiles/import", json=person),
+                client.post(f"{root}/profiles/import", json=person | {"mood": "wistful"}),
+                client.get(f"{root}/profiles/brunhilde/history/search?q=forty+bees"),
+                client.get(f"{root}/Brunhilde%20Blau?name=Brunhilde"),
+                client.post(url, content=b"{I keep forty bees."),
+            ]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    statuses = [200, 200, 400, 404, 401, 201, 409, 400, 200, 404, 415]
+    assert [answer.status_code for answer in answers] == statuses
+    lines = [line for line in err.splitlines() if "the-id" in line]
+    assert len(lines) == len(answers)
+    assert [json.loads(line)["status"] for line in err.splitlines()] == statuses
+    said = (body["messages"][0]["content"], "dinner", "HELLO", "wistful", "forty bees", "costeer-not-a-key")
+    forbidden = (*PRIVATE, *said, "runhilde", "loud", "a-header-value", "query=")
+    assert [value for value in forbidden if value in err] == []

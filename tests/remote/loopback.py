@@ -22,6 +22,7 @@ class Connection:
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
+        self.body = b""
         self._reader = reader
         self.writer = writer
 
@@ -33,7 +34,7 @@ class Connection:
             return None
         first, *lines = head.decode().strip().split("\r\n")
         headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-        await self._reader.readexactly(int(headers.get("content-length", 0)))
+        self.body = await self._reader.readexactly(int(headers.get("content-length", 0)))
         return first.split()[1], headers
 
     async def gone(self) -> None:
@@ -59,6 +60,7 @@ class Loopback:
     def __init__(self, serve: Callable[[Connection], Awaitable[None]]) -> None:
         self._serve = serve
         self.paths: list[tuple[int, str]] = []  # number of the connection, path
+        self.bodies: list[tuple[str, bytes]] = []
         self.keys: list[str | None] = []
         self.open = 0  # connections
         self.serving = 0  # requests that `serve` is busy with
@@ -72,6 +74,7 @@ class Loopback:
             while (request := await connection.request()) is not None:
                 path, headers = request
                 self.paths.append((connection.number, path))
+                self.bodies.append((path, connection.body))
                 self.keys.append(headers.get("authorization"))
                 if path == "/v1/models":
                     connection.send(orjson.dumps(recording("models")["response"]))

@@ -1,0 +1,1 @@
+"""`costeer doctor`: looks at what a working CoSteer needs, says what mends it, and changes nothing."""

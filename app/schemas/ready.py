@@ -1,0 +1,28 @@
+"""What GET /ready tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import BaseModel
+
+
+class PartOut(BaseModel):
+    """One part; `reason` says why it is not ready."""
+
+    ready: bool
+    reason: str | None = None
+
+
+class Ready(BaseModel):
+    """All parts, and whether replies can be written."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, PartOut]
+
+    @classmethod
+    def of(cls, reasons: Mapping[str, str | None]) -> Self:
+        """From each part's reason for not being ready, None where it is."""
+        parts = {name: PartOut(ready=reason is None, reason=reason) for name, reason in reasons.items()}
+        return cls(status="not ready" if any(reasons.values()) else "ready", parts=parts)
