@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from app.draft import MIN_TEMPERATURE, Drafted
+from app.outlook import Outlook, local_delta
 from app.prompts import PrivatePrompt
 from app.resuming import Patience
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
@@ -113,11 +113,10 @@ class Chooser:
         gate = self._request.confidence_gate
         return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
 
-    def choose(self, drafted: Drafted, local: npt.NDArray[np.float32] | None) -> Token:
-        """Steer one position and choose. `local` [2, V]: context-aware and context-agnostic logprobs; None
-        leaves it unsteered."""
+    def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
+        """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
         request, ids, c = self._request, drafted.candidates, self._request.strength
-        delta = None if local is None else local_delta(local, ids)
+        delta = None if local is None else local_delta(local.logprobs(ids))
         steered = log_softmax(drafted.logprobs) if delta is None else steer(drafted.logprobs, delta, c)
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)
@@ -160,16 +159,6 @@ class Chooser:
             delta,
             finish_reason,
         )
-
-
-def local_delta(local: npt.NDArray[np.float32], ids: IntArray) -> FloatArray:
-    """log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of candidates `ids` [K], from `local` [2, V].
-
-    Ids past the local vocabulary (a remote's padding) get 0: nothing is known of them.
-    """
-    known = ids < local.shape[1]
-    columns = local[:, np.where(known, ids, 0)].astype(np.float64)
-    return np.where(known, columns[0] - columns[1], 0.0)
 
 
 def _rng(seed: int | None, purpose: int) -> np.random.Generator:

@@ -18,9 +18,10 @@ from app.chooser import Chooser, Request, Token
 from app.draft import Draft, Drafted, RemoteModel
 from app.engine.pass_cost import worth_scoring
 from app.errors import RemoteError
+from app.outlook import Outlook
 from app.prompts import PrivatePrompt
 from app.resuming import Resuming
-from app.scores import LocalSession, Rows, Scores
+from app.scores import LocalSession, Scores
 from app.stats import Stats
 
 
@@ -159,7 +160,7 @@ class _Steering:
                 self._draft.pending.clear()
             return token
 
-    def _scored(self) -> Rows | None:
+    def _scored(self) -> Outlook | None:
         try:
             return self._scores.at(len(self._chooser.generated))
         except Exception as error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from app.engine.pass_cost import PassCost
+from app.engine.ragged import Branch
 from app.engine.runner import ModelRunner
 from app.engine.scheduler import Lease
+from app.outlook import Outlook, Rows, direct
 from app.prompts import PrivatePrompt
 
 
@@ -51,16 +51,27 @@ class LocalSession:
         """What a pass costs; a scored position is two tokens of it."""
         return self._runner.cost
 
-    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
-        """Log-probabilities [2, len(generated) - first + 1, V] of positions `first`..`len(generated)`."""
+    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        """What the model says of positions `first`..`len(generated)`; `generated` is in its own token ids."""
+        return direct(await self.rows(generated, len(generated) - first + 1))
+
+    async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
+        """Log-probabilities [2, keep + n, V] after the last `keep` - 1 tokens of `generated` and before them,
+        and after each of the n tokens of the `branches`, which leave `generated` at their `start`.
+        """
         sequences = [[*prompt, *generated] for prompt in self._prompts]
-        keep = len(generated) - first + 1
-        logprobs, found = await self._runner.extend(self._lease, sequences, keep, _log_softmax)
+        leaving = [
+            [Branch(len(prompt) + branch.start, branch.ids) for branch in branches]
+            for prompt in self._prompts
+        ]
+        logprobs, found = await self._runner.extend(
+            self._lease, sequences, keep, _log_softmax, branches=leaving
+        )
         if not self._scored:
             self.found, self._scored = found, True
         return logprobs
 
 
-def _log_softmax(logits: list[torch.Tensor]) -> npt.NDArray[np.float32]:
-    logprobs: npt.NDArray[np.float32] = torch.stack(logits).log_softmax(dim=-1).numpy()
+def _log_softmax(logits: list[torch.Tensor]) -> Rows:
+    logprobs: Rows = torch.stack(logits).log_softmax(dim=-1).numpy()
     return logprobs

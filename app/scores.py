@@ -6,13 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from app.engine.pass_cost import PassCost
+from app.outlook import Outlook
 from app.stats import Stats
-
-Rows = npt.NDArray[np.float32]
 
 
 class LocalSession(Protocol):
@@ -33,27 +29,26 @@ class LocalSession(Protocol):
         """How many of them were in the cache when the session first scored; 0 before."""
         ...
 
-    async def score(self, generated: Sequence[int], first: int) -> Rows:
-        """Log-probabilities of every token at positions `first`..`len(generated)` of the reply.
+    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        """What the model says of positions `first`..`len(generated)` of a reply in the remote's token ids.
 
-        Returns [2, len(generated) - first + 1, V], context-aware then context-agnostic, each normalised over
-        the whole vocabulary. What an earlier call has seen of `generated` is not computed again; what it
-        saw and is no longer there is rolled back.
+        What an earlier call has seen of `generated` is not computed again; what it saw and is no longer
+        there is rolled back.
         """
         ...
 
 
 class Scores:
-    """The local log-probabilities of one reply's next positions, and the pass that computes more of them."""
+    """What the local model says of one reply's next positions, and the pass that computes more of it."""
 
     def __init__(self, session: LocalSession, stats: Stats, news: asyncio.Event) -> None:
         """`news` is set whenever a pass has ended."""
         self._session = session
         self._stats = stats
         self._news = news
-        self._rows: Rows = np.empty((2, 0, 0), np.float32)
+        self._outlooks: list[Outlook] = []
         self._first = 0
-        self._pass: asyncio.Task[Rows] | None = None
+        self._pass: asyncio.Task[list[Outlook]] | None = None
         self._pass_first = 0
         self._started = 0.0
 
@@ -62,12 +57,12 @@ class Scores:
         """Whether a pass is under way."""
         return self._pass is not None
 
-    def at(self, position: int) -> Rows | None:
-        """[2, V] of a position, or None where there are none yet. Raises what the local model has raised."""
+    def at(self, position: int) -> Outlook | None:
+        """What it says of a position, or None where that is not known yet. Raises what it has raised."""
         if self._pass is not None and self._pass.done():
             self._collect(self._pass)
         index = position - self._first
-        return self._rows[:, index] if 0 <= index < self._rows.shape[1] else None
+        return self._outlooks[index] if 0 <= index < len(self._outlooks) else None
 
     def start(self, generated: Sequence[int], drafted: Sequence[int]) -> None:
         """Score the position after `generated`, and those after each of the `drafted` tokens as well."""
@@ -79,7 +74,7 @@ class Scores:
 
     def diverged(self, position: int) -> None:
         """The token at `position` is another than assumed: what was scored after it is void."""
-        self._rows = self._rows[:, : max(0, position - self._first + 1)]
+        del self._outlooks[max(0, position - self._first + 1) :]
         if self._pass is not None:
             self.stop()
 
@@ -89,14 +84,14 @@ class Scores:
             self._pass.cancel()
             self._pass = None
 
-    def _ended(self, ended: asyncio.Task[Rows]) -> None:
+    def _ended(self, ended: asyncio.Task[list[Outlook]]) -> None:
         if not ended.cancelled():
             ended.exception()  # seen; at() raises it if the pass is still wanted
         self._news.set()
 
-    def _collect(self, ended: asyncio.Task[Rows]) -> None:
+    def _collect(self, ended: asyncio.Task[list[Outlook]]) -> None:
         self._pass = None
-        self._rows, self._first = ended.result(), self._pass_first
+        self._outlooks, self._first = ended.result(), self._pass_first
         self._stats.local_seconds += self._stats.clock() - self._started
         self._stats.found = self._session.found
         self._stats.prefilled = self._session.prompt_tokens - self._session.found

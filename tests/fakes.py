@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
-import numpy.typing as npt
 
 from app.draft import Drafted, RemoteCard
 from app.engine.pass_cost import PassCost
+from app.engine.ragged import Branch
 from app.forward import Forward
+from app.outlook import Outlook, Rows, direct
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts import Message, PrivateMessage, PrivatePrompt
 from app.sampling import Sampling
@@ -58,7 +59,11 @@ class FakeTokenizer(Tokenizer):
 
     def __init__(self) -> None:
         self.eos_ids = frozenset({EOS})
+        self.has_template = True
         self.dated = True  # so that the remote is handed every conversation
+        self._special = frozenset(range(EOS, VOCABULARY))
+        self._size = VOCABULARY
+        self._lead = ""
 
     def encode(self, text: str) -> list[int]:
         return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
@@ -213,13 +218,17 @@ class FakeSession:
             logits[0, ord("_")] = 4.0
         self._logprobs = np.stack([log_softmax(row) for row in logits]).astype(np.float32)
 
-    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+    async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
+        count = keep + sum(len(branch.ids) for branch in branches)
+        return np.repeat(self._logprobs[:, np.newaxis], count, axis=1)
+
+    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
         await asyncio.sleep(0)
         if self._broken is not None and generated:
             raise self._broken
         if self._stalled.is_set():
             await asyncio.Event().wait()
-        return np.repeat(self._logprobs[:, np.newaxis], len(generated) - first + 1, axis=1)
+        return direct(await self.rows(generated, len(generated) - first + 1))
 
 
 class FakeLocal:

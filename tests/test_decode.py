@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.stats import chisquare
 
-from app.chooser import Request, Token, local_delta
+from app.chooser import Request, Token
 from app.decode import decode
 from app.draft import Drafted, RemoteCard
 from app.engine.pass_cost import PassCost
 from app.errors import RemoteError
 from app.forward import Forward
+from app.outlook import Direct, Outlook, direct, local_delta
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.stats import Stats, together
@@ -112,7 +112,7 @@ class ToyLocal:
     async def warm(self, prefix: PrivatePrompt) -> None:
         raise NotImplementedError
 
-    async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
         await asyncio.sleep(0)
         self.passes.append(len(generated) - first + 1)
         self.scored = list(generated)
@@ -120,7 +120,7 @@ class ToyLocal:
             [toy_logprobs(key, generated[:at]) for at in range(first, len(generated) + 1)]
             for key in ("aware", "agnostic")
         ]
-        return np.array(rows, np.float32)
+        return direct(np.array(rows, np.float32))
 
 
 def request(**changes: object) -> Request:
@@ -231,8 +231,8 @@ async def test_a_local_model_that_says_the_same_twice_changes_nothing(
     sampling = Sampling(temperature=0.9, top_p=0.9, top_k=5, min_p=0.02, seed=11)
     plain, _ = await run(request(strength=0.0, sampling=sampling, max_tokens=16))
 
-    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
-        return np.full((2, len(generated) - first + 1, VOCABULARY), -np.log(VOCABULARY), np.float32)
+    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> list[Outlook]:
+        return direct(np.zeros((2, len(generated) - first + 1, VOCABULARY), np.float32))
 
     monkeypatch.setattr(ToyLocal, "score", flat)
     steered, stats = await run(request(sampling=sampling, max_tokens=16))
@@ -320,7 +320,7 @@ async def test_a_remote_that_drafts_nothing_is_an_error_and_no_endless_loop() ->
 
 async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> None:
     class NeverLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -332,7 +332,7 @@ async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> No
 
 async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
             return await super().score(generated, first)
@@ -345,7 +345,7 @@ async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote()
 
 async def test_a_local_model_that_fails_leaves_the_rest_to_the_remote_if_that_is_wanted() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
             return await super().score(generated, first)
@@ -365,7 +365,7 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     class Lagging(ToyLocal):
         lags = asyncio.Event()
 
-        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
             if 4 < len(generated) < 12:
                 await self.lags.wait()
             return await super().score(generated, first)
@@ -390,7 +390,7 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     rows = np.array([toy_logprobs(key, ids(got)[:last]) for key in ("aware", "agnostic")], np.float32)
     delta = got[last].local_delta
     assert delta is not None
-    np.testing.assert_allclose(delta, local_delta(rows, got[last].candidates), atol=1e-6)
+    np.testing.assert_allclose(delta, local_delta(Direct(rows).logprobs(got[last].candidates)), atol=1e-6)
 
 
 async def test_what_comes_next_is_asked_for_before_a_token_is_read() -> None:
@@ -431,7 +431,7 @@ async def test_cancelling_frees_the_remote_and_the_local_model() -> None:
 
 def test_tokens_past_the_local_vocabulary_are_not_steered() -> None:
     local = np.log(np.array([[0.9, 0.1], [0.5, 0.5]], np.float32))
-    delta = local_delta(local, np.array([1, 5, 0]))
+    delta = local_delta(Direct(local).logprobs(np.array([1, 5, 0])))
     np.testing.assert_allclose(delta, [np.log(0.2), 0.0, np.log(1.8)], rtol=1e-5)
 
 
@@ -534,7 +534,8 @@ async def test_where_the_remote_is_confident_its_token_is_taken_and_the_rest_is_
         so_far = ids(tokens)[:position]
         local = np.array([toy_logprobs(key, so_far) for key in ("aware", "agnostic")], np.float32)
         assert token.local_delta is not None
-        np.testing.assert_allclose(token.local_delta, local_delta(local, token.candidates), atol=1e-6)
+        delta = local_delta(Direct(local).logprobs(token.candidates))
+        np.testing.assert_allclose(token.local_delta, delta, atol=1e-6)
     assert stats.changed > 0
 
 
@@ -579,7 +580,7 @@ async def test_time_is_counted_where_it_is_spent() -> None:
     now = 0.0
 
     class SlowLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> npt.NDArray[np.float32]:
+        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
             nonlocal now
             now += 5.0
             return await super().score(generated, first)

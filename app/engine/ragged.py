@@ -20,13 +20,31 @@ ATTENTION = "costeer_ragged"
 
 
 @dataclass(frozen=True)
+class Branch:
+    """Tokens that might follow the first `start` tokens of a sequence in place of its own."""
+
+    start: int
+    ids: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Part:
     """The next tokens of one sequence: `cache` holds what comes before `ids`, of whose last `keep` the logits
-    are wanted."""
+    are wanted, and after them those of all tokens of the `branches`, which the cache forgets again."""
 
     cache: KVCache
     ids: Sequence[int]
     keep: int
+    branches: Sequence[Branch] = ()
+
+    def __len__(self) -> int:
+        """Tokens that are computed."""
+        return len(self.ids) + sum(len(branch.ids) for branch in self.branches)
+
+    @property
+    def kept(self) -> int:
+        """Rows of logits that come of it."""
+        return self.keep + len(self) - len(self.ids)
 
 
 class RaggedBatch:
@@ -44,21 +62,21 @@ class RaggedBatch:
         self._spans: list[slice] = []
         end = 0
         for part in parts:
-            self._spans.append(slice(end, end + len(part.ids)))
-            end += len(part.ids)
+            self._spans.append(slice(end, end + len(part)))
+            end += len(part)
         self._masks: dict[int, torch.Tensor] = {}
 
     def inputs(self) -> dict[str, torch.Tensor]:
         """`input_ids` and `position_ids` [1, tokens], and `logits_to_keep`, the indices of kept positions."""
-        ids = [token_id for part in self._parts for token_id in part.ids]
-        positions = torch.cat(
-            [
-                torch.arange(start, start + len(part.ids))
-                for start, part in zip(self._starts, self._parts, strict=True)
-            ]
-        )
+        ids: list[int] = []
+        runs: list[torch.Tensor] = []
+        for start, part in zip(self._starts, self._parts, strict=True):
+            for first, run in ((start, part.ids), *((one.start, one.ids) for one in part.branches)):
+                ids += run
+                runs.append(torch.arange(first, first + len(run)))
+        positions = torch.cat(runs)
         kept = [
-            torch.arange(span.stop - part.keep, span.stop)
+            torch.arange(span.stop - part.kept, span.stop)
             for span, part in zip(self._spans, self._parts, strict=True)
         ]
         return {
@@ -84,7 +102,7 @@ class RaggedBatch:
         _, heads, tokens, size = query.shape
         out = query.new_empty(1, tokens, heads, size)
         for index, (part, span) in enumerate(zip(self._parts, self._spans, strict=True)):
-            new = len(part.ids)
+            new = len(part)
             keys, values = part.cache.view(layer, self._starts[index] + new)
             share = heads // keys.shape[0]
             rows = query[0, :, span].reshape(1, keys.shape[0], share * new, size)
@@ -94,25 +112,31 @@ class RaggedBatch:
         return out
 
     def commit(self) -> None:
-        """Record the tokens that the pass has appended."""
+        """Record the tokens that the pass has appended, except those of branches: their slots are free."""
         for part in self._parts:
             part.cache.tokens.extend(part.ids)
 
     def split(self, logits: torch.Tensor) -> list[torch.Tensor]:
         """The kept logits [1, kept, V] by sequence."""
-        return list(torch.split(logits[0], [part.keep for part in self._parts]))
+        return list(torch.split(logits[0], [part.kept for part in self._parts]))
 
     def get_seq_length(self, _layer_idx: int = 0) -> int:
         """Asked by models that were given no position ids; ours always are, so only the type matters."""
         return self._starts[0]
 
     def _mask(self, index: int, share: int) -> torch.Tensor:
-        """[share * new, positions], True where a new token sees a position: up to its own."""
+        """[share * new, slots], True where a new token sees a slot: up to its own, a branch's tokens only
+        what it continues and themselves."""
         if index not in self._masks:
-            start, new = self._starts[index], len(self._parts[index].ids)
-            slots = torch.arange(start + new, device=self._device)
-            own = torch.arange(start, start + new, device=self._device)
-            self._masks[index] = (slots <= own[:, None]).repeat(share, 1)
+            start, part = self._starts[index], self._parts[index]
+            slots = torch.arange(start + len(part), device=self._device)
+            own = torch.arange(start, start + len(part), device=self._device)
+            seen = slots <= own[:, None]
+            first = len(part.ids)
+            for branch in part.branches:
+                seen[first : first + len(branch.ids), branch.start : start + first] = False
+                first += len(branch.ids)
+            self._masks[index] = seen.repeat(share, 1)
         return self._masks[index]
 
 

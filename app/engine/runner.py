@@ -16,7 +16,7 @@ from app.engine.dtype import pick_dtype
 from app.engine.linear import pack
 from app.engine.pass_cost import PassCost
 from app.engine.prefix_cache import PrefixCache
-from app.engine.ragged import ATTENTION, Part, RaggedBatch
+from app.engine.ragged import ATTENTION, Branch, Part, RaggedBatch
 from app.engine.scheduler import Job, Lease, Scheduler
 from app.errors import ContextLengthExceeded, WeightsError
 from app.tokenizer import Tokenizer
@@ -68,6 +68,8 @@ class ModelRunner:
         self.dtype = pick_dtype(dtype, self.device, config, dtype_file)
         self._model = _load(path, self.device, self.dtype)
         self.tokenizer = Tokenizer(path, _eos_ids(self._model))
+        if not self.tokenizer.has_template:
+            raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
         self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
         self._scheduler = Scheduler(self.forward, PrefixCache(cache_bytes))
 
@@ -96,15 +98,17 @@ class ModelRunner:
         finish: Callable[[list[torch.Tensor]], T],
         *,
         background: bool = False,
+        branches: Sequence[Sequence[Branch]] = (),
     ) -> tuple[T, int]:
         """Make the lease's caches hold `sequences`, and `finish` the logits of their last `keep` tokens.
 
         `finish` is given a float32 tensor [keep, V] for each sequence and runs on the worker thread. Returns
         its result, and how many tokens of the sequences the caches held before. Of each, the longest
-        beginning that is held is reused and the rest of the old one rolled back. `background` work gives way
-        to all other.
+        beginning that is held is reused and the rest of the old one rolled back. Of the `branches` of each
+        the logits are given as well, [keep + tokens of its branches, V], and nothing is held. `background`
+        work gives way to all other.
         """
-        job = Job(lease, sequences, keep, finish, background)
+        job = Job(lease, sequences, keep, finish, background, branches)
         return await self._scheduler.run(job), job.found
 
     def check_length(self, tokens: int) -> None:
@@ -117,7 +121,7 @@ class ModelRunner:
 
     @torch.inference_mode()
     def forward(self, parts: Sequence[Part]) -> list[torch.Tensor]:
-        """Extend the cache of each part by its tokens; float32 logits [keep, V] of each, on the CPU.
+        """Extend the cache of each part by its tokens; float32 logits [kept, V] of each, on the CPU.
 
         Runs on the calling thread: the scheduler's, see `extend`.
         """

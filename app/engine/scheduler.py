@@ -14,7 +14,7 @@ import torch
 from app.engine.kv_cache import KVCache, common_prefix
 from app.engine.pass_cost import PassCost
 from app.engine.prefix_cache import PrefixCache
-from app.engine.ragged import Part
+from app.engine.ragged import Branch, Part
 
 T = TypeVar("T")
 Forward = Callable[[Sequence[Part]], list[torch.Tensor]]
@@ -37,6 +37,7 @@ class Lease:
 class Job(Generic[T]):
     """Sequences to be held by a lease's caches; `finish` makes the result of their last `keep` logits each.
 
+    `branches`, of each sequence, are computed as well and not held; their logits come after the others.
     `background` work waits until there is no other. `found` counts tokens that the caches had.
     """
 
@@ -45,6 +46,7 @@ class Job(Generic[T]):
     keep: int
     finish: Callable[[list[torch.Tensor]], T]
     background: bool = False
+    branches: Sequence[Sequence[Branch]] = ()
     found: int = 0
     pending: list[Sequence[int]] = field(default_factory=list)
     logits: list[list[torch.Tensor]] = field(default_factory=list)
@@ -163,8 +165,9 @@ class Scheduler:
         waiting = [(job, row) for job in jobs for row in range(len(job.pending)) if job.pending[row]]
         counts = shares([len(job.pending[row]) for job, row in waiting], room)
         taken = [(job, row, count) for (job, row), count in zip(waiting, counts, strict=True) if count]
+        parts = [_part(job, row, count) for job, row, count in taken]
         try:
-            outputs = self._forward([_part(job, row, count) for job, row, count in taken])
+            outputs = self._forward(parts)
         except Exception as error:  # whatever it is, it is theirs who wait
             self._jobs = [job for job in self._jobs if job not in jobs]
             for job in jobs:
@@ -173,7 +176,7 @@ class Scheduler:
         for (job, row, count), logits in zip(taken, outputs, strict=True):
             job.pending[row] = job.pending[row][count:]
             job.logits[row].append(logits)
-        self.cost.observe(sum(counts), time.monotonic() - started)
+        self.cost.observe(sum(map(len, parts)), time.monotonic() - started)
         complete = [job for job in jobs if not any(job.pending)]
         self._jobs = [job for job in self._jobs if job not in complete]
         for job in complete:
@@ -202,4 +205,5 @@ def _part(job: Job[Any], row: int, count: int) -> Part:
     pending = job.pending[row]
     # The kept positions are the last ones of the sequence; a part may end before the first of them.
     keep = max(0, count - max(0, len(pending) - job.keep))
-    return Part(job.lease.caches[row], pending[:count], keep)
+    branches = job.branches[row] if job.branches and count == len(pending) else ()
+    return Part(job.lease.caches[row], pending[:count], keep, branches)
