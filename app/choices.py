@@ -10,8 +10,8 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from app.reply import Piece, Reply
+from app.spelling import Spelling
 from app.stats import Clock, Stats, together
-from app.tokenizer import Tokenizer
 
 
 class Choices:
@@ -22,8 +22,8 @@ class Choices:
         self.first_token: float | None = None  # when it came, by the clock
 
     @property
-    def tokenizer(self) -> Tokenizer:
-        return self.replies[0].tokenizer
+    def spelling(self) -> Spelling:
+        return self.replies[0].spelling
 
     @property
     def clock(self) -> Clock:

@@ -8,12 +8,12 @@ import numpy as np
 
 from app.choices import Choices
 from app.chooser import Token
+from app.spelling import Spelling
 from app.stats import PARTS
 from app.steering import log_softmax
-from app.tokenizer import Tokenizer
 
 
-def token_detail(token: Token, tokenizer: Tokenizer) -> dict[str, Any]:
+def token_detail(token: Token, spelling: Spelling) -> dict[str, Any]:
     """The drafted and the chosen token, and the probability of each before and after steering.
 
     Both probabilities are among the same candidates, so they are equal where nothing steers. `local_delta`,
@@ -25,8 +25,8 @@ def token_detail(token: Token, tokenizer: Tokenizer) -> dict[str, Any]:
     before = np.exp(log_softmax(token.remote_logprobs)) * mass
     after = np.exp(token.logprobs)
     return {
-        "drafted": tokenizer.token_text(token.drafted_id),
-        "chosen": tokenizer.token_text(token.token_id),
+        "drafted": spelling.token_text(token.drafted_id),
+        "chosen": spelling.token_text(token.token_id),
         "drafted_id": token.drafted_id,
         "chosen_id": token.token_id,
         "remote_prob": float(before[chosen]),

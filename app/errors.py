@@ -17,7 +17,7 @@ CoSteerError
 │   ├── RemoteUnavailable     503  no connection, or overloaded
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
-│   └── TokenizerMismatch     502  remote and local model do not share a vocabulary
+│   └── TokenizerMismatch     502  the vocabularies of remote and local model do not go together
 ├── WeightsError              500  model weights cannot be had; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
 └── StoreError                500  the database cannot be used

@@ -9,31 +9,31 @@ import numpy as np
 
 from app.chooser import Token
 from app.reply import Spelled
-from app.tokenizer import Tokenizer
+from app.spelling import Spelling
 
 # What OpenAI writes for a token that is as good as impossible; JSON has no infinity.
 IMPOSSIBLE = -9999.0
 
 
-def logprobs(spelled: Iterable[Spelled], top: int, tokenizer: Tokenizer) -> dict[str, Any]:
+def logprobs(spelled: Iterable[Spelled], top: int, spelling: Spelling) -> dict[str, Any]:
     """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
 
     `top` likely alternatives are told for each token, or as many as there are candidates.
     """
     content = [
-        _entry(token, data, top, tokenizer)
+        _entry(token, data, top, spelling)
         for one in spelled
-        for token, data in zip(one.tokens, split(one, tokenizer), strict=True)
+        for token, data in zip(one.tokens, split(one, spelling), strict=True)
     ]
     return {"content": content, "refusal": None}
 
 
-def split(spelled: Spelled, tokenizer: Tokenizer) -> list[bytes | None]:
+def split(spelled: Spelled, spelling: Spelling) -> list[bytes | None]:
     """What each token has of the text; None for one that has no text of its own.
 
     Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
     """
-    own = [tokenizer.token_bytes(token.token_id) for token in spelled.tokens]
+    own = [spelling.token_bytes(token.token_id) for token in spelled.tokens]
     whole, text = b"".join(data or b"" for data in own), spelled.text.encode()
     # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
     start = whole.find(text)
@@ -49,21 +49,19 @@ def split(spelled: Spelled, tokenizer: Tokenizer) -> list[bytes | None]:
     return parts
 
 
-def _entry(token: Token, data: bytes | None, top: int, tokenizer: Tokenizer) -> dict[str, Any]:
+def _entry(token: Token, data: bytes | None, top: int, spelling: Spelling) -> dict[str, Any]:
     likeliest = np.argsort(-token.logprobs, kind="stable")[:top]
     return {
-        **_told(_text(token.token_id, data, tokenizer), token.logprob, data),
+        **_told(_text(token.token_id, data, spelling), token.logprob, data),
         "top_logprobs": [
-            _told(
-                tokenizer.token_text(token_id), float(token.logprobs[index]), tokenizer.token_bytes(token_id)
-            )
+            _told(spelling.token_text(token_id), float(token.logprobs[index]), spelling.token_bytes(token_id))
             for index, token_id in zip(likeliest, token.candidates[likeliest].tolist(), strict=True)
         ],
     }
 
 
-def _text(token_id: int, data: bytes | None, tokenizer: Tokenizer) -> str:
-    return tokenizer.token_text(token_id) if data is None else data.decode(errors="replace")
+def _text(token_id: int, data: bytes | None, spelling: Spelling) -> str:
+    return spelling.token_text(token_id) if data is None else data.decode(errors="replace")
 
 
 def _told(text: str, logprob: float, data: bytes | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -25,21 +26,23 @@ from app.api import (
     turns,
 )
 from app.api.deps import Parts
-from app.decode import LocalModel as Local
+from app.byte_model import RowModel
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
 from app.engine.runner import ModelRunner
 from app.listener import on_this_machine
 from app.local import LocalModel
+from app.matching import Find, Known, Matching, known
 from app.metrics import Metrics
 from app.places import Places
 from app.remote import VLLMRemote
 from app.remote.far import FarTransport
+from app.remote.vocabulary import learn_vocabulary
 from app.resuming import Patience
 from app.retrieval import Retriever
 from app.settings import EMBEDDED, Settings
 from app.store import Store
-from app.tokenizer import Tokenizer
+from app.tokenizer import Tokenizer, load_tokenizer
 from app.warming import Warmer
 from app.weights import SILENT, Progress, resolve
 from app.writer import Tuning, Writer
@@ -82,11 +85,11 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
 
 @dataclass(frozen=True)
 class Models:
-    """The remote, the local model, the tokenizer that they share, and how they are used."""
+    """The remote and the local model, how they go together, and how they are used."""
 
     remote: RemoteModel
-    local: Local
-    tokenizer: Tokenizer
+    local: RowModel
+    matching: Matching
     tuning: Tuning
 
 
@@ -96,7 +99,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
         models = await stack.enter_async_context(open_models(settings, progress))
-        writer = Writer(models.remote, models.local, models.tokenizer, models.tuning)
+        writer = Writer(models.remote, models.local, models.matching, models.tuning)
         retriever = Retriever(store.history, settings.history_top_k)
         warmer = Warmer(store.profiles.get, writer.warm)
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
@@ -113,6 +116,7 @@ async def open_models(
     """
     async with AsyncExitStack() as stack:
         remote: RemoteModel
+        find: Find
         if settings.remote_base_url == EMBEDDED:
             local = _runner(settings.local_model, settings, stack, progress)
             # With one model in both roles its weights are loaded once.
@@ -120,8 +124,9 @@ async def open_models(
             embedded = local if same else _runner(settings.embedded_model, settings, stack, progress)
             # Drafts and local passes are one and the same, so nothing is to be saved by gathering.
             remote, shared = EmbeddedRemote(embedded), False
+            find = known(embedded.tokenizer, embedded.name)
         else:
-            remote = VLLMRemote(
+            vllm = remote = VLLMRemote(
                 settings.remote_base_url,
                 model=settings.remote_model,
                 api_key=settings.remote_api_key.get_secret_value(),
@@ -136,6 +141,9 @@ async def open_models(
             local = _runner(
                 settings.local_model, settings, stack, progress, leave_a_core=remote.on_this_machine
             )
+            find = learned(vllm)
+            if name := settings.remote_tokenizer:
+                find = known(_named_tokenizer(name, settings, progress), Path(name).name)
         draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
         tuning = Tuning(
             top_logprobs=settings.top_logprobs,
@@ -148,7 +156,24 @@ async def open_models(
             local_patience=settings.local_patience if settings.on_local_failure == "unsteered" else None,
             patience=Patience(settings.remote_patience),
         )
-        yield Models(remote, LocalModel(local), local.tokenizer, tuning)
+        yield Models(remote, LocalModel(local), Matching(remote, local.tokenizer, find), tuning)
+
+
+def learned(remote: VLLMRemote) -> Find:
+    """The remote's vocabulary, learned from the remote itself."""
+
+    async def find() -> Known:
+        lesson = await learn_vocabulary(remote)
+        unknown = f", {lesson.unknown} of its tokens are not known" if lesson.unknown else ""
+        return Known(lesson.vocabulary, f"learned from the remote{unknown}")
+
+    return find
+
+
+def _named_tokenizer(name: str, settings: Settings, progress: Progress) -> Tokenizer:
+    path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
+    progress.stage(f"Loading the tokenizer of {name}", None)
+    return load_tokenizer(path, "COSTEER_REMOTE_TOKENIZER")
 
 
 def _crowd(settings: Settings) -> turns.Crowd:

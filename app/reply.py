@@ -11,9 +11,9 @@ from app.chooser import Request, Token
 from app.decode import LocalModel, decode
 from app.detokenizer import Detokenizer
 from app.draft import RemoteModel
+from app.spelling import Spelling
 from app.stats import Stats
 from app.stop import StopScanner
-from app.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class Reply:
         stop: Sequence[str],
         remote: RemoteModel,
         local: LocalModel,
-        tokenizer: Tokenizer,
+        spelling: Spelling,
         *,
         stats: Stats | None = None,
         continues: bool = False,
         unsteered: str | None = None,
     ) -> None:
         self.request = request
-        self.tokenizer = tokenizer
+        self.spelling = spelling
         self.stats = stats or Stats()
         self.unsteered = unsteered
         self._stops = tuple(stop)
@@ -89,7 +89,7 @@ class Reply:
             self._stops,
             self._remote,
             self._local,
-            self.tokenizer,
+            self.spelling,
             stats=Stats(self.stats.clock),
             continues=self._continues,
             unsteered=self.unsteered,
@@ -97,7 +97,7 @@ class Reply:
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is decided. Closing the iterator frees the remote and the local model."""
-        text = _Text(self.tokenizer, self.request.prompt if self._continues else (), self._stops)
+        text = _Text(self.spelling, self.request.prompt if self._continues else (), self._stops)
         finish_reason, end = "stop", None
         tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
         async with aclosing(tokens):
@@ -115,8 +115,8 @@ class Reply:
 class _Text:
     """The text of one reply as it may be let out, and the tokens that it is made of."""
 
-    def __init__(self, tokenizer: Tokenizer, after: Sequence[int], stops: Sequence[str]) -> None:
-        self._detokenizer = Detokenizer(tokenizer, after)
+    def __init__(self, spelling: Spelling, after: Sequence[int], stops: Sequence[str]) -> None:
+        self._detokenizer = Detokenizer(spelling, after)
         self._stop = StopScanner(stops)
         self._unspelled: list[Token] = []  # their characters are not complete yet
         self._spelled: deque[Spelled] = deque()  # their text is not all out yet

@@ -13,10 +13,13 @@ import uvicorn
 from rich.console import Console
 
 from app.connections import BoundedProtocol
-from app.errors import CoSteerError
+from app.errors import CoSteerError, TokenizerMismatch, WeightsError
 from app.main import create_app, open_parts
+from app.matching import IDENTITY
 from app.progress import RichProgress
 from app.settings import Settings
+from app.weights import Progress
+from app.writer import Writer
 
 GRACE_SECONDS = 10  # that streams get to finish after a signal
 
@@ -34,11 +37,9 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
-        try:
-            model = (await parts.writer.models())[0].id
-        except CoSteerError as error:
-            console.print(f"warning: {error.message}", markup=False, highlight=False, soft_wrap=True)
-            model = settings.remote_model or "MODEL"
+            model, notes = await _met(parts.writer, settings.remote_model, progress)
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         profiles = parts.store.profiles.list()
         announce(console, listener, model, profiles[0].profile.id if profiles else None)
         config = uvicorn.Config(
@@ -54,6 +55,22 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         gc.collect()
         gc.freeze()
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _met(writer: Writer, named: str, progress: Progress) -> tuple[str, list[str]]:
+    """The remote's model, and what there is to say before serving. A remote that is not there yet may come
+    later; one that does not go with the local model is raised."""
+    try:
+        model = (await writer.models())[0].id
+        progress.stage("Comparing the tokenizers", None)
+        alignment = await writer.alignment()
+    except (TokenizerMismatch, WeightsError):
+        raise
+    except CoSteerError as error:
+        return named or "MODEL", [f"warning: {error.message}"]
+    if alignment == IDENTITY:
+        return model, []
+    return model, [f"The remote's tokenizer is not the local model's. They are aligned by {alignment}."]
 
 
 def announce(console: Console, listener: socket.socket, model: str, profile: str | None) -> None:

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     # The model's name at the remote; empty takes the first one it lists.
     remote_model: str = ""
     remote_api_key: SecretStr = SecretStr("")
+    # Where its tokenizer is another one than the local model's: the hub id or folder of a model that has it.
+    # Empty asks the remote itself.
+    remote_tokenizer: str = ""
     # Seconds to connect, and seconds without a byte, before the remote counts as gone.
     remote_connect_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     remote_read_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 
@@ -11,48 +10,39 @@ from transformers import AutoTokenizer
 
 from app.errors import InvalidRequest, WeightsError
 from app.prompts import Message, PrivateMessage
+from app.spelled_vocabulary import inside_thought, spell
 
 THINK = ("<think>", "</think>")
-# A byte that no other token of a SentencePiece vocabulary spells.
-BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # in the same vocabularies
-# Tokens that a chat template may put after the final message's own: white space, for one.
-TRAILING = 2
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's letters for bytes: printable ones stand for themselves, the others for what follows U+0100."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    letters = {chr(byte): byte for byte in printable}
-    return letters | {chr(256 + number): byte for number, byte in enumerate(others)}
-
-
-BYTE_ALPHABET = _byte_alphabet()
+# Texts after which a tokenizer puts no space of its own before a word.
+LEADS = ("", "\n", ".")
 
 
 class Tokenizer:
     """A transformers tokenizer with its chat template. Safe to call from any thread.
 
     `eos_ids` end a reply. `think_ids` open and close a reasoning model's thoughts; None where those markers
-    are no tokens of their own. `dated` says that the chat template writes the date.
+    are no tokens of their own. `has_template` says that it has a chat template, `dated` that this writes the
+    date.
     """
 
     eos_ids: frozenset[int]
+    has_template: bool
     dated: bool
     think_ids: tuple[int, int] | None = None
 
     def __init__(self, path: str, eos_ids: frozenset[int] = frozenset()) -> None:
-        """Load from what transformers takes. Raises WeightsError when there is no chat template."""
+        """Load from what transformers takes: a folder or a hub id."""
+        self._path = path
+        self._lead: str | None = None
         self._tokenizer = AutoTokenizer.from_pretrained(path)
-        if self._tokenizer.chat_template is None:
-            raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
+        self.has_template = self._tokenizer.chat_template is not None
         # The Rust tokenizer borrows its own settings mutably for a moment in each call.
         self._lock = threading.Lock()
         own = self._tokenizer.eos_token_id
         self.eos_ids = eos_ids | ({own} if own is not None else set())
         added = self._tokenizer.added_tokens_decoder
         self._special = frozenset(token_id for token_id, token in added.items() if token.special)
+        self._size = 1 + max(self._tokenizer.get_vocab().values())
         self.dated = "strftime_now" in str(self._tokenizer.chat_template)
         opens, closes = (next((i for i, t in added.items() if t.content == name), None) for name in THINK)
         if opens is not None and closes is not None:
@@ -60,11 +50,24 @@ class Tokenizer:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         self._byte_level = "ByteLevel" in repr(getattr(backend, "decoder", None))
 
+    def __len__(self) -> int:
+        """One more than the highest id."""
+        return self._size
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text` alone, with no special tokens added."""
         with self._lock:
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
+
+    def encode_after(self, text: str) -> list[int]:
+        """Token ids of `text` where it goes on from another: with no space of the tokenizer's own before it.
+
+        Raises WeightsError for a tokenizer whose tokens do not spell the text that they stand for.
+        """
+        if self._lead is None:
+            self._lead = self._find_lead()
+        return self.encode(self._lead + text)[len(self.encode(self._lead)) :]
 
     def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
         """The conversation in the model's chat template, open for the assistant's reply.
@@ -115,15 +118,7 @@ class Tokenizer:
         """What the token adds to a text, which may be a part of a character; None for a special token, which
         has no text, and for an id that the vocabulary does not have."""
         token = None if token_id in self._special else self._name(token_id)
-        if token is None:
-            return None
-        if self._byte_level:
-            try:
-                return bytes(BYTE_ALPHABET[letter] for letter in token)
-            except KeyError:  # an added token, written as it is
-                return token.encode()
-        byte = BYTE.fullmatch(token)
-        return bytes([int(byte[1], 16)]) if byte else token.replace(SPACE, " ").encode()
+        return None if token is None else spell(token, byte_level=self._byte_level)
 
     def token_text(self, token_id: int) -> str:
         """The token for people: its text, U+FFFD for a part of a character, a special token's name."""
@@ -133,18 +128,36 @@ class Tokenizer:
     def thinking(self, prompt: Sequence[int], continued: str | None = None) -> bool:
         """Whether the reply to `prompt` begins inside a thought: the template has opened one, or the final
         message, which the reply continues, has. What users write of such markers opens none."""
-        if self.think_ids is None:
-            return False
-        at = next((i for i in reversed(range(len(prompt))) if prompt[i] in self.think_ids), None)
-        if at is None or prompt[at] == self.think_ids[1]:
-            return False
-        behind = prompt[at + 1 :]
-        if continued is not None and len(behind) <= len(self.encode(continued)) + TRAILING:
-            return True
-        spelled = (self.token_bytes(token_id) for token_id in behind)
-        return all(data is not None and not data.strip() for data in spelled)
+        return self.think_ids is not None and inside_thought(
+            prompt, self.think_ids, self.token_bytes, continued
+        )
+
+    def special_name(self, token_id: int) -> str | None:
+        """How a special token is written; None for any other."""
+        return self._name(token_id) if token_id in self._special else None
+
+    def _find_lead(self) -> str:
+        for lead in LEADS:
+            ids = self.encode(lead + "word")[len(self.encode(lead)) :]
+            if b"".join(self.token_bytes(token_id) or b"" for token_id in ids) == b"word":
+                return lead
+        raise WeightsError(
+            f"The tokens of {self._path} do not spell the text that they stand for, so it cannot be the "
+            "local model of a remote with another tokenizer. Choose another."
+        )
 
     def _name(self, token_id: int) -> str | None:
         with self._lock:
             name = self._tokenizer.convert_ids_to_tokens(token_id)
         return name if isinstance(name, str) else None
+
+
+def load_tokenizer(path: str, setting: str) -> Tokenizer:
+    """The tokenizer of a folder or hub id that `setting` names. Raises WeightsError with what to change."""
+    try:
+        return Tokenizer(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The tokenizer of {path} cannot be loaded: {str(error).strip().splitlines()[0]} Set {setting} "
+            "to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."
+        ) from error

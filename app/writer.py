@@ -6,19 +6,18 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from app.byte_model import RowModel
 from app.chooser import Request
-from app.decode import LocalModel
 from app.draft import RemoteCard, RemoteModel
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local_prompts import LocalPrompts, common_beginning, local_prompts
+from app.matching import Matching
 from app.profile import Hit, Profile
 from app.prompts import Message
-from app.public_prompt import PublicPrompt
 from app.reply import Reply
 from app.resuming import Patience
 from app.sampling import Sampling
 from app.stats import Clock, Stats
-from app.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -56,22 +55,21 @@ class Order:
 
 
 class Writer:
-    """Makes replies from orders. Holds the remote, the local model and the tokenizer that they share."""
+    """Makes replies from orders, by a remote and a local model that go together."""
 
     def __init__(
         self,
         remote: RemoteModel,
-        local: LocalModel,
-        tokenizer: Tokenizer,
+        local: RowModel,
+        matching: Matching,
         tuning: Tuning,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.clock = clock
         self._remote = remote
         self._local = local
-        self._tokenizer = tokenizer
+        self._matching = matching
         self._tuning = tuning
-        self._public = PublicPrompt(remote, tokenizer)
 
     @property
     def max_context_tokens(self) -> int:
@@ -94,7 +92,8 @@ class Writer:
             card = await self._remote.card()
             if order.model != card.id:
                 raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
-            prompt = await self._public.ids(order.messages, continue_final=order.continue_final)
+            match = await self._matching.match()
+            prompt = await match.public.ids(order.messages, continue_final=order.continue_final)
         local = await asyncio.to_thread(self.local_prompts, order) if order.strength > 0.0 else None
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
         room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
@@ -109,12 +108,12 @@ class Writer:
             prompt=prompt,
             sampling=order.sampling,
             max_tokens=min(order.max_tokens or room, room),
-            eos_ids=self._tokenizer.eos_ids,
+            eos_ids=match.spelling.eos_ids,
             aware=aware,
             agnostic=agnostic,
             strength=order.strength,
-            think_ids=self._tokenizer.think_ids,
-            thinking=await asyncio.to_thread(self._tokenizer.thinking, prompt, continued),
+            think_ids=match.spelling.think_ids,
+            thinking=await asyncio.to_thread(match.spelling.thinking, prompt, continued),
             top_logprobs=self._tuning.top_logprobs,
             draft_length=self._tuning.draft_length,
             verify_batch=self._tuning.verify_batch,
@@ -127,8 +126,8 @@ class Writer:
             request,
             order.stop,
             self._remote,
-            self._local,
-            self._tokenizer,
+            match.model(self._local),
+            match.spelling,
             stats=stats,
             continues=order.continue_final,
             unsteered=None if request.steered else _why_not(order),
@@ -142,7 +141,7 @@ class Writer:
             order.profile,
             order.history,
             order.messages,
-            self._tokenizer,
+            self._matching.tokenizer,
             self._tuning.max_context_tokens,
             continue_final=order.continue_final,
         )
@@ -151,14 +150,15 @@ class Writer:
         """Do ahead what a profile's next reply needs: compute what all its prompts begin with, and compare
         both sides. Raises what the remote raises, and TokenizerMismatch."""
         limit = self._tuning.max_context_tokens
-        beginning = await asyncio.to_thread(common_beginning, profile, self._tokenizer, limit)
+        beginning = await asyncio.to_thread(common_beginning, profile, self._matching.tokenizer, limit)
         if beginning is not None:
             await self._local.warm(beginning)
-        await self.check()
+        await self._matching.match()
 
-    async def check(self) -> None:
-        """Compare both sides, unless that is done. Raises TokenizerMismatch, and what the remote raises."""
-        await self._public.check()
+    async def alignment(self) -> str:
+        """How the remote's tokens are found among the local ones. Raises TokenizerMismatch where they cannot
+        be, and what the remote raises."""
+        return (await self._matching.match()).described
 
 
 def _continued(order: Order) -> str | None:

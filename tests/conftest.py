@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.api.deps import Parts
 from app.listener import listen
 from app.main import create_app
+from app.matching import Matching
 from app.profile import ProfileDocument
 from app.retrieval import Retriever
 from app.settings import Settings
@@ -79,7 +80,10 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
     with Store.open(tmp_path / "data") as store:
         store.profiles.put(LOUD_DOCUMENT)
         store.profiles.put(ProfileDocument(JOINED))
-        writer, retriever = Writer(remote, local, FakeTokenizer(), tuning), Retriever(store.history, 5)
+        writer, retriever = (
+            Writer(remote, local, Matching(remote, FakeTokenizer()), tuning),
+            Retriever(store.history, 5),
+        )
         warmer = Warmer(store.profiles.get, writer.warm)
         parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer)
         app = create_app(Settings(), parts)

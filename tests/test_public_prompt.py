@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from fakes import FakeRemote, FakeTokenizer
 
-from app.errors import InvalidRequest, RemoteUnavailable
+from app.errors import InvalidRequest
 from app.prompts import Message
 from app.public_prompt import PublicPrompt
 
@@ -21,7 +21,7 @@ def tokenizer() -> FakeTokenizer:
 
 async def handed(remote: FakeRemote, public: PublicPrompt, *messages: Message, **how: bool) -> bool:
     """Whether the remote is asked to render the conversation. The ids are right in any case."""
-    await public.check()
+    await public.compare()
     remote.handed.clear()
     assert await public.ids(messages, **how) == remote.tokenizer.chat(messages, **how)
     return bool(remote.handed)
@@ -72,17 +72,8 @@ async def test_a_refusal_counts_as_an_answer(tokenizer: FakeTokenizer, both: boo
     assert await handed(remote, PublicPrompt(remote, ours), *HELLO) == (not both)
 
 
-async def test_a_remote_that_could_not_be_asked_is_asked_again(tokenizer: FakeTokenizer) -> None:
-    class Down(FakeRemote):
-        async def tokenize_text(self, text: str) -> list[int]:
-            if self.unreachable is not None:
-                raise self.unreachable
-            return await super().tokenize_text(text)
-
-    remote = Down()
-    remote.unreachable = RemoteUnavailable("down")
-    public = PublicPrompt(remote, tokenizer)
-    with pytest.raises(RemoteUnavailable):
-        await public.check()
-    remote.unreachable = None
-    assert not await handed(remote, public, *HELLO)
+async def test_without_a_tokenizer_here_the_remote_renders(tokenizer: FakeTokenizer) -> None:
+    remote = FakeRemote()
+    assert await handed(remote, PublicPrompt(remote, None), *HELLO)
+    tokenizer.has_template = False
+    assert await handed(remote, PublicPrompt(remote, tokenizer), *HELLO)

@@ -18,6 +18,7 @@ from app.errors import (
     RemoteUnavailable,
     TokenizerMismatch,
 )
+from app.matching import Matching
 from app.profile import Profile
 from app.prompts import Message, context_aware, describe
 from app.sampling import Sampling
@@ -35,7 +36,7 @@ def remote() -> FakeRemote:
 
 
 def writer_of(remote: FakeRemote, tuning: Tuning | None = None) -> Writer:
-    return Writer(remote, FakeLocal(), FakeTokenizer(), tuning or Tuning())
+    return Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), tuning or Tuning())
 
 
 async def written(writer: Writer, order: Order) -> str:
@@ -153,7 +154,7 @@ async def test_stats_count_what_was_changed(remote: FakeRemote) -> None:
 
 async def test_leaving_in_the_middle_ends_the_draft_and_the_session(remote: FakeRemote) -> None:
     local = FakeLocal()
-    reply = await Writer(remote, local, FakeTokenizer(), Tuning()).prepare(ORDER)
+    reply = await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).prepare(ORDER)
     pieces = reply.pieces()
     await anext(pieces)
     assert local.sessions_open == 1
@@ -166,7 +167,7 @@ async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: 
         think_ids = (ord("{"), ord("}"))
 
     remote.text = "a{hello}world"
-    writer = Writer(remote, FakeLocal(), Thinking(), Tuning())
+    writer = Writer(remote, FakeLocal(), Matching(remote, Thinking()), Tuning())
     assert await written(writer, ORDER) == "A{hello}WORLD"
     begun = (*HELLO, Message("assistant", "a{he"))
     order = replace(ORDER, messages=begun, continue_final=True)

@@ -21,9 +21,11 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Report:
-    """Of each part the reason why it is not ready; None where it is."""
+    """Of each part the reason why it is not ready; None where it is. `alignment` says how the remote's tokens
+    are found among the local ones, once both are compared."""
 
     parts: dict[str, str | None]
+    alignment: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -61,10 +63,16 @@ async def _look(parts: Parts) -> Report:
         _reason(asyncio.to_thread(parts.store.check), "The database cannot be written."),
     )
     tokenizer: str | None = "Not compared yet: the remote is not ready."
+    alignment: list[str] = []
+
+    async def aligned() -> None:
+        alignment.append(await parts.writer.alignment())
+
     if remote is None:
-        tokenizer = await _reason(parts.writer.check(), "The remote's tokenizer could not be compared.")
+        tokenizer = await _reason(aligned(), "The remote's tokenizer could not be compared.")
     # The server starts once the local model is loaded.
-    return Report({"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database})
+    reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database}
+    return Report(reasons, next(iter(alignment), None))
 
 
 async def _listed(parts: Parts) -> None:

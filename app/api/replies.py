@@ -185,11 +185,11 @@ def _told(
     """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
     told: dict[str, Any] = {"logprobs": None}
     if form.top_logprobs is not None and spelled is not None:
-        told["logprobs"] = logprobs(spelled, form.top_logprobs, choices.tokenizer)
+        told["logprobs"] = logprobs(spelled, form.top_logprobs, choices.spelling)
     if form.detail:
         tokens = [token for one in spelled or () for token in one.tokens]
         tokens += [end] if end is not None else []
-        told["costeer"] = {"tokens": [token_detail(token, choices.tokenizer) for token in tokens]}
+        told["costeer"] = {"tokens": [token_detail(token, choices.spelling) for token in tokens]}
     return told
 
 

@@ -12,12 +12,12 @@ from app.bench.cases import Case
 from app.bench.modes import DRAFT, Mode
 from app.bench.run import ENOUGH, Run
 from app.bench.timed import TimedRemote
-from app.decode import LocalModel
+from app.byte_model import RowModel
 from app.draft import RemoteModel
 from app.errors import InvalidRequest
+from app.matching import Matching
 from app.sampling import Sampling
 from app.stats import Clock
-from app.tokenizer import Tokenizer
 from app.writer import Order, Writer
 
 # Tokens of an unmeasured reply.
@@ -48,8 +48,8 @@ class Bench:
     def __init__(
         self,
         remote: RemoteModel,
-        local: LocalModel,
-        tokenizer: Tokenizer,
+        local: RowModel,
+        matching: Matching,
         *,
         modes: Sequence[Mode],
         cases: Sequence[Case],
@@ -59,7 +59,7 @@ class Bench:
     ) -> None:
         self._remote = TimedRemote(remote, clock)
         self._writers = {
-            mode.name: Writer(self._remote, local, tokenizer, mode.tuning, clock) for mode in modes
+            mode.name: Writer(self._remote, local, matching, mode.tuning, clock) for mode in modes
         }
         self._modes = {mode.name: mode for mode in modes}
         self._cases = cases

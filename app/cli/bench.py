@@ -221,7 +221,7 @@ async def _measure(settings: Settings, given: Given, cases: Sequence[Case], meas
         bench = Bench(
             models.remote,
             models.local,
-            models.tokenizer,
+            models.matching,
             modes=modes(models.tuning, confidence_gate=given.confidence_gate, lenience=given.lenience),
             cases=cases,
             tokens=given.tokens,

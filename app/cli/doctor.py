@@ -23,6 +23,7 @@ from app.settings import EMBEDDED, Settings, unknown_names
 
 if TYPE_CHECKING:
     from app.doctor.check import Check, Finding
+    from app.matching import Find
     from app.remote import VLLMRemote
 
 EPILOG = (
@@ -149,8 +150,23 @@ def _of_remote(
             has_key=bool(settings.remote_api_key.get_secret_value()),
             top_logprobs=settings.top_logprobs,
         ),
-        *alike.Alike(remote, settings.local_model, local).checks(),
+        *alike.Alike(remote, settings.local_model, local, partial(_find, remote, settings)).checks(),
     ]
+
+
+def _find(remote: VLLMRemote, settings: Settings) -> Find | None:
+    """How the remote's vocabulary is had; None where the tokenizer that the settings name is not here."""
+    from app.main import learned  # noqa: PLC0415  # these take seconds to import
+    from app.matching import known  # noqa: PLC0415
+    from app.tokenizer import load_tokenizer  # noqa: PLC0415
+    from app.weights import presence  # noqa: PLC0415
+
+    if not (name := settings.remote_tokenizer):
+        return learned(remote)
+    folder = presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder
+    if folder is None:
+        return None
+    return known(load_tokenizer(str(folder), "COSTEER_REMOTE_TOKENIZER"), Path(name).name)
 
 
 def _folder(settings: Settings) -> Path | None:

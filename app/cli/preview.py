@@ -11,7 +11,7 @@ from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.profiles import AsJson, ProfileId, headline
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
-from app.errors import InvalidRequest, WeightsError
+from app.errors import InvalidRequest
 from app.profile import Hit
 from app.prompts import Message
 from app.retrieval import Retriever
@@ -19,7 +19,7 @@ from app.schemas.preview import Preview
 from app.store import Store
 
 if TYPE_CHECKING:
-    from app.tokenizer import Tokenizer
+    pass
 
 STDIN = "-"
 
@@ -42,9 +42,10 @@ def preview(
         retriever = Retriever(store.history, settings.history_top_k if strength > 0 else 0)
         hits = retriever.choose(profile, conversation)
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
-    tokenizer = _tokenizer(path)
-    from app.local_prompts import local_prompts  # noqa: PLC0415  # it imports transformers
+    from app.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
+    from app.tokenizer import load_tokenizer  # noqa: PLC0415
 
+    tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
     limit = settings.max_context_tokens
     prompts = local_prompts(person, hits, conversation, tokenizer, limit)
     shown = Preview.of(profile, strength, hits, prompts, limit)
@@ -52,20 +53,6 @@ def preview(
         write_json(shown.model_dump())
     else:
         _describe(shown, hits)
-
-
-def _tokenizer(path: str) -> Tokenizer:
-    # Imported here: transformers takes seconds, and few commands need it.
-    from app.tokenizer import Tokenizer  # noqa: PLC0415
-
-    try:
-        return Tokenizer(path)
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"The tokenizer of {path} cannot be loaded: {str(error).strip().splitlines()[0]} Set "
-            "COSTEER_LOCAL_MODEL to a bundle of `costeer models list`, a hub id, or a folder with "
-            "transformers' files."
-        ) from error
 
 
 def _read() -> str:

@@ -9,23 +9,36 @@ from typing import TYPE_CHECKING
 from app.doctor.check import Check, Verdict, failed, ok, skipped
 from app.doctor.examination import in_thread
 from app.draft import RemoteModel
-from app.errors import TokenizerMismatch
+from app.errors import TokenizerMismatch, WeightsError
 
 if TYPE_CHECKING:  # seconds to import
-    from app.public_prompt import PublicPrompt
+    from app.matching import Find, Match
     from app.tokenizer import Tokenizer
 
 NAMES = ("tokenizer", "chat template")
+MEND = (
+    "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of the remote's model, or COSTEER_LOCAL_MODEL to a "
+    "small model of its family."
+)
 
 
 class Alike:
-    """Two checks over one comparison. `folder` says where the local model lies, None where it is not here."""
+    """Two checks over one comparison."""
 
-    def __init__(self, remote: RemoteModel, model: str, folder: Callable[[], Path | None]) -> None:
+    def __init__(
+        self,
+        remote: RemoteModel,
+        model: str,
+        folder: Callable[[], Path | None],
+        find: Callable[[], Find | None],
+    ) -> None:
+        """`folder` says where the local model lies, `find` how the remote's vocabulary is had; None: what it
+        takes is not here. Both may block."""
         self._remote = remote
         self._model = model
         self._folder = folder
-        self._prompt: PublicPrompt | None = None
+        self._find = find
+        self._match: Match | None = None
         self._dated = False
 
     def checks(self) -> list[Check]:
@@ -43,24 +56,27 @@ class Alike:
                 f"costeer models pull {self._model}",
             )
         tokenizer = await in_thread(lambda: _load(folder))
-        from app.public_prompt import PublicPrompt  # noqa: PLC0415
+        from app.matching import Matching  # noqa: PLC0415
 
         self._dated = tokenizer.dated
-        prompt = PublicPrompt(self._remote, tokenizer)
         try:
-            await prompt.check()
-        except TokenizerMismatch:
-            return failed(
-                f"The remote's tokenizer is not that of {self._model}: nothing can be steered.",
-                "Set COSTEER_LOCAL_MODEL to a small model of the remote's own family.",
-            )
-        self._prompt = prompt
-        return ok(f"The remote's is that of {self._model}")
+            find = await in_thread(self._find)
+            if find is None:
+                return skipped(
+                    "Not looked at: the tokenizer that COSTEER_REMOTE_TOKENIZER names is not here yet.",
+                    "costeer serve",
+                )
+            self._match = await Matching(self._remote, tokenizer, find).match()
+        except (TokenizerMismatch, WeightsError) as error:
+            return failed(error.message, MEND)
+        if self._match.alignment is None:
+            return ok(f"The remote's is that of {self._model} (alignment: identity)")
+        return ok(f"The remote's is not that of {self._model} (alignment: {self._match.described})")
 
     async def _template(self) -> Verdict:
-        if self._prompt is not None and self._prompt.rendered_here:
+        if self._match is not None and self._match.public.rendered_here:
             return ok("Alike: conversations are rendered here, which saves a round trip")
-        why = "It writes the date" if self._dated else "The remote's is another one than the local model's"
+        why = "It writes the date" if self._dated else "The remote's is not one that is known here"
         return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
 
 

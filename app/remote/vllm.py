@@ -24,6 +24,7 @@ from app.remote.wire import (
     prefix_cache_hits,
     sampling_fields,
     timely,
+    token_strings,
     understood,
 )
 from app.sampling import Sampling
@@ -115,6 +116,22 @@ class VLLMRemote:
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
         return await self._tokenize({"prompt": text, "add_special_tokens": False})
+
+    async def token_strings(self, text: str) -> list[tuple[int, str]]:
+        """Token ids of plain text, with no special tokens, each with its string in the vocabulary.
+
+        Raises RemoteError when the remote does not tell the strings.
+        """
+        body = {"prompt": text, "add_special_tokens": False, "return_token_strs": True}
+        return token_strings(await self._ask_tokenizer("tokenize", body))
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """The text of public token ids, special tokens written out; parts of characters show as U+FFFD."""
+        if not all(isinstance(token_id, int) for token_id in ids):
+            raise TypeError("only public token ids go to the remote")
+        answer = await self._ask_tokenizer("detokenize", {"tokens": list(ids)})
+        with understood():
+            return str(orjson.loads(answer)["prompt"])
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
@@ -214,11 +231,15 @@ class VLLMRemote:
         return await self._connection.open(f"{self._root}/health")
 
     async def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
-        body = {"model": (await self.card()).id, **body}
-        async with self._request("POST", f"{self._root}/tokenize", body) as answer:
-            with understood():
-                tokens: list[int] = orjson.loads(await answer.read())["tokens"]
+        answer = await self._ask_tokenizer("tokenize", body)
+        with understood():
+            tokens: list[int] = orjson.loads(answer)["tokens"]
         return tokens
+
+    async def _ask_tokenizer(self, path: str, body: Mapping[str, Any]) -> bytes:
+        body = {"model": (await self.card()).id, **body}
+        async with self._request("POST", f"{self._root}/{path}", body) as answer:
+            return await answer.read()
 
     @asynccontextmanager
     async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:

@@ -124,6 +124,17 @@ def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
     return positions, finish_reason
 
 
+def token_strings(tokenized: bytes) -> list[tuple[int, str]]:
+    """Each token of a /tokenize with its string in the vocabulary."""
+    with understood():
+        answer = orjson.loads(tokenized)
+        ids: list[int] = answer["tokens"]
+        strings: list[str | None] | None = answer.get("token_strs")
+        if strings is not None:
+            return [(token_id, token or "") for token_id, token in zip(ids, strings, strict=True)]
+    raise RemoteError("The remote does not tell the strings of its tokens, as vLLM does (tested with 0.32).")
+
+
 def prefix_cache_hits(metrics: bytes) -> float | None:
     """The counter of vLLM's Prometheus metrics, summed over its engines; None where there is none."""
     counted = [float(value) for value in HITS.findall(metrics)]

@@ -16,13 +16,17 @@ class PartOut(BaseModel):
 
 
 class Ready(BaseModel):
-    """All parts, and whether replies can be written."""
+    """All parts, and whether replies can be written.
+
+    `alignment` says how the remote's tokens are found among the local model's: `identity`, or by their bytes.
+    """
 
     status: Literal["ready", "not ready"]
     parts: dict[str, PartOut]
+    alignment: str | None = None
 
     @classmethod
-    def of(cls, reasons: Mapping[str, str | None]) -> Self:
+    def of(cls, reasons: Mapping[str, str | None], alignment: str | None) -> Self:
         """From each part's reason for not being ready, None where it is."""
         parts = {name: PartOut(ready=reason is None, reason=reason) for name, reason in reasons.items()}
-        return cls(status="not ready" if any(reasons.values()) else "ready", parts=parts)
+        return cls(status="not ready" if any(reasons.values()) else "ready", parts=parts, alignment=alignment)

@@ -12,7 +12,6 @@ from fakes import PRIVATE
 
 from app.api import readiness
 from app.errors import RemoteUnavailable, StoreError
-from app.public_prompt import PublicPrompt
 from app.writer import Tuning
 
 
@@ -35,7 +34,7 @@ async def reasons(proxy: Proxy) -> dict[str, str]:
 
 async def test_with_everything_there_it_is_ready(proxy: Proxy) -> None:
     status, body = await ready(proxy)
-    assert (status, body["status"]) == (200, "ready")
+    assert (status, body["status"], body["alignment"]) == (200, "ready", "identity")
     assert body["parts"] == {
         name: {"ready": True, "reason": None} for name in ("remote", "tokenizer", "local_model", "database")
     }
@@ -62,10 +61,10 @@ async def test_a_remote_that_hangs_is_not_waited_for(proxy: Proxy, monkeypatch: 
 
 
 async def test_another_tokenizer_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def other(_: PublicPrompt, text: str) -> list[int]:
+    async def other(text: str) -> list[int]:
         return [1]
 
-    monkeypatch.setattr(PublicPrompt, "_cut", other)
+    monkeypatch.setattr(proxy.remote, "tokenize_text", other)
     assert list(await reasons(proxy)) == ["tokenizer"]
 
 

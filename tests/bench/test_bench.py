@@ -15,6 +15,7 @@ from app.bench.modes import DRAFT, PLAIN, SINGLE, Mode, modes
 from app.bench.timed import TimedRemote
 from app.draft import Drafted
 from app.errors import InvalidRequest, RemoteError
+from app.matching import Matching
 from app.profile import Profile
 from app.sampling import Sampling
 from app.writer import Tuning
@@ -61,7 +62,7 @@ def bench_of(
     return Bench(
         remote,
         FakeLocal(),
-        FakeTokenizer(),
+        Matching(remote, FakeTokenizer()),
         modes=modes(Tuning(draft_length=6)) if which is None else which,
         cases=cases,
         tokens=tokens,

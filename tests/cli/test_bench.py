@@ -18,8 +18,8 @@ import app.main
 from app import weights
 from app.errors import RemoteError, RemoteUnavailable
 from app.main import Models
+from app.matching import Matching
 from app.profile_file import read_profile_file
-from app.public_prompt import CONVERSATIONS
 from app.settings import Settings
 from app.writer import Tuning
 from cli.running import done, misused, open_store, refused, run, written
@@ -43,7 +43,8 @@ class Opened:
         self.settings.append(settings)
         self.far.append(far)
         try:
-            yield Models(self.remote, FakeLocal(), FakeTokenizer(), Tuning(draft_length=6))
+            matching = Matching(self.remote, FakeTokenizer())
+            yield Models(self.remote, FakeLocal(), matching, Tuning(draft_length=6))
         finally:
             self.closed += 1
 
@@ -163,7 +164,7 @@ def test_nothing_private_is_in_what_it_prints() -> None:
 def test_ctrl_c_shows_what_was_measured_and_frees_everything(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, *, as_json: bool
 ) -> None:
-    left = 12 + 3 * len(CONVERSATIONS)  # each mode compares both sides first
+    left = 12
     tokenize = opened.remote.tokenize
 
     async def interrupted(*given: Any, **more: Any) -> list[int]:

@@ -130,6 +130,7 @@ from app.api.deps import Parts
 from app.retrieval import Retriever
 from app.store import Store
 from app.warming import Warmer
+from app.matching import Matching
 from app.writer import Tuning, Writer
 from fakes import LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 
@@ -140,7 +141,7 @@ async def open_parts(settings, progress):
     try:
         with Store.open(settings.data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
-            writer = Writer(remote, FakeLocal(), FakeTokenizer(), Tuning())
+            writer = Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), Tuning())
             warmer = Warmer(store.profiles.get, writer.warm)
             yield Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
     finally:

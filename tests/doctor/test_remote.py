@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from fakes import PRIVATE, FakeTokenizer
@@ -14,6 +14,7 @@ from remote.recordings import BASE
 from app.alignment import PROBES
 from app.doctor import alike, embedded, remote
 from app.doctor.check import Check, Finding, State, Verdict, ok
+from app.errors import TokenizerMismatch
 from app.public_prompt import CONVERSATIONS
 from doctor.fake_vllm import FakeVLLM
 from doctor.verdicts import findings
@@ -40,12 +41,15 @@ async def examined(
     async def fine() -> Verdict:
         return ok("")
 
+    async def unmapped() -> NoReturn:
+        raise TokenizerMismatch("The remote's tokens have no bytes of their own.")
+
     async with aclosing(fake.remote(**options)) as vllm:
         return await findings(
             [
                 *(Check(name, fine) for name in ("torch", "local weights")),
                 *remote.checks(vllm, url=BASE, has_key="api_key" in options, top_logprobs=wanted),
-                *alike.Alike(vllm, "small-model", lambda: folder).checks(),
+                *alike.Alike(vllm, "small-model", lambda: folder, lambda: unmapped).checks(),
             ]
         )
 

@@ -11,18 +11,22 @@ import torch
 from fakes import as_hits
 from transformers import AutoModelForCausalLM
 
-from app.chooser import Request
+from app.byte_alignment import align
+from app.chooser import Request, Token
 from app.decode import decode
 from app.detokenizer import Detokenizer
 from app.embedded import EmbeddedRemote
 from app.engine.kv_cache import KVCache
-from app.engine.ragged import Part
+from app.engine.ragged import Branch, Part
 from app.engine.runner import ModelRunner
 from app.errors import ContextLengthExceeded, WeightsError
 from app.local import LocalModel
+from app.local_prompts import local_prompts
 from app.logprobs import logprobs
+from app.matching import Match, Matching
 from app.profile_file import read_profile_file
 from app.prompts import Message, PrivatePrompt
+from app.public_prompt import PublicPrompt
 from app.sampling import Sampling
 from app.stats import Stats
 from app.writer import Order, Tuning, Writer
@@ -87,6 +91,25 @@ async def test_a_long_prompt_in_several_passes_gives_what_one_pass_gives(
     torch.testing.assert_close(logits[0], fresh_logits(runner, ids, keep), atol=2e-3, rtol=1e-3)
 
 
+async def test_branches_see_what_they_continue_and_leave_nothing_behind(runner: ModelRunner) -> None:
+    """They leave the sequence in what is held, in what is new, and at its very end."""
+    rng = np.random.default_rng(3)
+    rows = [random_ids(rng, 40), random_ids(rng, 11)]
+    with runner.lease() as lease:
+        await runner.extend(lease, [row[:8] for row in rows], 1, list)
+        branches = [
+            [Branch(5, random_ids(rng, 2)), Branch(len(row) - 2, random_ids(rng, 3)), Branch(len(row), [9])]
+            for row in rows
+        ]
+        logits, _ = await runner.extend(lease, rows, 2, list, branches=branches)
+        after, _ = await runner.extend(lease, [[*row, 77] for row in rows], 1, list)
+    for row, leaving, got, then in zip(rows, branches, logits, after, strict=True):
+        alone = [fresh_logits(runner, row, 2)]
+        alone += [fresh_logits(runner, [*row[: b.start], *b.ids], len(b.ids)) for b in leaving]
+        torch.testing.assert_close(got, torch.cat(alone), atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(then, fresh_logits(runner, [*row, 77], 1), atol=2e-3, rtol=1e-3)
+
+
 async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelRunner) -> None:
     rng = np.random.default_rng(2)
     local = LocalModel(runner)
@@ -118,7 +141,7 @@ async def reply(
 ) -> tuple[str, Stats]:
     remote = EmbeddedRemote(runner)
     tuning = Tuning(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
-    writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
+    writer = Writer(remote, LocalModel(runner), Matching(remote, runner.tokenizer), tuning)
     document = read_profile_file(PROFILES / f"{profile}.toml") if profile else None
     order = Order(
         model=runner.name,
@@ -131,6 +154,32 @@ async def reply(
     )
     written = await writer.prepare(order)
     return "".join([piece.text async for piece in written.pieces()]), written.stats
+
+
+async def test_by_bytes_the_same_vocabulary_steers_as_it_does_by_identity(runner: ModelRunner) -> None:
+    remote = EmbeddedRemote(runner)
+    public = PublicPrompt(remote, runner.tokenizer)
+    by_bytes = align(runner.tokenizer, runner.tokenizer)
+    assert by_bytes.exact == 1.0
+    document = read_profile_file(PROFILES / "ingrid.toml")
+    tokens: list[list[Token]] = []
+    for alignment in (None, by_bytes):
+        match = Match(runner.tokenizer, public, alignment, "")
+        prompts = local_prompts(document.profile, (), QUESTION, runner.tokenizer, 300)
+        request = Request(
+            prompt=runner.tokenizer.chat(QUESTION),
+            sampling=Sampling(temperature=0.0),
+            max_tokens=40,
+            eos_ids=runner.tokenizer.eos_ids,
+            aware=prompts.aware,
+            agnostic=prompts.agnostic,
+            strength=0.5,
+        )
+        local = match.model(LocalModel(runner))
+        tokens.append([one async for one in decode(request, remote=remote, local=local, stats=Stats())])
+    assert [one.token_id for one in tokens[0]] == [one.token_id for one in tokens[1]]
+    for direct, spelled in zip(*tokens, strict=True):
+        np.testing.assert_allclose(np.exp(spelled.logprobs), np.exp(direct.logprobs), atol=5e-5)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.78])
@@ -163,7 +212,9 @@ async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
 
 
 async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: ModelRunner) -> None:
-    writer = Writer(EmbeddedRemote(runner), LocalModel(runner), runner.tokenizer, Tuning(verify_batch=4))
+    remote = EmbeddedRemote(runner)
+    matching = Matching(remote, runner.tokenizer)
+    writer = Writer(remote, LocalModel(runner), matching, Tuning(verify_batch=4))
     document = read_profile_file(PROFILES / "isabel.toml")
     order = Order(
         model=runner.name,

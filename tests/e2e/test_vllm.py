@@ -26,6 +26,7 @@ from app.engine.runner import ModelRunner
 from app.listener import listen
 from app.local import LocalModel
 from app.main import SHARED, create_app
+from app.matching import Matching
 from app.profile import ProfileDocument
 from app.profile_file import read_profile_file
 from app.prompts import Message
@@ -91,7 +92,7 @@ async def serving(
         store.profiles.put(ISABEL)
         store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
-            writer = Writer(remote, LocalModel(runner), runner.tokenizer, tuning)
+            writer = Writer(remote, LocalModel(runner), Matching(remote, runner.tokenizer), tuning)
             warmer = Warmer(store.profiles.get, writer.warm)
             parts = Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
             app = create_app(Settings(), parts)

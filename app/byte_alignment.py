@@ -1,0 +1,126 @@
+"""From the remote's vocabulary to a local one that is not the same: by the bytes that tokens add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from app.byte_vocabulary import ByteVocabulary
+from app.outlook import Rows
+from app.retokenizer import Retokenizer
+from app.spelling import Spelling
+from app.steering import FloatArray, IntArray
+from app.tokenizer import Tokenizer
+
+UNKNOWN, SEVERAL = -1, -2
+
+
+class ByteAlignment:
+    """Which local tokens' probabilities add up to that of a token of the remote's.
+
+    That of the same bytes. Where there is none, the local model's next bytes are those when it takes a token
+    that begins with them, or one that they begin with and goes on with their rest. Of the latter it is the
+    longest that counts, and its rest, which would need passes of its own, as equally likely in both contexts.
+    """
+
+    def __init__(
+        self,
+        remote: Sequence[bytes | tuple[int, ...]],
+        local: ByteVocabulary,
+        encode: Callable[[str], list[int]],
+    ) -> None:
+        """`remote`: what each of its ids spells; of a special token, the local ones in its place, if any.
+        `encode` cuts a text that goes on from another into local tokens."""
+        self._remote = remote
+        self._local = local
+        self._encode = encode
+        # The local token where there is one; else which case it is.
+        self._single = np.full(len(remote), UNKNOWN, np.int64)
+        self._several: dict[int, IntArray] = {}
+        for token_id, spelled in enumerate(remote):
+            if isinstance(spelled, bytes):
+                exact = local.exact(spelled)
+                single = SEVERAL if exact is None and spelled else exact
+            else:
+                single = spelled[0] if len(spelled) == 1 else SEVERAL if spelled else UNKNOWN
+            self._single[token_id] = UNKNOWN if single is None else single
+
+    @property
+    def exact(self) -> float:
+        """The share of the remote's tokens with bytes that a local token of the same bytes stands for."""
+        spelled = [
+            single
+            for single, data in zip(self._single, self._remote, strict=True)
+            if isinstance(data, bytes) and data
+        ]
+        return sum(single >= 0 for single in spelled) / max(1, len(spelled))
+
+    def retokenizer(self) -> Retokenizer:
+        """A reply in the remote's tokens, as local ones."""
+        return Retokenizer(self._local, self._encode, self._spell)
+
+    def logprobs(self, rows: Rows, candidates: IntArray) -> FloatArray:
+        """[2, K]: see Outlook. `rows` [2, V] are the local model's."""
+        known = candidates < len(self._single)
+        single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
+        logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
+        for index in np.flatnonzero(single == SEVERAL):
+            ids = self._tokens(int(candidates[index]))
+            if len(ids):
+                logprobs[:, index] = np.logaddexp.reduce(rows[:, ids].astype(np.float64), axis=1)
+        return logprobs
+
+    def _tokens(self, token_id: int) -> IntArray:
+        if token_id not in self._several:
+            self._several[token_id] = self._found(self._remote[token_id])
+        return self._several[token_id]
+
+    def _found(self, spelled: bytes | tuple[int, ...]) -> IntArray:
+        if isinstance(spelled, tuple):
+            return np.array(spelled, np.int64)
+        longest = self._local.longest(spelled)
+        covering = self._local.beginning(spelled)
+        return covering if longest is None else np.append(covering, longest)
+
+    def _spell(self, token_id: int) -> bytes | tuple[int, ...]:
+        return self._remote[token_id] if token_id < len(self._remote) else b""
+
+
+class ByteOutlook:
+    """Of a model with another vocabulary than the remote's."""
+
+    def __init__(self, rows: Rows, alignment: ByteAlignment) -> None:
+        """`rows` [2, V]."""
+        self._rows = rows
+        self._alignment = alignment
+
+    def logprobs(self, candidates: IntArray) -> FloatArray:
+        """See Outlook."""
+        return self._alignment.logprobs(self._rows, candidates)
+
+
+def align(remote: Spelling, local: Tokenizer) -> ByteAlignment:
+    """The alignment of two vocabularies. Special tokens are those of the same name, and the ends of a reply
+    those of the other; what has neither stands for nothing. Takes a second.
+
+    Raises WeightsError for a local tokenizer whose tokens do not spell the text that they stand for.
+    """
+    local.encode_after("")
+    named = {local.special_name(token_id): token_id for token_id in range(len(local))}
+    ends = tuple(sorted(local.eos_ids))
+
+    def counterpart(token_id: int) -> bytes | tuple[int, ...]:
+        data = remote.token_bytes(token_id)
+        if data is not None:
+            return data
+        name = remote.special_name(token_id)
+        if name is not None and name in named:
+            return (named[name],)
+        return ends if token_id in remote.eos_ids else ()
+
+    return ByteAlignment(
+        [counterpart(token_id) for token_id in range(len(remote))],
+        ByteVocabulary([local.token_bytes(token_id) for token_id in range(len(local))]),
+        local.encode_after,
+    )

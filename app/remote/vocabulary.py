@@ -1,0 +1,296 @@
+"""A vLLM's vocabulary, learned from what its own endpoints say of fixed texts and of token ids."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.alignment import PROBES
+from app.errors import ContextLengthExceeded, InvalidRequest, RemoteError, RemoteRejected, TokenizerMismatch
+from app.prompts import Message
+from app.remote.vllm import VLLMRemote
+from app.spelled_vocabulary import SPACE, SpelledVocabulary, spell
+
+ADVICE = "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of a model that has the remote's tokenizer."
+UNTOLD = f"The remote does not write its tokens one by one. {ADVICE}"
+THINK = ("<think>", "</think>")
+LOST = "\N{REPLACEMENT CHARACTER}"  # how /detokenize writes a part of a character
+BATCH = 32768  # tokens of a request: some 200 KB each way
+REQUESTS = 500  # and no more
+LARGEST = 1 << 20  # ids; the largest vocabularies have a quarter of that
+USUAL = 160_000  # ids, for the bar
+# Signs that few tokens hold, the rarest first. One of them is put between tokens whose texts are asked for.
+SEPARATORS = "\x01\x02\x03\x05\x0e\x0f\x10\x11\x12\x15¶‡¦¤¬þð我†§◊~^|"
+# Characters of two, three and four bytes that are mostly rare enough to be spelled byte by byte, and what
+# stands for none.
+RARE = "\n".join(
+    chr(code)
+    for codes in (range(0x80, 0x800), range(0x800, 0xD800, 61), range(0xE000, 0x110000, 1021))
+    for code in codes
+    if not chr(code).isspace()
+) + "".join(f"\n{LOST * size}\n {LOST * size}" for size in (1, 2, 3))
+# What makes a character of a token that has a part of one. UTF-8 takes not every byte as the second: after
+# E0 and F0 no low one, after ED and F4 no high one.
+ANY, LOW, HIGH = range(0x80, 0xC0), range(0x80, 0x90), range(0xA0, 0xC0)
+FIRST = ((), (range(0xC2, 0xE0),), ((*range(0xE1, 0xED), 0xEE, 0xEF),), ((0xF3, 0xF1, 0xF2, 0xF0),))
+LAST = ((), (ANY,), (LOW, ANY), (HIGH, ANY), (LOW, ANY, ANY), (HIGH, ANY, ANY))
+# transformers' clean_up_tokenization, where it is on, takes the space out of these.
+CLEANED = "a . b ? c ! d , e ' f n't g 'm h 's i 've j 're"
+UNCLEAN = re.compile(r"[.?!,]|'|n't")
+# A tokenizer's pieces part letters from the signs around them: a token like this was added as a whole.
+MARKUP = re.compile(r"[<\[](?=.*\w).*[>\]]")
+# Such names are given to nothing but special tokens, whether or not the chat template writes them.
+CONTROL = re.compile(r"<[|\uff5c].+[|\uff5c]>")
+CONVERSATION = (Message("user", "One?"), Message("assistant", "Two."), Message("user", "Three?"))
+SYSTEM = (Message("system", "Be brief."), Message("user", "One?"))
+# On these, what is said of tokens differs from what they stand for wherever it does.
+CHECKED = (
+    *PROBES,
+    CLEANED,
+    "<p>It's 10 % of\t[x]</p>\n\n\n    y = 'é'",
+    "日本語を話す。中文繁體 हिन्दी ไทย 🇨🇭🤷🏽 \U0001d4d0",
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A vocabulary, and of how many of its ids the bytes could not be had."""
+
+    vocabulary: SpelledVocabulary
+    unknown: int
+
+
+async def learn_vocabulary(remote: VLLMRemote, progress: Callable[[float], None] | None = None) -> Learned:
+    """What each of the remote's token ids spells. `progress` is told the share that is done.
+
+    Exact where it knows: it is checked on texts of many kinds. Unknown are tokens that are part of no
+    character. Raises TokenizerMismatch where a token has no bytes of its own, and what the remote raises.
+    """
+    lesson = _Lesson(remote, progress or (lambda share: None))
+    await lesson.begin()
+    await lesson.read()
+    await lesson.complete()
+    names, eos_ids, think_ids = await lesson.special()
+    spelling = [lesson.known.get(token_id) for token_id in range(len(lesson.texts))]
+    vocabulary = SpelledVocabulary(spelling, names, eos_ids, think_ids, strips_space=lesson.strips_space)
+    await lesson.check(vocabulary)
+    unknown = sum(
+        1
+        for token_id, (data, text) in enumerate(zip(spelling, lesson.texts, strict=True))
+        if data is None and text and token_id not in names
+    )
+    return Learned(vocabulary, unknown)
+
+
+class _Lesson:
+    """What is learned so far: `texts` of ids, as the remote writes them, and `known` bytes."""
+
+    def __init__(self, remote: VLLMRemote, progress: Callable[[float], None]) -> None:
+        self._remote = remote
+        self._progress = progress
+        self._byte_level = self._piecewise = False  # byte-level BPE, SentencePiece, or neither
+        self._separators: list[tuple[int, str]] = []
+        self._requests = 0
+        self.texts: list[str] = []
+        self.known: dict[int, bytes] = {}
+        self.strips_space = False
+
+    async def begin(self) -> None:
+        """The family of vocabularies, separators, and the tokens of rare characters."""
+        pairs = await self._remote.token_strings("Hello hello hello\n")
+        self._byte_level = any("Ġ" in token for _, token in pairs)
+        self._piecewise = any(SPACE in token for _, token in pairs)
+        in_front = next((i for i, token in pairs[1:] if token.count(SPACE) == 1 and token[0] == SPACE), None)
+        if in_front is not None:
+            self.strips_space = not (await self._remote.detokenize([in_front])).startswith(" ")
+        separators = await self._spelled("a".join(SEPARATORS))
+        signs = {sign.encode(): sign for sign in SEPARATORS}
+        # SentencePiece has a second token for each sign of ASCII, as a byte.
+        usable = {data for data in signs if data[0] >= 0x80 or not self._piecewise}
+        self._separators = [(i, signs[data]) for i, data in separators.items() if data in usable]
+        text = await self._detokenized([token_id for token_id, _ in self._separators])
+        if not text or text != "".join(sign for _, sign in self._separators):
+            raise TokenizerMismatch(UNTOLD)
+        rare = await self._remote.token_strings(RARE)
+        self.known = {**_single(rare), **separators, **self._spellings(rare)}
+
+    async def read(self) -> None:
+        """The text of every id."""
+        signs = dict(self._separators)  # which would part what they are asked with
+        while len(self.texts) < LARGEST:
+            start = len(self.texts)
+            asked = [token_id for token_id in range(start, start + BATCH) if token_id not in signs]
+            read = dict(zip(asked, await self._pieces([(token_id,) for token_id in asked]), strict=False))
+            whole = read | signs
+            self.texts += [whole[i] for i in range(start, start + BATCH) if i in whole]
+            self._progress(0.9 * len(self.texts) / max(USUAL, len(self.texts) + BATCH))
+            if len(read) < len(asked):
+                break
+            # Behind the last token the remote writes nothing, or the same for every id.
+            if len(set(read.values())) == 1:
+                absent = self.texts[-1]
+                while self.texts and self.texts[-1] == absent:
+                    self.texts.pop()
+                break
+
+    async def complete(self) -> None:
+        """From texts to bytes: at once where a text is whole characters, else by what makes it whole."""
+        asked = await self._remote.token_strings(CLEANED)
+        if (await self._remote.detokenize([i for i, _ in asked])).strip() != CLEANED:
+            unclean = [text for text in self.texts if UNCLEAN.search(text) and LOST not in text]
+            sign = self._separators[0][1]
+            seen = sign.join([CLEANED, *(f"{text}{sign} {text}{sign}a{text}" for text in unclean)])
+            self.known |= await self._spelled(seen)
+            doubtful = set(unclean)
+        else:
+            doubtful = set()
+        parts = []
+        for token_id, text in enumerate(self.texts):
+            if token_id in self.known or not text or text in doubtful:
+                continue
+            if LOST in text:
+                parts.append(token_id)
+            else:
+                self.known[token_id] = text.encode()
+        self.known |= await self._parts(parts)
+        # What is written for no character may stand for itself.
+        rest = {self.texts[token_id] for token_id in parts if token_id not in self.known}
+        self.known |= await self._spelled("\x01".join(f"{text}\x01a{text}" for text in sorted(rest)))
+        self._progress(1.0)
+
+    async def special(self) -> tuple[dict[int, str], frozenset[int], tuple[int, int] | None]:
+        """The special tokens and their names, those that end a reply, and the markers of thoughts."""
+        opened = await self._rendered(CONVERSATION[:2], continue_final=True)
+        closed = await self._rendered(CONVERSATION)
+        written = {*opened, *closed, *await self._rendered(SYSTEM)}
+        names = {
+            token_id: text.strip()
+            for token_id, text in enumerate(self.texts)
+            if CONTROL.fullmatch(text.strip()) or (token_id in written and MARKUP.fullmatch(text.strip()))
+        }
+        same = next((n for n, (a, b) in enumerate(zip(opened, closed, strict=False)) if a != b), len(opened))
+        ends = [token_id for token_id in closed[same:] if token_id in names] if opened else []
+        markers = [await self._remote.token_strings(marker) for marker in THINK]
+        ids = [pairs[-1][0] for pairs in markers if "".join(t for _, t in pairs[:-1]) in {"", SPACE}]
+        # A marker that was added as a whole is written as it is; "▁<think>" would be none.
+        think = (ids[0], ids[1]) if [self._text(i) for i in ids] == list(THINK) else None
+        names |= dict(zip(think or (), THINK, strict=False))
+        return names, frozenset(ends[:1]), think
+
+    async def check(self, vocabulary: SpelledVocabulary) -> None:
+        """Raises TokenizerMismatch unless the bytes of texts' tokens are the texts' own."""
+        for text in CHECKED:
+            ids = await self._remote.tokenize_text(text)
+            spelled = b"".join(vocabulary.token_bytes(token_id) or b"" for token_id in ids)
+            composed = unicodedata.normalize("NFC", text)
+            if spelled.removeprefix(b" ") not in {text.encode(), composed.encode()}:
+                raise TokenizerMismatch(
+                    "What the remote says of its tokens does not spell the texts that they are cut from, so "
+                    f"their bytes cannot be learned from it. {ADVICE}"
+                )
+
+    async def _spelled(self, text: str) -> dict[int, bytes]:
+        """The bytes of a text's tokens, by their strings in the vocabulary."""
+        return self._spellings(await self._remote.token_strings(text))
+
+    def _spellings(self, pairs: Sequence[tuple[int, str]]) -> dict[int, bytes]:
+        if self._byte_level or self._piecewise:
+            return {token_id: spell(token, byte_level=self._byte_level) for token_id, token in pairs}
+        # The strings are texts then, as with vLLM's Mistral tokenizer, and may have lost bytes.
+        return {token_id: token.encode() for token_id, token in pairs if LOST not in token}
+
+    async def _parts(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The bytes of tokens that have parts of characters: what is there besides the bytes put around them
+        when the remote writes all of it as whole characters."""
+        single = {data[0]: token_id for token_id, data in self.known.items() if len(data) == 1}
+        firsts = [_chosen(classes, single) for classes in FIRST]
+        lasts = [_chosen(classes, single) for classes in LAST]
+        around = [
+            (token_id, first, last)
+            for token_id in ids
+            for first in (firsts if self.texts[token_id].startswith(LOST) else firsts[:1])
+            for last in (lasts if self.texts[token_id].endswith(LOST) else lasts[:1])
+            if first is not None and last is not None
+        ]
+        found = {}
+        for start in range(0, len(around), BATCH // 4):
+            some = around[start : start + BATCH // 4]
+            items = [
+                [*(single[b] for b in first), token_id, *(single[b] for b in last)]
+                for token_id, first, last in some
+            ]
+            for (token_id, first, last), text in zip(some, await self._pieces(items), strict=False):
+                data = text.encode()
+                if LOST not in text and data.startswith(first) and data.endswith(last):
+                    found[token_id] = data[len(first) : len(data) - len(last)]
+        return found
+
+    async def _pieces(self, items: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each item of ids; of fewer items where the vocabulary ends before."""
+        refused, text, sign = False, "", ""
+        for separator, sign in self._separators[:3]:
+            ids = [separator]
+            for item in items:
+                ids += [*item, separator]
+            try:
+                text = await self._detokenized(ids)
+            except ContextLengthExceeded:
+                if len(items) == 1:
+                    raise
+                break
+            except RemoteError as error:
+                if type(error) not in {RemoteError, RemoteRejected}:  # not an id that it does not have
+                    raise
+                refused = error.status != 413  # too much at once
+                break
+            pieces = text.split(sign)
+            if len(pieces) == len(items) + 2:
+                return pieces[1:-1]
+        if len(items) == 1:
+            return [] if refused else [text.removeprefix(sign).removesuffix(sign)]
+        half = len(items) // 2
+        left = await self._pieces(items[:half])
+        return left if len(left) < half else left + await self._pieces(items[half:])
+
+    async def _detokenized(self, ids: Sequence[int]) -> str:
+        self._requests += 1
+        if self._requests > REQUESTS:
+            raise TokenizerMismatch(UNTOLD)
+        return await self._remote.detokenize(ids)
+
+    async def _rendered(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids; none of a conversation that the template refuses."""
+        try:
+            return await self._remote.tokenize(messages, continue_final=continue_final)
+        except (InvalidRequest, RemoteRejected):
+            return []
+
+    def _text(self, token_id: int) -> str:
+        return self.texts[token_id] if 0 <= token_id < len(self.texts) else ""
+
+
+def _chosen(classes: Sequence[Sequence[int]], single: dict[int, int]) -> bytes | None:
+    """A byte of each class that is a token of its own; None where there is none."""
+    chosen = [next((byte for byte in one if byte in single), None) for one in classes]
+    return bytes(byte for byte in chosen if byte is not None) if None not in chosen else None
+
+
+def _single(rare: Sequence[tuple[int, str]]) -> dict[int, bytes]:
+    """Tokens of one byte, by the lines of RARE that are cut into as many tokens as they have bytes."""
+    lines: list[list[int]] = [[]]
+    for token_id, token in rare:
+        if token != "\n":  # noqa: S105  # no password
+            lines[-1].append(token_id)
+            if "\n" in token:  # with the end of a line that cannot be told from it
+                lines[-1].clear()
+        if "\n" in token:
+            lines.append([])
+    texts, found = RARE.split("\n"), dict[int, set[int]]()
+    for line, text in zip(lines, texts, strict=False):
+        data = text.encode()
+        if len(lines) == len(texts) and len(line) == len(data) and unicodedata.is_normalized("NFKC", text):
+            for token_id, byte in zip(line, data, strict=True):
+                found.setdefault(token_id, set()).add(byte)
+    return {token_id: bytes(several) for token_id, several in found.items() if len(several) == 1}
