@@ -106,7 +106,7 @@ def align(remote: Spelling, local: Tokenizer) -> ByteAlignment:
 
     Raises WeightsError for a local tokenizer whose tokens do not spell the text that they stand for.
     """
-    local.encode_after("")
+    local.check_spelling()
     named = {local.special_name(token_id): token_id for token_id in range(len(local))}
     ends = tuple(sorted(local.eos_ids))
 

@@ -57,13 +57,17 @@ class LocalSession:
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
         """Log-probabilities [2, keep + n, V] after the last `keep` - 1 tokens of `generated` and before them,
-        and after each of the n tokens of the `branches`, which leave `generated` at their `start`.
+        and after each of the n tokens of the `branches`, which leave `generated` at their `start`. Raises
+        ContextLengthExceeded when prompt and reply are longer than the model takes.
         """
         sequences = [[*prompt, *generated] for prompt in self._prompts]
         leaving = [
             [Branch(len(prompt) + branch.start, branch.ids) for branch in branches]
             for prompt in self._prompts
         ]
+        # One that takes more of its own tokens than the remote took may come to its end before that.
+        if (longest := max(map(len, sequences))) > self._runner.max_model_len:
+            self._runner.check_length(longest)
         logprobs, found = await self._runner.extend(
             self._lease, sequences, keep, _log_softmax, branches=leaving
         )

@@ -59,8 +59,8 @@ class Matching:
         self._comparing: asyncio.Task[Match] | None = None
 
     async def match(self) -> Match:
-        """What was found. Raises TokenizerMismatch where the two cannot go together, and what the remote
-        raises; then the next to ask compares anew."""
+        """What was found. Raises TokenizerMismatch or WeightsError where the two cannot go together, and
+        what the remote raises; then the next to ask compares anew."""
         if self._comparing is None:
             self._comparing = asyncio.create_task(self._compare())
         comparing = self._comparing
@@ -93,6 +93,8 @@ class Matching:
                 "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id "
                 "or the folder of the model that the remote serves, or leave it empty."
             )
+        if own is not None:
+            own.check_spelling()
         public = PublicPrompt(self._remote, own)
         await public.compare()
         alignment = await asyncio.to_thread(align, known.spelling, self.tokenizer)

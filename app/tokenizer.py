@@ -15,6 +15,7 @@ from app.spelled_vocabulary import inside_thought, spell
 THINK = ("<think>", "</think>")
 # Texts after which a tokenizer puts no space of its own before a word.
 LEADS = ("", "\n", ".")
+SPELLED = "unspellably good"
 
 
 class Tokenizer:
@@ -63,11 +64,10 @@ class Tokenizer:
     def encode_after(self, text: str) -> list[int]:
         """Token ids of `text` where it goes on from another: with no space of the tokenizer's own before it.
 
-        Raises WeightsError for a tokenizer whose tokens do not spell the text that they stand for.
+        Raises WeightsError as `check_spelling` does.
         """
-        if self._lead is None:
-            self._lead = self._find_lead()
-        return self.encode(self._lead + text)[len(self.encode(self._lead)) :]
+        lead = self.check_spelling()
+        return self.encode(lead + text)[len(self.encode(lead)) :] if lead else self.encode(text)
 
     def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
         """The conversation in the model's chat template, open for the assistant's reply.
@@ -136,14 +136,22 @@ class Tokenizer:
         """How a special token is written; None for any other."""
         return self._name(token_id) if token_id in self._special else None
 
-    def _find_lead(self) -> str:
+    def check_spelling(self) -> str:
+        """The text after which tokens spell just what comes then, as `encode_after` needs it.
+
+        Raises WeightsError for a tokenizer whose tokens do not spell the text that they stand for: those of
+        WordPiece, for one.
+        """
+        if self._lead is not None:
+            return self._lead
         for lead in LEADS:
-            ids = self.encode(lead + "word")[len(self.encode(lead)) :]
-            if b"".join(self.token_bytes(token_id) or b"" for token_id in ids) == b"word":
+            ids = self.encode(lead + SPELLED)[len(self.encode(lead)) :]
+            if b"".join(self.token_bytes(token_id) or b"" for token_id in ids) == SPELLED.encode():
+                self._lead = lead
                 return lead
         raise WeightsError(
-            f"The tokens of {self._path} do not spell the text that they stand for, so it cannot be the "
-            "local model of a remote with another tokenizer. Choose another."
+            f"The tokens of {self._path} do not spell the text that they stand for, so they cannot be "
+            "aligned with those of another tokenizer. Choose another model, or one of the same family."
         )
 
     def _name(self, token_id: int) -> str | None:

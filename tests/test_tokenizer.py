@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Rust
 
+from app.byte_alignment import align
 from app.chooser import Token
 from app.detokenizer import Detokenizer
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, WeightsError
 from app.logprobs import split
 from app.prompts import Message, PrivateMessage
 from app.reply import Spelled
@@ -68,11 +70,38 @@ def sentencepiece(folder: Path) -> Tokenizer:
     return saved(rust, folder)
 
 
+def unigram(folder: Path) -> Tokenizer:
+    """As T5 and Gemma have it: the likeliest pieces, not merges; a space in front of every text."""
+    pieces = [("<unk>", 0.0), *((f"<0x{byte:02X}>", -9.0) for byte in range(256))]
+    pieces += [
+        (piece, -float(number)) for number, piece in enumerate(["▁", "▁wor", "ld", "▁Hello", "l", "o"], 1)
+    ]
+    rust = Rust(models.Unigram(pieces, unk_id=0, byte_fallback=True))
+    rust.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    parts = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    rust.decoder = decoders.Sequence(parts)
+    return saved(rust, folder)
+
+
+def wordpiece(folder: Path) -> Tokenizer:
+    """As BERT has it: what is no beginning of a word is written with two signs."""
+    words = ["[UNK]", *"unspelabygod", *(f"##{letter}" for letter in "unspelabygod")]
+    rust = Rust(
+        models.WordPiece(
+            {word: number for number, word in enumerate(dict.fromkeys(words))}, unk_token="[UNK]"
+        )
+    )
+    rust.pre_tokenizer = pre_tokenizers.Whitespace()
+    rust.decoder = decoders.WordPiece()
+    return saved(rust, folder)
+
+
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]:
     return {
         "byte level": byte_level(tmp_path_factory.mktemp("byte")),
         "sentencepiece": sentencepiece(tmp_path_factory.mktemp("piece")),
+        "unigram": unigram(tmp_path_factory.mktemp("unigram")),
     }
 
 
@@ -125,6 +154,35 @@ def test_tokens_of_both_families_have_their_bytes(families: dict[str, Tokenizer]
         joined = b"".join(tokenizer.token_bytes(i) or b"" for i in ids)
         assert joined.strip() == "a 🦆".encode()
         assert "\N{REPLACEMENT CHARACTER}" in [tokenizer.token_text(i) for i in ids]
+
+
+@pytest.mark.parametrize("family", ["byte level", "sentencepiece", "unigram"])
+@settings(deadline=None)
+@given(text=TEXTS)
+def test_a_text_that_goes_on_from_another_is_spelled_as_it_is(
+    families: dict[str, Tokenizer], family: str, text: str
+) -> None:
+    """And its tokens, read as those of a remote with the same tokenizer, add up to the same bytes."""
+    tokenizer = families[family]
+    alignment = align(tokenizer, tokenizer)
+    reply = alignment.retokenizer()
+    ids = tokenizer.encode_after(text)
+    reply.follow(ids)
+    data = b"".join(tokenizer.token_bytes(token_id) or b"" for token_id in ids)
+    again = b"".join(tokenizer.token_bytes(token_id) or b"" for token_id in reply.at(len(ids)))
+    assert again == data
+    if not any(sign in text for sign in ("▁", *SPECIAL, *THINK)):
+        assert data == text.encode()
+
+
+def test_tokens_that_do_not_spell_their_text_are_refused_by_name(
+    families: dict[str, Tokenizer], tmp_path: Path
+) -> None:
+    bert = wordpiece(tmp_path)
+    with pytest.raises(WeightsError, match=re.escape(str(tmp_path))):
+        align(families["byte level"], bert)
+    with pytest.raises(WeightsError, match="Choose another"):
+        bert.check_spelling()
 
 
 def test_added_tokens_are_text_and_special_ones_are_names(families: dict[str, Tokenizer]) -> None:
