@@ -22,15 +22,21 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from app.alignment import PROBES
 from app.api.deps import Parts
+from app.byte_alignment import align
+from app.chooser import Request
 from app.engine.runner import ModelRunner
 from app.listener import listen
 from app.local import LocalModel
+from app.local_prompts import local_prompts
 from app.main import SHARED, create_app
-from app.matching import Matching
+from app.matching import Match, Matching
 from app.profile import ProfileDocument
 from app.profile_file import read_profile_file
 from app.prompts import Message
+from app.public_prompt import PublicPrompt
 from app.remote import VLLMRemote
+from app.remote.vocabulary import learn_vocabulary
+from app.reply import Reply
 from app.retrieval import Retriever
 from app.sampling import Sampling
 from app.settings import Settings
@@ -331,6 +337,46 @@ async def test_a_request_to_the_remote_brings_many_tokens(
 
 
 # (5) Privacy
+
+
+async def test_its_vocabulary_is_learned_from_it_and_steers(
+    vllm: VLLMServer, local_runner: ModelRunner
+) -> None:
+    """As if its tokenizer were another one than the local model's."""
+    tokenizer = local_runner.tokenizer
+    question = (Message("user", DINNER),)
+    async with aclosing(VLLMRemote(vllm.base_url)) as remote:
+        vocabulary = (await learn_vocabulary(remote)).vocabulary
+        assert vocabulary.eos_ids <= tokenizer.eos_ids
+        assert len(vocabulary) >= len(tokenizer)
+        wrong = [
+            token_id
+            for token_id in range(len(tokenizer))
+            if (data := vocabulary.token_bytes(token_id)) is not None
+            and data != tokenizer.token_bytes(token_id)
+            and tokenizer.special_name(token_id) is None
+        ]
+        assert wrong == []
+        public = PublicPrompt(remote, None)
+        match = Match(vocabulary, public, align(vocabulary, tokenizer), "bytes")
+        assert match.alignment is not None
+        assert match.alignment.exact > 0.99
+        prompts = local_prompts(ISABEL.profile, (), question, tokenizer, 300)
+        request = Request(
+            prompt=await public.ids(question),
+            sampling=Sampling(temperature=0.0),
+            max_tokens=24,
+            eos_ids=vocabulary.eos_ids,
+            aware=prompts.aware,
+            agnostic=prompts.agnostic,
+            strength=1.0,
+        )
+        reply = Reply(request, (), remote, match.model(LocalModel(local_runner)), vocabulary)
+        text = "".join([piece.text async for piece in reply.pieces()])
+    assert reply.stats.changed > 0
+    assert reply.stats.unassisted == 0
+    assert text
+    assert "\N{REPLACEMENT CHARACTER}" not in text
 
 
 async def test_nothing_private_is_sent(vllm: VLLMServer, local_runner: ModelRunner, tmp_path: Path) -> None:
