@@ -11,10 +11,10 @@ import numpy as np
 from app.draft import MIN_TEMPERATURE, Drafted
 from app.outlook import Outlook, local_delta
 from app.prompts import PrivatePrompt
-from app.resuming import Patience
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.stats import Stats
 from app.steering import FloatArray, IntArray, log_softmax, steer
+from app.tuning import Tuning
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,6 @@ class Request:
 
     `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
     `think_ids` open and close a stretch that is not steered, and `thinking` says that the prompt ends in one.
-    `draft_length` bounds one remote request; `verify_batch` is how many drafted tokens to gather before a
-    local pass, 0 to score at once whatever has arrived.
-
-    Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
-    `confidence_gate`, nothing is steered (None: everything is). A drafted token is kept when it is at least
-    `lenience` times as likely as the best one, steered (arXiv 2211.17192, appendix A.5; 1: no lenience).
-    `patience` is had with a remote that fails in the middle of the reply. A drafted token waits for the local
-    model `local_patience` seconds at most, and is then taken as it is, as are all after it once that has
-    failed; None: as long as it takes, and failures are raised.
     """
 
     prompt: Sequence[int]
@@ -43,13 +34,7 @@ class Request:
     strength: float = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
-    top_logprobs: int = 20
-    draft_length: int = 256
-    verify_batch: int = 0
-    confidence_gate: float | None = None
-    lenience: float = 1.0
-    local_patience: float | None = None
-    patience: Patience = field(default_factory=Patience)
+    tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def steered(self) -> bool:
@@ -92,7 +77,7 @@ class Chooser:
         Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
         """
         sampling = self._request.sampling
-        top_k = self._request.top_logprobs
+        top_k = self._request.tuning.top_logprobs
         temperature = sampling.temperature
         return Sampling(
             temperature=temperature if sampling.greedy else max(temperature, MIN_TEMPERATURE),
@@ -110,7 +95,7 @@ class Chooser:
 
     def unsteered(self, drafted: Drafted) -> bool:
         """Whether this position is the remote's own: a thought, or one that it is confident of."""
-        gate = self._request.confidence_gate
+        gate = self._request.tuning.confidence_gate
         return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
 
     def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
@@ -122,11 +107,11 @@ class Chooser:
         target = distribution(scores, request.sampling)
         index = int(np.flatnonzero(ids == drafted.token_id)[0])
         if request.sampling.greedy:
-            close = scores[index] >= scores.max() + math.log(request.lenience)
-            chosen = index if request.lenience < 1.0 and close else int(np.argmax(target))
+            close = scores[index] >= scores.max() + math.log(request.tuning.lenience)
+            chosen = index if request.tuning.lenience < 1.0 and close else int(np.argmax(target))
         else:
             draft = distribution(drafted.logprobs, self.draft_sampling())
-            chosen = accept_or_resample(index, draft, target, self._rng, request.lenience)
+            chosen = accept_or_resample(index, draft, target, self._rng, request.tuning.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
 
     def keep(self, drafted: Drafted) -> Token:

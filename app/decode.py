@@ -63,10 +63,10 @@ async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> Asy
     """The remote's own text, drawn by the remote with the client's own sampling fields."""
     chooser = Chooser(request, stats)
     stats.remote_requests += 1
-    stream = Resuming(remote, request.patience, stats).draft(
+    stream = Resuming(remote, request.tuning.patience, stats).draft(
         request.prompt,
         sampling=request.sampling,
-        top_logprobs=request.top_logprobs,
+        top_logprobs=request.tuning.top_logprobs,
         max_tokens=request.max_tokens,
     )
     async with aclosing(stream) as positions:
@@ -87,7 +87,7 @@ class _Steering:
 
     def __init__(self, request: Request, remote: RemoteModel, session: LocalSession, stats: Stats) -> None:
         self._request = request
-        self._remote = Resuming(remote, request.patience, stats)
+        self._remote = Resuming(remote, request.tuning.patience, stats)
         self._session = session
         self._stats = stats
         self._chooser = Chooser(request, stats)
@@ -129,8 +129,8 @@ class _Steering:
                 if self._draft.read == 0:
                     raise RemoteError("The remote ended its reply without drafting a token.")
                 return None
-            if drafted is not None and deadline is None and self._request.local_patience is not None:
-                deadline = asyncio.get_running_loop().time() + self._request.local_patience
+            if drafted is not None and deadline is None and self._request.tuning.local_patience is not None:
+                deadline = asyncio.get_running_loop().time() + self._request.tuning.local_patience
             self._news.clear()
             with self._stats.spending("remote" if drafted is None else "local"):
                 try:
@@ -164,7 +164,7 @@ class _Steering:
         try:
             return self._scores.at(len(self._chooser.generated))
         except Exception as error:
-            if self._request.local_patience is None:
+            if self._request.tuning.local_patience is None:
                 raise
             self._failed = True
             self._stats.mishap = f"the local model failed ({type(error).__name__})"
@@ -178,7 +178,7 @@ class _Steering:
         # A thought is not steered. The prompt is read all the same, while the remote reads it too.
         if position and (self._chooser.thinking or (pending and self._chooser.unsteered(pending[0]))):
             return
-        gathered = len(pending) >= self._request.verify_batch or (pending and self._draft.ended)
+        gathered = len(pending) >= self._request.tuning.verify_batch or (pending and self._draft.ended)
         if position and not gathered:
             return
         count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
@@ -191,8 +191,8 @@ class _Steering:
         stream = self._remote.draft(
             [*request.prompt, *generated],
             sampling=replace(self._chooser.draft_sampling(), seed=self._chooser.request_seed()),
-            top_logprobs=request.top_logprobs,
-            max_tokens=min(request.draft_length, request.max_tokens - len(generated)),
+            top_logprobs=request.tuning.top_logprobs,
+            max_tokens=min(request.tuning.draft_length, request.max_tokens - len(generated)),
         )
         return Draft(stream, self._news)
 

@@ -43,9 +43,10 @@ from app.retrieval import Retriever
 from app.settings import EMBEDDED, Settings
 from app.store import Store
 from app.tokenizer import Tokenizer, load_tokenizer
+from app.tuning import Tuning
 from app.warming import Warmer
 from app.weights import SILENT, Progress, resolve
-from app.writer import Tuning, Writer
+from app.writer import Writer
 
 # Where a vLLM shares the processor with the local model, a draft that runs on past a rejection takes time
 # from it, and a local pass over a few tokens costs little more than over one. Elsewhere its tokens are free.

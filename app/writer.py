@@ -15,24 +15,9 @@ from app.matching import Matching
 from app.profile import Hit, Profile
 from app.prompts import Message
 from app.reply import Reply
-from app.resuming import Patience
 from app.sampling import Sampling
 from app.stats import Clock, Stats
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """The settings of steering that are the same for every reply; see settings.py."""
-
-    top_logprobs: int = 20
-    max_context_tokens: int = 1024
-    max_model_len: int = 8192
-    draft_length: int = 256
-    verify_batch: int = 0
-    confidence_gate: float | None = None
-    lenience: float = 1.0
-    local_patience: float | None = None
-    patience: Patience = field(default_factory=Patience)
+from app.tuning import Tuning
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,13 +99,7 @@ class Writer:
             strength=order.strength,
             think_ids=match.spelling.think_ids,
             thinking=await asyncio.to_thread(match.spelling.thinking, prompt, continued),
-            top_logprobs=self._tuning.top_logprobs,
-            draft_length=self._tuning.draft_length,
-            verify_batch=self._tuning.verify_batch,
-            confidence_gate=self._tuning.confidence_gate,
-            lenience=self._tuning.lenience,
-            local_patience=self._tuning.local_patience,
-            patience=self._tuning.patience,
+            tuning=self._tuning,
         )
         return Reply(
             request,

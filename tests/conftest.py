@@ -24,8 +24,9 @@ from app.profile import ProfileDocument
 from app.retrieval import Retriever
 from app.settings import Settings
 from app.store import Store
+from app.tuning import Tuning
 from app.warming import Warmer
-from app.writer import Tuning, Writer
+from app.writer import Writer
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import NoReturn
 
 import numpy as np
@@ -21,6 +21,7 @@ from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.stats import Stats, together
 from app.steering import FloatArray, log_softmax, steer
+from app.tuning import Tuning
 
 VOCABULARY = 12
 EOS = 0
@@ -124,6 +125,12 @@ class ToyLocal:
 
 
 def request(**changes: object) -> Request:
+    """One to PROMPT, with some fields of its own or of its tuning changed."""
+    tuned = {field.name for field in fields(Tuning)} & changes.keys()
+    tuning = replace(
+        Tuning(top_logprobs=6, draft_length=16),
+        **{name: changes.pop(name) for name in tuned},  # type: ignore[arg-type]
+    )
     base = Request(
         prompt=PROMPT,
         sampling=Sampling(temperature=0.0),
@@ -132,8 +139,7 @@ def request(**changes: object) -> Request:
         aware=AWARE,
         agnostic=PROMPT,
         strength=0.8,
-        top_logprobs=6,
-        draft_length=16,
+        tuning=tuning,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

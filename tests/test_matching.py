@@ -19,7 +19,8 @@ from app.matching import Known, Matching, known
 from app.outlook import Rows
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling
-from app.writer import Order, Tuning, Writer
+from app.tuning import Tuning
+from app.writer import Order, Writer
 
 PAIRS = [bytes([first, second]) for first in b"abcdehlorw " for second in b"abcdehlorw "]
 

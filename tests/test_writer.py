@@ -22,7 +22,8 @@ from app.matching import Matching
 from app.profile import Profile
 from app.prompts import Message, context_aware, describe
 from app.sampling import Sampling
-from app.writer import Order, Tuning, Writer
+from app.tuning import Tuning
+from app.writer import Order, Writer
 
 HELLO = (Message("user", "Say hello."),)
 ORDER = Order(

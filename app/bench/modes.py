@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.writer import Tuning
+from app.tuning import Tuning
 
 PLAIN, DRAFT, SINGLE = "plain stream", "draft and verify", "one request per token"
 

@@ -12,7 +12,7 @@ from fakes import PRIVATE
 
 from app.api import readiness
 from app.errors import RemoteUnavailable, StoreError
-from app.writer import Tuning
+from app.tuning import Tuning
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from api.test_chat import HELLO, chunks_of, data_of, error_of
 from app.draft import Drafted
 from app.errors import RemoteError
-from app.writer import Tuning
+from app.tuning import Tuning
 
 USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 DETAIL: dict[str, Any] = {"costeer": {"detail": True}}

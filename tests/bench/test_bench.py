@@ -18,7 +18,7 @@ from app.errors import InvalidRequest, RemoteError
 from app.matching import Matching
 from app.profile import Profile
 from app.sampling import Sampling
-from app.writer import Tuning
+from app.tuning import Tuning
 
 TEXT = "hello world, this is a long text"
 CASES = [Case("Say hello.", LOUD, (), 0.5), Case("And again.", JOINED, (), 1.0)]

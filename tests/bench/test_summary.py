@@ -11,7 +11,7 @@ from app.bench.quartiles import Quartiles, quartiles
 from app.bench.report import sentences, tables
 from app.bench.run import Run
 from app.bench.summary import Summary, summarise
-from app.writer import Tuning
+from app.tuning import Tuning
 from bench.made import made
 
 ALL = modes(Tuning(), confidence_gate=0.9, lenience=0.5)

@@ -21,7 +21,7 @@ from app.main import Models
 from app.matching import Matching
 from app.profile_file import read_profile_file
 from app.settings import Settings
-from app.writer import Tuning
+from app.tuning import Tuning
 from cli.running import done, misused, open_store, refused, run, written
 
 LOUD = 'id = "loud"\nname = "Lotte"\n[fields]\nwriting_style = "LOUD"\n[[history]]\ntext = "Foghorn."\n'

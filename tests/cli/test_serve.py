@@ -131,7 +131,8 @@ from app.retrieval import Retriever
 from app.store import Store
 from app.warming import Warmer
 from app.matching import Matching
-from app.writer import Tuning, Writer
+from app.tuning import Tuning
+from app.writer import Writer
 from fakes import LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 
 @asynccontextmanager

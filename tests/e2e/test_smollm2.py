@@ -29,7 +29,8 @@ from app.prompts import Message, PrivatePrompt
 from app.public_prompt import PublicPrompt
 from app.sampling import Sampling
 from app.stats import Stats
-from app.writer import Order, Tuning, Writer
+from app.tuning import Tuning
+from app.writer import Order, Writer
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 QUESTION = (Message("user", "Write a short invitation to dinner on Saturday."),)

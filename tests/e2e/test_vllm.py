@@ -41,8 +41,9 @@ from app.retrieval import Retriever
 from app.sampling import Sampling
 from app.settings import Settings
 from app.store import Store
+from app.tuning import Tuning
 from app.warming import Warmer
-from app.writer import Order, Tuning, Writer
+from app.writer import Order, Writer
 from e2e.vllm_server import MAX_LOGPROBS, MODEL, ROOT, VLLMServer
 
 pytestmark = pytest.mark.vllm
