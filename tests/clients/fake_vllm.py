@@ -39,8 +39,9 @@ SURE, UNSURE = -0.01, -6.0
 class FakeVLLM:
     """The script, and what runs at the moment."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, seconds_a_token: float = SECONDS_A_TOKEN) -> None:
         self.tokenizer = tokenizer
+        self.seconds_a_token = seconds_a_token
         (self.eos,) = sorted(tokenizer.eos_ids)[-1:]
         self.opening = tokenizer.chat([Message("user", "")])[-3:]  # what stands before a reply
         self.running = 0
@@ -216,6 +217,10 @@ async def chat_chunks(
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return json.dumps({**common, "choices": [choice]})
 
+    essay = ESSAY in json.dumps(body["messages"][-1:])
+    words = (LONG if essay else message["content"] or "").split()
+    if essay and (limit := body.get("max_tokens")):
+        words, finish_reason = words[:limit], "length"
     fake.running, fake.served = fake.running + 1, fake.served + 1
     try:
         yield chunk({"role": "assistant", "content": ""})
@@ -226,7 +231,8 @@ async def chat_chunks(
             )
             for piece in (arguments[:9], arguments[9:]):
                 yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-        for word in (message["content"] or "").split():
+        for word in words:
+            await asyncio.sleep(fake.seconds_a_token if essay else 0)
             yield chunk({"content": f"{word} "})
         yield chunk({}, finish_reason)
         if (body.get("stream_options") or {}).get("include_usage"):
@@ -241,7 +247,7 @@ async def completion_chunks(
 ) -> AsyncIterator[str]:
     common = head("cmpl", "text_completion")
     limit = body.get("max_tokens") or 16
-    pause = SECONDS_A_TOKEN if fake.is_slow(prompt) else 0
+    pause = fake.seconds_a_token if fake.is_slow(prompt) else 0
     fake.running, fake.served = fake.running + 1, fake.served + 1
     try:
         for number, token_id in enumerate(fake.script(prompt), 1):
@@ -270,8 +276,12 @@ def refusal(body: Mapping[str, Any]) -> Response | None:
     if body.get("model") == MODEL:
         return None
     message = f"The model `{body.get('model')}` does not exist."
-    error = {"message": message, "type": "NotFoundError", "param": "model", "code": 404}
-    return JSONResponse({"error": error}, 404)
+    return refused_with(message, 404, "NotFoundError", "model")
+
+
+def refused_with(message: str, status: int, kind: str, param: str) -> Response:
+    """vLLM's error object."""
+    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": status}}, status)
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -305,12 +315,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--bundle", default="smollm2-135m-instruct")
+    parser.add_argument("--seconds-a-token", type=float, default=SECONDS_A_TOKEN, help="of an essay")
     options = parser.parse_args()
     settings = Settings()
     path = resolve(options.bundle, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir)
-    uvicorn.run(
-        create_fake(FakeVLLM(Tokenizer(str(path)))), port=options.port, access_log=False, log_level="warning"
-    )
+    fake = FakeVLLM(Tokenizer(str(path)), options.seconds_a_token)
+    uvicorn.run(create_fake(fake), port=options.port, access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FAKE = Path(__file__).with_name("fake_vllm.py")
+MODEL_VLLM = Path(__file__).with_name("model_vllm.py")
 FAST_FAKE = Path(__file__).with_name("fast_fake.py")
 BUNDLE = "smollm2-135m-instruct"
 MAX_MODEL_LEN = 8192
@@ -73,10 +74,20 @@ class Server:
 
 
 @contextmanager
-def fake_vllm() -> Iterator[Server]:
-    """The scripted remote."""
+def fake_vllm(seconds_a_token: float | None = None) -> Iterator[Server]:
+    """The scripted remote; how long a token of its essays takes."""
     port = _free_port()
-    with _started([PYTHON, str(FAKE), "--port", str(port)], {}, port) as server:
+    pace = [] if seconds_a_token is None else ["--seconds-a-token", str(seconds_a_token)]
+    with _started([PYTHON, str(FAKE), "--port", str(port), *pace], {}, port) as server:
+        yield server
+
+
+@contextmanager
+def model_vllm(folder: str) -> Iterator[Server]:
+    """A remote with a small model in it: a folder that transformers takes."""
+    port = _free_port()
+    command = [PYTHON, str(MODEL_VLLM), "--port", str(port), "--model", folder]
+    with _started(command, {}, port) as server:
         yield server
 
 
@@ -90,7 +101,7 @@ def fast_fake(delay_ms: float = 0) -> Iterator[Server]:
 
 
 @contextmanager
-def costeer(remote: Server | None = None) -> Iterator[Server]:
+def costeer(remote: Server | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """CoSteer with an empty database, in front of `remote`, else with the small model in both roles."""
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +112,7 @@ def costeer(remote: Server | None = None) -> Iterator[Server]:
             "COSTEER_EMBEDDED_MODEL": BUNDLE,
             "COSTEER_REMOTE_BASE_URL": remote.base_url if remote else "embedded",
             "COSTEER_MAX_MODEL_LEN": str(MAX_MODEL_LEN),
+            **(settings or {}),
         }
         command = [PYTHON, "-c", "from app.cli import main; main()", "serve"]
         with _started(command, environment, port) as server:

@@ -38,10 +38,11 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class VLLMServer:
-    """A vLLM that answers: its port, and the model it serves as `model`."""
+    """A vLLM that answers: its port, the model it serves as `model`, and the leader of its process group."""
 
     port: int
     model: str = MODEL
+    pid: int = 0
 
     @property
     def root(self) -> str:
@@ -74,18 +75,19 @@ def serve_vllm(model_path: str) -> Iterator[VLLMServer]:
     """
     if not PYTHON.exists():
         raise RuntimeError("There is no .venv-vllm. Run tests/e2e/install-vllm.sh first.")
-    server = VLLMServer(free_port())
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "vllm.log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                _command(model_path, server.port),
+                _command(model_path, port),
                 cwd=folder,  # inside the vllm package it would import from there
                 env={**os.environ, **ENVIRONMENT},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        server = VLLMServer(port, pid=process.pid)
         try:
             _wait_until_healthy(server, process, log)
             yield server
@@ -133,6 +135,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), serve_vllm(sys.argv[1]) as served:
         print(served.base_url, flush=True)
         signal.pause()
