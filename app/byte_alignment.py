@@ -65,10 +65,14 @@ class ByteAlignment:
         known = candidates < len(self._single)
         single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
         logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
-        for index in np.flatnonzero(single == SEVERAL):
-            ids = self._tokens(int(candidates[index]))
-            if len(ids):
-                logprobs[:, index] = np.logaddexp.reduce(rows[:, ids].astype(np.float64), axis=1)
+        several = np.flatnonzero(single == SEVERAL)
+        found = [self._tokens(token_id) for token_id in candidates[several].tolist()]
+        several = several[[len(ids) > 0 for ids in found]]
+        if len(several):
+            ids = [one for one in found if len(one)]
+            starts = np.cumsum([0, *map(len, ids[:-1])])
+            mass = np.exp(rows[:, np.concatenate(ids)].astype(np.float64))
+            logprobs[:, several] = np.log(np.add.reduceat(mass, starts, axis=1))
         return logprobs
 
     def _tokens(self, token_id: int) -> IntArray:

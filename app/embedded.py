@@ -13,9 +13,11 @@ from app.draft import MIN_TEMPERATURE, Drafted, RemoteCard
 from app.engine.runner import ModelRunner
 from app.errors import Unsupported
 from app.forward import Forward, Forwarded
+from app.outlook import Rows
 from app.prompts import Message
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.steering import FloatArray, log_softmax
+from app.tokenizer import Tokenizer
 
 
 class EmbeddedRemote:
@@ -23,6 +25,11 @@ class EmbeddedRemote:
 
     def __init__(self, runner: ModelRunner) -> None:
         self._runner = runner
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Its own."""
+        return self._runner.tokenizer
 
     async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
         """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
@@ -69,6 +76,17 @@ class EmbeddedRemote:
                     return
                 seen.add(drafted.token_id)
                 sequence = [*sequence, drafted.token_id]
+
+    async def read(self, prompt: Sequence[int], ids: Sequence[int]) -> Rows:
+        """What it makes of a text after a prompt: logits [n, V], before each of the n tokens `ids`."""
+
+        def finish(logits: list[torch.Tensor]) -> Rows:
+            rows: Rows = logits[0].numpy()
+            return rows
+
+        with self._runner.lease() as lease:
+            rows, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
+        return rows
 
     async def forward(self, request: Forward) -> Forwarded:
         """Raises Unsupported: it drafts, and does nothing else."""

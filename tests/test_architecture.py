@@ -14,7 +14,11 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "app").rglob("*.py"))
 }
-SETTINGS_READERS = {"app.main", "app.cli.environment", "app.cli.bench", "app.cli.doctor", "app.server"}
+SETTINGS_READERS = {
+    "app.main",
+    "app.server",
+    *(f"app.cli.{name}" for name in ("environment", "bench", "doctor", "evaluate")),
+}
 SQL_MODULES = {
     f"app.store.{name}"
     for name in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app import __version__
-from app.cli import bench, doctor, history, keys, models, preview, profiles, serve, transfer
+from app.cli import bench, doctor, evaluate, history, keys, models, preview, profiles, serve, transfer
 from app.cli.terminal import write
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command(epilog=bench.EPILOG)(bench.bench)
+app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
 profiles.commands.command(
     "import", epilog="Example:\n\ncosteer profiles import isabel.toml walter.json --replace"

@@ -23,7 +23,7 @@ NOUNS = {
     "history": ["list", "show", "add", "search", "delete"],
     "keys": ["create", "list", "delete"],
 }
-COMMANDS = ["", "serve", "bench", "doctor", "version", *NOUNS]
+COMMANDS = ["", "serve", "bench", "eval", "doctor", "version", *NOUNS]
 COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs]
 
 
@@ -60,7 +60,7 @@ print([name for name in ("torch", "transformers", "fastapi") if name in sys.modu
 """
 
 
-def test_no_command_but_serve_preview_and_bench_needs_torch() -> None:
+def test_no_command_but_serve_preview_bench_and_eval_needs_torch() -> None:
     """Seconds of importing, for a list."""
     written("anna.toml", ANNA)
     lines = ["profiles import anna.toml", "profiles show anna", "profiles export anna anna.json"]

@@ -1,0 +1,105 @@
+"""What is evaluated: questions, whose they are, and what that person wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.bench.cases import newest
+from app.errors import InvalidRequest
+from app.profile import HistoryItem, Hit, Profile
+from app.prompts import Message
+
+EXPECTED = (
+    'expected an object like {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
+    '[{"title": "Note", "text": "Dear all"}], "reference": "Dear friends"}'
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    """A question, the private context, and the user's own text in answer to it, where there is one."""
+
+    id: str
+    messages: tuple[Message, ...]
+    profile: Profile
+    history: tuple[Hit, ...]
+    reference: str | None
+
+
+def read_cases(path: Path, *, preferences: Sequence[str] = (), top_k: int = 5) -> list[Case]:
+    """The cases of a JSONL file. `top_k` items of a history are read, the last ones of the list.
+
+    A line without a profile is a question to all: it becomes a case for each of the `preferences`. Raises
+    InvalidRequest, which names the line and never quotes it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{path}: not UTF-8 text; save the file with the encoding UTF-8") from None
+    cases: list[Case] = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            cases += _cases(line, f"{path}, line {number}", preferences, top_k)
+    if not cases:
+        raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")
+    if len({case.id for case in cases}) < len(cases):
+        raise InvalidRequest(f"{path}: two cases have the same id. Give each one its own.")
+    return cases
+
+
+def _cases(line: str, origin: str, preferences: Sequence[str], top_k: int) -> list[Case]:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"{origin}: not JSON ({error.msg}); {EXPECTED}") from None
+    if not isinstance(found, dict):
+        raise InvalidRequest(f"{origin}: {EXPECTED}")
+    name, query = found.get("id"), found.get("query")
+    if not isinstance(name, str) or not isinstance(query, str) or not query.strip():
+        raise InvalidRequest(f"{origin}: {EXPECTED}")
+    messages = (Message("user", query),)
+    if "profile" in found:
+        fields, history = _fields(found, origin), _history(found, origin)
+        reference = found.get("reference")
+        if reference is not None and not isinstance(reference, str):
+            raise InvalidRequest(f"{origin}: `reference` must be a text")
+        profile = Profile(name, dict(fields).get("name", name), fields)
+        return [Case(name, messages, profile, newest(history, top_k), reference)]
+    if not preferences:
+        raise InvalidRequest(f"{origin}: has no profile. Give --preference, or a profile in each line.")
+    return [
+        Case(f"{name} {wish}", messages, Profile(wish, wish, (("preference", preference(wish)),)), (), None)
+        for wish in preferences
+    ]
+
+
+def preference(wish: str) -> str:
+    """The private context of a preference, as arXiv 2507.04756 words it."""
+    return f"Your answer should be as {wish} as possible."
+
+
+def _fields(found: dict[str, Any], origin: str) -> tuple[tuple[str, str], ...]:
+    fields = found["profile"]
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+        raise InvalidRequest(f"{origin}: `profile` must be an object of texts")
+    return tuple(fields.items())
+
+
+def _history(found: dict[str, Any], origin: str) -> list[HistoryItem]:
+    history = found.get("history") or []
+    if not isinstance(history, list):
+        raise InvalidRequest(f"{origin}: `history` must be a list of objects with `title` and `text`")
+    items = []
+    for item in history:
+        title, text = (item.get("title"), item.get("text")) if isinstance(item, dict) else (None, None)
+        if not isinstance(title, str) or not isinstance(text, str):
+            raise InvalidRequest(f"{origin}: `history` must be a list of objects with `title` and `text`")
+        items.append(HistoryItem(title, text))
+    return items
