@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from app.engine.kv_cache import KVCache, common_prefix
+from app.engine.memory import trim
 from app.engine.pass_cost import PassCost
 from app.engine.prefix_cache import PrefixCache
 from app.engine.ragged import Branch, Part
@@ -24,6 +25,7 @@ PASS_SECONDS, BACKGROUND_SECONDS = 0.25, 0.1
 FEWEST, MOST = 32, 2048  # tokens in a pass, whatever it costs
 # Seconds that those who got something from the last pass have to come back, so that the next one is shared.
 COMPANY = 0.002
+TRIM_SECONDS = 60.0  # between two times that free memory is given back to the system
 
 
 class Lease:
@@ -84,6 +86,7 @@ class Scheduler:
         self._jobs: list[Job[Any]] = []
         self._expected: set[Lease] = set()
         self._expected_until = 0.0
+        self._next_trim = 0.0
         self._thread = threading.Thread(target=self._run, name="forward", daemon=True)
         self._thread.start()
 
@@ -143,6 +146,9 @@ class Scheduler:
             for cache in lease.caches:
                 self._caches.give_back(cache)
             lease.caches = []
+        if released and time.monotonic() >= self._next_trim:
+            self._next_trim = time.monotonic() + TRIM_SECONDS
+            trim()
         return not self._closing
 
     def _admit(self, job: Job[Any]) -> None:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.memory import trim
 from app.engine.prefix_cache import PrefixCache
 from app.engine.ragged import Part
 from app.engine.scheduler import FEWEST, Job, Lease, Scheduler, shares
@@ -169,3 +170,22 @@ def test_shares_are_as_equal_as_can_be(wanted: list[int], room: int) -> None:
     unsatisfied = [got for got, want in zip(given_, wanted, strict=True) if got < want]
     if unsatisfied:  # nobody got more than those who want more, but for what cannot be divided
         assert max(given_) - min(unsatisfied) <= 1
+
+
+async def test_free_memory_is_given_back_after_replies_and_not_after_each(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trims: list[int] = []
+    monkeypatch.setattr("app.engine.scheduler.trim", lambda: trims.append(1))
+    for _ in range(5):
+        lease = Lease()
+        await scheduler.run(job(lease, [1, 2, 3]))
+        scheduler.release(lease)
+    await scheduler.run(job(Lease(), [4]))  # by now all have been taken back
+    assert len(trims) == 1
+
+
+def test_giving_memory_back_does_no_harm() -> None:
+    kept = torch.arange(1_000_000)
+    del kept
+    trim()
