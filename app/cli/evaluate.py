@@ -139,13 +139,11 @@ def _show(results: Results, wanted: set[str], *, as_json: bool) -> None:
         (one.rule, f"{one.temperature:g}", _cell(one.nll), _cell(one.gained), _cell(one.closed, of=100))
         for one in found
     ]
-    write_table(
-        ("rule", "at temperature", "nats per token", "lower than remote alone", "of the gap, %"), rows
-    )
+    write_table(("rule", "temperature", "nats per token", "gained", "of the gap, %"), rows)
     write(
         f"{len(forced)} texts of {sum(one.tokens for one in forced)} tokens; intervals of 95%. Each rule is "
-        "judged at the temperature that suits it best. The gap is what the remote would gain if it were "
-        "shown the profile."
+        "judged at the temperature that suits it best, and gains on the remote alone. The gap is what the "
+        "remote would gain if it were shown the profile."
     )
     if len(forced) < len(wanted):
         say("It was broken off: the same command goes on from here.")

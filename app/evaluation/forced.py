@@ -75,7 +75,9 @@ class Forcing:
             nll[SHOWN] = np.zeros(len(TEMPERATURES))
             for window in _windows(len(ids)):
                 nll[SHOWN] += _nll(told[window].astype(np.float64), np.array(ids[window]))
-        return Forced(case.id, len(ids), {name: tuple(sums / len(ids)) for name, sums in nll.items()})
+        return Forced(
+            case.id, len(ids), {name: tuple((sums / len(ids)).tolist()) for name, sums in nll.items()}
+        )
 
     def _prompts(self, case: Case, tokenizer: Tokenizer) -> LocalPrompts:
         return local_prompts(case.profile, case.history, case.messages, tokenizer, self._max_context_tokens)

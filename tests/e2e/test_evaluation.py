@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
+from typer.testing import CliRunner
 
+from app.cli import app
 from app.embedded import EmbeddedRemote
 from app.engine.runner import ModelRunner
 from app.evaluation.cases import Case, read_cases
@@ -20,16 +22,20 @@ from app.steering import strength
 TEXT = "Dear all, the boat leaves at seven. Bring a coat, and bread; I shall bring the cheese."
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    line = {
-        "id": "1",
+def line(name: str) -> str:
+    fields = {
+        "id": name,
         "query": "Write a short invitation to an outing.",
         "profile": {"name": "Edith", "occupation": "Lighthouse keeper", "style": "Short, dry sentences"},
         "history": [{"title": "A note", "text": "The excursion leaves at 7:40 and waits for nobody."}],
         "reference": TEXT,
     }
-    (tmp_path / "one.jsonl").write_text(json.dumps(line))
+    return json.dumps(fields) + "\n"
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    (tmp_path / "one.jsonl").write_text(line("1"))
     return read_cases(tmp_path / "one.jsonl")[0]
 
 
@@ -57,3 +63,31 @@ async def test_what_two_ways_must_give_alike(bundle_path: str, case: Case) -> No
         loss = float(model(input_ids=torch.tensor([[*prompt, *ids]]), labels=labels).loss)
     assert forced.tokens == len(ids)
     assert nll["remote alone"][TEMPERATURES.index(1.0)] == pytest.approx(loss, abs=1e-3)
+
+
+def test_the_command_goes_on_where_it_was_broken_off(
+    bundle_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COSTEER_DTYPE", "float32")
+    people = tmp_path / "people.jsonl"
+    options = ["--model", bundle_path, "--local-model", bundle_path, "--tokens", "8", "--strength", "0.5"]
+
+    def evaluated(*more: str) -> str:
+        result = CliRunner().invoke(app, ["eval", str(people), *options, *more])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    people.write_text(line("1") + line("2"))
+    assert "2 texts of 16 tokens" in " ".join(evaluated().split())
+    first = (tmp_path / "evaluation.jsonl").read_bytes()
+    people.write_text(line("1") + line("2") + line("3"))
+    found = json.loads(evaluated("--json"))
+    assert (found["cases"], found["tokens"]) == (3, 24)
+    assert (tmp_path / "evaluation.jsonl").read_bytes().startswith(first)
+    kept = (tmp_path / "evaluation.jsonl").read_text()
+    assert not any(word in kept for word in ("Edith", "boat", "Lighthouse", "excursion"))
+    people.write_text(line("1"))
+    result = CliRunner().invoke(app, ["eval", str(people), *options])
+    assert result.exit_code == 1
+    assert "two lines" in result.output
