@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
@@ -183,7 +184,7 @@ def _load(path: str, device: torch.device, dtype: torch.dtype) -> Any:
 def _load_errors(path: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise WeightsError(
             f"The model {path} cannot be loaded: {str(error).strip().splitlines()[0]} "
             "Set it to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."

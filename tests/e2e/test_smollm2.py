@@ -302,6 +302,9 @@ def test_bytes_that_never_become_a_character_show_at_the_end(runner: ModelRunner
     assert detokenizer.flush() == "\N{REPLACEMENT CHARACTER}"
 
 
-def test_a_folder_that_is_no_model_is_a_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [None, "{", '{"model_type": "llama", "num_hidden_layers": "two"}'])
+def test_a_folder_that_is_no_model_is_a_clear_error(tmp_path: Path, config: str | None) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
     with pytest.raises(WeightsError, match="cannot be loaded"):
         ModelRunner(str(tmp_path))
