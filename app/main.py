@@ -30,6 +30,7 @@ from app.byte_model import RowModel
 from app.draft import RemoteModel
 from app.embedded import EmbeddedRemote
 from app.engine.runner import ModelRunner
+from app.errors import RemoteRejected, TokenizerMismatch
 from app.listener import on_this_machine
 from app.local import LocalModel
 from app.matching import Find, Known, Matching, known
@@ -164,7 +165,13 @@ def learned(remote: VLLMRemote) -> Find:
     """The remote's vocabulary, learned from the remote itself."""
 
     async def find() -> Known:
-        lesson = await learn_vocabulary(remote)
+        try:
+            lesson = await learn_vocabulary(remote)
+        except RemoteRejected as error:
+            raise TokenizerMismatch(
+                "The remote's tokenizer is not the local model's, and it does not say what its tokens "
+                "spell. Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of its model."
+            ) from error
         unknown = f", {lesson.unknown} of its tokens are not known" if lesson.unknown else ""
         return Known(lesson.vocabulary, f"learned from the remote{unknown}")
 

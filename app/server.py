@@ -18,7 +18,6 @@ from app.main import create_app, open_parts
 from app.matching import IDENTITY
 from app.progress import RichProgress
 from app.settings import Settings
-from app.weights import Progress
 from app.writer import Writer
 
 GRACE_SECONDS = 10  # that streams get to finish after a signal
@@ -37,7 +36,7 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
-            model, notes = await _met(parts.writer, settings.remote_model, progress)
+        model, notes = await _met(parts.writer, settings.remote_model)
         for note in notes:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         profiles = parts.store.profiles.list()
@@ -57,12 +56,11 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _met(writer: Writer, named: str, progress: Progress) -> tuple[str, list[str]]:
+async def _met(writer: Writer, named: str) -> tuple[str, list[str]]:
     """The remote's model, and what there is to say before serving. A remote that is not there yet may come
     later; one that does not go with the local model is raised."""
     try:
         model = (await writer.models())[0].id
-        progress.stage("Comparing the tokenizers", None)
         alignment = await writer.alignment()
     except (TokenizerMismatch, WeightsError):
         raise

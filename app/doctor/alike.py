@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.doctor.check import Check, Verdict, failed, ok, skipped
 from app.doctor.examination import in_thread
 from app.draft import RemoteModel
-from app.errors import TokenizerMismatch, WeightsError
+from app.errors import CoSteerError
 
 if TYPE_CHECKING:  # seconds to import
     from app.matching import Find, Match
@@ -67,7 +67,7 @@ class Alike:
                     "costeer serve",
                 )
             self._match = await Matching(self._remote, tokenizer, find).match()
-        except (TokenizerMismatch, WeightsError) as error:
+        except CoSteerError as error:
             return failed(error.message, MEND)
         if self._match.alignment is None:
             return ok(f"The remote's is that of {self._model} (alignment: identity)")
