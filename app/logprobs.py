@@ -37,13 +37,16 @@ def split(spelled: Spelled, spelling: Spelling) -> list[bytes | None]:
     whole, text = b"".join(data or b"" for data in own), spelled.text.encode()
     # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
     start = whole.find(text)
+    end_of_text = start + len(text)
     if start < 0:
-        return own
+        if whole[:1] != b" " or whole[1:].decode(errors="replace") != spelled.text:
+            return own
+        start, end_of_text = 1, len(whole)
     parts: list[bytes | None] = []
     position = 0
     for data in own:
         end = position + len(data or b"")
-        kept = whole[max(position, start) : min(end, start + len(text))]
+        kept = whole[max(position, start) : min(end, end_of_text)]
         parts.append(None if data is None else kept)
         position = end
     return parts

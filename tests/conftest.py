@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fakes import JOINED, LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 from fastapi import FastAPI
+from hypothesis import settings
 
 from app.api.deps import Parts
 from app.listener import listen
@@ -27,6 +28,10 @@ from app.store import Store
 from app.tuning import Tuning
 from app.warming import Warmer
 from app.writer import Writer
+
+# A busy machine is no mistake: no test asserts a duration, and so does none of hypothesis's.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Rust
@@ -157,7 +157,6 @@ def test_tokens_of_both_families_have_their_bytes(families: dict[str, Tokenizer]
 
 
 @pytest.mark.parametrize("family", ["byte level", "sentencepiece", "unigram"])
-@settings(deadline=None)
 @given(text=TEXTS)
 def test_a_text_that_goes_on_from_another_is_spelled_as_it_is(
     families: dict[str, Tokenizer], family: str, text: str

@@ -153,7 +153,7 @@ TEXTS = (
 STOPS = st.lists(st.text("ab ", min_size=1, max_size=3), max_size=2)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS, stop=STOPS, limit=st.none() | st.integers(1, 12))
 async def test_the_bytes_of_the_entries_are_the_text_whole_and_streamed(
     proxy: Proxy, text: str, stop: list[str], limit: int | None

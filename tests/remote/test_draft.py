@@ -103,7 +103,7 @@ async def test_events_survive_a_cut_at_every_byte() -> None:
         assert same(await draft(remote_answering(body[:cut], body[cut:])), whole), f"cut at {cut}"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 async def test_events_survive_random_cuts(data: st.DataObject) -> None:
     body = stream(data.draw(st.sampled_from(["stream_greedy", "stream_ignore_eos"])))

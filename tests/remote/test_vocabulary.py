@@ -13,7 +13,7 @@ import httpx
 import orjson
 import pytest
 import respx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_tokenizer import CORPUS, SPECIAL, TEMPLATE, saved
 from tokenizers import Tokenizer as Rust
@@ -161,7 +161,6 @@ def test_special_tokens_are_those_that_the_template_writes(lessons: dict[str, Le
 
 
 @FAMILIES
-@settings(deadline=None)
 @given(text=st.text(max_size=12) | st.sampled_from(["Hello world", " a  b", "👩‍👩‍👧‍👦 東京", "e\u0301\n\n"]))
 def test_texts_are_decoded_as_the_tokenizer_does(lessons: dict[str, Lesson], family: str, text: str) -> None:
     own, known = lessons[family].tokenizer, lessons[family].learned.vocabulary

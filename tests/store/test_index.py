@@ -127,7 +127,7 @@ def test_operators_and_odd_characters_are_nothing_but_text(store: Store, query: 
     assert len(_search(store, "around")) == 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_any_text_can_be_looked_up_and_finds_itself(store: Store, query: str) -> None:
     store.history.clear("a")
@@ -265,4 +265,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+TestHistories.settings = settings(max_examples=12, stateful_step_count=15)

@@ -258,7 +258,7 @@ any_document = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=any_document)
 def test_export_delete_and_put_give_the_same_export(store: Store, document: ProfileDocument) -> None:
     store.profiles.put(document)
