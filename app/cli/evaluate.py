@@ -83,8 +83,9 @@ def evaluate(
     try:
         asyncio.run(_force(settings, cases, rules, results, tokens))
     finally:
-        if results.forced:
-            _show(results, {case.id for case in cases}, as_json=as_json)
+        wanted = {case.id for case in cases}
+        if results.cases & wanted:
+            _show(results, wanted, as_json=as_json)
 
 
 def _rules(strengths: Sequence[float]) -> list[Rule]:

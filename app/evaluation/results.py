@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -23,19 +24,20 @@ class Results:
         self.forced: list[Forced] = []
         asked = orjson.loads(orjson.dumps(dict(arguments)))
         try:
-            lines = path.read_bytes().split(b"\n")[:-1]  # what has no end was broken off
+            data = path.read_bytes()
         except FileNotFoundError:
-            lines = []
+            data = b""
         except OSError as error:
             raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
+        whole = data[: data.rfind(b"\n") + 1]  # a line that has no end was broken off
         try:
-            found = [orjson.loads(line) for line in lines]
-            made_with = found[0]["arguments"] if found else asked
+            found = [orjson.loads(line) for line in whole.splitlines()]
+            made_with = found[0]["arguments"] if data else asked
             self.forced = [
                 Forced(one["case"], one["tokens"], {rule: tuple(nll) for rule, nll in one["nll"].items()})
                 for one in found[1:]
             ]
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             raise InvalidRequest(f"{path} is no file of results. Choose another --out.") from None
         if made_with != asked:
             different = sorted(
@@ -45,7 +47,10 @@ class Results:
                 f"{path} holds results of another evaluation ({', '.join(different)}). Choose another --out, "
                 "or delete it."
             )
-        self._write([{"arguments": asked}, *(dataclasses.asdict(one) for one in self.forced)], "wb")
+        if data:
+            self._cut_off(len(whole))
+        else:
+            self._append({"arguments": asked})
 
     @property
     def cases(self) -> frozenset[str]:
@@ -54,14 +59,24 @@ class Results:
 
     def add(self, one: Forced) -> None:
         """Keep one more, on the disk."""
-        self._write([dataclasses.asdict(one)], "ab")
+        self._append(dataclasses.asdict(one))
         self.forced.append(one)
 
-    def _write(self, objects: list[Any], mode: str) -> None:
+    def _cut_off(self, size: int) -> None:
+        """Forget what comes after the first `size` bytes; those are never written anew."""
+        with self._writing() as file:
+            file.truncate(size)
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with self._writing() as file:
+            file.write(orjson.dumps(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _writing(self) -> Iterator[BinaryIO]:
         try:
-            with self._path.open(mode) as file:
-                file.write(b"".join(orjson.dumps(one) + b"\n" for one in objects))
-                file.flush()
-                os.fsync(file.fileno())
+            with self._path.open("ab") as file:
+                yield file
         except OSError as error:
             raise InvalidRequest(f"{self._path}: cannot be written: {error.strerror}") from error

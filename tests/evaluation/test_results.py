@@ -50,7 +50,7 @@ def test_results_of_another_evaluation_are_refused_and_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "content", ["hello\n", "[1]\n", '{"other": 1}\n', '{"arguments": {}}\n{"case": 1}\n']
+    "content", ["hello", "hello\n", "[1]\n", '{"other": 1}\n', '{"arguments": {}}\n{"case": 1}\n']
 )
 def test_another_file_is_refused_and_kept(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.txt"
