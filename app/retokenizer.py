@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.byte_vocabulary import ByteVocabulary
+from app.engine.kv_cache import common_prefix
 
 # Tokens at the end of a text that what comes may still change; of more, the first are settled.
 OPEN, TOO_MANY = 8, 16
@@ -50,9 +51,7 @@ class Retokenizer:
 
     def follow(self, generated: Sequence[int]) -> None:
         """Take over a reply in the remote's tokens, as far as it has changed."""
-        same = 0
-        while same < min(len(generated), len(self._followed)) and generated[same] == self._followed[same]:
-            same += 1
+        same = common_prefix(self._followed, list(generated))
         del self._followed[same:]
         del self._states[same + 1 :]
         del self._settled[self._states[-1].settled :]

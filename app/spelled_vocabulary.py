@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+# What opens and closes a reasoning model's thoughts.
+THINK = ("<think>", "</think>")
 # A byte that no other token of a SentencePiece vocabulary spells.
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # in the same vocabularies

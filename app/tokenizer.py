@@ -10,9 +10,8 @@ from transformers import AutoTokenizer
 
 from app.errors import InvalidRequest, WeightsError
 from app.prompts import Message, PrivateMessage
-from app.spelled_vocabulary import inside_thought, spell
+from app.spelled_vocabulary import THINK, inside_thought, spell
 
-THINK = ("<think>", "</think>")
 # Texts after which a tokenizer puts no space of its own before a word.
 LEADS = ("", "\n", ".")
 SPELLED = "unspellably good"

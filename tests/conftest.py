@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fakes import JOINED, LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 from fastapi import FastAPI
 from hypothesis import settings
+from real_port import behind_a_port
 
 from app.api.deps import Parts
-from app.listener import listen
 from app.main import create_app
 from app.matching import Matching
 from app.profile import ProfileDocument
@@ -102,22 +99,8 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
             yield Proxy(app, client, remote, local, store, warmer)
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals stay pytest's."""
-        yield
-
-
 @pytest.fixture
 async def base_url(proxy: Proxy) -> AsyncIterator[str]:
     """The same proxy behind a real port."""
-    listener = listen("127.0.0.1", 0)
-    server = _Server(uvicorn.Config(proxy.app, access_log=False, lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+    async with behind_a_port(proxy.app, lifespan="off") as url:
+        yield f"{url}/v1"

@@ -63,16 +63,12 @@ async def _look(parts: Parts) -> Report:
         _reason(asyncio.to_thread(parts.store.check), "The database cannot be written."),
     )
     tokenizer: str | None = "Not compared yet: the remote is not ready."
-    alignment: list[str] = []
-
-    async def aligned() -> None:
-        alignment.append(await parts.writer.alignment())
-
     if remote is None:
-        tokenizer = await _reason(aligned(), "The remote's tokenizer could not be compared.")
+        compared = parts.writer.alignment()
+        tokenizer = await _reason(compared, "The remote's tokenizer could not be compared.")
     # The server starts once the local model is loaded.
     reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database}
-    return Report(reasons, next(iter(alignment), None))
+    return Report(reasons, await parts.writer.alignment() if tokenizer is None else None)
 
 
 async def _listed(parts: Parts) -> None:
@@ -82,7 +78,7 @@ async def _listed(parts: Parts) -> None:
         raise ModelNotFound("The remote does not list its model any more.")
 
 
-async def _reason(work: Awaitable[None], failed: str) -> str | None:
+async def _reason(work: Awaitable[object], failed: str) -> str | None:
     """Why it failed, or None. The error's own text stays here, since it may name hosts and files."""
     try:
         with anyio.fail_after(PATIENCE_SECONDS):

@@ -69,18 +69,26 @@ def read_prompts(path: Path | None) -> tuple[str, ...]:
     """
     if path is None:
         return PROMPTS
+    lines = numbered_lines(path)
+    if not lines:
+        raise InvalidRequest(f"{path}: holds no prompt. Write one on each line.")
+    if path.suffix.lower() == ".jsonl":
+        return tuple(_prompt(line, f"{path}, line {number}") for number, line in lines)
+    return tuple(line for _, line in lines)
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers, without white space around them.
+
+    Raises InvalidRequest when it cannot be read, or is no text.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise InvalidRequest(f"{path}: not UTF-8 text; save the file with the encoding UTF-8") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines:
-        raise InvalidRequest(f"{path}: holds no prompt. Write one on each line.")
-    if path.suffix.lower() == ".jsonl":
-        return tuple(_prompt(line, f"{path}, line {number}") for number, line in lines)
-    return tuple(line for _, line in lines)
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from app.prompts import Message
 from app.retrieval import Retriever
 from app.schemas.preview import Preview
 from app.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 STDIN = "-"
 

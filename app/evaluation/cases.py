@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.bench.cases import newest
+from app.bench.cases import newest, numbered_lines
 from app.errors import InvalidRequest
 from app.profile import HistoryItem, Hit, Profile
 from app.prompts import Message
@@ -37,16 +37,9 @@ def read_cases(path: Path, *, preferences: Sequence[str] = (), top_k: int = 5) -
     A line without a profile is a question to all: it becomes a case for each of the `preferences`. Raises
     InvalidRequest, which names the line and never quotes it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{path}: not UTF-8 text; save the file with the encoding UTF-8") from None
     cases: list[Case] = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            cases += _cases(line, f"{path}, line {number}", preferences, top_k)
+    for number, line in numbered_lines(path):
+        cases += _cases(line, f"{path}, line {number}", preferences, top_k)
     if not cases:
         raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")
     if len({case.id for case in cases}) < len(cases):

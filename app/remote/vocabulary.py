@@ -11,11 +11,10 @@ from app.alignment import PROBES
 from app.errors import ContextLengthExceeded, InvalidRequest, RemoteError, RemoteRejected, TokenizerMismatch
 from app.prompts import Message
 from app.remote.vllm import VLLMRemote
-from app.spelled_vocabulary import SPACE, SpelledVocabulary, spell
+from app.spelled_vocabulary import SPACE, THINK, SpelledVocabulary, spell
 
 ADVICE = "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of a model that has the remote's tokenizer."
 UNTOLD = f"The remote does not write its tokens one by one. {ADVICE}"
-THINK = ("<think>", "</think>")
 LOST = "\N{REPLACEMENT CHARACTER}"  # how /detokenize writes a part of a character
 BATCH = 32768  # tokens of a request: some 200 KB each way
 REQUESTS = 500  # and no more

@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
-from conftest import Proxy, _Server
+from conftest import Proxy
 from fakes import PRIVATE
+from real_port import behind_a_port
 
 from app.api import limits
 from app.connections import BoundedProtocol
-from app.listener import listen
 
 
 class Impatient(BoundedProtocol):
@@ -26,17 +25,8 @@ class Impatient(BoundedProtocol):
 async def impatient(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """The proxy as `costeer serve` has it, but that it waits for less than a second."""
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.3)
-    listener = listen("127.0.0.1", 0)
-    server = _Server(
-        uvicorn.Config(proxy.app, http=Impatient, access_log=False, lifespan="off", log_config=None)
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+    async with behind_a_port(proxy.app, http=Impatient, lifespan="off") as url:
+        yield url
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,15 @@ import httpx
 import openai
 import orjson
 import pytest
-import uvicorn
 from fakes import as_hits
 from openai.types.chat import ChatCompletionMessageParam
+from real_port import behind_a_port
 
 from app.alignment import PROBES
 from app.api.deps import Parts
 from app.byte_alignment import align
 from app.chooser import Request
 from app.engine.runner import ModelRunner
-from app.listener import listen
 from app.local import LocalModel
 from app.local_prompts import local_prompts
 from app.main import SHARED, create_app
@@ -75,13 +74,6 @@ def _messages(question: str | list[ChatCompletionMessageParam]) -> list[ChatComp
     return [{"role": "user", "content": question}] if isinstance(question, str) else question
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals stay pytest's."""
-        yield
-
-
 @asynccontextmanager
 async def serving(
     base_url: str, runner: ModelRunner, data_dir: Path, *, top_logprobs: int = 20, draft_length: int = SHARED
@@ -94,7 +86,6 @@ async def serving(
         draft_length=draft_length,
         verify_batch=SHARED,
     )
-    listener = listen("127.0.0.1", 0)
     with Store.open(data_dir) as store:
         store.profiles.put(ISABEL)
         store.profiles.put(WALTER)
@@ -103,16 +94,11 @@ async def serving(
             warmer = Warmer(store.profiles.get, writer.warm)
             parts = Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
             app = create_app(Settings(), parts)
-            server = _Server(uvicorn.Config(app, access_log=False, log_config=None))
-            running = asyncio.create_task(server.serve(sockets=[listener]))
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-            try:
-                async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
-                    yield Product(client, writer, store)
-            finally:
-                server.should_exit = True
-                await running
-                listener.close()
+            async with (
+                behind_a_port(app) as url,
+                openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
+            ):
+                yield Product(client, writer, store)
 
 
 @pytest.fixture
