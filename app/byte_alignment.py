@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from app.byte_vocabulary import ByteVocabulary
-from app.outlook import Rows
+from app.outlook import Rows, likeliest, unlike
 from app.retokenizer import Retokenizer
 from app.spelling import Spelling
 from app.steering import FloatArray, IntArray
@@ -45,6 +45,10 @@ class ByteAlignment:
             else:
                 single = spelled[0] if len(spelled) == 1 else SEVERAL if spelled else UNKNOWN
             self._single[token_id] = UNKNOWN if single is None else single
+        # And the other way: the remote's token that a local one is exactly.
+        self._back = np.full(len(local.spelling), UNKNOWN, np.int64)
+        exact_ids = np.flatnonzero(self._single >= 0)[::-1]  # of several the lowest id counts
+        self._back[self._single[exact_ids]] = exact_ids
 
     @property
     def exact(self) -> float:
@@ -75,6 +79,12 @@ class ByteAlignment:
             logprobs[:, several] = np.log(np.add.reduceat(mass, starts, axis=1))
         return logprobs
 
+    def likeliest(self, rows: Rows, count: int, without: IntArray) -> IntArray:
+        """See Outlook: of those that a local token stands for. `rows` [2, V] are the local model's."""
+        # Several local tokens may have no counterpart, or one that is not wanted.
+        ids = self._back[likeliest(rows[0, : len(self._back)], 2 * (count + len(without)))]
+        return unlike(ids[ids >= 0], without)[:count]
+
     def _tokens(self, token_id: int) -> IntArray:
         if token_id not in self._several:
             self._several[token_id] = self._found(self._remote[token_id])
@@ -102,6 +112,10 @@ class ByteOutlook:
     def logprobs(self, candidates: IntArray) -> FloatArray:
         """See Outlook."""
         return self._alignment.logprobs(self._rows, candidates)
+
+    def likeliest(self, count: int, without: IntArray) -> IntArray:
+        """See Outlook."""
+        return self._alignment.likeliest(self._rows, count, without)
 
 
 def align(remote: Spelling, local: Tokenizer) -> ByteAlignment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from app.prompts import PrivatePrompt
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.stats import Stats
 from app.steering import FloatArray, IntArray, log_softmax, steer
+from app.strength import AUTO, Strength, constant, steers
 from app.tuning import Tuning
+from app.unlisted import UNLISTED, estimate
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,14 @@ class Request:
     eos_ids: frozenset[int] = frozenset()
     aware: PrivatePrompt | None = None
     agnostic: Sequence[int] | None = None
-    strength: float = 0.0
+    strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
     tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def steered(self) -> bool:
-        return self.strength > 0.0 and self.aware is not None and self.agnostic is not None
+        return steers(self.strength) and self.aware is not None and self.agnostic is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,14 @@ class Chooser:
 
     def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
         """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
-        request, ids, c = self._request, drafted.candidates, self._request.strength
-        delta = None if local is None else local_delta(local.logprobs(ids))
-        steered = log_softmax(drafted.logprobs) if delta is None else steer(drafted.logprobs, delta, c)
+        request, listed = self._request, len(drafted.candidates)
+        delta = None
+        if local is not None:
+            if request.strength == AUTO:
+                drafted = widened(drafted, local)
+            delta = local_delta(local.logprobs(drafted.candidates))
+        remote, ids = drafted.logprobs, drafted.candidates
+        steered = log_softmax(remote) if delta is None else steer(remote, delta, constant(request.strength))
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)
         index = int(np.flatnonzero(ids == drafted.token_id)[0])
@@ -110,7 +117,8 @@ class Chooser:
             close = scores[index] >= scores.max() + math.log(request.tuning.lenience)
             chosen = index if request.tuning.lenience < 1.0 and close else int(np.argmax(target))
         else:
-            draft = distribution(drafted.logprobs, self.draft_sampling())
+            draft = np.zeros(len(ids))  # the remote drafts nothing that it does not list
+            draft[:listed] = distribution(remote[:listed], self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self._rng, request.tuning.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
 
@@ -144,6 +152,21 @@ class Chooser:
             delta,
             finish_reason,
         )
+
+
+def widened(drafted: Drafted, local: Outlook) -> Drafted:
+    """With candidates that the remote did not list, from the local model; after those that it did."""
+    listed = drafted.candidates
+    more = local.likeliest(UNLISTED, listed)
+    if not len(more):
+        return drafted
+    agnostic = local.logprobs(np.concatenate((listed, more)))[1]
+    estimated = estimate(drafted.logprobs, agnostic[: len(listed)], agnostic[len(listed) :])
+    return replace(
+        drafted,
+        candidates=np.concatenate((listed, more)),
+        logprobs=np.concatenate((drafted.logprobs, estimated)),
+    )
 
 
 def _rng(seed: int | None, purpose: int) -> np.random.Generator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ class Outlook(Protocol):
         context-agnostic, up to a constant of each context. Of what nothing is known both are the same."""
         ...
 
+    def likeliest(self, count: int, without: IntArray) -> IntArray:
+        """At most `count` of the remote's tokens: the likeliest context-aware ones but for `without`."""
+        ...
+
 
 class Direct:
     """Of a model that has the remote's own vocabulary."""
@@ -35,10 +39,26 @@ class Direct:
         columns = self._rows[:, np.where(known, candidates, 0)].astype(np.float64)
         return np.where(known, columns, 0.0)
 
+    def likeliest(self, count: int, without: IntArray) -> IntArray:
+        """See Outlook."""
+        return unlike(likeliest(self._rows[0], count + len(without)), without)[:count]
+
 
 def direct(rows: Rows) -> list[Outlook]:
     """Of several positions; `rows` [2, positions, V]."""
     return [Direct(rows[:, position]) for position in range(rows.shape[1])]
+
+
+def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
+    """Indices of the greatest numbers of `row` [V], the greatest first."""
+    count = min(count, len(row))
+    best = np.argpartition(row, len(row) - count)[len(row) - count :]
+    return best[np.argsort(-row[best], kind="stable")]
+
+
+def unlike(ids: IntArray, without: IntArray) -> IntArray:
+    """Those of `ids` that are not in `without`, in their order."""
+    return ids[~np.isin(ids, without)]
 
 
 def local_delta(logprobs: FloatArray) -> FloatArray:

@@ -58,6 +58,26 @@ def test_of_one_vocabulary_in_two_orders_all_are_exact(data: list[bytes], random
     assert alignment.exact == 1.0
 
 
+@given(
+    st.lists(DATA.filter(bool), min_size=1, max_size=12),
+    st.lists(DATA.filter(bool), min_size=1, max_size=12, unique=True),
+    st.sets(st.integers(0, 11)),
+    st.integers(1, 4),
+)
+def test_the_likeliest_are_those_that_a_local_token_is_exactly(
+    remote: list[bytes], local: list[bytes], without: set[int], count: int
+) -> None:
+    rows = rows_over(len(local))
+    outlook = ByteOutlook(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    # Of the remote's tokens that spell the same the first counts.
+    exact = {remote.index(data): rows[0, local.index(data)] for data in set(remote) & set(local)}
+    wanted = sorted(exact.keys() - without, key=lambda token_id: -exact[token_id])
+    found = outlook.likeliest(count, np.array(sorted(without), np.int64)).tolist()
+    assert found == wanted[: len(found)]
+    # A few more than are wanted are looked at, not all.
+    assert len(found) == min(count, len(wanted)) or len(local) > 2 * (count + len(without))
+
+
 def test_ids_beyond_the_remotes_vocabulary_are_not_known() -> None:
     outlook = ByteOutlook(rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text))
     assert (outlook.logprobs(np.array([7]))[0] == outlook.logprobs(np.array([7]))[1]).all()

@@ -20,8 +20,10 @@ from app.outlook import Direct, Outlook, direct, local_delta
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.stats import Stats, together
-from app.steering import FloatArray, log_softmax, steer
+from app.steering import FloatArray, IntArray, log_softmax, steer
+from app.strength import AUTO, Strength
 from app.tuning import Tuning
+from app.unlisted import UNLISTED
 
 VOCABULARY = 12
 EOS = 0
@@ -156,23 +158,38 @@ def ids(tokens: list[Token]) -> list[int]:
     return [token.token_id for token in tokens]
 
 
-def greedy_reference(strength: float, top: int, length: int) -> list[int]:
-    """One position at a time, straight from the definition."""
+def defined(strength: Strength, top: int, generated: Sequence[int]) -> tuple[IntArray, FloatArray]:
+    """Candidates and their steered distribution, straight from the definition."""
+    remote, aware, agnostic = (toy_logprobs(key, generated) for key in ("remote", "aware", "agnostic"))
+    order = np.argsort(-remote, kind="stable")
+    candidates = order[:top]
+    if strength == AUTO:
+        rest = order[top:]
+        more = rest[np.argsort(-aware[rest])][:UNLISTED]
+        left, local_left = np.exp(remote[rest]).sum(), np.exp(agnostic[rest]).sum()
+        bound = remote[candidates].min()
+        guess = np.minimum(bound, np.log(np.exp(agnostic[more]) / local_left * left))
+        candidates = np.append(candidates, more)
+        remote = remote.copy()
+        remote[more] = (guess + (bound - 1)) / 2
+    delta = (aware - agnostic)[candidates]
+    return candidates, steer(remote[candidates], delta, 0.5 if strength == AUTO else strength)
+
+
+def greedy_reference(strength: Strength, top: int, length: int) -> list[int]:
+    """One position at a time."""
     generated: list[int] = []
     while len(generated) < length and (not generated or generated[-1] != EOS):
-        remote = toy_logprobs("remote", generated)
-        candidates = np.argsort(-remote, kind="stable")[:top]
-        delta = toy_logprobs("aware", generated) - toy_logprobs("agnostic", generated)
-        steered = steer(remote[candidates], delta[candidates], strength)
+        candidates, steered = defined(strength, top, generated)
         generated.append(int(candidates[np.argmax(steered)]))
     return generated
 
 
-@pytest.mark.parametrize("strength", [0.3, 0.8, 1.78])
+@pytest.mark.parametrize("strength", [0.3, 0.8, 1.78, AUTO])
 @pytest.mark.parametrize("verify_batch", [0, 1, 3, 100])
 @pytest.mark.parametrize("draft_length", [1, 2, 4, 16, 64])
 async def test_greedy_text_is_the_definition_at_any_draft_length(
-    strength: float, draft_length: int, verify_batch: int
+    strength: Strength, draft_length: int, verify_batch: int
 ) -> None:
     wanted = request(strength=strength, draft_length=draft_length, verify_batch=verify_batch)
     tokens, stats = await run(wanted)
@@ -266,26 +283,25 @@ SAMPLINGS = {
 }
 
 
+@pytest.mark.parametrize("strength", [0.8, AUTO])
 @pytest.mark.parametrize("draft_length", [1, 4])
 @pytest.mark.parametrize("name", SAMPLINGS)
-async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(name: str, draft_length: int) -> None:
+async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(
+    name: str, draft_length: int, strength: Strength
+) -> None:
     """Two positions together, so that what the loop does after an acceptance and a rejection is both seen."""
     draws = 2500
     expected = np.zeros((VOCABULARY, VOCABULARY))
     sampling = SAMPLINGS[name]
-    wanted = request(max_tokens=2, draft_length=draft_length, eos_ids=frozenset())
+    wanted = request(max_tokens=2, draft_length=draft_length, eos_ids=frozenset(), strength=strength)
 
     def target(generated: list[int]) -> FloatArray:
-        remote = toy_logprobs("remote", generated)
-        top = np.argsort(-remote, kind="stable")[:6]
-        delta = (toy_logprobs("aware", generated) - toy_logprobs("agnostic", generated))[top]
+        candidates, steered = defined(strength, 6, generated)
         seen = Seen(frozenset(PROMPT))
         for token in generated:
             seen.add(token)
         probs = np.zeros(VOCABULARY)
-        probs[top] = distribution(
-            penalise(steer(remote[top], delta, wanted.strength), top, sampling, seen), sampling
-        )
+        probs[candidates] = distribution(penalise(steered, candidates, sampling, seen), sampling)
         return probs
 
     first = target([])
