@@ -88,6 +88,18 @@ class EmbeddedRemote:
             rows, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
         return rows
 
+    async def logprobs(self, prompt: Sequence[int], ids: Sequence[int]) -> FloatArray:
+        """[n]: how likely it finds each of the tokens `ids` of a text after a prompt, in nats."""
+
+        def finish(logits: list[torch.Tensor]) -> FloatArray:
+            chosen = logits[0].gather(1, torch.tensor(ids)[:, None])[:, 0]
+            logprobs: FloatArray = (chosen - logits[0].logsumexp(dim=1)).double().numpy()
+            return logprobs
+
+        with self._runner.lease() as lease:
+            logprobs, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
+        return logprobs
+
     async def forward(self, request: Forward) -> Forwarded:
         """Raises Unsupported: it drafts, and does nothing else."""
         raise Unsupported(

@@ -87,10 +87,12 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
 
 @dataclass(frozen=True)
 class Models:
-    """The remote and the local model, how they go together, and how they are used."""
+    """The remote and the local model, how they go together, and how they are used. `small` is the local one
+    again, as it would write by itself."""
 
     remote: RemoteModel
     local: RowModel
+    small: EmbeddedRemote
     matching: Matching
     tuning: Tuning
 
@@ -158,7 +160,8 @@ async def open_models(
             local_patience=settings.local_patience if settings.on_local_failure == "unsteered" else None,
             patience=Patience(settings.remote_patience),
         )
-        yield Models(remote, LocalModel(local), Matching(remote, local.tokenizer, find), tuning)
+        matching = Matching(remote, local.tokenizer, find)
+        yield Models(remote, LocalModel(local), EmbeddedRemote(local), matching, tuning)
 
 
 def learned(remote: VLLMRemote) -> Find:

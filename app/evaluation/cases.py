@@ -31,14 +31,17 @@ class Case:
     reference: str | None
 
 
-def read_cases(path: Path, *, preferences: Sequence[str] = (), top_k: int = 5) -> list[Case]:
-    """The cases of a JSONL file. `top_k` items of a history are read, the last ones of the list.
+def read_cases(
+    path: Path, *, preferences: Sequence[str] = (), top_k: int = 5, limit: int | None = None
+) -> list[Case]:
+    """The cases in the first `limit` lines of a JSONL file. `top_k` items of a history are read, the last
+    ones of the list.
 
     A line without a profile is a question to all: it becomes a case for each of the `preferences`. Raises
     InvalidRequest, which names the line and never quotes it.
     """
     cases: list[Case] = []
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path)[:limit]:
         cases += _cases(line, f"{path}, line {number}", preferences, top_k)
     if not cases:
         raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")
@@ -55,6 +58,8 @@ def _cases(line: str, origin: str, preferences: Sequence[str], top_k: int) -> li
     if not isinstance(found, dict):
         raise InvalidRequest(f"{origin}: {EXPECTED}")
     name, query = found.get("id"), found.get("query")
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
     if not isinstance(name, str) or not isinstance(query, str) or not query.strip():
         raise InvalidRequest(f"{origin}: {EXPECTED}")
     messages = (Message("user", query),)

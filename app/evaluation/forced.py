@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from app.byte_model import RowModel
+from app.chooser import widened
+from app.draft import Drafted
 from app.embedded import EmbeddedRemote
 from app.errors import InvalidRequest
 from app.evaluation.cases import Case
-from app.evaluation.rules import Rule
+from app.evaluation.rules import SHOWN, Rule
 from app.local_prompts import LocalPrompts, local_prompts
 from app.matching import Matching
-from app.outlook import Outlook
+from app.outlook import Outlook, likeliest
 from app.steering import FloatArray, IntArray, log_softmax
 from app.tokenizer import Tokenizer
 
 # A distribution that is too sure of itself gains by being flattened alone, so rules are compared at the
 # temperature that suits each best.
 TEMPERATURES = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5)
-SHOWN = "remote shown the profile"
 AT_ONCE = 16  # positions; 16 rows of 150,000 numbers are 20 MB
 
 
@@ -33,6 +35,15 @@ class Forced:
     case: str
     tokens: int
     nll: dict[str, tuple[float, ...]]
+
+    @classmethod
+    def of(cls, case: str, tokens: int, nll: Mapping[str, Sequence[float]]) -> Self:
+        """From JSON."""
+        return cls(case, tokens, {rule: tuple(each) for rule, each in nll.items()})
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.case,)
 
 
 class Forcing:
@@ -68,8 +79,14 @@ class Forcing:
             public, chosen = log_softmax(remote[window].astype(np.float64)), np.array(ids[window])
             candidates = np.arange(public.shape[1])
             local = np.stack([outlook.logprobs(candidates) for outlook in outlooks[window]], axis=1)
+            flattened = [_log_sum(public / one) for one in TEMPERATURES]
             for rule in rules:
-                nll[rule.name] += _nll(rule.score(public, local[0], local[1]), chosen)
+                if rule.among is None:
+                    nll[rule.name] += _nll(rule.score(public, local[0], local[1]), chosen)
+                    continue
+                for number, outlook in enumerate(outlooks[window]):
+                    norms = [each[number] for each in flattened]
+                    nll[rule.name] += _nll_among(rule, public[number], norms, outlook, chosen[number])
         if theirs.aware is not None:
             told = await self._remote.read(theirs.aware.ids, ids)
             nll[SHOWN] = np.zeros(len(TEMPERATURES))
@@ -100,3 +117,35 @@ def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
     """Summed negative log-likelihood of tokens `chosen` [n], at each of TEMPERATURES; `scores` [n, V]."""
     rows = np.arange(len(chosen))
     return np.array([-log_softmax(scores / one)[rows, chosen].sum() for one in TEMPERATURES])
+
+
+def _nll_among(
+    rule: Rule, public: FloatArray, norms: Sequence[float], outlook: Outlook, chosen: int
+) -> FloatArray:
+    """Negative log-likelihood of one token, at each of TEMPERATURES, where a rule chooses among some.
+
+    `public` [V] are the remote's log-probabilities, `norms` what those sum up to at each temperature. The
+    candidates share anew what the remote gives them together; it keeps what it gives to the others, so that
+    this is a distribution over all, and no token is impossible.
+    """
+    assert rule.among is not None  # noqa: S101  # as the caller sees to
+    listed = likeliest(public, rule.among)
+    drafted = Drafted(int(listed[0]), listed, public[listed])
+    if rule.unlisted:
+        drafted = widened(drafted, outlook)
+    ids = drafted.candidates
+    scores = rule.score(drafted.logprobs, *outlook.logprobs(ids))
+    found = np.flatnonzero(ids == chosen)
+    nll = []
+    for temperature, norm in zip(TEMPERATURES, norms, strict=True):
+        flat = public / temperature - norm  # its own at this temperature
+        steered = log_softmax(scores / temperature)
+        nll.append(-_log_sum(flat[ids]) - steered[found[0]] if len(found) else -flat[chosen])
+    return np.array(nll)
+
+
+def _log_sum(scores: FloatArray) -> FloatArray:
+    """log sum exp over the last axis."""
+    most = scores.max(axis=-1)
+    summed: FloatArray = most + np.log(np.exp(scores - most[..., np.newaxis]).sum(axis=-1))
+    return summed

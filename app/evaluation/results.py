@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 import orjson
 
 from app.errors import InvalidRequest
-from app.evaluation.forced import Forced
 
 
-class Results:
-    """A JSONL file: what was asked for in the first line, then a line a case. No case's text is in it."""
+class Result(Protocol):
+    """A dataclass; of several with the same key the last counts."""
 
-    def __init__(self, path: Path, arguments: Mapping[str, Any]) -> None:
-        """Goes on from the file if there is one. Raises InvalidRequest when that is of another evaluation."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[str, ...]: ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+class Results(Generic[R]):
+    """A JSONL file: what was asked for in the first line, then a line a result."""
+
+    def __init__(self, path: Path, arguments: Mapping[str, Any], result: Callable[..., R]) -> None:
+        """Goes on from the file if there is one. Raises InvalidRequest when that is of another evaluation.
+
+        `result` makes one of its fields, as JSON has them.
+        """
         self._path = path
-        self.forced: list[Forced] = []
+        self._kept: dict[tuple[str, ...], R] = {}
         asked = orjson.loads(orjson.dumps(dict(arguments)))
         try:
             data = path.read_bytes()
@@ -33,10 +47,7 @@ class Results:
         try:
             found = [orjson.loads(line) for line in whole.splitlines()]
             made_with = found[0]["arguments"] if data else asked
-            self.forced = [
-                Forced(one["case"], one["tokens"], {rule: tuple(nll) for rule, nll in one["nll"].items()})
-                for one in found[1:]
-            ]
+            self._kept = {one.key: one for one in (result(**line) for line in found[1:])}
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             raise InvalidRequest(f"{path} is no file of results. Choose another --out.") from None
         if made_with != asked:
@@ -52,15 +63,16 @@ class Results:
         else:
             self._append({"arguments": asked})
 
-    @property
-    def cases(self) -> frozenset[str]:
-        """Those that are done."""
-        return frozenset(one.case for one in self.forced)
+    def get(self, *key: str) -> R | None:
+        return self._kept.get(key)
 
-    def add(self, one: Forced) -> None:
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._kept.values())
+
+    def add(self, one: R) -> None:
         """Keep one more, on the disk."""
         self._append(dataclasses.asdict(one))
-        self.forced.append(one)
+        self._kept[one.key] = one
 
     def _cut_off(self, size: int) -> None:
         """Forget what comes after the first `size` bytes; those are never written anew."""

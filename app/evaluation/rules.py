@@ -1,30 +1,41 @@
 """Rules of steering, over many positions at once: what they make of three distributions.
 
-All arrays are [n, V]: natural-log probabilities over the remote's vocabulary, of the remote, of the local
-model with the private context, and of the local model without it. A rule's scores are logarithms of
-probabilities up to a constant of each position.
+All arrays are [..., V]: natural-log probabilities over the remote's vocabulary, or over some of its tokens:
+the remote's, the local model's with the private context, and the local model's without it. A rule's scores
+are logarithms of probabilities up to a constant of each position.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.steering import FTRL, PAPER, FloatArray, log_softmax
+from app.steering import FTRL, PAPER, FloatArray, log_softmax, strength
+from app.strength import AUTO, AUTO_STRENGTH
 
 REMOTE_ALONE = "remote alone"
+SHOWN = "remote shown the profile"
+LOCAL_ALONE = "local with context"
+PAPER_STRENGTH = "paper's strength"
+PAPER_LOOP = "paper's loop"
 
 Score = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, and what it is called in reports."""
+    """A rule, and what it is called in reports.
+
+    `among`: it chooses among so many tokens that the remote lists, as a vLLM does, and with `unlisted` among
+    a few of the local model's as well (see unlisted.py); None: it is told of the whole vocabulary.
+    """
 
     name: str
     score: Score
+    among: int | None = None
+    unlisted: bool = False
 
 
 def remote_alone() -> Rule:
@@ -34,7 +45,7 @@ def remote_alone() -> Rule:
 
 def local_alone() -> Rule:
     """The small model writes by itself, with the private context."""
-    return Rule("local with context", lambda remote, aware, agnostic: aware)
+    return Rule(LOCAL_ALONE, lambda remote, aware, agnostic: aware)
 
 
 def constant(strength: float, name: str = "") -> Rule:
@@ -69,16 +80,54 @@ def mixed(strength: float, share: float) -> Rule:
     return Rule(f"strength {strength:g}, {share:.0%} local", score)
 
 
-def paper_loop(ftrl: FTRL = PAPER) -> Rule:
-    """The paper's own iteration over the whole vocabulary, step by step (arXiv 2507.04756, section 3)."""
+def smoothed(strength: float, share: float) -> Rule:
+    """The same strength everywhere, between two local distributions to which `share` of the remote's is
+    added: a token that the remote finds likelier than the local model does is moved less by it."""
 
     def score(remote: FloatArray, aware: FloatArray, agnostic: FloatArray) -> FloatArray:
-        delta = aware - agnostic
-        player, cumulative = remote, np.zeros_like(remote)
-        for step in range(1, ftrl.steps + 1):
-            cumulative += ftrl.alpha * (player - remote) + ftrl.beta * delta
-            pulled = step * ftrl.lambda_ * remote + cumulative + player / ftrl.eta
-            player = log_softmax(pulled / (step * ftrl.lambda_ + 1 / ftrl.eta))
-        return player
+        background = remote + np.log(share)
+        delta: FloatArray = np.logaddexp(aware, background) - np.logaddexp(agnostic, background)
+        return remote + strength * delta
 
-    return Rule("paper's loop", score)
+    return Rule(f"strength {strength:g}, smoothed {share:g}", score)
+
+
+def paper_loop(ftrl: FTRL = PAPER) -> Rule:
+    """The paper's own iteration over the whole vocabulary."""
+    return Rule(PAPER_LOOP, lambda remote, aware, agnostic: iterate(remote, aware - agnostic, ftrl))
+
+
+def iterate(remote: FloatArray, delta: FloatArray, ftrl: FTRL = PAPER) -> FloatArray:
+    """The paper's update step by step, over the last axis (arXiv 2507.04756, section 3). steering.py has the
+    closed form of it."""
+    player, cumulative = remote, np.zeros_like(remote)
+    for step in range(1, ftrl.steps + 1):
+        cumulative += ftrl.alpha * (player - remote) + ftrl.beta * delta
+        pulled = step * ftrl.lambda_ * remote + cumulative + player / ftrl.eta
+        player = log_softmax(pulled / (step * ftrl.lambda_ + 1 / ftrl.eta))
+    return player
+
+
+def among(rule: Rule, top: int) -> Rule:
+    """The rule where the remote lists its likeliest `top` tokens."""
+    return replace(rule, name=f"{rule.name}, top {top}", among=top)
+
+
+def auto(top: int) -> Rule:
+    """What AUTO stands for, where the remote lists its likeliest `top` tokens."""
+    return Rule(f"{AUTO}, top {top}", constant(AUTO_STRENGTH).score, top, unlisted=True)
+
+
+def rules(strengths: Sequence[float], tops: Sequence[int], *, one_vocabulary: bool) -> list[Rule]:
+    """Those that are compared. Where the models do not share a vocabulary, what the local one says of the
+    remote's tokens is no distribution, and the rules that need one are left out."""
+    by_default = constant(AUTO_STRENGTH)
+    return [
+        remote_alone(),
+        *([local_alone()] if one_vocabulary else []),
+        *map(constant, dict.fromkeys(strengths)),
+        constant(strength(), PAPER_STRENGTH),
+        *([trusted(1.0), mixed(AUTO_STRENGTH, 0.05), smoothed(1.0, 0.3)] if one_vocabulary else []),
+        *(among(by_default, top) for top in tops),
+        *(auto(top) for top in tops),
+    ]

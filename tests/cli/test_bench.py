@@ -44,7 +44,7 @@ class Opened:
         self.far.append(far)
         try:
             matching = Matching(self.remote, FakeTokenizer())
-            yield Models(self.remote, FakeLocal(), matching, Tuning(draft_length=6))
+            yield Models(self.remote, FakeLocal(), NotImplemented, matching, Tuning(draft_length=6))
         finally:
             self.closed += 1
 

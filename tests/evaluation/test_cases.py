@@ -39,12 +39,18 @@ def test_a_question_is_a_case_for_each_preference(tmp_path: Path) -> None:
     assert cases[0].reference is None
 
 
+def test_a_number_is_an_id_and_the_first_lines_can_be_taken(tmp_path: Path) -> None:
+    path = written(tmp_path, {**QUESTION, "id": 9}, PERSON)
+    assert [case.id for case in read_cases(path, preferences=("concise",))] == ["9 concise", "7"]
+    assert [case.id for case in read_cases(path, preferences=("concise",), limit=1)] == ["9 concise"]
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         ([PERSON, "{"], "line 2: not JSON"),
         ([[1]], "line 1: expected"),
-        ([{"id": 7, "query": "x"}], "line 1: expected"),
+        ([{"id": True, "query": "x"}], "line 1: expected"),
         ([{"id": "7", "query": "  "}], "line 1: expected"),
         ([{**PERSON, "profile": {"age": 7}}], "`profile` must be"),
         ([{**PERSON, "history": [{"title": "x"}]}], "`history` must be"),
