@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from app.reply import Piece, Reply
 from app.spelling import Spelling
 from app.stats import Clock, Stats, together
+from app.strength import Strength
 
 
 class Choices:
@@ -30,7 +31,7 @@ class Choices:
         return self.replies[0].stats.clock
 
     @property
-    def strength(self) -> float:
+    def strength(self) -> Strength:
         """What steers them: 0 when nothing does."""
         request = self.replies[0].request
         return request.strength if request.steered else 0.0

@@ -14,6 +14,7 @@ from app.prompts import PrivatePrompt
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.stats import Stats
 from app.steering import FloatArray, IntArray, log_softmax, steer
+from app.strength import Strength, constant, steers
 from app.tuning import Tuning
 
 
@@ -31,14 +32,14 @@ class Request:
     eos_ids: frozenset[int] = frozenset()
     aware: PrivatePrompt | None = None
     agnostic: Sequence[int] | None = None
-    strength: float = 0.0
+    strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
     tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def steered(self) -> bool:
-        return self.strength > 0.0 and self.aware is not None and self.agnostic is not None
+        return steers(self.strength) and self.aware is not None and self.agnostic is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Chooser:
 
     def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
         """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
-        request, ids, c = self._request, drafted.candidates, self._request.strength
+        request, ids, c = self._request, drafted.candidates, constant(self._request.strength)
         delta = None if local is None else local_delta(local.logprobs(ids))
         steered = log_softmax(drafted.logprobs) if delta is None else steer(drafted.logprobs, delta, c)
         scores = penalise(steered, ids, request.sampling, self._seen)

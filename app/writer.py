@@ -17,6 +17,7 @@ from app.prompts import Message
 from app.reply import Reply
 from app.sampling import Sampling
 from app.stats import Clock, Stats
+from app.strength import Strength, steers
 from app.tuning import Tuning
 
 
@@ -35,7 +36,7 @@ class Order:
     stop: tuple[str, ...] = ()
     profile: Profile | None = None
     history: tuple[Hit, ...] = ()
-    strength: float = 0.0
+    strength: Strength = 0.0
     continue_final: bool = False
 
 
@@ -79,7 +80,7 @@ class Writer:
                 raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
             match = await self._matching.match()
             prompt = await match.public.ids(order.messages, continue_final=order.continue_final)
-        local = await asyncio.to_thread(self.local_prompts, order) if order.strength > 0.0 else None
+        local = await asyncio.to_thread(self.local_prompts, order) if steers(order.strength) else None
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
         room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
         if aware is not None and agnostic is not None:
@@ -156,4 +157,4 @@ def _why_not(order: Order) -> str:
     """Why the reply to an order is not steered, for a header: it names nothing."""
     if order.profile is None:
         return "no profile"
-    return "nothing of the profile fits" if order.strength > 0.0 else "strength 0"
+    return "nothing of the profile fits" if steers(order.strength) else "strength 0"

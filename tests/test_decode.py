@@ -21,6 +21,7 @@ from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.stats import Stats, together
 from app.steering import FloatArray, log_softmax, steer
+from app.strength import AUTO, AUTO_STRENGTH, constant
 from app.tuning import Tuning
 
 VOCABULARY = 12
@@ -180,6 +181,22 @@ async def test_greedy_text_is_the_definition_at_any_draft_length(
     assert stats.changed > 0  # else nothing was tested
 
 
+async def test_auto_steers_as_its_constant_does() -> None:
+    auto, stats = await run(request(strength=AUTO))
+    constant_too, _ = await run(request(strength=AUTO_STRENGTH))
+    assert ids(auto) == ids(constant_too) == greedy_reference(AUTO_STRENGTH, 6, 40)
+    assert stats.changed > 0  # else nothing was tested
+
+
+async def test_auto_without_a_profile_is_not_steered() -> None:
+    alone = request(strength=AUTO, aware=None, agnostic=None)
+    assert not alone.steered
+    local = ToyLocal()
+    tokens, stats = await run(alone, local=local)
+    assert ids(tokens) == ids((await run(request(strength=0.0)))[0])
+    assert (stats.changed, local.passes) == (0, [])
+
+
 async def test_long_drafts_need_fewer_requests_and_gathering_fewer_passes() -> None:
     _, single = await run(request(draft_length=1))
     _, eager = await run(request(draft_length=16))
@@ -284,7 +301,7 @@ async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(name: str
             seen.add(token)
         probs = np.zeros(VOCABULARY)
         probs[top] = distribution(
-            penalise(steer(remote[top], delta, wanted.strength), top, sampling, seen), sampling
+            penalise(steer(remote[top], delta, constant(wanted.strength)), top, sampling, seen), sampling
         )
         return probs
 
