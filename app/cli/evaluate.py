@@ -64,7 +64,7 @@ def evaluate(
     cases = cases[:limit]
     if len(cases) < 2:  # nothing can be said of one
         raise InvalidRequest(f"{file}: needs two lines at least with a profile and a `reference`.")
-    strengths = tuple(strength or (0.25, settings.strength, 0.75, 1.0))
+    strengths = tuple(strength or (0.25, 0.5, 0.75, 1.0))
     fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
     # Imported here: torch takes seconds, and few commands need it.
     from app.evaluation.results import Results  # noqa: PLC0415

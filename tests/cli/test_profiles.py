@@ -85,6 +85,7 @@ def test_a_wrong_strength_is_a_mistake_of_usage_that_says_what_one_is(anna: Prof
 
 
 def test_a_strength_can_be_auto_and_is_shown_so(anna: Profile) -> None:
+    assert "auto (from the settings)" in done("profiles", "show", "anna")
     done("profiles", "set", "anna", "--strength", "auto")
     done("profiles", "create", "bert", "--name", "B", "--strength", "auto")
     assert profile("anna").strength == profile("bert").strength == "auto"
@@ -114,7 +115,7 @@ def test_a_profile_is_shown_with_its_newest_items(anna: Profile) -> None:
     for number in range(7):
         done("history", "add", "anna", written(f"note {number}.txt", f"text {number}"))
     text = done("profiles", "show", "anna")
-    for shown in ("Anna Ek", "occupation: Nurse", "7 items", "0.5 (from the settings)", "note 6", "note 2"):
+    for shown in ("Anna Ek", "occupation: Nurse", "7 items", "auto (from the settings)", "note 6", "note 2"):
         assert shown in text
     assert "note 1" not in text
     shown = done_json("profiles", "show", "anna")
