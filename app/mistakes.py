@@ -44,8 +44,10 @@ def found(mistake: ErrorDetails) -> str:
             return f"found {len(value)}"
         case "greater_than_equal" | "less_than_equal":
             return "found another number"
-        case "literal_error" if isinstance(value, str):
+        case "literal_error" | "strength" if isinstance(value, str):
             return "found other text"
+        case "strength" if isinstance(value, int | float) and not isinstance(value, bool):
+            return "found another number"
         case "string_pattern_mismatch":
             return "found other characters" if 0 < len(value) <= 64 else f"found {len(value)} characters"
     return f"found {next(name for kind, name in KINDS.items() if isinstance(value, kind))}"

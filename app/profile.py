@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from app.strength import Strength
+
 Kind = Literal["document", "turn"]
 
 # What one item of history may hold: a book, not a library. In characters.
@@ -75,7 +77,7 @@ class Profile:
     name: str
     fields: tuple[tuple[str, str], ...] = ()
     is_default: bool = False
-    strength: float | None = None
+    strength: Strength | None = None
     record_history: bool = False
 
     def __post_init__(self) -> None:

@@ -15,6 +15,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.logs import Form, Level
+from app.schemas.strength import StrengthIn
+from app.strength import AUTO
 
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
     max_model_len: Annotated[int, Field(ge=256)] = 8192
 
     # Steering.
-    strength: Annotated[float, Field(ge=0, le=4)] = 0.5
+    strength: StrengthIn = AUTO
     top_logprobs: Annotated[int, Field(ge=2, le=1000)] = 20
     # Tokens of profile and history that the local model reads.
     max_context_tokens: Annotated[int, Field(ge=0)] = 1024

@@ -197,6 +197,13 @@ async def test_greedy_text_is_the_definition_at_any_draft_length(
     assert stats.changed > 0  # else nothing was tested
 
 
+async def test_auto_without_a_profile_is_not_steered() -> None:
+    local = ToyLocal()
+    tokens, stats = await run(request(strength=AUTO, aware=None, agnostic=None), local=local)
+    assert ids(tokens) == ids((await run(request(strength=0.0)))[0])
+    assert (stats.changed, local.passes) == (0, [])
+
+
 async def test_long_drafts_need_fewer_requests_and_gathering_fewer_passes() -> None:
     _, single = await run(request(draft_length=1))
     _, eager = await run(request(draft_length=16))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from app.errors import ProfileFileError
 from app.profile import HistoryItem, Profile, ProfileDocument
-from app.profile_file import parse_profile, read_profile_file
+from app.profile_file import dump_profile, parse_profile, read_profile_file
 from app.schemas.profiles import FIELD
+from app.strength import Strength
 from app.toml_lines import Key, key_lines
 
 ISABEL = """\
@@ -74,6 +75,13 @@ created_at = "2026-01-31T09:30:00.000001Z"
     assert parse_profile(source.encode(), "me.toml") == ProfileDocument(
         Profile("a", "A", strength=1.0, record_history=True), (item,), created_at=at
     )
+
+
+@pytest.mark.parametrize(("toml", "strength"), [('"auto"', "auto"), ("0", 0.0), ("0.25", 0.25)])
+def test_a_strength_is_a_number_or_auto(toml: str, strength: Strength) -> None:
+    document = parse_profile(f"{HEAD}strength = {toml}\n".encode(), "me.toml")
+    assert document.profile.strength == strength
+    assert parse_profile(dump_profile(document), "me.json", "json") == document
 
 
 def test_the_same_in_json(tmp_path: Path) -> None:
@@ -197,8 +205,12 @@ titel = "x"
         (HEAD + "[[history]]\ntext = 'x'\n[history.more]", "line 5, history[0].more: unknown key"),
         (HEAD + "[[histroy]]\n[[histroy]]", "line 3, histroy: unknown key; did you mean history?"),
         (HEAD + "Fields = 1", "line 3, Fields: unknown key; did you mean fields?"),
-        (HEAD + "strength = 5", "line 3, strength: found another number; expected a number from 0 to 4"),
-        (HEAD + "strength = 'x'", "line 3, strength: found text; expected a number"),
+        (
+            HEAD + "strength = 5",
+            'line 3, strength: found another number; expected a number from 0 to 4, or "auto"',
+        ),
+        (HEAD + "strength = 'strong'", "line 3, strength: found other text; expected a number from 0 to 4"),
+        (HEAD + "strength = true", "line 3, strength: found true or false; expected a number from 0 to 4"),
         (HEAD + "[fields]\na = '" + "x" * 10_001 + "'", "line 4, fields.a: found 10001 characters"),
         (HEAD + "[fields]\n" + "".join(f"a{n} = 'x'\n" for n in range(101)), "line 3, fields: found 101"),
         (HEAD + "[[history]]\ntext = 'x'\nkind = 'tale'", "line 5, history[0].kind: found other text"),

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from app.settings import PREFIX, Settings, unknown_names
+from app.strength import AUTO, Strength
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / ".env.example"
@@ -92,6 +93,15 @@ def test_the_environment_goes_before_the_file_and_code_before_both(monkeypatch: 
     assert (settings.port, settings.strength, settings.top_logprobs) == (3, 2.0, 11)
 
 
+@pytest.mark.parametrize(("value", "strength"), [("auto", AUTO), ("0.25", 0.25), ("0", 0.0)])
+def test_a_strength_is_a_number_or_auto(
+    value: str, strength: Strength, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Settings().strength == AUTO
+    monkeypatch.setenv("COSTEER_STRENGTH", value)
+    assert Settings().strength == strength
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_an_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty host, above all, must not mean every address of the machine."""
@@ -163,6 +173,8 @@ WRONG: list[tuple[str, str]] = [
     ("strength", "4.1"),
     ("strength", "-0.1"),
     ("strength", "nan"),
+    ("strength", "strong"),
+    ("strength", "AUTO"),
     ("top_logprobs", "1"),
     ("max_model_len", "255"),
     ("max_context_tokens", "-1"),

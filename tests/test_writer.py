@@ -22,6 +22,7 @@ from app.matching import Matching
 from app.profile import Profile
 from app.prompts import Message, context_aware, describe
 from app.sampling import Sampling
+from app.strength import AUTO
 from app.tuning import Tuning
 from app.writer import Order, Writer
 
@@ -59,15 +60,22 @@ async def test_the_aware_prompt_is_the_agnostic_one_behind_the_private_text(remo
     "order",
     [
         replace(ORDER, profile=None),
+        replace(ORDER, profile=None, strength=AUTO),
         replace(ORDER, strength=0.0),
         replace(ORDER, profile=Profile(id="empty", name="")),
     ],
-    ids=["no profile", "strength 0", "empty profile"],
+    ids=["no profile", "no profile, auto", "strength 0", "empty profile"],
 )
 async def test_with_nothing_to_steer_by_the_text_is_the_remote_s_own(
     remote: FakeRemote, order: Order
 ) -> None:
     assert await written(writer_of(remote), order) == "hello world"
+
+
+async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) -> None:
+    reply = await writer_of(remote).prepare(replace(ORDER, strength=AUTO))
+    assert (reply.request.strength, reply.unsteered) == (AUTO, None)
+    assert await written(writer_of(remote), replace(ORDER, strength=AUTO)) == "HELLO WORLD"
 
 
 async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:

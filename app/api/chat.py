@@ -28,6 +28,7 @@ from app.prompts import Message
 from app.schemas.chat import ChatRequest
 from app.schemas.unsteered import STEERING_OFF, honoured, unsteerable
 from app.store import Store
+from app.strength import steers
 from app.writer import Order
 
 # At DEBUG it would log every chunk of a reply.
@@ -79,7 +80,7 @@ async def chat_completions(
     strengths = (off, body.strength, profile.strength if profile else None, parts.strength)
     strength = next(value for value in strengths if value is not None)
     hits: list[Hit] = []
-    if profile is not None and strength > 0:
+    if profile is not None and steers(strength):
         hits = await asyncio.to_thread(parts.retriever.choose, profile.id, messages)
     continued = bool(body.continue_final_message)
     record = _recorder(parts.store, profile, messages, x_costeer_record, continued=continued)

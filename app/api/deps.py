@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.draft import RemoteModel
 from app.retrieval import Retriever
 from app.store import Store
+from app.strength import Strength
 from app.warming import Warmer
 from app.writer import Writer
 
@@ -22,7 +23,7 @@ class Parts:
     writer: Writer
     store: Store
     retriever: Retriever
-    strength: float
+    strength: Strength
     remote: RemoteModel
     warmer: Warmer
 

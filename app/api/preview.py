@@ -11,6 +11,7 @@ from app.api.bodies import JSON, described, receive_json, schema
 from app.api.deps import Parts, PartsDep
 from app.profile import Profile
 from app.schemas.preview import Preview, PreviewIn
+from app.strength import steers
 from app.writer import Order
 
 router = APIRouter(prefix="/v1/profiles", tags=["Profiles"])
@@ -34,8 +35,7 @@ def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
     messages = tuple(message.message() for message in body.messages)
     strengths = (body.strength, profile.strength, parts.strength)
     strength = next(value for value in strengths if value is not None)
-    steers = strength > 0
-    hits = parts.retriever.choose(profile.id, messages, remember=False) if steers else []
+    hits = parts.retriever.choose(profile.id, messages, remember=False) if steers(strength) else []
     order = Order(model="", messages=messages, profile=profile, history=tuple(hits), strength=strength)
     local = parts.writer.local_prompts(order)
     assert local is not None  # noqa: S101 - only an order without a profile has none

@@ -12,6 +12,7 @@ from app.errors import InvalidRequest
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.profile_file import read_profile_file
 from app.prompts import Message
+from app.strength import Strength
 from app.terms import passages
 
 SAMPLES = Path(__file__).parents[2] / "profiles"
@@ -55,7 +56,7 @@ class Case:
     prompt: str
     profile: Profile
     history: tuple[Hit, ...]
-    strength: float
+    strength: Strength
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -102,7 +103,7 @@ def pair(
     prompts: Sequence[str],
     documents: Sequence[ProfileDocument],
     top_k: int,
-    strength: Callable[[Profile], float],
+    strength: Callable[[Profile], Strength],
 ) -> list[Case]:
     """Each prompt with one of the profiles, which take turns. `top_k` items of a history are read."""
     turns = [(prompt, documents[number % len(documents)]) for number, prompt in enumerate(prompts)]

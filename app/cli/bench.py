@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from app.bench.cases import Case, pair, read_profiles, read_prompts
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.profiles import AsJson
+from app.cli.strengths import METAVAR, typed
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
 from app.profile import Hit, Profile
@@ -24,6 +25,7 @@ from app.prompts import Message
 from app.retrieval import Retriever
 from app.settings import EMBEDDED, Settings
 from app.store import Store
+from app.strength import Strength, steers
 
 if TYPE_CHECKING:
     from app.bench.bench import Measured
@@ -56,7 +58,7 @@ class Given:
     local_model: str
     profiles: tuple[str, ...]
     prompts: int
-    strength: tuple[float, ...]
+    strength: tuple[Strength, ...]
     tokens: int
     repeats: int
     temperature: float
@@ -85,9 +87,9 @@ def bench(
         str | None, typer.Option(help="The small model: bundle, hub id or path; the setting unless set.")
     ] = None,
     strength: Annotated[
-        float | None,
+        Any,  # typer takes no unions
         typer.Option(
-            min=0, max=4, callback=_finite, help="How strongly; the profile's or the setting unless set."
+            parser=typed, metavar=METAVAR, help="How strongly; the profile's or the setting unless set."
         ),
     ] = None,
     profile: Annotated[
@@ -183,9 +185,9 @@ def _cases(
     prompts: Path | None,
     profile: Path | None,
     profile_id: str | None,
-    strength: float | None,
+    strength: Strength | None,
 ) -> list[Case]:
-    def steering(person: Profile) -> float:
+    def steering(person: Profile) -> Strength:
         own = settings.strength if person.strength is None else person.strength
         return own if strength is None else strength
 
@@ -197,7 +199,7 @@ def _cases(
             person = store.profiles.get(profile_id)
             retriever = Retriever(store.history, settings.history_top_k)
             cases = [Case(one, person, _found(retriever, person, one), steering(person)) for one in asked]
-    if not all(case.strength for case in cases):
+    if not all(steers(case.strength) for case in cases):
         raise InvalidRequest(
             "At strength 0 nothing is steered, so there is nothing to measure. Give --strength."
         )

@@ -10,6 +10,7 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.profiles import AsJson, ProfileId, headline
+from app.cli.strengths import strength_text
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
 from app.errors import InvalidRequest
 from app.profile import Hit
@@ -17,6 +18,7 @@ from app.prompts import Message
 from app.retrieval import Retriever
 from app.schemas.preview import Preview
 from app.store import Store
+from app.strength import steers
 
 STDIN = "-"
 
@@ -36,7 +38,7 @@ def preview(
         person = store.profiles.get(profile)
         conversation = (Message("user", _read() if message == STDIN else _checked(message)),)
         strength = settings.strength if person.strength is None else person.strength
-        retriever = Retriever(store.history, settings.history_top_k if strength > 0 else 0)
+        retriever = Retriever(store.history, settings.history_top_k if steers(strength) else 0)
         hits = retriever.choose(profile, conversation)
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
     from app.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
@@ -73,7 +75,7 @@ def _describe(shown: Preview, hits: list[Hit]) -> None:
     if aware.prompt is not None:
         write(f"Context-aware prompt, {counted(aware.tokens, 'token')}:\n\n{aware.prompt}")
     else:
-        reason = "nothing of the profile fits" if shown.strength > 0 else "the strength is 0"
+        reason = "nothing of the profile fits" if steers(shown.strength) else "the strength is 0"
         write(f"There is no context-aware prompt, since {reason}: replies are not steered.")
     write(f"\nContext-agnostic prompt, {counted(agnostic.tokens, 'token')}:\n\n{agnostic.prompt}")
     write(f"\nHistory chosen, {counted(len(hits), 'item')}{':' if hits else ''}\n")
@@ -82,5 +84,5 @@ def _describe(shown: Preview, hits: list[Hit]) -> None:
         write(f"  {item.score:6.2f}  {item.id}  {headline(hit.stored)}{note}")
     write(
         f"\n{counted(private.tokens, 'token')} of private text, of at most {private.max_tokens:,} "
-        f"(COSTEER_MAX_CONTEXT_TOKENS); strength {shown.strength:g}"
+        f"(COSTEER_MAX_CONTEXT_TOKENS); strength {strength_text(shown.strength)}"
     )

@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from app.cli.environment import open_store, read_settings
+from app.cli.strengths import METAVAR, strength_text, typed
 from app.cli.terminal import (
     confirm,
     counted,
@@ -26,11 +27,12 @@ from app.profile import Profile, ProfileDocument, StoredItem, StoredProfile
 from app.schemas.history import Item
 from app.schemas.profiles import FIELD, ProfileIn, ProfileOut, ProfilePatch
 from app.store import Store
+from app.strength import Strength
 
 commands = typer.Typer(help="Profiles: who replies are steered towards.", no_args_is_help=True)
 
 NEWEST = 5
-OPTIONS = {"id": "ID", "name": "--name", "strength": "--strength", "fields": "--field"}
+OPTIONS = {"id": "ID", "name": "--name", "fields": "--field"}
 Checked = TypeVar("Checked", bound=BaseModel)
 
 ProfileId = Annotated[str, typer.Argument(help="The profile's id.", metavar="PROFILE")]
@@ -93,8 +95,10 @@ def create(
     name: Annotated[str, typer.Option(help="The person's name.")],
     field: Fields = None,
     strength: Annotated[
-        float | None,
-        typer.Option(help="How strongly replies are steered, 0 to 4; unset: as in the settings."),
+        Any,  # typer takes no unions
+        typer.Option(
+            parser=typed, metavar=METAVAR, help="How strongly replies are steered; unset: as in the settings."
+        ),
     ] = None,
     default: Annotated[
         bool, typer.Option("--default", help="Use it for requests that name no profile.")
@@ -133,7 +137,9 @@ def change(
         list[str] | None,
         typer.Option("--remove-field", metavar="KEY", help="Remove a field; may be given many times."),
     ] = None,
-    strength: Annotated[float | None, typer.Option(help="How strongly replies are steered, 0 to 4.")] = None,
+    strength: Annotated[
+        Any, typer.Option(parser=typed, metavar=METAVAR, help="How strongly replies are steered.")
+    ] = None,
     no_strength: Annotated[
         bool, typer.Option("--no-strength", help="Leave the strength to the settings.")
     ] = False,
@@ -193,18 +199,19 @@ def delete(profile: ProfileId, yes: Yes = False) -> None:
 
 def _row(stored: StoredProfile) -> Sequence[str]:
     one = stored.profile
-    strength = "" if one.strength is None else f"{one.strength:g}"
+    strength = "" if one.strength is None else strength_text(one.strength)
     default, records = ("yes" if flag else "" for flag in (one.is_default, one.record_history))
     return one.id, one.name, default, strength, records, str(stored.history_count), when(stored.updated_at)
 
 
-def _describe(stored: StoredProfile, strength: float, newest: Sequence[StoredItem]) -> None:
+def _describe(stored: StoredProfile, strength: Strength, newest: Sequence[StoredItem]) -> None:
     one = stored.profile
+    setting = f"{strength_text(strength)} (from the settings)"
     lines = {
         "id": one.id,
         "name": one.name,
         "default": "yes" if one.is_default else "no",
-        "strength": f"{one.strength:g}" if one.strength is not None else f"{strength:g} (from the settings)",
+        "strength": setting if one.strength is None else strength_text(one.strength),
         "records": "yes" if one.record_history else "no",
         "created": f"{when(stored.created_at)} UTC",
         "updated": f"{when(stored.updated_at)} UTC",

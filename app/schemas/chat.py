@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from app.prompts import Message
 from app.sampling import Sampling
+from app.schemas.strength import STRENGTH, StrengthIn
 from app.schemas.wire import WHOLE, Wire, wrong
 
 # Replies to one request; each is written for itself.
@@ -140,7 +141,7 @@ class ChatRequest(Wire):
     response_format: TextFormat | None = None
 
     profile: Annotated[str, Field(min_length=1), WHOLE] | None = None
-    strength: Annotated[float, Field(ge=0, le=4)] | None = None
+    strength: StrengthIn | None = Field(None, description=STRENGTH)
     steering: Literal["on", "off"] | None = None
     costeer: Detail | None = None
 

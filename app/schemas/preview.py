@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from app.profile import Hit
 from app.schemas.chat import ChatMessage
 from app.schemas.history import FoundItem
-from app.schemas.profiles import Strength
+from app.schemas.strength import STRENGTH, StrengthIn
 from app.schemas.wire import Wire
+from app.strength import Strength, steers
 
 if TYPE_CHECKING:  # it imports transformers, which takes seconds
     from app.local_prompts import LocalPrompts
@@ -21,7 +22,7 @@ class PreviewIn(Wire):
     """A conversation, as for a chat completion."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    strength: Strength | None = None
+    strength: StrengthIn | None = Field(None, description=STRENGTH)
 
 
 class PreviewedItem(FoundItem):
@@ -50,7 +51,7 @@ class Preview(BaseModel):
 
     object: Literal["profile.preview"] = "profile.preview"
     profile: str
-    strength: float
+    strength: Strength
     context_aware: Prompt
     context_agnostic: Prompt
     private: PrivatePart
@@ -58,10 +59,10 @@ class Preview(BaseModel):
 
     @classmethod
     def of(
-        cls, profile_id: str, strength: float, hits: Sequence[Hit], prompts: LocalPrompts, max_tokens: int
+        cls, profile_id: str, strength: Strength, hits: Sequence[Hit], prompts: LocalPrompts, max_tokens: int
     ) -> Self:
         """At strength 0 the small model reads nothing."""
-        aware = prompts.aware if strength > 0 else None
+        aware = prompts.aware if steers(strength) else None
         included = {hit.stored.id for hit in prompts.private.history}
         return cls(
             profile=profile_id,

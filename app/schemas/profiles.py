@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 
 from app.profile import Profile, ProfileDocument, StoredProfile
 from app.schemas.history import ItemIn, item_fields
+from app.schemas.strength import STRENGTH, StrengthIn
 from app.schemas.wire import FILLED, NOT_BLANK, TIME, Listed, Patch, Query, Time, Wire
+from app.strength import Strength
 
 MAX_FIELDS = 100
 
@@ -18,13 +20,11 @@ MAX_FIELDS = 100
 FieldName = Annotated[str, Field(max_length=100), FILLED]
 FieldText = Annotated[str, Field(max_length=10_000), FILLED, NOT_BLANK]
 Name = Annotated[str, Field(max_length=200), FILLED, NOT_BLANK]
-Strength = Annotated[float, Field(ge=0, le=4)]
 
 # Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
 ID = "1 to 64 lowercase letters, digits, - and _, like isabel"
 NAME = "text of 1 to 200 characters, not blank"
 FLAG = "true or false"
-STRENGTH = "a number from 0 to 4"
 FIELDS = "a table of at most 100 keys, each with text about the person"
 HISTORY = "a list of items, oldest first; in TOML each under a line [[history]]"
 FIELD = "a key of at most 100 characters and text of at most 10,000, neither of them blank"
@@ -36,7 +36,7 @@ class ProfileIn(Wire):
     id: Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")] = Field(description=ID)
     name: Name = Field(description=NAME)
     default: bool = Field(False, description=FLAG)
-    strength: Strength | None = Field(None, description=STRENGTH)
+    strength: StrengthIn | None = Field(None, description=STRENGTH)
     record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText] = Field({}, description=FIELDS, max_length=MAX_FIELDS)
 
@@ -72,7 +72,7 @@ class ProfilePatch(Patch):
 
     name: Name = Field("", description=NAME)
     default: bool = Field(False, description=FLAG)
-    strength: Strength | None = Field(None, description=STRENGTH)
+    strength: StrengthIn | None = Field(None, description=STRENGTH)
     record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText | None] = Field({}, description=FIELDS)
 
@@ -100,7 +100,7 @@ class ProfileOut(Listed):
     object: Literal["profile"] = "profile"
     name: str
     default: bool
-    strength: float | None
+    strength: Strength | None
     record_history: bool
     fields: dict[str, str]
     history_count: int

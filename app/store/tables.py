@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Dialect, Index, Text, text
+from sqlalchemy import DateTime, Dialect, Float, Index, Text, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session, SQLModel
 
 from app.errors import ProfileNotFound
+from app.strength import Strength
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -23,6 +24,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class NumberOrWord(Float[float]):
+    """A number or a word; SQLite keeps a text that is no number as it is, in a column of numbers too."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Nothing: SQLAlchemy's own would make a number of everything."""
 
 
 class _Row(SQLModel):
@@ -48,7 +56,7 @@ class ProfileRow(_Row, table=True):
     name: str
     fields: str = Field(sa_type=Text)
     is_default: bool = False
-    strength: float | None = None
+    strength: Strength | None = Field(default=None, sa_type=NumberOrWord)
     record_history: bool = False
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)

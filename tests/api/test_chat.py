@@ -19,6 +19,7 @@ from fakes import EOS, LOUD, LOUD_HISTORY, PRIVATE, FakeTokenizer
 from app.draft import RemoteCard
 from app.errors import RemoteError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from app.prompts import Message
+from app.strength import AUTO
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 JSON = {"Content-Type": "application/json"}
@@ -236,6 +237,23 @@ async def test_strength_overrides_the_setting(proxy: Proxy) -> None:
     assert await proxy.text(profile="loud", strength=4) == "HELLO WORLD"
 
 
+async def test_auto_steers_and_overrides_a_number(proxy: Proxy) -> None:
+    assert await proxy.text(profile="loud", strength="auto") == "HELLO WORLD"
+    proxy.store.profiles.update("loud", lambda profile: replace(profile, strength=0.0))
+    assert await proxy.text(profile="loud") == "hello world"
+    assert await proxy.text(profile="loud", strength="auto") == "HELLO WORLD"
+
+
+async def test_a_profile_s_auto_and_the_setting_s_steer(proxy: Proxy) -> None:
+    proxy.store.profiles.update("loud", lambda profile: replace(profile, strength=AUTO))
+    assert await proxy.text(profile="loud") == "HELLO WORLD"
+    proxy.app.state.parts = replace(proxy.app.state.parts, strength=AUTO)
+    assert await proxy.text(profile="joined") == "hello_world"
+    sessions = proxy.local.sessions
+    assert await proxy.text() == "hello world"
+    assert proxy.local.sessions == sessions
+
+
 # Bad input
 
 BAD: list[tuple[dict[str, Any], str | None, str]] = [
@@ -298,8 +316,13 @@ BAD: list[tuple[dict[str, Any], str | None, str]] = [
     ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "token ids"),
     ({"logit_bias": {"17": 101}}, "logit_bias.17", "at most 100"),
     ({"logit_bias": [1]}, "logit_bias", "an object"),
-    ({"strength": -1}, "strength", "at least 0"),
-    ({"strength": 5}, "strength", "at most 4"),
+    ({"strength": -1}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": 5}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": True}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": "0.5"}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": "strong"}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": "AUTO"}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({"strength": ["auto"]}, "strength", 'a number from 0 to 4, or "auto"'),
     ({"profile": ""}, "profile", "not be empty"),
     ({"Foo-bar": 1}, "Foo-bar", "not supported"),
     ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content", "lone surrogate"),
@@ -329,8 +352,9 @@ async def test_bad_input_is_refused_by_name_and_the_server_goes_on(
 
 async def test_several_mistakes_are_told_at_once(proxy: Proxy) -> None:
     message = error_of(await proxy.chat(n=0, strength=9, foo=1))["message"]
-    assert (
-        message == "n must be at least 1. strength must be at most 4. foo is not supported here; remove it."
+    assert message == (
+        'n must be at least 1. strength must be a number from 0 to 4, or "auto". '
+        "foo is not supported here; remove it."
     )
 
 
@@ -604,7 +628,7 @@ async def test_the_openai_package_raises_its_own_errors(sdk: openai.AsyncOpenAI,
         async for _ in stream:
             pass
 
-    with pytest.raises(openai.BadRequestError, match="strength must be at most 4"):
+    with pytest.raises(openai.BadRequestError, match='strength must be a number from 0 to 4, or "auto"'):
         await ask(strength=5)
     with pytest.raises(openai.NotFoundError) as unknown:
         await ask(profile="nobody")

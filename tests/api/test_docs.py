@@ -99,6 +99,26 @@ async def test_text_that_must_not_be_blank_is_described_so(proxy: Proxy) -> None
     assert re.search(query["schema"]["pattern"], " ") is None
 
 
+async def test_a_strength_is_described_with_both_kinds_wherever_it_is_taken(proxy: Proxy) -> None:
+    document = await spec(proxy)
+    paths, parts = document["paths"], document["components"]["schemas"]
+    kinds = [{"type": "number", "minimum": 0, "maximum": 4}, {"type": "string", "const": "auto"}]
+    for method, path in [
+        ("post", "/v1/chat/completions"),
+        ("post", "/v1/profiles"),
+        ("patch", "/v1/profiles/{profile_id}"),
+        ("post", "/v1/profiles/import"),
+        ("post", "/v1/profiles/{profile_id}/preview"),
+    ]:
+        taken = paths[path][method]["requestBody"]["content"]["application/json"]["schema"]
+        strength = taken["properties"]["strength"]
+        assert strength["anyOf"] == [*kinds, {"type": "null"}], path
+        assert strength["description"] == 'a number from 0 to 4, or "auto"'
+    for name in ("ProfileOut", "Preview"):
+        shown = parts[name]["properties"]["strength"]["anyOf"]
+        assert {"number", "string"} <= {kind["type"] for kind in shown}, name
+
+
 async def test_no_schema_points_to_a_place_that_is_not_there(proxy: Proxy) -> None:
     document = await spec(proxy)
     known = document["components"]["schemas"]

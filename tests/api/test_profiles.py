@@ -67,6 +67,32 @@ async def test_a_profile_is_created_and_read(proxy: Proxy) -> None:
     assert (await proxy.client.get("/v1/profiles/isabel")).json() == body
 
 
+async def test_a_strength_of_auto_comes_back_and_can_be_changed(proxy: Proxy) -> None:
+    created = await proxy.client.post("/v1/profiles", json={**NEW, "strength": "auto"})
+    assert (created.status_code, created.json()["strength"]) == (201, "auto")
+    for strength in (1.5, "auto", None, "auto"):
+        changed = await proxy.client.patch("/v1/profiles/isabel", json={"strength": strength})
+        assert changed.json()["strength"] == strength
+        assert (await proxy.client.get("/v1/profiles/isabel")).json()["strength"] == strength
+    renamed = await proxy.client.patch("/v1/profiles/isabel", json={"name": "Bel"})
+    assert renamed.json()["strength"] == "auto"
+
+
+async def test_a_strength_of_auto_is_exported_and_imported_as_it_is(proxy: Proxy) -> None:
+    await proxy.client.patch("/v1/profiles/loud", json={"strength": "auto"})
+    exported = (await proxy.client.get("/v1/profiles/loud/export")).content
+    assert json.loads(exported)["strength"] == "auto"
+    before = stored(proxy)
+    await proxy.client.delete("/v1/profiles/loud")
+    response = await proxy.client.post("/v1/profiles/import", content=exported, headers=JSON)
+    assert (response.status_code, response.json()["strength"]) == (201, "auto")
+    assert stored(proxy) == before
+    toml = b'id = "t"\nname = "T"\nstrength = "auto"\n'
+    headers = {"Content-Type": "application/toml"}
+    response = await proxy.client.post("/v1/profiles/import", content=toml, headers=headers)
+    assert (response.status_code, response.json()["strength"]) == (201, "auto")
+
+
 async def test_a_new_profile_steers_at_once(proxy: Proxy) -> None:
     await proxy.client.post("/v1/profiles", json={"id": "p", "name": "P", "fields": {"style": "LOUD"}})
     assert await proxy.text(profile="p") == "HELLO WORLD"
@@ -113,8 +139,9 @@ BAD: list[tuple[object, str | None, str]] = [
     ({**NEW, "fields": {"a\0": "a"}}, "fields.a\0", "NUL"),
     ({**NEW, "fields": {str(n): "x" for n in range(101)}}, "fields", "at most 100"),
     ({**NEW, "fields": ["x"]}, "fields", "an object"),
-    ({**NEW, "strength": 5}, "strength", "at most 4"),
-    ({**NEW, "strength": True}, "strength", "a number"),
+    ({**NEW, "strength": 5}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({**NEW, "strength": "strong"}, "strength", 'a number from 0 to 4, or "auto"'),
+    ({**NEW, "strength": True}, "strength", 'a number from 0 to 4, or "auto"'),
     ({**NEW, "default": "yes"}, "default", "true or false"),
     ({**NEW, "history": []}, "history", "not supported"),
     ({**NEW, "strength": float("nan")}, None, "NaN"),
@@ -255,7 +282,8 @@ async def test_an_empty_patch_changes_nothing(proxy: Proxy) -> None:
         ({"fields": None}, "fields", "an object"),
         ({"name": "x", "fields": {"a": ""}}, "fields.a", "blank"),
         ({"name": "x", "fields": {str(n): "x" for n in range(100)}}, "fields", "at most 100 fields"),
-        ({"name": "x", "strength": -0.1}, "strength", "at least 0"),
+        ({"name": "x", "strength": -0.1}, "strength", 'a number from 0 to 4, or "auto"'),
+        ({"name": "x", "strength": "AUTO"}, "strength", 'a number from 0 to 4, or "auto"'),
         ({"history_count": 0}, "history_count", "not supported"),
     ],
 )
@@ -485,6 +513,9 @@ async def test_a_preview_has_the_strength_that_a_chat_would_have(proxy: Proxy) -
     assert (await preview(proxy, "x", strength=2))["strength"] == 2
     await proxy.client.patch("/v1/profiles/loud", json={"strength": 1})
     assert (await preview(proxy, "x", strength=None))["strength"] == 1
+    shown = await preview(proxy, "x", strength="auto")
+    assert shown["strength"] == "auto"
+    assert shown["context_aware"] == (await preview(proxy, "x"))["context_aware"]
 
 
 async def test_at_strength_0_nothing_is_read(proxy: Proxy) -> None:
@@ -501,6 +532,7 @@ async def test_at_strength_0_nothing_is_read(proxy: Proxy) -> None:
         ({}, "messages"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": HELLO, "strength": 9}, "strength"),
+        ({"messages": HELLO, "strength": "strong"}, "strength"),
         ({"messages": HELLO, "model": "m"}, "model"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content"),
     ],

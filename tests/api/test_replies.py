@@ -204,6 +204,13 @@ async def test_detail_tells_every_token_drafted_and_chosen(proxy: Proxy) -> None
     assert total["local_passes"] >= 1
 
 
+async def test_detail_names_the_strength_as_it_was_given(proxy: Proxy) -> None:
+    steered = (await proxy.chat(profile="joined", strength="auto", **DETAIL)).json()
+    assert (steered["costeer"]["steered"], steered["costeer"]["strength"]) == (True, "auto")
+    plain = (await proxy.chat(strength="auto", **DETAIL)).json()
+    assert (plain["costeer"]["steered"], plain["costeer"]["strength"]) == (False, 0)
+
+
 @pytest.mark.parametrize(
     "tuning", [Tuning(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
 )
@@ -299,7 +306,9 @@ async def test_a_header_says_whether_a_reply_is_steered_and_why_not(proxy: Proxy
         return headers.get("X-CoSteer-Steered"), headers.get("X-CoSteer-Reason")
 
     assert await said(profile="loud") == ("true", None)
+    assert await said(profile="loud", strength="auto") == ("true", None)
     assert await said() == ("false", "no profile")
+    assert await said(strength="auto") == ("false", "no profile")
     assert await said(profile="loud", strength=0) == ("false", "strength 0")
 
 

@@ -10,6 +10,7 @@ from app.bench import cases
 from app.bench.cases import BUILT_IN, PROMPTS, newest, pair, read_profiles, read_prompts
 from app.errors import InvalidRequest, ProfileFileError
 from app.profile import HistoryItem, Profile, ProfileDocument
+from app.strength import AUTO
 
 
 def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
@@ -68,11 +69,11 @@ def test_the_samples_are_used_or_where_they_are_missing_one_of_our_own(
 
 def test_profiles_take_turns_and_keep_their_strength() -> None:
     documents = [ProfileDocument(Profile(name, name)) for name in ("anna", "bert")]
-    found = pair(["a", "b", "c"], documents, 5, lambda profile: 0.5 if profile.id == "anna" else 1.0)
+    found = pair(["a", "b", "c"], documents, 5, lambda profile: AUTO if profile.id == "anna" else 1.0)
     assert [(one.prompt, one.profile.id, one.strength) for one in found] == [
-        ("a", "anna", 0.5),
+        ("a", "anna", AUTO),
         ("b", "bert", 1.0),
-        ("c", "anna", 0.5),
+        ("c", "anna", AUTO),
     ]
 
 

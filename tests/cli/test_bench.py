@@ -136,6 +136,13 @@ def test_options_go_before_the_settings(opened: Opened, monkeypatch: pytest.Monk
     assert opened.settings[-1].embedded_model == "three"
 
 
+def test_a_strength_of_auto_is_measured_and_told() -> None:
+    found = bench()
+    assert found["arguments"]["strength"] == ["auto"]
+    assert found["summary"]["modes"][1]["acceptance"]["median"] < 1
+    assert bench("--strength", "auto")["arguments"] == found["arguments"]
+
+
 def test_a_stored_profile_is_only_read() -> None:
     done("profiles", "import", written("loud.toml", LOUD))
     done("profiles", "set", "loud", "--strength", "1.5")
@@ -238,6 +245,7 @@ def test_a_mistake_is_said_before_anything_is_fetched(
         ("--concurrency", "0"),
         ("--strength", "5"),
         ("--strength", "nan"),
+        ("--strength", "strong"),
         ("--temperature", "-1"),
         ("--confidence-gate", "0"),
         ("--confidence-gate", "nan"),

@@ -97,6 +97,16 @@ def test_wrong_settings_are_all_named_as_variables(monkeypatch: pytest.MonkeyPat
     assert "http://host:8001/v1" in lines[1]
 
 
+@pytest.mark.parametrize("value", ["strong", "AUTO", "4.5"])
+def test_a_wrong_strength_is_told_once_with_what_is_taken(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("COSTEER_STRENGTH", value)
+    first, *_ = lines = refused("keys", "list").splitlines()
+    assert first == 'COSTEER_STRENGTH: must be a number from 0 to 4, or "auto"'
+    assert len(lines) == 2
+
+
 def test_an_unknown_variable_of_the_environment_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSTEER_STRENGHT", "1")
     result = run("keys", "list")

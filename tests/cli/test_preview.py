@@ -53,7 +53,7 @@ def test_the_history_is_shown_with_scores_and_whether_it_fitted(monkeypatch: pyt
 
 def test_people_get_prompts_scores_and_counts() -> None:
     text = done("profiles", "preview", "anna", "boats")
-    for part in ("Context-aware prompt, ", "Context-agnostic prompt, ", "item_1  Boats", "strength 0.5"):
+    for part in ("Context-aware prompt, ", "Context-agnostic prompt, ", "item_1  Boats", "strength auto"):
         assert part in text
 
 
@@ -73,7 +73,7 @@ def test_where_nothing_is_steered_it_says_why(monkeypatch: pytest.MonkeyPatch) -
     assert "the strength is 0" in done("profiles", "preview", "anna", "boats")
     shown = done_json("profiles", "preview", "anna", "boats")
     assert (shown["context_aware"], shown["history"]) == ({"prompt": None, "tokens": 0}, [])
-    done("profiles", "set", "anna", "--strength", "1")
+    done("profiles", "set", "anna", "--strength", "auto")
     monkeypatch.setenv("COSTEER_MAX_CONTEXT_TOKENS", "0")
     assert "nothing of the profile fits" in done("profiles", "preview", "anna", "boats")
 

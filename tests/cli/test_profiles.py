@@ -48,8 +48,6 @@ def test_an_id_that_exists_is_refused(anna: Profile) -> None:
         (["Anna", "--name", "A"], "ID"),
         (["anna", "--name", " "], "--name"),
         (["anna", "--name", "x" * 201], "--name"),
-        (["anna", "--name", "A", "--strength", "5"], "--strength"),
-        (["anna", "--name", "A", "--strength", "nan"], "--strength"),
         (["anna", "--name", "A", "--field", "x= "], "--field"),
         (["anna", "--name", "A", *[part for n in range(101) for part in ("--field", f"f{n}=x")]], "--field"),
     ],
@@ -61,8 +59,8 @@ def test_what_a_profile_cannot_have_is_named_by_its_option(arguments: list[str],
 
 
 def test_all_mistakes_of_an_option_are_named_at_once() -> None:
-    message = refused("profiles", "create", "Anna", "--name", " ", "--strength", "9")
-    assert all(option in message for option in ("ID: ", "--name: ", "--strength: "))
+    message = refused("profiles", "create", "Anna", "--name", " ", "--field", "x= ")
+    assert all(option in message for option in ("ID: ", "--name: ", "--field: "))
 
 
 @pytest.mark.parametrize(
@@ -71,11 +69,30 @@ def test_all_mistakes_of_an_option_are_named_at_once() -> None:
         ["anna"],
         ["anna", "--name", "A", "--field", "no equals sign"],
         ["anna", "--name", "A", "--field", "x=1", "--field", "x=2"],
-        ["anna", "--name", "A", "--strength", "much"],
     ],
 )
 def test_a_wrong_call_is_a_mistake_of_usage(arguments: list[str]) -> None:
     misused("profiles", "create", *arguments)
+
+
+@pytest.mark.parametrize("strength", ["5", "-1", "nan", "much", "AUTO"])
+def test_a_wrong_strength_is_a_mistake_of_usage_that_says_what_one_is(anna: Profile, strength: str) -> None:
+    for command in (["create", "bert", "--name", "B"], ["set", "anna"]):
+        message = misused("profiles", *command, "--strength", strength)
+        assert "'--strength'" in message
+        assert 'give a number from 0 to 4, or "auto"' in message
+    assert profile("anna") == anna
+
+
+def test_a_strength_can_be_auto_and_is_shown_so(anna: Profile) -> None:
+    assert "auto (from the settings)" in done("profiles", "show", "anna")
+    done("profiles", "set", "anna", "--strength", "auto")
+    done("profiles", "create", "bert", "--name", "B", "--strength", "auto")
+    assert profile("anna").strength == profile("bert").strength == "auto"
+    (line,) = [line for line in done("profiles", "show", "anna").splitlines() if line.startswith("strength")]
+    assert line.split() == ["strength", "auto"]
+    assert "auto" in done("profiles", "list")
+    assert [one["strength"] for one in done_json("profiles", "list")] == ["auto", "auto"]
 
 
 def test_profiles_are_listed_with_what_they_hold(anna: Profile) -> None:
@@ -98,7 +115,7 @@ def test_a_profile_is_shown_with_its_newest_items(anna: Profile) -> None:
     for number in range(7):
         done("history", "add", "anna", written(f"note {number}.txt", f"text {number}"))
     text = done("profiles", "show", "anna")
-    for shown in ("Anna Ek", "occupation: Nurse", "7 items", "0.5 (from the settings)", "note 6", "note 2"):
+    for shown in ("Anna Ek", "occupation: Nurse", "7 items", "auto (from the settings)", "note 6", "note 2"):
         assert shown in text
     assert "note 1" not in text
     shown = done_json("profiles", "show", "anna")
@@ -119,7 +136,6 @@ def test_what_is_named_changes_and_nothing_else(anna: Profile) -> None:
     "arguments",
     [
         ["--remove-field", "town"],
-        ["--strength", "-1"],
         ["--name", ""],
         ["--name", "Other", *[part for n in range(100) for part in ("--field", f"f{n}=x")]],
         ["--name", "Other", "--remove-field", "town"],

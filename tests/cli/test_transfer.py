@@ -8,6 +8,7 @@ import pytest
 
 from app.profile import HistoryItem, Profile, ProfileDocument
 from app.profile_file import dump_profile
+from app.strength import Strength
 from cli.running import ANNA, BERT, done, done_json, misused, open_store, refused, written
 
 PILOT = ANNA.replace("Nurse", "Pilot")
@@ -121,11 +122,12 @@ def test_an_export_to_what_is_no_file_is_refused(name: str) -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_an_export_comes_back_exactly() -> None:
+@pytest.mark.parametrize("strength", [0.1, "auto", None])
+def test_an_export_comes_back_exactly(strength: Strength | None) -> None:
     fields = (("z", "a\n\tb"), ("a", 'quote " and \\ and \x1b'), ("日本", "語🌊"))
     items = (HistoryItem("t", "one\r\ntwo"), HistoryItem("", "User: a", "turn", "chat"))
     with open_store() as store:
-        person = Profile("anna", "Anna", fields, True, 0.1, True)
+        person = Profile("anna", "Anna", fields, True, strength, True)
         store.profiles.create(ProfileDocument(person, items))
         before = store.profiles.export("anna")
     done("profiles", "export", "anna", "anna.json")

@@ -105,8 +105,13 @@ def test_numbers_are_taken_up_to_their_bounds_and_no_further(field: str, ends: t
     assert refused(**{field: float("nan")})[1] == field
 
 
+def test_a_strength_can_be_left_to_the_product() -> None:
+    assert request(strength="auto").strength == "auto"
+
+
 def test_a_field_of_two_kinds_has_one_mistake() -> None:
     """pydantic's own unions report on every branch."""
+    assert refused(strength="strong") == ("strength", "strength")
     assert refused(stop=5) == ("costeer", "stop")
     assert refused(stop=["a", ""])[:2] == ("string_too_short", "stop")
     assert refused(messages=[{"role": "user", "content": 5}]) == ("costeer", "messages", 0, "content")

@@ -6,6 +6,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from app.errors import ProfileExists, ProfileNotFound, StoreError
 from app.profile import HistoryItem, Profile, ProfileDocument
 from app.store import Store
 from app.store.database import Database
+from app.strength import AUTO
 from app.terms import terms
 from store.conftest import Bytes
 from store.people import ISABEL, WALTER
@@ -50,6 +52,18 @@ def test_it_is_still_there_after_reopening(store: Store) -> None:
         assert again.profiles.export("isabel") == before
 
 
+def test_a_strength_is_kept_as_the_number_or_the_word_that_it_is(store: Store) -> None:
+    store.profiles.put(_with(ISABEL, strength=AUTO))
+    store.profiles.put(_with(WALTER, strength=1.0))
+    store.close()
+    with Store.open(store.path.parent) as again:
+        assert [one.profile.strength for one in again.profiles.list()] == [AUTO, 1.0]
+        assert again.profiles.put(_with(ISABEL, strength=AUTO)) == "unchanged"
+        for strength in (0.25, AUTO, None):
+            changed = again.profiles.update("isabel", partial(replace, strength=strength))
+            assert changed.profile.strength == again.profiles.get("isabel").strength == strength
+
+
 def test_put_of_the_same_changes_nothing(store: Store) -> None:
     store.profiles.put(ISABEL)
     before, ids = store.profiles.export("isabel"), store.history.page("isabel")
@@ -66,6 +80,7 @@ def test_put_of_the_same_changes_nothing(store: Store) -> None:
         _with(ISABEL, fields=()),
         _with(ISABEL, is_default=True),
         _with(ISABEL, strength=0.0),
+        _with(ISABEL, strength=AUTO),
         _with(ISABEL, record_history=True),
         replace(ISABEL, history=ISABEL.history[::-1]),
         replace(ISABEL, history=ISABEL.history[:1]),
@@ -246,7 +261,7 @@ any_document = st.builds(
         name=words,
         fields=st.dictionaries(words, words, max_size=5).map(lambda fields: tuple(fields.items())),
         is_default=st.booleans(),
-        strength=st.none() | st.floats(0, 4),
+        strength=st.none() | st.floats(0, 4) | st.just(AUTO),
         record_history=st.booleans(),
     ),
     st.lists(

@@ -1,0 +1,24 @@
+"""A strength as it is typed, and as it is shown."""
+
+from __future__ import annotations
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from app.schemas.strength import STRENGTH, StrengthIn
+from app.strength import AUTO, Strength
+
+METAVAR = f"0..4|{AUTO}"
+
+
+def typed(text: str) -> Strength:
+    """Raises BadParameter for what is no strength."""
+    given: TypeAdapter[Strength] = TypeAdapter(StrengthIn)
+    try:
+        return given.validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"give {STRENGTH}") from None
+
+
+def strength_text(strength: Strength) -> str:
+    return strength if strength == AUTO else f"{strength:g}"
