@@ -13,8 +13,8 @@ from app.outlook import Outlook, local_delta
 from app.prompts import PrivatePrompt
 from app.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
 from app.stats import Stats
-from app.steering import FloatArray, IntArray, log_softmax, steer
-from app.strength import AUTO, Strength, constant, steers
+from app.steering import FloatArray, IntArray, log_softmax, smoothed_delta, steer
+from app.strength import AUTO, AUTO_SMOOTHING, Strength, constant, steers
 from app.tuning import Tuning
 from app.unlisted import UNLISTED, estimate
 
@@ -103,12 +103,14 @@ class Chooser:
     def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
         """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
         request, listed = self._request, len(drafted.candidates)
+        if local is not None and request.strength == AUTO:
+            drafted = widened(drafted, local)
+        remote, ids = drafted.logprobs, drafted.candidates
         delta = None
         if local is not None:
-            if request.strength == AUTO:
-                drafted = widened(drafted, local)
-            delta = local_delta(local.logprobs(drafted.candidates))
-        remote, ids = drafted.logprobs, drafted.candidates
+            rows = local.logprobs(ids)
+            auto = request.strength == AUTO
+            delta = smoothed_delta(remote, rows, AUTO_SMOOTHING) if auto else local_delta(rows)
         steered = log_softmax(remote) if delta is None else steer(remote, delta, constant(request.strength))
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)

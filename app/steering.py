@@ -53,6 +53,19 @@ def log_softmax(logits: FloatArray) -> FloatArray:
     return shifted
 
 
+def smoothed_delta(logprobs: FloatArray, local: FloatArray, share: float) -> FloatArray:
+    """local_delta between two smoothed distributions: to each `share` of the remote's is added.
+
+    `logprobs` [..., V] are the remote's, `local` [2, ..., V] the local model's, context-aware and
+    context-agnostic, of the same tokens. A token that the remote finds likelier than the local model does is
+    moved less: of that one the small model knows little, and the ratio of two small probabilities is noise.
+    (Interpolation with a background distribution, Jelinek and Mercer 1980.)
+    """
+    aware, agnostic = np.logaddexp(local, logprobs + math.log(share))
+    delta: FloatArray = aware - agnostic
+    return delta
+
+
 def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray:
     """The remote's candidates, steered: log pi = log_softmax(log p_R + c * local_delta).
 

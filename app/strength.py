@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 AUTO: Literal["auto"] = "auto"
-# What AUTO multiplies local_delta by. It also steers by candidates of the local model: see unlisted.py.
-AUTO_STRENGTH = 0.5
+# AUTO is Bayes' rule between local distributions to which so much of the remote's is added (see steering.py),
+# among candidates of the local model as well (see unlisted.py).
+AUTO_STRENGTH, AUTO_SMOOTHING = 1.0, 0.3
 
 # 0 leaves the reply to the remote. See README.md, "What it brings", for what is behind AUTO.
 Strength = float | Literal["auto"]

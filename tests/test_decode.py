@@ -172,8 +172,10 @@ def defined(strength: Strength, top: int, generated: Sequence[int]) -> tuple[Int
         candidates = np.append(candidates, more)
         remote = remote.copy()
         remote[more] = (guess + (bound - 1)) / 2
+    if strength == AUTO:
+        aware, agnostic = (np.log(np.exp(one) + 0.3 * np.exp(remote)) for one in (aware, agnostic))
     delta = (aware - agnostic)[candidates]
-    return candidates, steer(remote[candidates], delta, 0.5 if strength == AUTO else strength)
+    return candidates, steer(remote[candidates], delta, 1.0 if strength == AUTO else strength)
 
 
 def greedy_reference(strength: Strength, top: int, length: int) -> list[int]:

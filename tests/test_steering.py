@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.steering import FTRL, PAPER, FloatArray, log_softmax, steer, strength
+from app.steering import FTRL, PAPER, FloatArray, log_softmax, smoothed_delta, steer, strength
 
 logits = arrays(np.float64, st.shared(st.integers(2, 40), key="k"), elements=st.floats(-30, 30))
 ftrls = st.builds(
@@ -79,3 +79,34 @@ def test_log_softmax_keeps_what_is_excluded() -> None:
     result = log_softmax(np.array([0.0, -np.inf, 0.0]))
     assert result[1] == -np.inf
     assert np.exp(result).sum() == pytest.approx(1.0)
+
+
+@given(logits, logits, logits, st.floats(1e-3, 10))
+def test_a_smoothed_delta_has_the_sign_of_the_whole_one_and_is_no_greater(
+    remote: FloatArray, aware: FloatArray, agnostic: FloatArray, share: float
+) -> None:
+    base, local = log_softmax(remote), np.stack((log_softmax(aware), log_softmax(agnostic)))
+    whole, part = local[0] - local[1], smoothed_delta(base, local, share)
+    assert (part * whole >= -1e-12).all()
+    assert (np.abs(part) <= np.abs(whole) + 1e-9).all()
+
+
+@given(logits, logits, logits)
+def test_without_smoothing_it_is_the_whole_one(
+    remote: FloatArray, aware: FloatArray, agnostic: FloatArray
+) -> None:
+    base, local = log_softmax(remote), np.stack((log_softmax(aware), log_softmax(agnostic)))
+    np.testing.assert_allclose(smoothed_delta(base, local, 1e-200), local[0] - local[1], atol=1e-9)
+
+
+@given(logits, logits, st.floats(1e-3, 10))
+def test_smoothed_with_itself_the_remote_becomes_what_the_local_model_says_as_far_as_it_says_more(
+    remote: FloatArray, aware: FloatArray, share: float
+) -> None:
+    """With one model in both roles, strength 1 gives its distribution with the context, and `share` of that
+    without: Bayes' rule, interpolated."""
+    base, told = log_softmax(remote), log_softmax(aware)
+    steered = steer(base, smoothed_delta(base, np.stack((told, base)), share), 1.0)
+    np.testing.assert_allclose(
+        np.exp(steered), (np.exp(told) + share * np.exp(base)) / (1 + share), atol=1e-9
+    )

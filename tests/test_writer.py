@@ -73,9 +73,10 @@ async def test_with_nothing_to_steer_by_the_text_is_the_remote_s_own(
 
 
 async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) -> None:
-    reply = await writer_of(remote).prepare(replace(ORDER, strength=AUTO))
+    order = replace(ORDER, profile=JOINED, history=(), strength=AUTO)
+    reply = await writer_of(remote).prepare(order)
     assert (reply.request.strength, reply.unsteered) == (AUTO, None)
-    assert await written(writer_of(remote), replace(ORDER, strength=AUTO)) == "HELLO WORLD"
+    assert await written(writer_of(remote), order) == "hello_world"
 
 
 async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:

@@ -17,6 +17,7 @@ from app.cli.models import fetch
 from app.cli.profiles import AsJson
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
+from app.profile_file import read_profile_file
 from app.progress import ItemProgress, RichProgress
 from app.settings import EMBEDDED, Settings
 
@@ -37,7 +38,7 @@ EPILOG = (
     "\n\ncosteer eval questions.jsonl --limit 40 --preference concise --preference verbose\n\n"
     'A person, one a line: {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
     '[{"title": "Note", "text": "..."}], "reference": "what Ann wrote"}\n\n'
-    'A question, which is put with each preference: {"id": "1", "query": "What is a good breakfast?"}'
+    'A question, put for each preference or profile: {"id": "1", "query": "What is a good breakfast?"}'
 )
 
 
@@ -77,7 +78,11 @@ def evaluate(
         list[str] | None,
         typer.Option(help="What a reply to a question should be like; four of the paper's unless set."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=2, help="The first so many lines; all unless set.")] = None,
+    profile: Annotated[
+        list[Path] | None,
+        typer.Option(help="Whose questions they are instead: a profile file; several times.", metavar="FILE"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many lines; all unless set.")] = None,
     tokens: Annotated[
         int, typer.Option(min=0, help="Tokens of a person's text that are read, at most; 0 reads none.")
     ] = 160,
@@ -110,10 +115,12 @@ def evaluate(
     settings = read_settings(local_model=local_model, embedded_model=model)
     # A reply that is steered in part would be counted as steered.
     settings = settings.model_copy(update={"remote_base_url": EMBEDDED, "on_local_failure": "error"})
+    from app.evaluation.cases import preference as one_who_prefers  # noqa: PLC0415
     from app.evaluation.cases import read_cases  # noqa: PLC0415
 
-    wishes = tuple(dict.fromkeys(preference or PREFERENCES))
-    cases = read_cases(file, preferences=wishes, top_k=settings.history_top_k, limit=limit)
+    askers = [read_profile_file(path) for path in profile or ()]
+    askers += [one_who_prefers(one) for one in dict.fromkeys(preference or (() if askers else PREFERENCES))]
+    cases = read_cases(file, askers=askers, top_k=settings.history_top_k, limit=limit)
     if len(cases) < 2:  # nothing can be said of one
         raise InvalidRequest(f"{file}: needs two cases at least, two lines with a profile or a question.")
     strengths = tuple(dict.fromkeys(strength or STRENGTHS))

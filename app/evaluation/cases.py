@@ -11,7 +11,7 @@ import orjson
 
 from app.bench.cases import newest, numbered_lines
 from app.errors import InvalidRequest
-from app.profile import HistoryItem, Hit, Profile
+from app.profile import HistoryItem, Hit, Profile, ProfileDocument
 from app.prompts import Message
 
 EXPECTED = (
@@ -32,17 +32,17 @@ class Case:
 
 
 def read_cases(
-    path: Path, *, preferences: Sequence[str] = (), top_k: int = 5, limit: int | None = None
+    path: Path, *, askers: Sequence[ProfileDocument] = (), top_k: int = 5, limit: int | None = None
 ) -> list[Case]:
     """The cases in the first `limit` lines of a JSONL file. `top_k` items of a history are read, the last
     ones of the list.
 
-    A line without a profile is a question to all: it becomes a case for each of the `preferences`. Raises
+    A line without a profile is a question, which becomes a case for each of the `askers`. Raises
     InvalidRequest, which names the line and never quotes it.
     """
     cases: list[Case] = []
     for number, line in numbered_lines(path)[:limit]:
-        cases += _cases(line, f"{path}, line {number}", preferences, top_k)
+        cases += _cases(line, f"{path}, line {number}", askers, top_k)
     if not cases:
         raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")
     if len({case.id for case in cases}) < len(cases):
@@ -50,7 +50,7 @@ def read_cases(
     return cases
 
 
-def _cases(line: str, origin: str, preferences: Sequence[str], top_k: int) -> list[Case]:
+def _cases(line: str, origin: str, askers: Sequence[ProfileDocument], top_k: int) -> list[Case]:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -70,17 +70,18 @@ def _cases(line: str, origin: str, preferences: Sequence[str], top_k: int) -> li
             raise InvalidRequest(f"{origin}: `reference` must be a text")
         profile = Profile(name, dict(fields).get("name", name), fields)
         return [Case(name, messages, profile, newest(history, top_k), reference)]
-    if not preferences:
-        raise InvalidRequest(f"{origin}: has no profile. Give --preference, or a profile in each line.")
+    if not askers:
+        raise InvalidRequest(f"{origin}: has no profile. Give one in each line, or whose question it is.")
     return [
-        Case(f"{name} {wish}", messages, Profile(wish, wish, (("preference", preference(wish)),)), (), None)
-        for wish in preferences
+        Case(f"{name} {one.profile.id}", messages, one.profile, newest(one.history, top_k), None)
+        for one in askers
     ]
 
 
-def preference(wish: str) -> str:
-    """The private context of a preference, as arXiv 2507.04756 words it."""
-    return f"Your answer should be as {wish} as possible."
+def preference(wish: str) -> ProfileDocument:
+    """One of whom no more is known than what answers should be like, as arXiv 2507.04756 words it."""
+    fields = (("preference", f"Your answer should be as {wish} as possible."),)
+    return ProfileDocument(Profile(wish, wish, fields), ())
 
 
 def _fields(found: dict[str, Any], origin: str) -> tuple[tuple[str, str], ...]:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.steering import FTRL, PAPER, FloatArray, log_softmax, strength
-from app.strength import AUTO, AUTO_STRENGTH
+from app.steering import FTRL, PAPER, FloatArray, log_softmax, smoothed_delta, strength
+from app.strength import AUTO, AUTO_SMOOTHING, AUTO_STRENGTH
 
 REMOTE_ALONE = "remote alone"
 SHOWN = "remote shown the profile"
 LOCAL_ALONE = "local with context"
 PAPER_STRENGTH = "paper's strength"
 PAPER_LOOP = "paper's loop"
+BEST_CONSTANT = 0.5  # of those that were compared
 
 Score = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -81,13 +82,10 @@ def mixed(strength: float, share: float) -> Rule:
 
 
 def smoothed(strength: float, share: float) -> Rule:
-    """The same strength everywhere, between two local distributions to which `share` of the remote's is
-    added: a token that the remote finds likelier than the local model does is moved less by it."""
+    """The same strength everywhere, between two smoothed local distributions (see steering.py)."""
 
     def score(remote: FloatArray, aware: FloatArray, agnostic: FloatArray) -> FloatArray:
-        background = remote + np.log(share)
-        delta: FloatArray = np.logaddexp(aware, background) - np.logaddexp(agnostic, background)
-        return remote + strength * delta
+        return remote + strength * smoothed_delta(remote, np.stack((aware, agnostic)), share)
 
     return Rule(f"strength {strength:g}, smoothed {share:g}", score)
 
@@ -115,19 +113,23 @@ def among(rule: Rule, top: int) -> Rule:
 
 def auto(top: int) -> Rule:
     """What AUTO stands for, where the remote lists its likeliest `top` tokens."""
-    return Rule(f"{AUTO}, top {top}", constant(AUTO_STRENGTH).score, top, unlisted=True)
+    return Rule(f"{AUTO}, top {top}", smoothed(AUTO_STRENGTH, AUTO_SMOOTHING).score, top, unlisted=True)
 
 
 def rules(strengths: Sequence[float], tops: Sequence[int], *, one_vocabulary: bool) -> list[Rule]:
     """Those that are compared. Where the models do not share a vocabulary, what the local one says of the
     remote's tokens is no distribution, and the rules that need one are left out."""
-    by_default = constant(AUTO_STRENGTH)
+    best = constant(BEST_CONSTANT)
     return [
         remote_alone(),
         *([local_alone()] if one_vocabulary else []),
         *map(constant, dict.fromkeys(strengths)),
         constant(strength(), PAPER_STRENGTH),
-        *([trusted(1.0), mixed(AUTO_STRENGTH, 0.05), smoothed(1.0, 0.3)] if one_vocabulary else []),
-        *(among(by_default, top) for top in tops),
+        *(
+            [trusted(1.0), mixed(BEST_CONSTANT, 0.05), smoothed(AUTO_STRENGTH, AUTO_SMOOTHING)]
+            if one_vocabulary
+            else []
+        ),
+        *(among(best, top) for top in tops),
         *(auto(top) for top in tops),
     ]

@@ -238,15 +238,16 @@ async def test_strength_overrides_the_setting(proxy: Proxy) -> None:
 
 
 async def test_auto_steers_and_overrides_a_number(proxy: Proxy) -> None:
-    assert await proxy.text(profile="loud", strength="auto") == "HELLO WORLD"
-    proxy.store.profiles.update("loud", lambda profile: replace(profile, strength=0.0))
-    assert await proxy.text(profile="loud") == "hello world"
-    assert await proxy.text(profile="loud", strength="auto") == "HELLO WORLD"
+    assert await proxy.text(profile="joined", strength="auto") == "hello_world"
+    proxy.store.profiles.update("joined", lambda profile: replace(profile, strength=0.0))
+    assert await proxy.text(profile="joined") == "hello world"
+    assert await proxy.text(profile="joined", strength="auto") == "hello_world"
 
 
 async def test_a_profile_s_auto_and_the_setting_s_steer(proxy: Proxy) -> None:
-    proxy.store.profiles.update("loud", lambda profile: replace(profile, strength=AUTO))
-    assert await proxy.text(profile="loud") == "HELLO WORLD"
+    proxy.store.profiles.update("joined", lambda profile: replace(profile, strength=AUTO))
+    assert await proxy.text(profile="joined") == "hello_world"
+    proxy.store.profiles.update("joined", lambda profile: replace(profile, strength=None))
     proxy.app.state.parts = replace(proxy.app.state.parts, strength=AUTO)
     assert await proxy.text(profile="joined") == "hello_world"
     sessions = proxy.local.sessions

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidRequest
-from app.evaluation.cases import read_cases
+from app.evaluation.cases import preference, read_cases
+from app.profile import HistoryItem, Profile, ProfileDocument
 
 PERSON = {
     "id": "7",
@@ -33,16 +34,25 @@ def test_a_person_with_a_text_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_question_is_a_case_for_each_preference(tmp_path: Path) -> None:
-    cases = read_cases(written(tmp_path, QUESTION, "", PERSON), preferences=("concise", "verbose"))
+    askers = [preference("concise"), preference("verbose")]
+    cases = read_cases(written(tmp_path, QUESTION, "", PERSON), askers=askers)
     assert [case.id for case in cases] == ["9 concise", "9 verbose", "7"]
     assert "as concise as possible" in dict(cases[0].profile.fields)["preference"]
     assert cases[0].reference is None
 
 
+def test_a_question_of_somebody_comes_with_their_newest_history(tmp_path: Path) -> None:
+    history = tuple(HistoryItem(title, "text") for title in ("Old", "New"))
+    ann = ProfileDocument(Profile("ann", "Ann", (("style", "dry"),)), history)
+    (case,) = read_cases(written(tmp_path, QUESTION), askers=[ann], top_k=1)
+    assert (case.id, case.profile) == ("9 ann", ann.profile)
+    assert [hit.stored.item.title for hit in case.history] == ["New"]
+
+
 def test_a_number_is_an_id_and_the_first_lines_can_be_taken(tmp_path: Path) -> None:
     path = written(tmp_path, {**QUESTION, "id": 9}, PERSON)
-    assert [case.id for case in read_cases(path, preferences=("concise",))] == ["9 concise", "7"]
-    assert [case.id for case in read_cases(path, preferences=("concise",), limit=1)] == ["9 concise"]
+    assert [case.id for case in read_cases(path, askers=[preference("concise")])] == ["9 concise", "7"]
+    assert [case.id for case in read_cases(path, askers=[preference("concise")], limit=1)] == ["9 concise"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,7 @@ def test_a_number_is_an_id_and_the_first_lines_can_be_taken(tmp_path: Path) -> N
         ([{**PERSON, "history": [{"title": "x"}]}], "`history` must be"),
         ([{**PERSON, "history": "x"}], "`history` must be"),
         ([{**PERSON, "reference": 5}], "`reference` must be"),
-        ([QUESTION], "Give --preference"),
+        ([QUESTION], "whose question"),
         ([PERSON, PERSON], "same id"),
         ([""], "holds no case"),
     ],
