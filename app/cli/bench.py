@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import typer
 from app.bench.cases import Case, pair, read_profiles, read_prompts
 from app.cli.environment import read_settings
 from app.cli.models import fetch
+from app.cli.numbers import finite
 from app.cli.profiles import AsJson
 from app.cli.strengths import METAVAR, typed
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
@@ -35,12 +35,6 @@ EPILOG = (
     "Examples:\n\ncosteer bench --remote http://host:8001/v1 --tokens 64\n\n"
     "costeer bench --remote http://127.0.0.1:8001/v1 --rtt-ms 160 --pace-ms 100 --json > far.json"
 )
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter("give a number")
-    return value
 
 
 def _share(value: float | None) -> float | None:
@@ -109,7 +103,7 @@ def bench(
     tokens: Annotated[int, typer.Option(min=8, help="Tokens of a reply, at most.")] = 128,
     repeats: Annotated[int, typer.Option(min=1, help="Replies to each prompt in each mode.")] = 1,
     temperature: Annotated[
-        float, typer.Option(min=0, max=2, callback=_finite, help="0 takes the likeliest token each time.")
+        float, typer.Option(min=0, max=2, callback=finite, help="0 takes the likeliest token each time.")
     ] = 0.0,
     concurrency: Annotated[
         int, typer.Option(min=1, max=1000, help="Write so many replies at once as well.")
@@ -123,11 +117,11 @@ def bench(
     ] = None,
     rtt_ms: Annotated[
         float,
-        typer.Option(min=0, max=MAX_MS, callback=_finite, help="Imitate a vLLM so far away (round trip)."),
+        typer.Option(min=0, max=MAX_MS, callback=finite, help="Imitate a vLLM so far away (round trip)."),
     ] = 0.0,
     pace_ms: Annotated[
         float,
-        typer.Option(min=0, max=MAX_MS, callback=_finite, help="Imitate a vLLM so slow per token."),
+        typer.Option(min=0, max=MAX_MS, callback=finite, help="Imitate a vLLM so slow per token."),
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:

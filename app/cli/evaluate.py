@@ -14,6 +14,7 @@ import typer
 
 from app.cli.environment import read_settings
 from app.cli.models import fetch
+from app.cli.numbers import all_finite, finite
 from app.cli.profiles import AsJson
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
@@ -71,7 +72,10 @@ def evaluate(
     strength: Annotated[
         list[float] | None,
         typer.Option(
-            min=0, max=4, help="A strength to compare; several times for several. 0.5 and 1 unless set."
+            min=0,
+            max=4,
+            callback=all_finite,
+            help="A strength to compare; several times for several. 0.5 and 1 unless set.",
         ),
     ] = None,
     preference: Annotated[
@@ -93,7 +97,10 @@ def evaluate(
         bool, typer.Option("--paper-loop", help="Write as the paper does as well: one token at a time.")
     ] = False,
     temperature: Annotated[
-        float, typer.Option(min=0, max=2, help="Of replies; 0 takes the likeliest token each time.")
+        float,
+        typer.Option(
+            min=0, max=2, callback=finite, help="Of replies; 0 takes the likeliest token each time."
+        ),
     ] = 0.0,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Replies that are written at once.")] = 4,
     out: Annotated[Path, typer.Option(help="The folder of results, which a break is gone on from.")] = Path(
@@ -124,8 +131,6 @@ def evaluate(
     if len(cases) < 2:  # nothing can be said of one
         raise InvalidRequest(f"{file}: needs two cases at least, two lines with a profile or a question.")
     strengths = tuple(dict.fromkeys(strength or STRENGTHS))
-    fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
-    # Imported here: torch takes seconds, and few commands need it.
     from app.evaluation.systems import systems  # noqa: PLC0415
 
     plan = Plan(
@@ -140,6 +145,7 @@ def evaluate(
     if not plan.read and not plan.systems:
         raise InvalidRequest(f"{file}: there is no `reference` to read. Give --reply-tokens, or a reference.")
     folder = Folder(out, settings, plan)
+    fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
     try:
         asyncio.run(_evaluate(settings, plan, folder))
     finally:
@@ -150,6 +156,7 @@ class Folder:
     """The results on the disk."""
 
     def __init__(self, path: Path, settings: Settings, plan: Plan) -> None:
+        # Imported here: torch takes seconds, and few commands need it.
         from app.evaluation.forced import Forced  # noqa: PLC0415
         from app.evaluation.results import Results  # noqa: PLC0415
         from app.evaluation.writing import Written  # noqa: PLC0415
