@@ -18,7 +18,8 @@ class Outlook(Protocol):
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
         """[2, K]: log-probabilities of the remote's tokens `candidates` [K], context-aware and
-        context-agnostic, up to a constant of each context. Of what nothing is known both are the same."""
+        context-agnostic. Of a token that is known in part they are those of the part; of one that is not
+        known at all, both are 0."""
         ...
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:

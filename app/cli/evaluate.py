@@ -266,7 +266,8 @@ def _show(folder: Folder, plan: Plan, *, as_json: bool) -> None:
         write(grid.title)
         write_table(grid.columns, grid.rows)
         write(grid.note)
-    write(f"Intervals are of 95%. The report with its pictures is in {folder.path}, and every reply.")
+    replies = " and every reply" if written else ""
+    write(f"Intervals are of 95%. The report is in {folder.path}, with pictures{replies}.")
     done = len(written) >= len(plan.cases) * len(names) and summary.texts >= len(plan.read)
     if not done:
         say("It was broken off: the same command goes on from here.")

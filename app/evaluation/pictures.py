@@ -9,13 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.evaluation.interval import Interval
-from app.evaluation.rules import PAPER_STRENGTH, REMOTE_ALONE, SHOWN
+from app.evaluation.rules import (
+    BEST_CONSTANT,
+    LOCAL_ALONE,
+    PAPER_STRENGTH,
+    REMOTE_ALONE,
+    SHOWN,
+    auto,
+    constant,
+)
 from app.evaluation.summary import Figures, Standing
 from app.steering import strength
 from app.strength import AUTO
 
 SIZE = (7.2, 4.2)  # inches
 DPI = 150
+TOP = 20  # what a vLLM lists unless it is told otherwise
 INK, QUIET, STEERED, OWN = "#222222", "#8a8a8a", "#0b6e99", "#c4560a"
 
 
@@ -23,51 +32,22 @@ def strengths(standings: Sequence[Standing], path: Path) -> None:
     """Strength against how much likelier what people wrote has become."""
     figure, axes = _axes()
     by_name = {one.rule: one for one in standings}
-    constants = sorted(
-        (value, by_name[name].gained)
-        for name, value in (
-            *((one.rule, _after(one.rule, "strength ")) for one in standings),
-            (PAPER_STRENGTH, strength()),
-            (REMOTE_ALONE, 0.0),
-        )
-        if value is not None and name in by_name
-    )
-    x = [value for value, _ in constants]
-    gained = [interval for _, interval in constants]
-    axes.fill_between(
-        x, [one.low for one in gained], [one.high for one in gained], color=STEERED, alpha=0.15, linewidth=0
-    )
-    axes.plot(x, [one.value for one in gained], color=STEERED, marker="o", label="one strength everywhere")
-    paper = by_name.get(PAPER_STRENGTH)
-    if paper is not None:
-        axes.annotate(
-            "the paper's", (strength(), paper.gained.value), (-8, 6), textcoords="offset points", ha="right"
-        )
-    for one in standings:
-        if one.rule.startswith(AUTO):
-            axes.axhline(one.gained.value, color=OWN, linestyle="-", linewidth=1.2)
-            axes.annotate(
-                one.rule,
-                (1, one.gained.value),
-                (-4, 3),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                color=OWN,
-            )
-            break
-    shown = by_name.get(SHOWN)
-    if shown is not None:
-        axes.axhline(shown.gained.value, color=QUIET, linestyle="--", linewidth=1.2)
-        axes.annotate(
-            SHOWN,
-            (1, shown.gained.value),
-            (-4, 3),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            color=QUIET,
-        )
+    at = {one.rule: value for one in standings if (value := _after(one.rule, "strength ")) is not None}
+    at |= {
+        name: value for name, value in ((REMOTE_ALONE, 0.0), (PAPER_STRENGTH, strength())) if name in by_name
+    }
+    names = sorted(at, key=lambda name: at[name])
+    x, gained = [at[name] for name in names], [by_name[name].gained for name in names]
+    low, high = [one.low for one in gained], [one.high for one in gained]
+    axes.fill_between(x, low, high, color=STEERED, alpha=0.15, linewidth=0)
+    label = "one strength everywhere, whole vocabulary"
+    axes.plot(x, [one.value for one in gained], color=STEERED, marker="o", label=label)
+    if PAPER_STRENGTH in at:
+        end = (strength(), by_name[PAPER_STRENGTH].gained.value)
+        axes.annotate("the paper's", end, (-10, -4), textcoords="offset points", ha="right", color=STEERED)
+    for name, colour, line in ((auto(TOP).name, OWN, "-"), (SHOWN, QUIET, "--")):
+        if name in by_name:
+            _level(axes, by_name[name].gained.value, name, colour, line)
     axes.axhline(0.0, color=INK, linewidth=0.8)
     axes.set_xlabel("strength")
     axes.set_ylabel("gained on the remote alone, nats per token")
@@ -79,35 +59,36 @@ def strengths(standings: Sequence[Standing], path: Path) -> None:
 def candidates(standings: Sequence[Standing], path: Path) -> None:
     """How many candidates the remote lists against how much is gained."""
     figure, axes = _axes()
-    for prefix, label, colour in (
-        ("strength 0.5, top ", "the remote's candidates alone", STEERED),
-        (f"{AUTO}, top ", "auto: with five of the local model's", OWN),
+    best = constant(BEST_CONSTANT).name
+    tops: set[int] = set()
+    for prefix, label, colour, beside in (
+        (f"{best}, top ", f"{best}, the remote's candidates alone", STEERED, 0.98),
+        (f"{AUTO}, top ", f"{AUTO}, with five of the local model's", OWN, 1.02),
     ):
-        points = sorted(
-            (top, one.gained) for one in standings if (top := _after(one.rule, prefix)) is not None
-        )
-        if points:
-            _with_bars(axes, [top for top, _ in points], [one for _, one in points], label, colour)
-    whole = next((one for one in standings if one.rule == "strength 0.5"), None)
-    if whole is not None:
-        axes.axhline(whole.gained.value, color=QUIET, linestyle="--", linewidth=1.2)
-        axes.annotate(
-            "whole vocabulary",
-            (0, whole.gained.value),
-            (4, 3),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            color=QUIET,
-        )
+        found = {int(top): one.gained for one in standings if (top := _after(one.rule, prefix)) is not None}
+        tops |= found.keys()
+        if found:
+            axes.errorbar(
+                [top * beside for top in found],
+                [one.value for one in found.values()],
+                yerr=_error(found.values()),
+                label=label,
+                color=colour,
+                marker="o",
+                elinewidth=0.8,
+                capsize=2,
+            )
+    for one in standings:
+        if one.rule == best:
+            _level(axes, one.gained.value, f"{best}, whole vocabulary", QUIET, "--")
     axes.set_xscale("log")
-    tops = sorted({int(top) for one in standings if (top := _after(one.rule, f"{AUTO}, top ")) is not None})
-    axes.set_xticks(tops, [str(top) for top in tops])
+    axes.set_xticks(sorted(tops), [str(top) for top in sorted(tops)])
     axes.minorticks_off()
-    axes.set_ylim(bottom=0.0)
-    axes.set_xlabel("tokens that the remote lists (top logprobs)")
+    axes.set_xlabel("tokens that the remote lists")
     axes.set_ylabel("gained on the remote alone, nats per token")
     axes.set_title("What a short list costs", loc="left")
-    if axes.get_legend_handles_labels()[0]:
+    if tops:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.legend(loc="lower right", frameon=False)
     _save(figure, path)
 
@@ -116,7 +97,7 @@ def replies(figures: Sequence[Figures], path: Path) -> None:
     """Harm against personalisation, a point a system."""
     figure, axes = _axes()
     for one in figures:
-        colour = OWN if one.system == AUTO else INK if one.system == REMOTE_ALONE else STEERED
+        colour = {AUTO: OWN, REMOTE_ALONE: INK, SHOWN: QUIET, LOCAL_ALONE: QUIET}.get(one.system, STEERED)
         axes.errorbar(
             one.perplexity.value,
             one.lift.value,
@@ -150,16 +131,17 @@ def _axes() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _with_bars(axes: Axes, x: Sequence[float], y: Sequence[Interval], label: str, colour: str) -> None:
-    axes.errorbar(
-        x,
-        [one.value for one in y],
-        yerr=_error(y),
-        label=label,
+def _level(axes: Axes, value: float, name: str, colour: str, line: str) -> None:
+    """A line across, with its name above its right end."""
+    axes.axhline(value, color=colour, linestyle=line, linewidth=1.2)
+    axes.annotate(
+        name,
+        (1, value),
+        (-4, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
         color=colour,
-        marker="o",
-        elinewidth=0.8,
-        capsize=2,
     )
 
 

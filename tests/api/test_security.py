@@ -52,11 +52,15 @@ async def trickle(url: str, at_once: str, slowly: bytes) -> AsyncIterator[asynci
 
 
 async def until_the_end(reader: asyncio.StreamReader) -> bytes:
-    """All that comes until the server closes."""
+    """All that comes until the server closes. Byte for byte still to be sent it resets the connection, upon
+    which a stream gives nothing more, not even what has come: so that is taken as it comes."""
+    came = b""
     try:
-        return await reader.read()
+        while piece := await reader.read(4096):
+            came += piece
     except ConnectionResetError:
-        return b""
+        pass
+    return came
 
 
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
