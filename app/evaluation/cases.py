@@ -11,8 +11,10 @@ import orjson
 
 from app.bench.cases import newest, numbered_lines
 from app.errors import InvalidRequest
+from app.local_prompts import local_prompts
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument
-from app.prompts import Message
+from app.prompts import Message, PrivatePrompt
+from app.tokenizer import Tokenizer
 
 EXPECTED = (
     'expected an object like {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
@@ -29,6 +31,24 @@ class Case:
     profile: Profile
     history: tuple[Hit, ...]
     reference: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class CasePrompts:
+    """What a model reads of a case, with its context and without."""
+
+    aware: PrivatePrompt
+    agnostic: tuple[int, ...]
+
+
+def case_prompts(case: Case, tokenizer: Tokenizer, max_context_tokens: int) -> CasePrompts:
+    """In a model's own tokens. Raises InvalidRequest when nothing of the context fits."""
+    prompts = local_prompts(case.profile, case.history, case.messages, tokenizer, max_context_tokens)
+    if prompts.aware is None:
+        raise InvalidRequest(
+            "Nothing of a case's profile fits. Raise COSTEER_MAX_CONTEXT_TOKENS, or leave the case out."
+        )
+    return CasePrompts(prompts.aware, prompts.agnostic)
 
 
 def read_cases(

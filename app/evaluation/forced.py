@@ -13,14 +13,11 @@ from app.byte_model import RowModel
 from app.chooser import widened
 from app.draft import Drafted
 from app.embedded import EmbeddedRemote
-from app.errors import InvalidRequest
-from app.evaluation.cases import Case
+from app.evaluation.cases import Case, CasePrompts, case_prompts
 from app.evaluation.rules import SHOWN, Rule
-from app.local_prompts import LocalPrompts, local_prompts
 from app.matching import Matching
 from app.outlook import Outlook, likeliest
 from app.steering import FloatArray, IntArray, log_softmax
-from app.tokenizer import Tokenizer
 
 # A distribution that is too sure of itself gains by being flattened alone, so rules are compared at the
 # temperature that suits each best.
@@ -72,7 +69,10 @@ class Forcing:
         """What each rule, and the remote if it were shown the profile, makes of the case's reference."""
         assert case.reference is not None  # noqa: S101  # the caller has chosen those that have one
         ids = self._remote.tokenizer.encode_after(case.reference)[: self._tokens]
-        mine, theirs = (self._prompts(case, one.tokenizer) for one in (self._matching, self._remote))
+        mine, theirs = (
+            case_prompts(case, one.tokenizer, self._max_context_tokens)
+            for one in (self._matching, self._remote)
+        )
         nll = {rule.name: np.zeros(len(TEMPERATURES)) for rule in rules}
         remote = await self._remote.read(theirs.agnostic, ids)
         outlooks = await self._outlooks(mine, ids)
@@ -88,23 +88,15 @@ class Forcing:
                 for number, outlook in enumerate(outlooks[window]):
                     norms = [each[number] for each in flattened]
                     nll[rule.name] += _nll_among(rule, public[number], norms, outlook, chosen[number])
-        if theirs.aware is not None:
-            told = await self._remote.read(theirs.aware.ids, ids)
-            nll[SHOWN] = np.zeros(len(TEMPERATURES))
-            for window in _windows(len(ids)):
-                nll[SHOWN] += _nll(told[window].astype(np.float64), np.array(ids[window]))
+        told = await self._remote.read(theirs.aware.ids, ids)
+        nll[SHOWN] = np.zeros(len(TEMPERATURES))
+        for window in _windows(len(ids)):
+            nll[SHOWN] += _nll(told[window].astype(np.float64), np.array(ids[window]))
         return Forced(
             case.id, len(ids), {name: tuple((sums / len(ids)).tolist()) for name, sums in nll.items()}
         )
 
-    def _prompts(self, case: Case, tokenizer: Tokenizer) -> LocalPrompts:
-        return local_prompts(case.profile, case.history, case.messages, tokenizer, self._max_context_tokens)
-
-    async def _outlooks(self, prompts: LocalPrompts, ids: Sequence[int]) -> list[Outlook]:
-        if prompts.aware is None:
-            raise InvalidRequest(
-                "Nothing of a case's profile fits. Raise COSTEER_MAX_CONTEXT_TOKENS, or leave the case out."
-            )
+    async def _outlooks(self, prompts: CasePrompts, ids: Sequence[int]) -> list[Outlook]:
         local = (await self._matching.match()).model(self._local)
         async with local.session(prompts.aware, prompts.agnostic) as session:
             return await session.score(ids[:-1], 0)

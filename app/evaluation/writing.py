@@ -14,11 +14,9 @@ from app.byte_model import RowModel
 from app.chooser import Request
 from app.decode import decode
 from app.embedded import EmbeddedRemote
-from app.errors import InvalidRequest
-from app.evaluation.cases import Case
+from app.evaluation.cases import Case, CasePrompts, case_prompts
 from app.evaluation.rules import iterate
 from app.evaluation.systems import System
-from app.local_prompts import LocalPrompts, local_prompts
 from app.matching import Matching
 from app.outlook import local_delta
 from app.sampling import Sampling, distribution, draw
@@ -122,8 +120,8 @@ class Writing:
         if system.kind == "loop":
             stream = self._papers_loop(case)
         else:
-            prompts = await asyncio.to_thread(self._prompts, case, model.tokenizer)
-            stream = self._by_itself(model, prompts.aware.ids if prompts.aware else ())
+            prompts = await self._prompts(case, model.tokenizer)
+            stream = self._by_itself(model, prompts.aware.ids)
         ids, moments = [], []
         async with aclosing(stream) as tokens:
             async for token_id in tokens:
@@ -148,9 +146,8 @@ class Writing:
     async def _papers_loop(self, case: Case) -> AsyncGenerator[int, None]:
         """As the paper has it: for each token one request to the remote, one to the local model, and its
         iteration over the whole vocabulary (arXiv 2507.04756, section 3)."""
-        remote = await asyncio.to_thread(self._prompts, case, self._remote.tokenizer)
-        mine = await asyncio.to_thread(self._prompts, case, self._matching.tokenizer)
-        assert mine.aware is not None  # noqa: S101  # what _prompts sees to
+        remote = await self._prompts(case, self._remote.tokenizer)
+        mine = await self._prompts(case, self._matching.tokenizer)
         local = (await self._matching.match()).model(self._local)
         rng = np.random.default_rng(self._sampling.seed)
         generated: list[int] = []
@@ -170,20 +167,14 @@ class Writing:
 
     async def _read(self, case: Case, system: System, reply: _Reply, at_once: int) -> Written:
         ids = self._remote.tokenizer.encode_after(reply.text)
-        prompts = await asyncio.to_thread(self._prompts, case, self._remote.tokenizer)
+        prompts = await self._prompts(case, self._remote.tokenizer)
         alone = shown = None
-        if ids and prompts.aware is not None:
+        if ids:
             alone, shown = [
                 -float((await self._remote.logprobs(prompt, ids)).mean())
                 for prompt in (prompts.agnostic, prompts.aware.ids)
             ]
         return Written(case.id, system.name, reply.text, reply.tokens, reply.seconds, at_once, alone, shown)
 
-    def _prompts(self, case: Case, tokenizer: Tokenizer) -> LocalPrompts:
-        limit = self._tuning.max_context_tokens
-        prompts = local_prompts(case.profile, case.history, case.messages, tokenizer, limit)
-        if prompts.aware is None:
-            raise InvalidRequest(
-                "Nothing of a case's profile fits. Raise COSTEER_MAX_CONTEXT_TOKENS, or leave the case out."
-            )
-        return prompts
+    async def _prompts(self, case: Case, tokenizer: Tokenizer) -> CasePrompts:
+        return await asyncio.to_thread(case_prompts, case, tokenizer, self._tuning.max_context_tokens)
