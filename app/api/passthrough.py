@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.access import CallerDep
-from app.api.bodies import JSON, parse, receive
+from app.api.bodies import JSON, receive
 from app.api.deps import Parts, PartsDep
+from app.api.forms import MEDIA_TYPE as FORM
+from app.api.public import dumped, public_form, public_json, public_query, public_value
 from app.api.refusals import LENGTH
 from app.api.relay import Relay
 from app.api.served import find_model
@@ -22,7 +23,7 @@ from app.api.turns import TurnDep
 from app.draft import RemoteModel
 from app.errors import InvalidRequest
 from app.forward import Forward
-from app.schemas.known import KNOWN, LABELS, OWN
+from app.schemas.known import KNOWN
 
 router = APIRouter()
 
@@ -46,15 +47,13 @@ FAMILIES = (
     "score",
 )
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-FORM = "multipart/form-data"
-KEPT_HERE = OWN | LABELS
-# What a URL may hold unquoted; the rest is quoted, and what is quoted stays so.
-PATH, QUERY = "/:@!$&'()*+,;=~", "/?:@!$&'()*+,;=~%"
-FIELD = re.compile(rb'content-disposition:\s*form-data;[^\r\n]*?\bname="?([\w-]+)', re.IGNORECASE)
+# What a path may hold unquoted.
+PATH = "/:@!$&'()*+,;=~"
 
 
-async def pass_chat_on(parts: Parts, asked: Mapping[str, Any], reason: str) -> Response:
-    """The remote's own answer to a chat request; `reason` is why it is not steered.
+async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Response:
+    """The remote's own answer to a chat request, of which is taken out what stays here; `reason` is why it is
+    not steered.
 
     Raises InvalidRequest for a field that nobody knows: vLLM would ignore it without a word.
     """
@@ -65,8 +64,9 @@ async def pass_chat_on(parts: Parts, asked: Mapping[str, Any], reason: str) -> R
     if not isinstance(model, str):
         problem = "is missing; add it" if model is None else "must be a string"
         raise InvalidRequest(f"model {problem}.", param="model")
-    public = {**_public(asked), "model": (await find_model(parts.remote, model))[0]}
-    forward = Forward("POST", CHAT, reason, body=_dumped(public), content_type=JSON)
+    public = await public_value(asked, partial(_named, parts.remote))
+    public["model"] = await _named(parts.remote, public["model"])
+    forward = Forward("POST", CHAT, reason, body=dumped(public), content_type=JSON)
     return Relay(parts.remote, forward, reason)
 
 
@@ -75,6 +75,7 @@ async def pass_on(request: Request, parts: PartsDep, turn: TurnDep, _caller: Cal
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere
         raise HTTPException(404)
+    query = await public_query(request.scope["query_string"], partial(_named, parts.remote))
     body, content_type = await _body(request, parts.remote)
     await turn.to_pass_on()
     accept = request.headers.get("accept", "")
@@ -82,7 +83,7 @@ async def pass_on(request: Request, parts: PartsDep, turn: TurnDep, _caller: Cal
         request.method,
         quote(path, safe=PATH),
         f"/v1/{path}"[:LENGTH],
-        quote(request.scope["query_string"], safe=QUERY),
+        query,
         body,
         content_type,
         accept if accept.isascii() else None,
@@ -120,33 +121,12 @@ async def _body(request: Request, remote: RemoteModel) -> tuple[bytes, str | Non
         raise InvalidRequest("The body was cut off.") from None
     if not data:
         return b"", None
-    given = request.headers.get("content-type", "")
+    named = partial(_named, remote)
     if (await receive(request, JSON, FORM)).media_type == FORM:
-        _check_form(data)
-        return data, given if given.isascii() else FORM
-    asked = await parse(data)
-    if not isinstance(asked, dict):
-        return data, JSON
-    public = _public(asked)
-    model = asked.get("model")
-    if isinstance(model, str) and "@" in model:  # the remote learns no profile's name
-        public["model"] = (await find_model(remote, model))[0]
-    return data if public == asked else _dumped(public), JSON
+        return await public_form(request.headers.get("content-type", ""), data, named)
+    return await public_json(data, named), JSON
 
 
-def _public(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if name not in KEPT_HERE}
-
-
-def _check_form(data: bytes) -> None:
-    """A form cannot be rewritten as lightly as JSON, so what stays on the device is refused in it."""
-    for name in FIELD.findall(data):
-        if name.decode() in KEPT_HERE:
-            raise InvalidRequest(
-                f"{name.decode()} is not sent on in a form; leave it out.", param=name.decode()
-            )
-
-
-def _dumped(body: Mapping[str, Any]) -> bytes:
-    # The standard library's, for whole numbers of any size and for the escapes of half characters.
-    return json.dumps(body, separators=(",", ":")).encode()
+async def _named(remote: RemoteModel, model: str) -> str:
+    """The remote learns no profile's name."""
+    return (await find_model(remote, model))[0]

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.test_chat import error_of
+from app.api.forms import read_form
 from app.api.limits import BODY, MIB
-from app.api.passthrough import FAMILIES, _dumped
+from app.api.passthrough import FAMILIES
+from app.api.public import dumped
 from app.draft import RemoteCard
 from app.embedded import EmbeddedRemote
 from app.errors import (
@@ -77,7 +79,7 @@ async def test_nothing_but_what_stays_here_is_changed(proxy: Proxy) -> None:
     asked: dict[str, Any] = {
         "tools": TOOLS,
         "model": "fake-model@loud",
-        "messages": [{"role": "user", "content": "Füße \u2028", "user": "kept", "profile": "kept"}],
+        "messages": [{"role": "user", "content": "Füße \u2028"}, {"role": "tool", "content": '{"user":1}'}],
         "seed": 2**63 + 5,
         "temperature": 0.1,
         "top_p": 1,
@@ -87,7 +89,8 @@ async def test_nothing_but_what_stays_here_is_changed(proxy: Proxy) -> None:
     }
     kept_here = {"profile": "loud", "strength": 1, "steering": None, "costeer": {}}
     labels = dict.fromkeys(LABELLING, "private label")
-    response = await proxy.client.post(CHAT, json={**kept_here, **asked, **labels})
+    labelled = {**asked, "messages": [{**message, **labels} for message in asked["messages"]]}
+    response = await proxy.client.post(CHAT, json={**kept_here, **labelled, **labels})
     assert response.status_code == 200
     assert set(kept_here) == OWN
     assert sent(proxy) == {**asked, "model": "fake-model"}
@@ -109,7 +112,7 @@ async def test_nothing_but_what_stays_here_is_changed(proxy: Proxy) -> None:
     )
 )
 def test_json_survives_being_written_again(value: Any) -> None:
-    again = json.loads(_dumped({"a": value}))
+    again = json.loads(dumped({"a": value}))
     assert again == {"a": value}
     assert repr(again) == repr({"a": value}), "whole numbers stay whole, keys in order"
 
@@ -312,9 +315,96 @@ async def test_a_form_goes_as_its_very_bytes_unless_it_holds_a_label(proxy: Prox
     assert b"\x00\xff\r\n--" in asked.body
     kind, _, boundary = (asked.content_type or "").partition("; boundary=")
     assert kind == "multipart/form-data" and asked.body.startswith(f"--{boundary}".encode())
-    response = await proxy.client.post("/v1/images/edits", files=files, data={"user": "private label"})
-    assert (response.status_code, error_of(response)["param"]) == (400, "user")
+    labels = dict.fromkeys([*LABELLING, *OWN, "metadata[topic]", "User"], "private label")
+    response = await proxy.client.post("/v1/images/edits", files=files, data={"model": "m", **labels})
+    assert response.status_code == 200
+    assert "private label" not in proxy.remote.everything()
+    assert fields(proxy) == {"model": b"m", "file": b"\x00\xff\r\n--"}
+
+
+def fields(proxy: Proxy) -> dict[str, bytes]:
+    """The form that the remote was handed last."""
+    asked = proxy.remote.forwarded[-1]
+    return {part.name: part.value for part in read_form(asked.content_type or "", asked.body).parts}
+
+
+async def test_the_profile_behind_a_model_stays_here_in_a_form(proxy: Proxy) -> None:
+    files = {"file": ("a.wav", b"user@loud", "audio/wav")}
+    await proxy.client.post("/v1/audio/transcriptions", files=files, data={"model": "fake-model@loud"})
+    assert fields(proxy) == {"model": b"fake-model", "file": b"user@loud"}
+    refused = await proxy.client.post("/v1/audio/speech", files=files, data={"model": "gone@loud"})
+    assert (refused.status_code, error_of(refused)["code"]) == (404, "model_not_found")
     assert len(proxy.remote.forwarded) == 1
+
+
+@pytest.mark.parametrize("purpose", ["batch", "other"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+async def test_a_file_of_requests_for_a_batch_goes_without_labels_and_profiles(
+    proxy: Proxy, purpose: str, line_end: str
+) -> None:
+    labels = dict.fromkeys([*LABELLING, *OWN], "private label")
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    about = {"custom_id": "1", "method": "POST", "url": CHAT}
+    private = {**about, "body": {"model": "fake-model@loud", **body, **labels}, **labels}
+    public = json.dumps({**about, "body": {"model": "fake-model", **body}})
+    lines = line_end.join([json.dumps(private), "", public, ""])
+    files = {"file": ("x.jsonl", lines.encode(), "application/jsonl")}
+    response = await proxy.client.post("/v1/files", files=files, data={"purpose": purpose})
+    assert response.status_code == 200
+    assert "private label" not in proxy.remote.everything() and "loud" not in proxy.remote.everything()
+    first, *others = fields(proxy)["file"].decode().split("\n")
+    assert json.loads(first) == json.loads(public)
+    assert others == lines.split("\n")[1:], "what holds nothing of it goes byte for byte"
+
+
+@pytest.mark.parametrize("line", ["{", '{"a": 1, "a": 2}', "[NaN]"])
+async def test_a_batch_that_cannot_be_read_is_refused_by_its_line(proxy: Proxy, line: str) -> None:
+    files = {"file": ("x.jsonl", f"{{}}\n{line}\n".encode())}
+    response = await proxy.client.post("/v1/files", files=files, data={"purpose": "batch"})
+    assert (response.status_code, error_of(response)["param"]) == (400, "line 2 of the file")
+    assert proxy.remote.forwarded == []
+
+
+async def test_another_file_is_content_and_goes_as_it_is(proxy: Proxy) -> None:
+    for content in (b'{"messages": [], "metadata": {"a": 1}}\n', b"\xff\x00{", b'{"user": 1'):
+        await proxy.client.post("/v1/files", files={"file": ("x", content)}, data={"purpose": "fine-tune"})
+        assert fields(proxy)["file"] == content
+
+
+async def test_json_in_a_form_is_json(proxy: Proxy) -> None:
+    files = {"request": (None, '{"model":"fake-model@loud","user":"private label"}', "application/json")}
+    await proxy.client.post("/v1/images/edits", files=files)
+    assert fields(proxy) == {"request": b'{"model":"fake-model"}'}
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda one: [one], lambda one: {"requests": [{"params": one}]}, lambda one: {"batches": [[one]]}]
+)
+async def test_requests_in_lists_go_without_labels_and_profiles(proxy: Proxy, nest: Any) -> None:
+    labels = {**dict.fromkeys([*LABELLING, *OWN], "private label"), "metadata": {"user_id": "private label"}}
+    asked = {"model": "fake-model", "messages": [{"role": "user", "content": "Hi"}]}
+    response = await proxy.client.post(
+        "/v1/messages/batches", json=nest({**asked, "model": "fake-model@loud", **labels})
+    )
+    assert response.status_code == 200
+    assert sent(proxy) == nest(asked)
+    assert "private label" not in proxy.remote.everything() and "loud" not in proxy.remote.everything()
+
+
+@pytest.mark.parametrize("name", [*LABELLING, *sorted(OWN), "metadata[topic]", "metadata%5Btopic%5D", "User"])
+@pytest.mark.parametrize("path", ["files", "chat/completions"])
+async def test_a_label_in_a_query_is_refused_by_name(proxy: Proxy, path: str, name: str) -> None:
+    for query in (f"{name}=private", f"limit=2&{name}=private", f"a=1;{name}=private"):
+        response = await proxy.client.get(f"/v1/{path}?{query}")
+        assert response.status_code == 400
+        assert error_of(response)["param"] == name.replace("%5B", "[").replace("%5D", "]")
+        assert "private" not in response.text
+    assert proxy.remote.forwarded == []
+
+
+async def test_the_profile_behind_a_model_stays_here_in_a_query(proxy: Proxy) -> None:
+    await proxy.client.get("/v1/files?after=a%40b&model=fake-model%40loud&limit=2")
+    assert proxy.remote.forwarded[-1].query == "after=a%40b&model=fake-model&limit=2"
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])

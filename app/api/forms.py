@@ -1,0 +1,112 @@
+"""Multipart forms (RFC 7578), read strictly: what one program reads in them, another must read as well."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from app.errors import InvalidRequest
+
+MEDIA_TYPE = "multipart/form-data"
+BOUNDARY = re.compile(r";\s*boundary\s*=\s*(\"[^\"]*\"|[^\s;\"]+)", re.IGNORECASE)
+MOST_PARTS = 1000
+HEAD_BYTES = 8192
+DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]+=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
+PARAMETER = re.compile(r'([\w*]+)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
+# Of a part's headers those that change with its value, and so are left out.
+BY_VALUE = ("content-length", "content-md5", "digest")
+PLAIN = {"7bit", "8bit", "binary"}
+
+
+@dataclass(frozen=True, repr=False)
+class Part:
+    """A field of the form, or a file of that name."""
+
+    headers: dict[str, str]
+    name: str
+    value: bytes
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def written(self, value: bytes) -> Part:
+        """With another value."""
+        headers = {name: said for name, said in self.headers.items() if name not in BY_VALUE}
+        return replace(self, headers=headers, value=value)
+
+
+@dataclass(frozen=True, repr=False)
+class Form:
+    """Its parts; `boundary` is as the header has it, in quotes or not. `bare`: nothing stands around
+    them, which nobody reads and which could be anything."""
+
+    boundary: str
+    parts: list[Part]
+    bare: bool = True
+
+    @property
+    def content_type(self) -> str:
+        return f"{MEDIA_TYPE}; boundary={self.boundary}"
+
+    def dumped(self) -> bytes:
+        """As bytes again. Of the client's own only the spelling of headers is another."""
+        line = f"--{self.boundary.strip(chr(34))}".encode()
+        pieces = []
+        for part in self.parts:
+            headers = [
+                f"{name.title()}: {value}\r\n".encode("utf-8", "surrogateescape")
+                for name, value in part.headers.items()
+            ]
+            pieces += [line, b"\r\n", *headers, b"\r\n", part.value, b"\r\n"]
+        return b"".join([*pieces, line, b"--\r\n"])
+
+
+def read_form(content_type: str, data: bytes) -> Form:
+    """Raises InvalidRequest for what is no such form, or not read alike by all."""
+    boundaries = BOUNDARY.findall(content_type)
+    if len(boundaries) != 1 or not boundaries[0].isascii() or not 0 < len(boundaries[0].strip('"')) <= 70:
+        raise _wrong("its Content-Type must name one boundary, of at most 70 characters")
+    (boundary,) = boundaries
+    delimiter = b"\r\n--" + boundary.strip('"').encode()
+    before, *pieces = (b"\r\n" + data).split(delimiter, MOST_PARTS + 1)
+    parts: list[Part] = []
+    for piece in pieces:
+        if piece.startswith(b"--"):
+            return Form(
+                boundary, parts, bare=not before and piece in {b"--", b"--\r\n"} and piece is pieces[-1]
+            )
+        if len(parts) == MOST_PARTS:
+            raise _wrong(f"it has more than {MOST_PARTS} parts")
+        parts.append(_part(piece))
+    raise _wrong("it is cut off, or its lines do not end in CR LF")
+
+
+def _part(piece: bytes) -> Part:
+    padding, line_end, rest = piece.partition(b"\r\n")
+    head, blank, value = rest.partition(b"\r\n\r\n")
+    if padding.strip(b" \t") or not line_end or not blank or len(head) > HEAD_BYTES:
+        raise _wrong("a part has no headers of its own, or too many")
+    headers: dict[str, str] = {}
+    for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
+        name, colon, said = line.partition(":")
+        name = name.lower()
+        if not colon or not re.fullmatch(r"[\w-]+", name) or name in headers or re.search(r"[\r\n\0]", said):
+            raise _wrong("a part's headers must each be on one line, and there once")
+        headers[name] = said.strip()
+    if headers.get("content-transfer-encoding", "binary").lower() not in PLAIN:
+        raise _wrong("a part must be sent as it is, without a Content-Transfer-Encoding")
+    return Part(headers, _name(headers.get("content-disposition", "")), value)
+
+
+def _name(disposition: str) -> str:
+    given = [(key.lower(), value) for key, value in PARAMETER.findall(disposition)]
+    names = [value for key, value in given if key == "name"]
+    if DISPOSITION.fullmatch(disposition) is None or len(names) != 1 or "name*" in dict(given):
+        raise _wrong('a part needs one name, as in Content-Disposition: form-data; name="file"')
+    return unquote(names[0].strip('"'))
+
+
+def _wrong(why: str) -> InvalidRequest:
+    return InvalidRequest(f"The form is not valid {MEDIA_TYPE}: {why}.")
