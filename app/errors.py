@@ -25,6 +25,7 @@ CoSteerError
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 
@@ -158,4 +159,16 @@ class ProfileFileError(CoSteerError):
 
 
 class StoreError(CoSteerError):
+    """`message` is for whoever runs the server; clients are not told where the database lies, the `path`."""
+
     code = "store_error"
+
+    def __init__(self, message: str, path: PurePath | None = None) -> None:
+        super().__init__(message)
+        self._path = path
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        if self._path is not None:
+            body["error"]["message"] = self.message.replace(str(self._path), "The database")
+        return body

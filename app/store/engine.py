@@ -67,6 +67,6 @@ def named_errors(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         advice = ADVICE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, str(cause))
-        raise StoreError(f"{path}: {advice}") from cause
+        raise StoreError(f"{path}: {advice}", path) from cause
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}; {OTHER_FOLDER}") from error
+        raise StoreError(f"{path}: {error.strerror or error}; {OTHER_FOLDER}", path) from error
