@@ -78,7 +78,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     docs.install(app)
     origin.install(app, _doors(settings))
     turns.install(app, _crowd(settings), metrics)
-    readiness.install(app)
+    readiness.install(app, settings.proxy())
     journal.install(app, metrics)  # the last, so that it is the outermost
     for part in (chat, profiles, preview, history, system, passthrough):
         app.include_router(part.router)
@@ -99,7 +99,8 @@ class Models:
 
 @asynccontextmanager
 async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIterator[Parts]:
-    """The real parts; what they hold is freed at the end. Raises WeightsError and StoreError."""
+    """The real parts; what they hold is freed at the end. Raises WeightsError, StoreError, and CoSteerError
+    for a proxy of no use."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
         models = await stack.enter_async_context(open_models(settings, progress))
@@ -138,6 +139,7 @@ async def open_models(
                 read_timeout=settings.remote_read_timeout,
                 token_timeout=settings.remote_token_timeout,
                 transport=far,
+                proxy=settings.proxy(),
                 spare=None if far is None else True,
             )
             stack.push_async_callback(remote.aclose)

@@ -17,6 +17,7 @@ from app.errors import CoSteerError, TokenizerMismatch, WeightsError
 from app.main import create_app, open_parts
 from app.matching import IDENTITY
 from app.progress import RichProgress
+from app.proxy import UNUSED
 from app.settings import Settings
 from app.writer import Writer
 
@@ -37,6 +38,10 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         with RichProgress() as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
         model, notes = await _met(parts.writer, settings.remote_model)
+        if (proxy := settings.proxy()) is not None:
+            notes.append(f"The remote is reached through the proxy {proxy}.")
+        elif settings.remote_proxy.get_secret_value():
+            notes.append(UNUSED)
         for note in notes:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         profiles = parts.store.profiles.list()

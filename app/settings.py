@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.logs import Form, Level
+from app.proxy import Proxy, proxy_for, proxy_url
 from app.schemas.strength import StrengthIn
 from app.strength import AUTO
 
@@ -63,10 +64,12 @@ class Settings(BaseSettings):
     log_format: Form = "text"
 
     # The remote: "embedded", or a vLLM's OpenAI root such as http://host:8001/v1.
-    remote_base_url: str = EMBEDDED
+    remote_base_url: Annotated[str, Field(repr=False)] = EMBEDDED  # it may hold a password
     # The model's name at the remote; empty takes the first one it lists.
     remote_model: str = ""
     remote_api_key: SecretStr = SecretStr("")
+    # The proxy that it is reached through, whatever the environment says; see app/proxy.py.
+    remote_proxy: SecretStr = SecretStr("")
     # Where its tokenizer is another one than the local model's: the hub id or folder of a model that has it.
     # Empty asks the remote itself.
     remote_tokenizer: str = ""
@@ -123,15 +126,30 @@ class Settings(BaseSettings):
         value = value.strip().rstrip("/")
         if value != EMBEDDED and not _is_http(value):
             raise ValueError("must be 'embedded' or start with http:// or https://, like http://host:8001/v1")
+        if value != EMBEDDED and re.search(r"[?#]|//[^/]*/.*@", value):
+            raise ValueError(
+                "must end in its path, like http://host:8001/v1; special characters of a password are "
+                "percent-encoded"
+            )
         return value
 
     @field_validator("remote_api_key")
     @classmethod
-    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+    def _fits_a_header(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         key = value.get_secret_value().strip()
         if not (key.isascii() and key.isprintable()):
             raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
+        if key and urlsplit(info.data.get("remote_base_url", "")).username is not None:
+            raise ValueError(
+                "must be empty where COSTEER_REMOTE_BASE_URL names a user: both travel in the same header"
+            )
         return SecretStr(key)
+
+    @field_validator("remote_proxy")
+    @classmethod
+    def _of_a_proxy(cls, value: SecretStr) -> SecretStr:
+        named = value.get_secret_value()
+        return SecretStr(proxy_url(named)) if named.strip() else SecretStr("")
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -166,6 +184,12 @@ class Settings(BaseSettings):
     def origins(self) -> frozenset[str]:
         """`cors_origins`, one by one."""
         return frozenset(listed(self.cors_origins))
+
+    def proxy(self, environ: Mapping[str, str] = os.environ) -> Proxy | None:
+        """The proxy that the remote is reached through. Raises CoSteerError for a variable of no use."""
+        if self.remote_base_url == EMBEDDED:
+            return None
+        return proxy_for(self.remote_base_url, self.remote_proxy.get_secret_value(), environ)
 
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 
 from app.api.deps import Parts
 from app.errors import CoSteerError, ModelNotFound
+from app.proxy import Proxy
 
 # Probes within so many seconds share an answer, so that they cost the remote and the disk nothing.
 KEPT_SECONDS = 2.0
@@ -35,7 +36,8 @@ class Report:
 class Readiness:
     """Asks the parts, at most once in a while. Reasons are of fixed words: whoever asks needs no key."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: Proxy | None) -> None:
+        self.proxy = None if proxy is None else str(proxy)
         self._asking = asyncio.Lock()
         self._report: tuple[float, Report] | None = None
 
@@ -48,8 +50,9 @@ class Readiness:
             return self._report[1]
 
 
-def install(app: FastAPI) -> None:
-    app.state.readiness = Readiness()
+def install(app: FastAPI, proxy: Proxy | None) -> None:
+    """`proxy` is the one that the remote is reached through."""
+    app.state.readiness = Readiness(proxy)
 
 
 def readiness_of(request: Request) -> Readiness:

@@ -34,7 +34,7 @@ async def ready(
     """Whether replies can be written now: each part, and why it is not ready. As of the last two seconds."""
     report = await readiness.report(parts)
     response.status_code = 200 if report.ready else 503
-    return Ready.of(report.parts, report.alignment)
+    return Ready.of(report.parts, report.alignment, readiness.proxy)
 
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.address import without_user
 from app.bench.cases import Case, pair, read_profiles, read_prompts
 from app.cli.environment import read_settings
 from app.cli.models import fetch
@@ -140,7 +141,7 @@ def bench(
         )
     cases = _cases(settings, prompts, profile, profile_id, strength)
     given = Given(
-        remote=settings.remote_base_url,
+        remote=without_user(settings.remote_base_url),
         model=settings.embedded_model if settings.remote_base_url == EMBEDDED else settings.remote_model,
         local_model=settings.local_model,
         profiles=tuple(dict.fromkeys(case.profile.id for case in cases)),
@@ -208,9 +209,11 @@ async def _measure(settings: Settings, given: Given, cases: Sequence[Case], meas
     from app.bench.bench import Bench  # noqa: PLC0415  # these import torch
     from app.bench.modes import modes  # noqa: PLC0415
     from app.main import open_models  # noqa: PLC0415
+    from app.remote.connection import network  # noqa: PLC0415
     from app.remote.far import FarTransport  # noqa: PLC0415
 
-    far = FarTransport(rtt=given.rtt_ms / 1000, pace=given.pace_ms / 1000) if given.far else None
+    through = network(settings.proxy())
+    far = FarTransport(through, rtt=given.rtt_ms / 1000, pace=given.pace_ms / 1000) if given.far else None
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             models = await stack.enter_async_context(open_models(settings, progress, far=far))

@@ -103,17 +103,9 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
     from app.remote import VLLMRemote  # noqa: PLC0415
 
     names = {"local weights": settings.local_model}
-    remote: VLLMRemote | None = None
+    remote: VLLMRemote | CoSteerError | None = None
     if settings.remote_base_url != EMBEDDED:
-        remote = VLLMRemote(
-            settings.remote_base_url,
-            model=settings.remote_model,
-            api_key=settings.remote_api_key.get_secret_value(),
-            connect_timeout=settings.remote_connect_timeout,
-            read_timeout=settings.remote_read_timeout,
-            spare=False,
-        )
-        stack.push_async_callback(remote.aclose)
+        remote = _opened(settings, stack)
     elif settings.embedded_model != settings.local_model:
         names["embedded weights"] = settings.embedded_model
     local = partial(_folder, settings)
@@ -126,7 +118,7 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
             dtype=settings.dtype,
             config_folder=local,
             dtype_file=settings.cache_dir / "dtype.json",
-            leave_a_core=remote is not None and remote.on_this_machine,
+            leave_a_core=isinstance(remote, VLLMRemote) and remote.on_this_machine,
         ),
         *database.checks(settings.data_dir),
         *port.checks(settings.host, settings.port),
@@ -135,20 +127,45 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
     ]
 
 
+def _opened(settings: Settings, stack: AsyncExitStack) -> VLLMRemote | CoSteerError:
+    """The remote, or why the way to it cannot be taken."""
+    from app.remote import VLLMRemote  # noqa: PLC0415
+
+    try:
+        remote = VLLMRemote(
+            settings.remote_base_url,
+            model=settings.remote_model,
+            api_key=settings.remote_api_key.get_secret_value(),
+            connect_timeout=settings.remote_connect_timeout,
+            read_timeout=settings.remote_read_timeout,
+            proxy=settings.proxy(),
+            spare=False,
+        )
+    except CoSteerError as error:
+        return error
+    stack.push_async_callback(remote.aclose)
+    return remote
+
+
 def _of_remote(
-    remote: VLLMRemote | None, settings: Settings, local: Callable[[], Path | None]
+    remote: VLLMRemote | CoSteerError | None, settings: Settings, local: Callable[[], Path | None]
 ) -> list[Check]:
     from app.doctor import alike, embedded  # noqa: PLC0415
     from app.doctor import remote as far  # noqa: PLC0415
 
     if remote is None:
         return embedded.checks((*far.NAMES, *alike.NAMES))
+    if isinstance(remote, CoSteerError):
+        return far.refused(remote, (*far.NAMES, *alike.NAMES))
+    proxy = settings.proxy()
     return [
         *far.checks(
             remote,
             url=settings.remote_base_url,
             has_key=bool(settings.remote_api_key.get_secret_value()),
             top_logprobs=settings.top_logprobs,
+            proxy=proxy,
+            unused=proxy is None and bool(settings.remote_proxy.get_secret_value()),
         ),
         *alike.Alike(remote, settings.local_model, local, partial(_find, remote, settings)).checks(),
     ]

@@ -9,10 +9,13 @@ import asyncio
 import re
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 
+from app.address import without_user
 from app.doctor.check import Check, Verdict, failed, ok, skipped, warning
-from app.errors import ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
+from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
+from app.proxy import UNUSED, Proxy
 from app.remote import VLLMRemote
 from app.sampling import Sampling
 
@@ -29,10 +32,20 @@ LONG_TOKENS = 400
 COUNTED = 0.5
 
 
-def checks(remote: VLLMRemote, *, url: str, has_key: bool, top_logprobs: int) -> list[Check]:
-    """`url` and `has_key` are the settings' own, for what is said."""
+def checks(
+    remote: VLLMRemote,
+    *,
+    url: str,
+    has_key: bool,
+    top_logprobs: int,
+    proxy: Proxy | None = None,
+    unused: bool = False,
+) -> list[Check]:
+    """`url`, `has_key` and `proxy` are the settings' own, for what is said; `unused` is whether they name a
+    proxy for a remote that is asked directly."""
+    url = without_user(url)
     named = {
-        "remote": Check("remote", lambda: _reached(remote, url)),
+        "remote": Check("remote", lambda: _reached(remote, url, proxy, unused=unused)),
         "api key": Check("api key", lambda: _let_in(remote, has_key), needs=("remote",)),
         "model": Check("model", lambda: _served(remote), needs=("api key",)),
         "logprobs": Check("logprobs", lambda: _logprobs(remote, top_logprobs), needs=("model",), seconds=60),
@@ -42,7 +55,18 @@ def checks(remote: VLLMRemote, *, url: str, has_key: bool, top_logprobs: int) ->
     return [named[name] for name in NAMES]
 
 
-async def _reached(remote: VLLMRemote, url: str) -> Verdict:
+def refused(error: CoSteerError, names: Sequence[str]) -> list[Check]:
+    """The checks of a remote that cannot even be asked, since the way to it is wrong."""
+
+    async def verdict() -> Verdict:
+        seen, _, mend = error.message.partition(". ")
+        return failed(f"{seen.removesuffix('.')}.", mend)
+
+    first, *others = names
+    return [Check(first, verdict), *(Check(name, verdict, needs=(first,)) for name in others)]
+
+
+async def _reached(remote: VLLMRemote, url: str, proxy: Proxy | None, *, unused: bool) -> Verdict:
     start = "Start the vLLM there, or correct COSTEER_REMOTE_BASE_URL (http://host:8001/v1, or embedded)."
     try:
         version = await remote.version()
@@ -55,7 +79,10 @@ async def _reached(remote: VLLMRemote, url: str) -> Verdict:
         )
     if TOO_OLD.match(version):
         return failed(f"{url} is a vLLM {version}.", "Upgrade it to 0.8 or later: pip install -U vllm")
-    return ok(f"{url} is a vLLM {version}")
+    if unused:
+        return warning(f"{url} is a vLLM {version}. {UNUSED}", "Unset COSTEER_REMOTE_PROXY.")
+    through = "" if proxy is None else f", through the proxy {proxy}"
+    return ok(f"{url} is a vLLM {version}{through}")
 
 
 async def _let_in(remote: VLLMRemote, has_key: bool) -> Verdict:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from app.errors import RemoteError, RemoteTimeout, RemoteUnavailable
+from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
+from app.proxy import Proxy
 
 # Of the remote's headers, those that mean the same behind this proxy. Its cookies are not the client's.
 PASSED_ON = ("content-type", "retry-after")
@@ -22,21 +25,22 @@ Transport = httpx.AsyncBaseTransport
 class Answer:
     """The remote's answer: status and headers at once, the body as it comes. To be closed."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, proxy: Proxy | None) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name: response.headers[name] for name in PASSED_ON if name in response.headers
         }
         self._response = response
+        self._proxy = proxy
 
     async def read(self) -> bytes:
         """The whole body."""
-        with _map_errors():
+        with _map_errors(self._proxy):
             return await self._response.aread()
 
     async def body(self) -> AsyncIterator[bytes]:
         """The bytes as they arrive, decompressed; closing the answer ends the remote's work."""
-        with _map_errors():
+        with _map_errors(self._proxy):
             async for chunk in self._response.aiter_bytes():
                 yield chunk
 
@@ -45,7 +49,11 @@ class Answer:
 
 
 class Connection:
-    """A pool of connections to one host, whose API key goes to that host only: no redirect is followed."""
+    """A pool of connections to one host, whose API key goes to that host only: no redirect is followed.
+
+    No cookie is kept: the remote would know by it which requests are of one user. `secrets` are what no
+    refusal may quote, beside the key.
+    """
 
     def __init__(
         self,
@@ -54,13 +62,20 @@ class Connection:
         connect_timeout: float,
         read_timeout: float,
         transport: Transport | None,
+        proxy: Proxy | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
-        self._api_key = api_key
+        self._secrets = [secret.encode() for secret in (api_key, *secrets) if secret]
+        self._proxy = proxy
         self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._connect_timeout = connect_timeout
         timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
         self._client = httpx.AsyncClient(
-            timeout=timeout, limits=LIMITS, transport=transport, follow_redirects=False
+            timeout=timeout,
+            transport=transport or network(proxy),
+            follow_redirects=False,
+            trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def aclose(self) -> None:
@@ -76,7 +91,7 @@ class Connection:
         repeatable: bool = True,
     ) -> Answer:
         """The answer, of whatever status. Raises RemoteUnavailable, RemoteTimeout and RemoteError."""
-        with _map_errors():
+        with _map_errors(self._proxy):
             request = self._client.build_request(
                 method, url, content=content, headers={**headers, **self._authorization}
             )
@@ -88,34 +103,67 @@ class Connection:
                 # A pooled connection that the server had closed while it was idle (vLLM does so after 5 s).
                 # Nothing of an answer had come, so asking once more is safe.
                 response = await self._client.send(request, stream=True)
-        return Answer(response)
+        return Answer(response, self._proxy)
 
     async def open(self, url: str) -> Answer:
         """A connection that is held by its answer, of whatever status, to a request without the API key.
 
         Where that has a body it is read, and the connection is any other request's. Raises as `send` does.
         """
-        with _map_errors():
+        with _map_errors(self._proxy):
             request = self._client.build_request("GET", url, timeout=self._connect_timeout)
             response = await self._client.send(request, stream=True)
             if response.headers.get("content-length") != "0":
                 await response.aread()
-        return Answer(response)
+        return Answer(response, self._proxy)
 
-    def without_key(self, body: bytes) -> bytes:
-        """A refusal that quotes the API key, without it."""
-        return body.replace(self._api_key.encode(), b"***") if self._api_key else body
+    def without_secrets(self, body: bytes) -> bytes:
+        """A refusal that quotes the API key or a password, without them."""
+        for secret in self._secrets:
+            body = body.replace(secret, b"***")
+        return body
+
+
+def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
+    """What requests travel on. Of the environment only the certificates to trust are read, which a company's
+    own authority needs (SSL_CERT_FILE, SSL_CERT_DIR): no proxy, no password from a .netrc.
+
+    Raises CoSteerError where those or the proxy cannot be used.
+    """
+    try:
+        trusted = httpx.create_ssl_context()
+    except OSError:
+        raise CoSteerError(
+            "SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read. Correct or unset it."
+        ) from None
+    if proxy is None:
+        return httpx.AsyncHTTPTransport(verify=trusted, limits=LIMITS)
+    try:
+        through = httpx.Proxy(proxy.url, ssl_context=trusted if proxy.url.startswith("https:") else None)
+        return httpx.AsyncHTTPTransport(verify=trusted, limits=LIMITS, proxy=through)
+    except ImportError:
+        raise CoSteerError(
+            f"{proxy.named_by} names a SOCKS proxy, which takes one more package: "
+            'pip install "httpx[socks]", or name an http proxy.'
+        ) from None
+    except (httpx.InvalidURL, ValueError):
+        raise CoSteerError(f"{proxy.named_by} names no usable proxy. Correct or unset it.") from None
 
 
 @contextmanager
-def _map_errors() -> Iterator[None]:
-    """httpx's exceptions as ours. Messages never quote what was sent."""
+def _map_errors(proxy: Proxy | None) -> Iterator[None]:
+    """httpx's exceptions as ours. Messages never quote what was sent, nor where to."""
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except httpx.ProxyError as error:
+        named = proxy.named_by if proxy is not None else "COSTEER_REMOTE_PROXY"
+        status = f" ({match[0]})" if (match := re.match(r"\d{3}\b", str(error))) else ""
         raise RemoteUnavailable(
-            "The remote cannot be reached. Start it, or correct COSTEER_REMOTE_BASE_URL."
+            f"The proxy that {named} names does not connect to the remote{status}. Correct {named}, its user "
+            "and password above all, or ask who runs the proxy."
         ) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise _unreached(proxy, untrusted="CERTIFICATE_VERIFY_FAILED" in str(error)) from error
     except httpx.TimeoutException as error:
         raise RemoteTimeout(
             "The remote sent nothing for too long. Try again, or raise COSTEER_REMOTE_READ_TIMEOUT."
@@ -124,3 +172,17 @@ def _map_errors() -> Iterator[None]:
         raise RemoteError(
             f"The connection to the remote broke ({type(error).__name__}). Try again."
         ) from error
+
+
+def _unreached(proxy: Proxy | None, *, untrusted: bool) -> RemoteUnavailable:
+    if untrusted:
+        return RemoteUnavailable(
+            "The remote's certificate is not trusted. Set SSL_CERT_FILE to a file with the certificates of "
+            "the authority that signed it, or correct COSTEER_REMOTE_BASE_URL."
+        )
+    if proxy is not None:
+        return RemoteUnavailable(
+            f"The remote cannot be reached through the proxy that {proxy.named_by} names. Start them, or "
+            f"correct COSTEER_REMOTE_BASE_URL or {proxy.named_by}."
+        )
+    return RemoteUnavailable("The remote cannot be reached. Start it, or correct COSTEER_REMOTE_BASE_URL.")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.remote.connection import LIMITS
+from app.remote.connection import network
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -42,7 +42,7 @@ class FarTransport(httpx.AsyncBaseTransport):
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._inner = inner or httpx.AsyncHTTPTransport(limits=LIMITS)
+        self._inner = inner or network(None)
         self._rtt = rtt
         self._pace = pace
         self._clock = clock

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from app.address import is_loopback, passwords
 from app.draft import Drafted, RemoteCard
 from app.errors import ModelNotFound, RemoteError
 from app.forward import Forward
 from app.prompts import Message
+from app.proxy import Proxy
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.refusals import OURS, is_for_the_client, refusal
 from app.remote.spares import SPARES, Spares
@@ -46,10 +47,13 @@ class VLLMRemote:
         read_timeout: float = 120.0,
         token_timeout: float = 20.0,
         transport: Transport | None = None,
+        proxy: Proxy | None = None,
         spare: bool | None = None,
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare` is whether
-        connections are opened before a draft needs them; None: unless the server is on this machine."""
+        connections are opened before a draft needs them; None: unless the server is on this machine.
+
+        Raises CoSteerError where the proxy, or the certificates that the environment names, are of no use."""
         self._base_url = base_url.rstrip("/")
         self._token_timeout = token_timeout
         self._root = self._base_url.removesuffix("/v1")
@@ -57,7 +61,12 @@ class VLLMRemote:
         self._card: RemoteCard | None = None
         self._cards: list[RemoteCard] = []
         self._connection = Connection(
-            api_key=api_key, connect_timeout=connect_timeout, read_timeout=read_timeout, transport=transport
+            api_key=api_key,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            transport=transport,
+            proxy=proxy,
+            secrets=[*passwords(self._base_url), *passwords(proxy.url if proxy else "")],
         )
         spare = not self.on_this_machine if spare is None else spare
         self._spares = Spares(self._open_spare, SPARES if spare else 0)
@@ -70,13 +79,9 @@ class VLLMRemote:
     def on_this_machine(self) -> bool:
         """Whether the remote runs here and so shares the processor with the local model."""
         try:
-            host = urlsplit(self._base_url).hostname or ""
+            return is_loopback(urlsplit(self._base_url).hostname or "")
         except ValueError:  # no URL, which is said when it is asked
             return False
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
 
     passes_on = True
 
@@ -221,7 +226,7 @@ class VLLMRemote:
             said = await answer.read()
         finally:
             await answer.aclose()
-        public = self._connection.without_key(said)
+        public = self._connection.without_secrets(said)
         if said == public and is_for_the_client(answer.status, said):
             return answer
         raise refusal(answer.status, public, answer.headers, forwarded=True)
@@ -248,7 +253,7 @@ class VLLMRemote:
         answer = await self._connection.send(method, url, content, headers)
         try:
             if answer.status != 200:
-                said = self._connection.without_key(await answer.read())
+                said = self._connection.without_secrets(await answer.read())
                 raise refusal(answer.status, said, answer.headers)
             yield answer
         finally:

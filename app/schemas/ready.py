@@ -19,14 +19,17 @@ class Ready(BaseModel):
     """All parts, and whether replies can be written.
 
     `alignment` says how the remote's tokens are found among the local model's: `identity`, or by their bytes.
+    `proxy` is the one that the remote is reached through, and what names it; null: none.
     """
 
     status: Literal["ready", "not ready"]
     parts: dict[str, PartOut]
     alignment: str | None = None
+    proxy: str | None = None
 
     @classmethod
-    def of(cls, reasons: Mapping[str, str | None], alignment: str | None) -> Self:
+    def of(cls, reasons: Mapping[str, str | None], alignment: str | None, proxy: str | None = None) -> Self:
         """From each part's reason for not being ready, None where it is."""
         parts = {name: PartOut(ready=reason is None, reason=reason) for name, reason in reasons.items()}
-        return cls(status="not ready" if any(reasons.values()) else "ready", parts=parts, alignment=alignment)
+        status: Literal["ready", "not ready"] = "not ready" if any(reasons.values()) else "ready"
+        return cls(status=status, parts=parts, alignment=alignment, proxy=proxy)

@@ -13,6 +13,7 @@ import respx
 
 from app.forward import Forward
 from app.prompts import Message, PrivateMessage, PrivatePrompt
+from app.proxy import Proxy
 from app.remote import VLLMRemote
 from app.remote.connection import Transport
 from app.sampling import Sampling
@@ -32,7 +33,7 @@ def leaves(hint: Any) -> set[Any]:
 
 
 def test_no_parameter_of_the_remote_takes_private_data() -> None:
-    public = {Message, Forward, Sampling, bool, int, float, str, bytes, types.NoneType, Transport}
+    public = {Message, Forward, Sampling, bool, int, float, str, bytes, types.NoneType, Transport, Proxy}
     methods = [m for n, m in vars(VLLMRemote).items() if isinstance(m, types.FunctionType)]
     names = {method.__name__ for method in methods}
     assert {"__init__", "card", "cards", "tokenize", "tokenize_text", "draft", "forward"} <= names
