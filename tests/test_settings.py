@@ -237,3 +237,45 @@ def test_importing_the_product_reads_no_settings() -> None:
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+SECRET = "pa55word"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("remote_proxy", f"socks4://lotte:{SECRET}@proxy:1080"),
+        ("remote_proxy", f"http://lotte:12/{SECRET}@proxy"),
+        ("remote_base_url", f"http://lotte:12/{SECRET}@host/v1"),
+        ("remote_base_url", f"http://host/v1?key={SECRET}"),
+        ("remote_base_url", f"http://lotte:{SECRET}#@host/v1"),
+        ("remote_base_url", f"ftp://lotte:{SECRET}@host/v1"),
+    ],
+)
+def test_a_url_that_is_wrong_is_named_and_its_password_is_not(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [mistake["loc"] for mistake in caught.value.errors()] == [(name,)]
+    assert SECRET not in str(caught.value)
+
+
+def test_no_password_is_in_the_settings_text() -> None:
+    settings = Settings(
+        remote_base_url=f"http://lotte:{SECRET}@host/v1",
+        remote_proxy=SecretStr(f"http://lotte:{SECRET}@proxy:3128"),
+    )
+    assert SECRET not in repr(settings) + str(settings)
+    assert str(settings.proxy({})) == "http://proxy:3128 (COSTEER_REMOTE_PROXY)"
+
+
+def test_a_key_and_a_user_cannot_both_be_sent() -> None:
+    with pytest.raises(ValidationError, match="travel in the same header"):
+        Settings(remote_base_url="http://lotte:x@host/v1", remote_api_key=SecretStr("sk-1"))
+
+
+def test_an_embedded_remote_needs_no_proxy() -> None:
+    assert Settings(remote_proxy=SecretStr("http://proxy:1")).proxy({"HTTPS_PROXY": "nonsense://"}) is None

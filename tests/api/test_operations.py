@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from typing import Any, NoReturn
 
 import pytest
@@ -12,6 +13,8 @@ from fakes import PRIVATE
 
 from app.api import readiness
 from app.errors import RemoteUnavailable, StoreError
+from app.proxy import Proxy as RemoteProxy
+from app.store.engine import named_errors
 from app.tuning import Tuning
 
 
@@ -160,3 +163,34 @@ async def test_metrics_are_for_who_may_see_all_profiles(proxy: Proxy) -> None:
     assert (await proxy.client.get("/metrics")).status_code == 401
     scraped = await proxy.client.get("/metrics", headers={"Authorization": f"Bearer {admin}"})
     assert scraped.status_code == 200
+
+
+async def test_ready_names_the_proxy_to_the_remote_without_its_password(proxy: Proxy) -> None:
+    assert (await ready(proxy))[1]["proxy"] is None
+    to_remote = RemoteProxy("http://lotte:pa55word@proxy.test:3128", "COSTEER_REMOTE_PROXY")
+    readiness.install(proxy.app, to_remote)
+    assert (await ready(proxy))[1]["proxy"] == "http://proxy.test:3128 (COSTEER_REMOTE_PROXY)"
+
+
+async def test_no_client_is_told_where_the_database_lies(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = proxy.store.profiles._database.path
+
+    def locked(_: object) -> NoReturn:
+        with named_errors(path):
+            raise sqlite3.OperationalError("database is locked")
+
+    def unreadable(_: object) -> NoReturn:
+        with named_errors(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+    for failing in (locked, unreadable):
+        monkeypatch.setattr(type(proxy.store.profiles), "list", failing)
+        with pytest.raises(StoreError) as caught:
+            proxy.store.profiles.list()
+        assert str(path) in caught.value.message, "whoever runs it is told"
+        response = await proxy.client.get("/v1/profiles")
+        assert response.status_code == 500
+        assert str(path.parent) not in response.text
+        assert response.json()["error"]["message"].startswith("The database: ")

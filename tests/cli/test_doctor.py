@@ -201,3 +201,20 @@ def test_ctrl_c_ends_it_at_once_and_without_a_traceback() -> None:
     _, said = process.communicate()
     killer.cancel()
     assert (process.returncode, said) == (130, "")
+
+
+@pytest.mark.parametrize("value", ["socks://lotte:pa55word@proxy:1080", "socks5://lotte:pa55word@proxy:1080"])
+def test_a_proxy_of_no_use_is_a_finding_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("COSTEER_REMOTE_BASE_URL", "https://lotte:pa55word@vllm.test/v1")
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", value)
+    status, found = examined()
+    assert status == 1
+    assert found["remote"]["state"] == "failed"
+    assert found["remote"]["seen"].startswith("ALL_PROXY ")
+    assert found["api key"]["state"] == found["tokenizer"]["state"] == "skipped"
+    assert "pa55word" not in json.dumps(found)

@@ -14,7 +14,8 @@ from remote.recordings import BASE
 from app.alignment import PROBES
 from app.doctor import alike, embedded, remote
 from app.doctor.check import Check, Finding, State, Verdict, ok
-from app.errors import TokenizerMismatch
+from app.errors import CoSteerError, TokenizerMismatch
+from app.proxy import Proxy
 from app.public_prompt import CONVERSATIONS
 from doctor.fake_vllm import FakeVLLM
 from doctor.verdicts import findings
@@ -189,3 +190,33 @@ async def test_the_prefix_cache_is_seen_at_work_or_not(
 async def test_an_embedded_remote_is_said_for_each_and_skipped() -> None:
     found = await findings(embedded.checks(remote.NAMES))
     assert {(one.state, one.seen) for one in found.values()} == {(State.SKIPPED, "The remote is embedded")}
+
+
+async def test_a_password_in_a_url_is_shown_nowhere() -> None:
+    url, secret = "http://lotte:pa55word@vllm.test:8001/v1", "pa55word"
+    proxy = Proxy(f"http://lotte:{secret}@proxy.test:3128", "HTTPS_PROXY")
+    for fake in (FakeVLLM(), FakeVLLM(down=True), FakeVLLM(version="0.7.0"), FakeVLLM(key="sk-right")):
+        for through in (None, proxy):
+            async with aclosing(fake.remote()) as vllm:
+                checks = remote.checks(vllm, url=url, has_key=False, top_logprobs=20, proxy=through)
+                found = await findings(checks)
+            said = "".join(finding.seen + finding.mend for finding in found.values())
+            assert secret not in said and "http://vllm.test:8001/v1" in said
+
+
+async def test_the_proxy_on_the_way_is_named_without_its_user() -> None:
+    proxy = Proxy("http://lotte:pa55word@proxy.test:3128", "HTTPS_PROXY")
+    async with aclosing(FakeVLLM().remote()) as vllm:
+        (check, *_) = remote.checks(vllm, url=BASE, has_key=False, top_logprobs=20, proxy=proxy)
+        (finding,) = (await findings([check])).values()
+        (check, *_) = remote.checks(vllm, url=BASE, has_key=False, top_logprobs=20, unused=True)
+        (unused,) = (await findings([check])).values()
+    assert finding.seen.endswith(", through the proxy http://proxy.test:3128 (HTTPS_PROXY)")
+    assert unused.state is State.WARNING and "COSTEER_REMOTE_PROXY is not used" in unused.seen
+
+
+async def test_a_way_that_cannot_be_taken_is_one_failure_and_the_rest_is_skipped() -> None:
+    found = await findings(remote.refused(CoSteerError("HTTPS_PROXY is wrong. Unset it."), remote.NAMES))
+    assert unwell(found) == ["remote"]
+    assert (found["remote"].seen, found["remote"].mend) == ("HTTPS_PROXY is wrong.", "Unset it.")
+    assert {found[name].state for name in remote.NAMES[1:]} == {State.SKIPPED}

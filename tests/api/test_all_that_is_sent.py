@@ -1,0 +1,193 @@
+"""Every byte that a remote receives in a run of all that clients can ask: nothing private, no label."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from doctor.verdicts import findings
+from fakes import JOINED, LOUD, LOUD_DOCUMENT, PRIVATE, FakeLocal, FakeTokenizer
+from remote.recorder import RecordingVLLM, listening
+
+from app.api.deps import Parts
+from app.api.passthrough import FAMILIES
+from app.doctor import remote as doctor
+from app.main import create_app
+from app.matching import Matching
+from app.profile import ProfileDocument
+from app.remote import VLLMRemote
+from app.retrieval import Retriever
+from app.schemas.known import LABELS, OWN
+from app.settings import Settings
+from app.store import Store
+from app.tuning import Tuning
+from app.warming import Warmer
+from app.writer import Writer
+
+REMOTE_KEY = "sk-of-the-remote"
+LABEL = "stays-here"
+OBJECT = {"user_id": LABEL, LABEL: LABEL}
+LABELLED: dict[str, Any] = dict.fromkeys(LABELS, LABEL) | dict.fromkeys(
+    ["metadata", "prompt_cache_options"], OBJECT
+)
+CHAT = "/v1/chat/completions"
+# Of a client's headers none of these is the remote's business.
+HEADERS = {
+    "Cookie": f"session={LABEL}",
+    "User-Agent": LABEL,
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-User": LABEL,
+    "Forwarded": f"for={LABEL}",
+    "Referer": f"http://{LABEL}/",
+    "OpenAI-Organization": LABEL,
+    "OpenAI-Project": LABEL,
+    "X-Request-Id": LABEL,
+    "Traceparent": LABEL,
+}
+
+
+class Run:
+    """The proxy before a recording vLLM, with two profiles, and a client that says more than it should."""
+
+    def __init__(
+        self, vllm: RecordingVLLM, client: httpx.AsyncClient, store: Store, remote: VLLMRemote
+    ) -> None:
+        self.vllm, self.client, self.store, self.remote = vllm, client, store, remote
+        self.answered: list[tuple[int, str]] = []
+
+    async def ask(self, method: str, path: str, status: int = 200, **given: Any) -> None:
+        headers = {**HEADERS, **given.pop("headers", {})}
+        answer = await self.client.request(method, path, headers=headers, **given)
+        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        self.answered.append((answer.status_code, path))
+        # What the remote's own headers say to this proxy is not for the client.
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.fixture
+async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
+    async with listening(RecordingVLLM()) as vllm:
+        url = f"http://127.0.0.1:{vllm.port}/v1"
+        with Store.open(tmp_path / "data") as store:
+            store.profiles.put(LOUD_DOCUMENT)
+            store.profiles.put(ProfileDocument(JOINED))
+            async with aclosing(VLLMRemote(url, api_key=REMOTE_KEY)) as remote:
+                matching = Matching(remote, FakeTokenizer())
+                writer = Writer(remote, FakeLocal(), matching, Tuning(max_model_len=4096, draft_length=6))
+                warmer = Warmer(store.profiles.get, writer.warm)
+                retriever = Retriever(store.history, 5)
+                parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer)
+                app = create_app(Settings(), parts)
+                async with (
+                    warmer.running([]),
+                    app.router.lifespan_context(app),
+                    httpx.AsyncClient(
+                        transport=httpx.ASGITransport(app), base_url="http://localhost"
+                    ) as client,
+                ):
+                    yield Run(vllm, client, store, remote)
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    message = {"role": "user", "content": "Write a greeting."}
+    return {"model": "fake-model", "messages": [message], "max_tokens": 2, **LABELLED, **fields}
+
+
+async def steered_and_not(run: Run, key: dict[str, str]) -> None:
+    for stream in (False, True):
+        await run.ask("POST", CHAT, json=chat(stream=stream, profile="loud", strength=1))
+        await run.ask("POST", CHAT, json=chat(stream=stream, model="fake-model@loud"))
+        await run.ask("POST", CHAT, json=chat(stream=stream), headers={"X-CoSteer-Profile": "joined"})
+        await run.ask("POST", CHAT, json=chat(stream=stream), headers=key)
+        await run.ask("POST", CHAT, json=chat(stream=stream))
+        await run.ask(
+            "POST", CHAT, json=chat(stream=stream, profile="joined", strength=0, costeer={"detail": True})
+        )
+        off = chat(stream=stream, steering="off", profile="loud", strength=1, costeer={"detail": True})
+        await run.ask("POST", CHAT, json=off)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    message = {"role": "user", "content": [{"type": "text", "text": "Hello", **LABELLED}], **LABELLED}
+    for model in ("fake-model", "fake-model@loud"):
+        await run.ask(
+            "POST", CHAT, json=chat(model=model, tools=tools, messages=[message], profile="loud"), headers=key
+        )
+
+
+async def passed_on(run: Run, key: dict[str, str]) -> None:
+    own = {"profile": "loud", "strength": 1, "steering": "on", "costeer": {"detail": True}}
+    request = {
+        "model": "fake-model@loud",
+        "input": [{"role": "user", "content": "Hi", **LABELLED}],
+        **own,
+        **LABELLED,
+    }
+    assert set(own) == OWN
+    for family in FAMILIES:
+        for path in {f"/v1/{family}", f"/v1/{family}/one"} - {CHAT}:
+            await run.ask("GET", f"{path}?limit=2&model=fake-model%40loud")
+            await run.ask("DELETE", path)
+            for body in (
+                request,
+                [request],
+                {"requests": [{"custom_id": "1", "params": request}]},
+                {"batches": [request]},
+            ):
+                await run.ask("POST", path, json=body, headers=key)
+    for name in (*LABELLED, *own):
+        await run.ask("GET", f"{CHAT}?{name}={LABEL}", 400)
+        await run.ask("POST", f"/v1/files?{name}[a]={LABEL}", 400, json={})
+    line = json.dumps({"custom_id": "1", "method": "POST", "url": CHAT, "body": request, **LABELLED, **own})
+    files = {"file": ("requests.jsonl", f"{line}\n{line}\n".encode(), "application/jsonl")}
+    fields = {
+        "model": "fake-model@loud",
+        "purpose": "batch",
+        "profile": "loud",
+        "strength": "1",
+        f"metadata[{LABEL}]": LABEL,
+    }
+    labels = dict.fromkeys(LABELS, LABEL)
+    for path in ("/v1/files", "/v1/audio/transcriptions", "/v1/images/edits"):
+        await run.ask("POST", path, files=files, data={**fields, **labels})
+    await run.ask("POST", "/v1/embeddings", 415, data={"user": LABEL})
+
+
+async def about_profiles(run: Run) -> None:
+    for path in ("/health", "/ready", "/metrics", "/v1/models?aliases=true", "/v1/models/fake-model@loud"):
+        await run.ask("GET", path)
+    for path in (
+        "/v1/profiles",
+        "/v1/profiles/loud",
+        "/v1/profiles/loud/history",
+        "/v1/profiles/loud/export",
+    ):
+        await run.ask("GET", path)
+    text = {"title": LOUD.name, "text": PRIVATE[-1]}
+    await run.ask("POST", "/v1/profiles/loud/history", 201, json=[text])
+    await run.ask("GET", "/v1/profiles/loud/history/item_1")
+    await run.ask("PATCH", "/v1/profiles/joined", json={"name": LOUD.name, "record_history": True})
+    await run.ask("POST", CHAT, json=chat(profile="joined"))
+
+
+async def test_the_remote_learns_nothing_from_any_request(run: Run) -> None:
+    secret = run.store.keys.create("app", "loud")[1]
+    key = {"Authorization": f"Bearer {secret}"}
+    await about_profiles(run)
+    await steered_and_not(run, key)
+    await passed_on(run, key)
+    checks = doctor.checks(run.remote, url="http://vllm.test/v1", has_key=True, top_logprobs=20)
+    assert all(finding.state in {"ok", "warning"} for finding in (await findings(checks)).values())
+
+    received = run.vllm.everything
+    assert (
+        len(run.vllm.requests) > 200 and b"Write a greeting." in received and REMOTE_KEY.encode() in received
+    )
+    for word in (*PRIVATE, LABEL, LOUD.id, JOINED.id, secret, "costeer-", "203.0.113.7", "crumb"):
+        assert word.encode() not in received, word
+    for name in (*OWN, *LABELS, *HEADERS):
+        assert f'"{name}":'.encode() not in received, name
+        assert f"\n{name}:".lower().encode() not in received.lower() or name == "User-Agent", name
