@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -71,6 +71,8 @@ class Profile:
 
     `id` is a slug and public; the rest is private. `fields` keep the person's own order. A `strength` of
     None leaves it to the setting. With `record_history` each finished exchange becomes a turn of the history.
+    `uid` is the store's: a profile that is created or replaced gets another one, though its id may have been
+    a different person's before. It is no part of what a profile says.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Profile:
     is_default: bool = False
     strength: Strength | None = None
     record_history: bool = False
+    uid: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if len(dict(self.fields)) != len(self.fields):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -119,6 +120,7 @@ def _profile(row: ProfileRow) -> Profile:
         is_default=row.is_default,
         strength=row.strength,
         record_history=row.record_history,
+        uid=row.uid,
     )
 
 
@@ -164,7 +166,9 @@ def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) ->
         session.exec(delete(HistoryRow).where(col(HistoryRow.profile_id) == row.id))
         index.drop(session.connection(), row.id)
     else:
-        row = ProfileRow(id=profile.id, name="", fields="", created_at=now, updated_at=now)
+        row = ProfileRow(id=profile.id, name="", fields="", created_at=now, updated_at=now, uid="")
+    # Also of one that is replaced: it may tell of somebody else now.
+    row.uid = uuid.uuid4().hex
     row.created_at = document.created_at or row.created_at
     row.updated_at = document.updated_at or now
     _write(session, row, profile)

@@ -141,6 +141,25 @@ def test_update_changes_the_profile_and_nothing_else(store: Store) -> None:
     assert store.profiles.update("isabel", lambda old: old) == changed
 
 
+def test_a_profile_of_the_same_id_is_another_one_once_it_is_put_anew(store: Store) -> None:
+    def uid() -> str:
+        return store.profiles.get("isabel").uid
+
+    store.profiles.put(ISABEL)
+    first = uid()
+    store.profiles.update("isabel", lambda profile: replace(profile, name="Bel"))
+    store.history.add("isabel", [HistoryItem("", "more")])
+    assert uid() == first, "a change is no exchange"
+    export = store.profiles.export("isabel")
+    store.profiles.put(export)
+    assert uid() == first, "nor is what changes nothing"
+    store.profiles.put(ISABEL)
+    second = uid()
+    store.profiles.delete("isabel")
+    store.profiles.create(export)
+    assert len({first, second, uid()}) == 3
+
+
 def test_an_update_that_is_refused_changes_nothing(store: Store) -> None:
     store.profiles.put(ISABEL)
 
