@@ -45,6 +45,11 @@ class ProfileStore:
         with self._database.reading() as session:
             return _profile(profile_row(session, profile_id))
 
+    def all(self) -> tuple[Profile, ...]:
+        """All profiles, without what the store knows of their histories."""
+        with self._database.reading() as session:
+            return tuple(_profile(row) for row in session.exec(select(ProfileRow)))
+
     def default(self) -> Profile | None:
         """The profile of requests that name none, if one is marked so."""
         with self._database.reading() as session:
@@ -91,6 +96,7 @@ class ProfileStore:
             if after != before:
                 _write(session, row, after)
                 row.updated_at = datetime.now(UTC)
+                row.version += 1
                 session.flush()
             return _stored(row, _count(session, profile_id))
 
@@ -121,6 +127,7 @@ def _profile(row: ProfileRow) -> Profile:
         strength=row.strength,
         record_history=row.record_history,
         uid=row.uid,
+        version=row.version,
     )
 
 
