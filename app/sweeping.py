@@ -80,8 +80,7 @@ class Sweeper:
     def _sweep(self) -> list[str]:
         """The ids of the profiles that are still there and have lost their caches."""
         with self._lock:
-            # In this order: whoever holds caches has read the profile, which is as old as what is read now, or
-            # older.
+            # In this order: whoever holds caches had read the profile before it is read here.
             version, held = self._store.version(), self._held()
             profiles = self._store.profiles.all()
             gone = held - {profile.owner for profile in profiles}
@@ -89,8 +88,8 @@ class Sweeper:
                 caches.forget(gone)
             uids = {profile.id: profile.uid for profile in profiles}
             # One of the same id may be another person's.
-            self._retriever.keep_only(
-                [name for name, uid in uids.items() if self._uids.get(name, uid) == uid]
-            )
+            before = [*self._uids.items(), *((owner.profile_id, owner.uid) for owner in gone)]
+            replaced = {profile_id for profile_id, uid in before if uids.get(profile_id) != uid}
+            self._retriever.keep_only(uids.keys() - replaced)
             self._swept, self._uids = (version, held - gone), uids
             return sorted({owner.profile_id for owner in gone} & uids.keys())

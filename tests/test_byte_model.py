@@ -55,7 +55,7 @@ class Model:
         self.one = Session()
         self.open = 0
 
-    def kept_for(self, owner: Owner | None) -> "Model":
+    def kept_for(self, owner: Owner | None) -> Model:
         return self
 
     @asynccontextmanager

@@ -116,9 +116,9 @@ class ModelRunner:
 
         `finish` is given a float32 tensor [keep, V] for each sequence and runs on the worker thread. Returns
         its result, and how many tokens of the sequences the caches held before. Of each, the longest
-        beginning that is held for the lease's owner is reused and the rest of the old one rolled back. Of the `branches` of each
-        the logits are given as well, [keep + tokens of its branches, V], and nothing is held. `background`
-        work gives way to all other.
+        beginning that is held for the lease's owner is reused and the rest of the old one rolled back. Of the
+        `branches` of each the logits are given as well, [keep + tokens of its branches, V], and nothing is
+        held. `background` work gives way to all other.
         """
         job = Job(lease, sequences, keep, finish, background, branches)
         return await self._scheduler.run(job), job.found

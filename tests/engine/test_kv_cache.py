@@ -1,5 +1,9 @@
 """KV caches and what is kept of them: appended, rolled back, copied, lent, and within their budget."""
 
+import gc
+import weakref
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -126,3 +130,67 @@ def test_what_is_lent_stays_when_the_budget_is_passed() -> None:
     assert caches.nbytes == lent.nbytes
     caches.give_back(lent)
     assert caches.nbytes == 0
+
+
+ANNA, BEN = Owner("anna", "1a", 0), Owner("ben", "2b", 0)
+
+
+def held(caches: PrefixCache) -> list[KVCache]:
+    """All that it holds on to."""
+    return [*caches._idle, *caches._lent, *caches._disowned]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [None, ANNA, replace(BEN, version=1), replace(BEN, uid="3c")],
+    ids=["nobody", "another profile", "a later version", "another profile of that id"],
+)
+@pytest.mark.parametrize("idle", [True, False])
+def test_another_owner_s_cache_is_not_found(other: Owner | None, idle: bool) -> None:
+    for mine, theirs in ((BEN, other), (other, BEN)):
+        caches = PrefixCache(1 << 30)
+        if idle:
+            kept(caches, LONG, theirs)
+        else:
+            fill(caches.lend(LONG, theirs), LONG)
+        assert caches.lend(LONG, mine).tokens == []
+        assert caches.lend(LONG, theirs).tokens == LONG
+
+
+def test_what_is_forgotten_is_gone_at_once_and_the_others_stay() -> None:
+    caches = PrefixCache(1 << 30)
+    kept(caches, LONG, ANNA)
+    kept(caches, LONG, BEN)
+    tensors = [weakref.ref(buffer) for cache in held(caches) for buffer in cache._layers]
+    assert caches.owners() == {ANNA, BEN}
+    caches.forget({BEN})
+    gc.collect()
+    assert [tensor() is not None for tensor in tensors] == [True] * LAYERS + [False] * LAYERS
+    assert [cache.owner for cache in held(caches)] == [ANNA]
+    assert caches.owners() == {ANNA}
+    assert caches.lend(LONG, BEN).tokens == []
+
+
+def test_what_is_forgotten_while_it_is_lent_is_of_use_to_nobody_and_goes_when_given_back() -> None:
+    caches = PrefixCache(1 << 30)
+    lent = caches.lend(LONG, BEN)
+    fill(lent, LONG)
+    caches.forget({BEN})
+    assert caches.owners() == frozenset()
+    assert_holds(lent, LONG)  # the reply goes on
+    assert caches.nbytes == lent.nbytes
+    again = caches.lend(LONG, BEN)
+    assert again.tokens == []
+    caches.give_back(again)
+    caches.give_back(lent)
+    assert (held(caches), caches.nbytes) == ([], 0)
+
+
+def test_a_copy_is_its_owner_s_as_well() -> None:
+    caches = PrefixCache(1 << 30)
+    kept(caches, LONG, BEN)
+    copied = caches.lend([*LONG[: len(LONG) // 2], 1], BEN)
+    assert copied.tokens
+    caches.give_back(copied)
+    caches.forget({BEN})
+    assert held(caches) == []
