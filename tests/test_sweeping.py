@@ -1,4 +1,4 @@
-"""What is in memory of profiles is compared with them as they are, and what is nobody's any more is dropped."""
+"""What is in memory of profiles is compared with them as they are, and what is nobody's is dropped."""
 
 import asyncio
 from collections.abc import Iterator

@@ -133,16 +133,12 @@ class Scheduler:
 
     def _run(self) -> None:
         while self._receive():
-            self._advance()
+            jobs = self._jobs = [job for job in self._jobs if not job.abandoned]
+            jobs = [job for job in jobs if not job.background] or jobs
+            if jobs:
+                self._pass(jobs)
         for job in self._jobs:
             job.settle(None, RuntimeError("the model was closed"))
-
-    def _advance(self) -> None:
-        """One pass, if there is anything to do. No job is held on to afterwards: prompts are private."""
-        jobs = self._jobs = [job for job in self._jobs if not job.abandoned]
-        jobs = [job for job in jobs if not job.background] or jobs
-        if jobs:
-            self._pass(jobs)
 
     def _receive(self) -> bool:
         """Wait for something to do and take it over; False at the end."""
