@@ -11,6 +11,7 @@ from app.engine.kv_cache import common_prefix
 from app.engine.pass_cost import PassCost
 from app.engine.ragged import Branch
 from app.outlook import Outlook, Rows
+from app.owner import Owner
 from app.prompts import PrivatePrompt
 from app.retokenizer import Retokenizer
 from app.scores import LocalSession
@@ -27,6 +28,10 @@ class RowSession(LocalSession, Protocol):
 
 class RowModel(Protocol):
     """A local model in its own tokens."""
+
+    def kept_for(self, owner: Owner | None) -> RowModel:
+        """See LocalModel."""
+        ...
 
     def session(
         self, aware: PrivatePrompt, agnostic: Sequence[int]

@@ -37,8 +37,11 @@ def token_detail(token: Token, spelling: Spelling) -> dict[str, Any]:
     }
 
 
-def totals(choices: Choices, seconds: float) -> dict[str, Any]:
-    """What all choices cost together, `seconds` after the request came."""
+def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
+    """What all choices cost together, `seconds` after the request came.
+
+    What was found in the KV cache is told with `cached` only: it depends on what others have asked before.
+    """
     stats = choices.stats
     return {
         "steered": choices.unsteered is None,
@@ -50,7 +53,7 @@ def totals(choices: Choices, seconds: float) -> dict[str, Any]:
         "resumed": stats.resumed,
         "drafted": stats.drafted,
         "local_passes": stats.local_passes,
-        "local_prompt": {"found": stats.found, "prefilled": stats.prefilled},
+        **({"local_prompt": {"found": stats.found, "prefilled": stats.prefilled}} if cached else {}),
         **partly(choices),
         "ms": milliseconds(choices, seconds),
     }

@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from app.forward import Forward, Forwarded
+from app.owner import Owner
 from app.prompts import Message
 from app.sampling import Sampling
 from app.steering import FloatArray, IntArray
@@ -52,6 +53,11 @@ class RemoteModel(Protocol):
     @property
     def passes_on(self) -> bool:
         """Whether there is a server behind it that takes a client's own requests; see `forward`."""
+        ...
+
+    def kept_for(self, owner: Owner | None) -> RemoteModel:
+        """The same model. What it keeps of prompts in this process it keeps for this owner alone; a remote
+        that is a server of its own is told nothing of whom it drafts for."""
         ...
 
     async def card(self) -> RemoteCard:

@@ -14,6 +14,7 @@ from app.engine.runner import ModelRunner
 from app.errors import Unsupported
 from app.forward import Forward, Forwarded
 from app.outlook import Rows
+from app.owner import Owner
 from app.prompts import Message
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.steering import FloatArray, log_softmax
@@ -23,8 +24,14 @@ from app.tokenizer import Tokenizer
 class EmbeddedRemote:
     """Drafts with a ModelRunner what a vLLM would draft: same fields, same raw logprobs."""
 
-    def __init__(self, runner: ModelRunner) -> None:
+    def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
+        """`owner` is whose conversations it reads; None: of those who have no profile."""
         self._runner = runner
+        self._owner = owner
+
+    def kept_for(self, owner: Owner | None) -> EmbeddedRemote:
+        """The same model, whose KV caches are kept for this owner alone."""
+        return EmbeddedRemote(self._runner, owner)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -68,7 +75,7 @@ class EmbeddedRemote:
             token_id = draw(distribution(scores, sampling), rng)
             return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
 
-        with self._runner.lease() as lease:
+        with self._runner.lease(self._owner) as lease:
             for _ in range(max_tokens):
                 drafted, _found = await self._runner.extend(lease, [sequence], 1, finish)
                 yield drafted
@@ -84,7 +91,7 @@ class EmbeddedRemote:
             rows: Rows = logits[0].numpy()
             return rows
 
-        with self._runner.lease() as lease:
+        with self._runner.lease(self._owner) as lease:
             rows, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
         return rows
 
@@ -96,7 +103,7 @@ class EmbeddedRemote:
             logprobs: FloatArray = (chosen - logits[0].logsumexp(dim=1)).double().numpy()
             return logprobs
 
-        with self._runner.lease() as lease:
+        with self._runner.lease(self._owner) as lease:
             logprobs, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
         return logprobs
 

@@ -12,26 +12,33 @@ from app.engine.ragged import Branch
 from app.engine.runner import ModelRunner
 from app.engine.scheduler import Lease
 from app.outlook import Outlook, Rows, direct
+from app.owner import Owner
 from app.prompts import PrivatePrompt
 
 
 class LocalModel:
     """Scores a reply in both contexts at once, in the same passes: weights are read once for both."""
 
-    def __init__(self, runner: ModelRunner) -> None:
+    def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
+        """`owner` is whose prompts it reads; None: of those who have no profile."""
         self._runner = runner
+        self._owner = owner
+
+    def kept_for(self, owner: Owner | None) -> LocalModel:
+        """The same model, whose KV caches are kept for this owner alone."""
+        return LocalModel(self._runner, owner)
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[LocalSession]:
         """A session over the two prompts. Raises ContextLengthExceeded when one is too long."""
         self._runner.check_length(max(len(aware.ids), len(agnostic)))
-        with self._runner.lease() as lease:
+        with self._runner.lease(self._owner) as lease:
             yield LocalSession(self._runner, lease, (list(aware.ids), list(agnostic)))
 
     async def warm(self, prefix: PrivatePrompt) -> None:
         """Compute the beginning of prompts to come, when there is nothing else to do."""
         self._runner.check_length(len(prefix.ids))
-        with self._runner.lease() as lease:
+        with self._runner.lease(self._owner) as lease:
             await self._runner.extend(lease, [list(prefix.ids)], 1, lambda _: None, background=True)
 
 

@@ -43,6 +43,7 @@ from app.resuming import Patience
 from app.retrieval import Retriever
 from app.settings import EMBEDDED, Settings
 from app.store import Store
+from app.sweeping import Caches, Sweeper
 from app.tokenizer import Tokenizer, load_tokenizer
 from app.tuning import Tuning
 from app.warming import Warmer
@@ -88,13 +89,14 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
 @dataclass(frozen=True)
 class Models:
     """The remote and the local model, how they go together, and how they are used. `small` is the local one
-    again, as it would write by itself."""
+    again, as it would write by itself; `caches` are those of all models in this process."""
 
     remote: RemoteModel
     local: RowModel
     small: EmbeddedRemote
     matching: Matching
     tuning: Tuning
+    caches: tuple[Caches, ...] = ()
 
 
 @asynccontextmanager
@@ -108,7 +110,9 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         retriever = Retriever(store.history, settings.history_top_k)
         warmer = Warmer(store.profiles.get, writer.warm)
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
-        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer)
+        sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
+        await stack.enter_async_context(sweeper.running())
+        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer, sweeper)
 
 
 @asynccontextmanager
@@ -122,11 +126,13 @@ async def open_models(
     async with AsyncExitStack() as stack:
         remote: RemoteModel
         find: Find
+        caches: tuple[ModelRunner, ...]
         if settings.remote_base_url == EMBEDDED:
             local = _runner(settings.local_model, settings, stack, progress)
             # With one model in both roles its weights are loaded once.
             same = settings.embedded_model == settings.local_model
             embedded = local if same else _runner(settings.embedded_model, settings, stack, progress)
+            caches = (local,) if same else (local, embedded)
             # Drafts and local passes are one and the same, so nothing is to be saved by gathering.
             remote, shared = EmbeddedRemote(embedded), False
             find = known(embedded.tokenizer, embedded.name)
@@ -147,6 +153,7 @@ async def open_models(
             local = _runner(
                 settings.local_model, settings, stack, progress, leave_a_core=remote.on_this_machine
             )
+            caches = (local,)
             find = learned(vllm)
             if name := settings.remote_tokenizer:
                 find = known(_named_tokenizer(name, settings, progress), Path(name).name)
@@ -163,7 +170,7 @@ async def open_models(
             patience=Patience(settings.remote_patience),
         )
         matching = Matching(remote, local.tokenizer, find)
-        yield Models(remote, LocalModel(local), EmbeddedRemote(local), matching, tuning)
+        yield Models(remote, LocalModel(local), EmbeddedRemote(local), matching, tuning, caches)
 
 
 def learned(remote: VLLMRemote) -> Find:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from app.owner import Owner
 from app.strength import Strength
 
 Kind = Literal["document", "turn"]
@@ -71,6 +72,9 @@ class Profile:
 
     `id` is a slug and public; the rest is private. `fields` keep the person's own order. A `strength` of
     None leaves it to the setting. With `record_history` each finished exchange becomes a turn of the history.
+    `uid` is the store's: a profile that is created or replaced gets another one, though its id may have been
+    a different person's before. `version`, of the same uid, grows with each change, and with each correction
+    or erasure in the history; what is added there does not count. Neither is part of what a profile says.
     """
 
     id: str
@@ -79,10 +83,17 @@ class Profile:
     is_default: bool = False
     strength: Strength | None = None
     record_history: bool = False
+    uid: str = field(default="", compare=False)
+    version: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if len(dict(self.fields)) != len(self.fields):
             raise ValueError("each key of a profile's fields may stand once only")
+
+    @property
+    def owner(self) -> Owner:
+        """Of what is computed for the profile as it was read."""
+        return Owner(self.id, self.uid, self.version)
 
     def __repr__(self) -> str:
         return f"Profile(id={self.id!r}, {len(self.fields)} fields)"

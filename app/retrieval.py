@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.profile import Hit, Kind, StoredItem
@@ -41,7 +41,8 @@ class Retriever:
         """Chooses at most `top_k` items; 0 is none at all."""
         self._history = history
         self._top_k = top_k
-        self._remembered: OrderedDict[bytes, tuple[Found, ...]] = OrderedDict()
+        # Of a beginning of a conversation: whose it was, and what was chosen.
+        self._remembered: OrderedDict[bytes, tuple[str, tuple[Found, ...]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def choose(self, profile_id: str, messages: Sequence[Message], *, remember: bool = True) -> list[Hit]:
@@ -60,17 +61,27 @@ class Retriever:
         keys = _prefixes(profile_id, messages)
         goes_on = any(message.role == "assistant" for message in messages)
         with self._lock:
-            known = next((self._remembered[key] for key in reversed(keys) if key in self._remembered), None)
+            known = next(
+                (self._remembered[key][1] for key in reversed(keys) if key in self._remembered), None
+            )
         hits = self._history.hits(profile_id, known) if known and goes_on else []
         if not any(hit.score > 0 for hit in hits):
             hits = self._search(profile_id, messages)
         if remember and any(hit.score > 0 for hit in hits):
             with self._lock:
-                self._remembered[keys[-1]] = tuple((hit.stored.id, hit.number, hit.score) for hit in hits)
+                found = tuple((hit.stored.id, hit.number, hit.score) for hit in hits)
+                self._remembered[keys[-1]] = profile_id, found
                 self._remembered.move_to_end(keys[-1])
                 while len(self._remembered) > REMEMBERED:
                     self._remembered.popitem(last=False)
         return hits
+
+    def keep_only(self, profile_ids: Collection[str]) -> None:
+        """Forget the choices of every other profile."""
+        with self._lock:
+            gone = [key for key, (owner, _) in self._remembered.items() if owner not in profile_ids]
+            for key in gone:
+                del self._remembered[key]
 
     def _search(self, profile_id: str, messages: Sequence[Message]) -> list[Hit]:
         hits = self._history.search(profile_id, queries(messages), self._top_k)

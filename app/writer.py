@@ -90,6 +90,7 @@ class Writer:
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "
                 "messages, or raise COSTEER_MAX_MODEL_LEN if the local model takes more."
             )
+        owner = order.profile.owner if order.profile is not None else None
         request = Request(
             prompt=prompt,
             sampling=order.sampling,
@@ -105,8 +106,8 @@ class Writer:
         return Reply(
             request,
             order.stop,
-            self._remote,
-            match.model(self._local),
+            self._remote.kept_for(owner),
+            match.model(self._local.kept_for(owner)),
             match.spelling,
             stats=stats,
             continues=order.continue_final,
@@ -132,7 +133,7 @@ class Writer:
         limit = self._tuning.max_context_tokens
         beginning = await asyncio.to_thread(common_beginning, profile, self._matching.tokenizer, limit)
         if beginning is not None:
-            await self._local.warm(beginning)
+            await self._local.kept_for(profile.owner).warm(beginning)
         await self._matching.match()
 
     async def alignment(self) -> str:

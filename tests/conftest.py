@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fakes import JOINED, LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
+from fakes import JOINED, LOUD_DOCUMENT, FakeCaches, FakeLocal, FakeRemote, FakeTokenizer
 from fastapi import FastAPI
 from hypothesis import settings
 from real_port import behind_a_port
@@ -22,6 +22,7 @@ from app.profile import ProfileDocument
 from app.retrieval import Retriever
 from app.settings import Settings
 from app.store import Store
+from app.sweeping import Sweeper
 from app.tuning import Tuning
 from app.warming import Warmer
 from app.writer import Writer
@@ -41,6 +42,7 @@ class Proxy:
     local: FakeLocal
     store: Store
     warmer: Warmer
+    caches: FakeCaches
 
     async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         """POST a valid, greedy request with `fields` changed; None removes one."""
@@ -88,7 +90,9 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
             Retriever(store.history, 5),
         )
         warmer = Warmer(store.profiles.get, writer.warm)
-        parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer)
+        caches = FakeCaches()
+        sweeper = Sweeper(store, [caches], retriever, warmer.soon)
+        parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer, sweeper=sweeper)
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)
         async with (
@@ -96,7 +100,7 @@ async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> Asyn
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
-            yield Proxy(app, client, remote, local, store, warmer)
+            yield Proxy(app, client, remote, local, store, warmer, caches)
 
 
 @pytest.fixture

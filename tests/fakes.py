@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -14,6 +14,7 @@ from app.engine.pass_cost import PassCost
 from app.engine.ragged import Branch
 from app.forward import Forward
 from app.outlook import Outlook, Rows, direct
+from app.owner import Owner
 from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts import Message, PrivateMessage, PrivatePrompt
 from app.sampling import Sampling
@@ -135,8 +136,13 @@ class FakeRemote:
         self.forwarded: list[Forward] = []
         self.asked, self.given_up = asyncio.Event(), asyncio.Event()
         self.tokenizer = FakeTokenizer()
+        self.kept: list[Owner | None] = []
 
     passes_on = True
+
+    def kept_for(self, owner: Owner | None) -> FakeRemote:
+        self.kept.append(owner)
+        return self
 
     async def card(self) -> RemoteCard:
         if self.unreachable is not None:
@@ -241,6 +247,11 @@ class FakeLocal:
         self.broken: Exception | None = None  # raised once a reply has begun
         self.stalled = asyncio.Event()
         self.warmed: list[str] = []
+        self.kept: list[Owner | None] = []
+
+    def kept_for(self, owner: Owner | None) -> FakeLocal:
+        self.kept.append(owner)
+        return self
 
     async def warm(self, prefix: PrivatePrompt) -> None:
         self.warmed.append(FakeTokenizer().decode(prefix.ids))
@@ -255,3 +266,16 @@ class FakeLocal:
             yield FakeSession(FakeTokenizer().decode(aware.ids), self.stalled, self.broken)
         finally:
             self.sessions_open -= 1
+
+
+class FakeCaches:
+    """The names of those whose KV caches there are, and no caches."""
+
+    def __init__(self) -> None:
+        self.held: set[Owner] = set()
+
+    def owners(self) -> frozenset[Owner]:
+        return frozenset(self.held)
+
+    def forget(self, owners: Collection[Owner]) -> None:
+        self.held -= set(owners)

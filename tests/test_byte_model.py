@@ -15,6 +15,7 @@ from app.byte_vocabulary import ByteVocabulary
 from app.engine.pass_cost import PassCost
 from app.engine.ragged import Branch
 from app.outlook import Outlook, Rows
+from app.owner import Owner
 from app.prompts import PrivatePrompt
 
 # Local tokens, of which the longest that fits is always taken: what comes next may change how a text is cut.
@@ -53,6 +54,9 @@ class Model:
     def __init__(self) -> None:
         self.one = Session()
         self.open = 0
+
+    def kept_for(self, owner: Owner | None) -> Model:
+        return self
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[Session]:

@@ -17,6 +17,7 @@ from app.engine.pass_cost import PassCost
 from app.errors import RemoteError
 from app.forward import Forward
 from app.outlook import Direct, Outlook, direct, local_delta
+from app.owner import Owner
 from app.prompts import Message, PrivatePrompt
 from app.sampling import Sampling, Seen, distribution, draw, penalise
 from app.stats import Stats, together
@@ -49,6 +50,9 @@ class ToyRemote:
     pace: float = 0.0
     calls: list[tuple[list[int], Sampling, int]] = field(default_factory=list)
     open: int = 0
+
+    def kept_for(self, owner: Owner | None) -> "ToyRemote":
+        return self
 
     async def card(self) -> RemoteCard:
         return RemoteCard("toy", 1000)

@@ -220,6 +220,20 @@ def test_memory_is_bounded_and_forgets_the_oldest(store: Store, monkeypatch: pyt
     assert len(retriever._remembered) == 10
 
 
+def test_the_choices_of_others_than_these_are_forgotten(store: Store) -> None:
+    history = Counted(store)
+    retriever = Retriever(history, 2)
+    talk = _talk("the dog", "Yes.", "More.")
+    for name in ("a", "b"):
+        retriever.choose(name, talk)
+    retriever.keep_only(["b", "c"])
+    assert len(retriever._remembered) == 1
+    retriever.choose("b", talk)
+    assert history.searches == 2
+    retriever.choose("a", talk)
+    assert history.searches == 3
+
+
 def test_the_same_conversation_has_a_choice_for_each_profile(store: Store) -> None:
     history = Counted(store)
     retriever = Retriever(history, 2)

@@ -19,6 +19,7 @@ from app.errors import (
     TokenizerMismatch,
 )
 from app.matching import Matching
+from app.owner import Owner
 from app.profile import Profile
 from app.prompts import Message, context_aware, describe
 from app.sampling import Sampling
@@ -54,6 +55,25 @@ async def test_the_aware_prompt_is_the_agnostic_one_behind_the_private_text(remo
     private = describe(LOUD, as_hits(LOUD_HISTORY))
     assert list(request.aware.ids) == tokenizer.chat(context_aware(HELLO, private))
     assert request.eos_ids == {EOS}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+@pytest.mark.parametrize("profile", [None, replace(LOUD, uid="7e", version=3)])
+async def test_what_models_keep_of_a_request_is_its_profile_s(
+    remote: FakeRemote, profile: Profile | None, strength: float
+) -> None:
+    """Of its public side too, whether it is steered or not."""
+    local = FakeLocal()
+    writer = Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning())
+    await writer.prepare(replace(ORDER, profile=profile, strength=strength))
+    owner = None if profile is None else Owner("loud", "7e", 3)
+    assert remote.kept == local.kept == [owner]
+
+
+async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
+    local = FakeLocal()
+    await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).warm(LOUD)
+    assert local.kept == [LOUD.owner]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ async def chat_completions(
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         detail=body.costeer is not None and body.costeer.detail,
+        cached=caller.profile_id is None,
     )
     if not body.stream:
         return await whole(choices, form, record, request)

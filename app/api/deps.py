@@ -11,6 +11,7 @@ from app.draft import RemoteModel
 from app.retrieval import Retriever
 from app.store import Store
 from app.strength import Strength
+from app.sweeping import Sweeper
 from app.warming import Warmer
 from app.writer import Writer
 
@@ -26,6 +27,7 @@ class Parts:
     strength: Strength
     remote: RemoteModel
     warmer: Warmer
+    sweeper: Sweeper
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

@@ -77,7 +77,9 @@ async def add_items(
 async def delete_items(profile_id: str, parts: PartsDep, caller: CallerDep) -> HistoryDeleted:
     """Erases every item; the profile stays."""
     caller.may_use(profile_id)
-    return HistoryDeleted(deleted=await asyncio.to_thread(parts.store.history.clear, profile_id))
+    deleted = await asyncio.to_thread(parts.store.history.clear, profile_id)
+    await parts.sweeper.sweep()
+    return HistoryDeleted(deleted=deleted)
 
 
 @router.get("/search", summary="Search")
@@ -110,14 +112,17 @@ async def patch_item(
     caller.may_use(profile_id)
     patch = await receive_json(request, ItemPatch, also=(MERGE_PATCH,))
     update = parts.store.history.update
-    return Item.of(await asyncio.to_thread(update, profile_id, _number(item_id), patch.applied))
+    stored = await asyncio.to_thread(update, profile_id, _number(item_id), patch.applied)
+    await parts.sweeper.sweep()
+    return Item.of(stored)
 
 
 @router.delete("/{item_id}", summary="Erase an item")
 async def delete_item(profile_id: str, item_id: str, parts: PartsDep, caller: CallerDep) -> ItemDeleted:
-    """Erases the item, from the search index and from the database's files as well."""
+    """Erases the item, from the search index, the database's files and the small model's memory as well."""
     caller.may_use(profile_id)
     await asyncio.to_thread(parts.store.history.delete, profile_id, [_number(item_id)])
+    await parts.sweeper.sweep()
     return ItemDeleted(id=item_id)
 
 

@@ -73,6 +73,7 @@ async def import_profile(
             response.status_code = 200
     else:
         await asyncio.to_thread(_create, parts.store, document)
+    await parts.sweeper.sweep()
     parts.warmer.soon(profile.id)
     return ProfileOut.of(await asyncio.to_thread(parts.store.profiles.read, profile.id))
 
@@ -103,15 +104,18 @@ async def patch_profile(profile_id: str, request: Request, parts: PartsDep, call
         return changed
 
     stored = await asyncio.to_thread(parts.store.profiles.update, profile_id, change)
+    await parts.sweeper.sweep()
     parts.warmer.soon(profile_id)
     return ProfileOut.of(stored)
 
 
 @router.delete("/{profile_id}", summary="Erase a profile")
 async def delete_profile(profile_id: str, parts: PartsDep, caller: CallerDep) -> ProfileDeleted:
-    """Erases the profile with its history and its API keys, from the database's files as well."""
+    """Erases the profile with its history and its API keys, from the database's files and the small model's
+    memory as well."""
     caller.may_use(profile_id)
     await asyncio.to_thread(parts.store.profiles.delete, profile_id)
+    await parts.sweeper.sweep()
     return ProfileDeleted(id=profile_id)
 
 

@@ -32,7 +32,7 @@ class Form:
     """What a client wants told. `head` is what every object begins with: id, created, model.
 
     `top_logprobs` is None when no logprobs are asked for; `started` is when the request came, by the clock of
-    its choices.
+    its choices. `cached` is whether the detail says what was in the KV cache.
     """
 
     head: Mapping[str, Any]
@@ -40,6 +40,7 @@ class Form:
     include_usage: bool = False
     top_logprobs: int | None = None
     detail: bool = False
+    cached: bool = False
 
 
 @dataclass
@@ -103,7 +104,7 @@ async def whole(choices: Choices, form: Form, record: Record, request: Request) 
         "usage": _usage(choices),
     }
     if form.detail:
-        body["costeer"] = totals(choices, seconds)
+        body["costeer"] = totals(choices, seconds, cached=form.cached)
     spent = milliseconds(choices, seconds)
     timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
     headers = {**steering_headers(choices), "Server-Timing": timing}
@@ -159,7 +160,7 @@ async def events(
     if form.include_usage:
         usage = {**head, "choices": [], "usage": _usage(choices)}
         if form.detail:
-            usage["costeer"] = totals(choices, choices.clock() - form.started)
+            usage["costeer"] = totals(choices, choices.clock() - form.started, cached=form.cached)
         yield _event(usage)
     yield {"data": "[DONE]"}
 
@@ -167,7 +168,7 @@ async def events(
 def _in_total(choices: Choices, form: Form) -> dict[str, Any]:
     """What the last chunk tells of the whole reply. Its headers were out before that was known."""
     if form.detail and not form.include_usage:
-        return {"costeer": totals(choices, choices.clock() - form.started)}
+        return {"costeer": totals(choices, choices.clock() - form.started, cached=form.cached)}
     return {"costeer": partly(choices)} if choices.stats.unassisted else {}
 
 

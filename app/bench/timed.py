@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from app.draft import Drafted, RemoteCard, RemoteModel
 from app.forward import Forward, Forwarded
+from app.owner import Owner
 from app.prompts import Message
 from app.sampling import Sampling
 from app.stats import Clock
@@ -25,8 +26,15 @@ class TimedRemote:
 
         A request that was closed before it drafted anything is not among them.
         """
-        waits, self._waits = self._waits, []
+        waits = self._waits.copy()
+        self._waits.clear()
         return waits
+
+    def kept_for(self, owner: Owner | None) -> TimedRemote:
+        """Its waits are among this one's."""
+        other = TimedRemote(self._remote.kept_for(owner), self._clock)
+        other._waits = self._waits
+        return other
 
     @property
     def passes_on(self) -> bool:

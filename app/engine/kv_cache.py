@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 import torch
 
+from app.owner import Owner
+
 GROWTH = 256  # positions; a cache grows by at least so many, so that appending a token rarely copies
 
 
 class KVCache:
-    """Keys and values of one sequence, and the token ids that they stand for.
+    """Keys and values of one sequence, and the token ids that they stand for; `owner` is whose they are.
 
     One buffer a layer: [2, key-value heads, capacity, head size], keys then values; slot i is position i.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.owner = owner
         self.tokens: list[int] = []
         self._layers: list[torch.Tensor] = []
 
@@ -29,8 +32,8 @@ class KVCache:
         del self.tokens[length:]
 
     def copy(self, length: int) -> KVCache:
-        """A cache of its own with the first `length` tokens."""
-        other = KVCache()
+        """A cache of its own with the first `length` tokens, for the same owner."""
+        other = KVCache(self.owner)
         other.tokens = self.tokens[:length]
         for buffer in self._layers:
             new = _buffer(buffer, length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from app.engine.prefix_cache import PrefixCache
 from app.engine.ragged import ATTENTION, Branch, Part, RaggedBatch
 from app.engine.scheduler import Job, Lease, Scheduler
 from app.errors import ContextLengthExceeded, WeightsError
+from app.owner import Owner
 from app.tokenizer import Tokenizer
 
 T = TypeVar("T")
@@ -82,10 +83,20 @@ class ModelRunner:
     def close(self) -> None:
         self._scheduler.close()
 
+    def owners(self) -> frozenset[Owner]:
+        """Whose KV caches there are."""
+        return self._scheduler.owners()
+
+    def forget(self, owners: Collection[Owner]) -> None:
+        """Drop the KV caches of these owners: now, and those of a reply that runs once it ends. May be called
+        from any thread."""
+        self._scheduler.forget(owners)
+
     @contextmanager
-    def lease(self) -> Iterator[Lease]:
-        """Caches for as long as one caller extends the same sequences; after it they are kept for others."""
-        lease = Lease()
+    def lease(self, owner: Owner | None = None) -> Iterator[Lease]:
+        """Caches for as long as one caller extends the same sequences; after it they are kept for what comes
+        of the same owner."""
+        lease = Lease(owner)
         try:
             yield lease
         finally:
@@ -105,9 +116,9 @@ class ModelRunner:
 
         `finish` is given a float32 tensor [keep, V] for each sequence and runs on the worker thread. Returns
         its result, and how many tokens of the sequences the caches held before. Of each, the longest
-        beginning that is held is reused and the rest of the old one rolled back. Of the `branches` of each
-        the logits are given as well, [keep + tokens of its branches, V], and nothing is held. `background`
-        work gives way to all other.
+        beginning that is held for the lease's owner is reused and the rest of the old one rolled back. Of the
+        `branches` of each the logits are given as well, [keep + tokens of its branches, V], and nothing is
+        held. `background` work gives way to all other.
         """
         job = Job(lease, sequences, keep, finish, background, branches)
         return await self._scheduler.run(job), job.found

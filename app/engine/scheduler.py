@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from app.engine.memory import trim
 from app.engine.pass_cost import PassCost
 from app.engine.prefix_cache import PrefixCache
 from app.engine.ragged import Branch, Part
+from app.owner import Owner
 
 T = TypeVar("T")
 Forward = Callable[[Sequence[Part]], list[torch.Tensor]]
@@ -29,9 +30,13 @@ TRIM_SECONDS = 60.0  # between two times that free memory is given back to the s
 
 
 class Lease:
-    """The caches of one borrower, one for each of its sequences. Only the scheduler's thread looks inside."""
+    """The caches of one borrower, one for each of its sequences. Only the scheduler's thread looks inside.
 
-    def __init__(self) -> None:
+    `owner` is whose they are; None: of those who have no profile.
+    """
+
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.owner = owner
         self.caches: list[KVCache] = []
 
 
@@ -109,6 +114,16 @@ class Scheduler:
             self._released.append(lease)
             self._changed.notify()
 
+    def owners(self) -> frozenset[Owner]:
+        """Whose caches there are."""
+        return self._caches.owners()
+
+    def forget(self, owners: Collection[Owner]) -> None:
+        """Drop the caches of these owners, and give their memory back. Safe to call from any thread."""
+        if owners:
+            self._caches.forget(owners)
+            trim()
+
     def close(self) -> None:
         """Finish the pass that runs, if any, and end the thread. What waits is failed."""
         with self._changed:
@@ -154,7 +169,7 @@ class Scheduler:
     def _admit(self, job: Job[Any]) -> None:
         lease = job.lease
         for sequence in job.sequences[len(lease.caches) :]:
-            lease.caches.append(self._caches.lend(sequence))
+            lease.caches.append(self._caches.lend(sequence, lease.owner))
         for cache, sequence in zip(lease.caches, job.sequences, strict=True):
             held = min(common_prefix(cache.tokens, sequence), len(sequence) - job.keep)
             cache.rollback(held)

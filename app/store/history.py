@@ -110,20 +110,22 @@ class HistoryStore:
             index.add(connection, profile_id, [(item_id, after.title, after.text)])
             values = _values(after)
             connection.execute(update(HistoryRow).where(col(HistoryRow.id) == item_id).values(values))
+            profile_row(session, profile_id).version += after != before
             return StoredItem(item_id, after)
 
     def delete(self, profile_id: str, item_ids: Sequence[int]) -> None:
         """Erases these items, all or none."""
         with self._database.erasing() as session:
-            profile_row(session, profile_id)
+            profile = profile_row(session, profile_id)
             connection = session.connection()
             if ids := list(dict.fromkeys(item_ids)):
                 index.remove(connection, profile_id, _taken_out(connection, profile_id, ids))
+                profile.version += 1
 
     def clear(self, profile_id: str) -> int:
         """Erases every item of the profile; returns how many there were."""
         with self._database.erasing() as session:
-            profile_row(session, profile_id)
+            profile_row(session, profile_id).version += 1
             connection = session.connection()
             result = connection.execute(delete(HistoryRow).where(col(HistoryRow.profile_id) == profile_id))
             index.drop(connection, profile_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,6 +44,11 @@ class ProfileStore:
     def get(self, profile_id: str) -> Profile:
         with self._database.reading() as session:
             return _profile(profile_row(session, profile_id))
+
+    def all(self) -> tuple[Profile, ...]:
+        """All profiles, without what the store knows of their histories."""
+        with self._database.reading() as session:
+            return tuple(_profile(row) for row in session.exec(select(ProfileRow)))
 
     def default(self) -> Profile | None:
         """The profile of requests that name none, if one is marked so."""
@@ -90,6 +96,7 @@ class ProfileStore:
             if after != before:
                 _write(session, row, after)
                 row.updated_at = datetime.now(UTC)
+                row.version += 1
                 session.flush()
             return _stored(row, _count(session, profile_id))
 
@@ -119,6 +126,8 @@ def _profile(row: ProfileRow) -> Profile:
         is_default=row.is_default,
         strength=row.strength,
         record_history=row.record_history,
+        uid=row.uid,
+        version=row.version,
     )
 
 
@@ -164,7 +173,9 @@ def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) ->
         session.exec(delete(HistoryRow).where(col(HistoryRow.profile_id) == row.id))
         index.drop(session.connection(), row.id)
     else:
-        row = ProfileRow(id=profile.id, name="", fields="", created_at=now, updated_at=now)
+        row = ProfileRow(id=profile.id, name="", fields="", created_at=now, updated_at=now, uid="")
+    # Also of one that is replaced: it may tell of somebody else now.
+    row.uid = uuid.uuid4().hex
     row.created_at = document.created_at or row.created_at
     row.updated_at = document.updated_at or now
     _write(session, row, profile)

@@ -44,7 +44,9 @@ class _Row(SQLModel):
 
 
 class ProfileRow(_Row, table=True):
-    """`fields` is a JSON object in text, so that the person's own order of keys is kept."""
+    """`fields` is a JSON object in text, so that the person's own order of keys is kept. `uid` is never used
+    twice, as an id may be once its profile is erased; `version` counts the profile's changes, and those in
+    its history by which something is no longer there."""
 
     __tablename__ = "profile"
     # At most one row can have the flag: the index holds only the rows that have it.
@@ -60,6 +62,8 @@ class ProfileRow(_Row, table=True):
     record_history: bool = False
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+    uid: str
+    version: int = 0
 
 
 class HistoryRow(_Row, table=True):

@@ -129,6 +129,7 @@ from contextlib import asynccontextmanager
 from app.api.deps import Parts
 from app.retrieval import Retriever
 from app.store import Store
+from app.sweeping import Sweeper
 from app.warming import Warmer
 from app.matching import Matching
 from app.tuning import Tuning
@@ -144,7 +145,9 @@ async def open_parts(settings, progress):
             store.profiles.put(LOUD_DOCUMENT)
             writer = Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), Tuning())
             warmer = Warmer(store.profiles.get, writer.warm)
-            yield Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
+            retriever = Retriever(store.history, 5)
+            sweeper = Sweeper(store, [], retriever, warmer.soon)
+            yield Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
     finally:
         print("closed", flush=True)
 

@@ -111,6 +111,8 @@ def main(wanted: list[str]) -> int:
         clients(table, server, BUNDLE, "embedded")
         latency(table, server, BUNDLE, "embedded")
         aborts(table, server, BUNDLE, "embedded", None)
+    # It starts a server of its own.
+    table.check("what one profile can guess of another", [sys.executable, "cache_oracle.py", "25"], joined)
     failed = [outcome.name for outcome in table.outcomes if not outcome.passed]
     print(f"\n{len(table.outcomes) - len(failed)} of {len(table.outcomes)} checks pass; logs in {logs}")
     print("".join(f"  failed: {name}\n" for name in failed), end="")

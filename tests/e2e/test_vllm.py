@@ -40,6 +40,7 @@ from app.retrieval import Retriever
 from app.sampling import Sampling
 from app.settings import Settings
 from app.store import Store
+from app.sweeping import Sweeper
 from app.tuning import Tuning
 from app.warming import Warmer
 from app.writer import Order, Writer
@@ -92,7 +93,9 @@ async def serving(
         async with aclosing(VLLMRemote(base_url)) as remote:
             writer = Writer(remote, LocalModel(runner), Matching(remote, runner.tokenizer), tuning)
             warmer = Warmer(store.profiles.get, writer.warm)
-            parts = Parts(writer, store, Retriever(store.history, 5), 0.5, remote, warmer)
+            retriever = Retriever(store.history, 5)
+            sweeper = Sweeper(store, [runner], retriever, warmer.soon)
+            parts = Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
             app = create_app(Settings(), parts)
             async with (
                 behind_a_port(app) as url,

@@ -1,10 +1,15 @@
 """KV caches and what is kept of them: appended, rolled back, copied, lent, and within their budget."""
 
+import gc
+import weakref
+from dataclasses import replace
+
 import pytest
 import torch
 
 from app.engine.kv_cache import GROWTH, KVCache, common_prefix
 from app.engine.prefix_cache import WORTHLESS, PrefixCache
+from app.owner import Owner
 
 LAYERS, HEADS, SIZE = 2, 3, 4
 
@@ -67,9 +72,9 @@ def test_the_common_prefix_is_the_longest(left: list[int], right: list[int], sha
 LONG = list(range(100, 100 + 20 * WORTHLESS))
 
 
-def kept(cache: PrefixCache, ids: list[int]) -> KVCache:
+def kept(cache: PrefixCache, ids: list[int], owner: Owner | None = None) -> KVCache:
     """A sequence that was computed and given back."""
-    lent = cache.lend(ids)
+    lent = cache.lend(ids, owner)
     fill(lent, ids[len(lent.tokens) :])
     cache.give_back(lent)
     return lent
@@ -78,20 +83,20 @@ def kept(cache: PrefixCache, ids: list[int]) -> KVCache:
 def test_a_conversation_that_goes_on_gets_its_own_cache_back() -> None:
     caches = PrefixCache(1 << 30)
     first = kept(caches, LONG)
-    assert caches.lend([*LONG, 1, 2]) is first
+    assert caches.lend([*LONG, 1, 2], None) is first
 
 
 def test_a_new_conversation_copies_what_it_shares_and_leaves_the_old_one_whole() -> None:
     caches = PrefixCache(1 << 30)
     half = LONG[: len(LONG) // 2]
     first = kept(caches, LONG)
-    second = caches.lend([*half, 1, 2, 3])
+    second = caches.lend([*half, 1, 2, 3], None)
     assert second is not first
     assert_holds(second, half)
     assert_holds(first, LONG)
     # What is lent is read from as well, and never handed to a second borrower.
     fill(second, [1, 2, 3])
-    third = caches.lend([*half, 1, 2, 4])
+    third = caches.lend([*half, 1, 2, 4], None)
     assert third is not second
     assert_holds(third, [*half, 1, 2])
 
@@ -99,7 +104,7 @@ def test_a_new_conversation_copies_what_it_shares_and_leaves_the_old_one_whole()
 def test_nothing_in_common_but_a_templates_beginning_is_a_new_cache() -> None:
     caches = PrefixCache(1 << 30)
     kept(caches, LONG)
-    assert caches.lend([*LONG[:WORTHLESS], 1, 2, 3]).tokens == []
+    assert caches.lend([*LONG[:WORTHLESS], 1, 2, 3], None).tokens == []
 
 
 def test_past_the_budget_the_least_recently_used_goes() -> None:
@@ -111,17 +116,81 @@ def test_past_the_budget_the_least_recently_used_goes() -> None:
     kept(caches, a)
     kept(caches, c)
     assert caches.nbytes == 2 * one
-    assert caches.lend(a).tokens == a
-    assert caches.lend(c).tokens == c
-    assert caches.lend(b).tokens == []
+    assert caches.lend(a, None).tokens == a
+    assert caches.lend(c, None).tokens == c
+    assert caches.lend(b, None).tokens == []
 
 
 def test_what_is_lent_stays_when_the_budget_is_passed() -> None:
     caches = PrefixCache(0)
-    lent = caches.lend(LONG)
+    lent = caches.lend(LONG, None)
     fill(lent, LONG)
     kept(caches, [1, 2, 3])
     assert_holds(lent, LONG)
     assert caches.nbytes == lent.nbytes
     caches.give_back(lent)
     assert caches.nbytes == 0
+
+
+ANNA, BEN = Owner("anna", "1a", 0), Owner("ben", "2b", 0)
+
+
+def held(caches: PrefixCache) -> list[KVCache]:
+    """All that it holds on to."""
+    return [*caches._idle, *caches._lent, *caches._disowned]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [None, ANNA, replace(BEN, version=1), replace(BEN, uid="3c")],
+    ids=["nobody", "another profile", "a later version", "another profile of that id"],
+)
+@pytest.mark.parametrize("idle", [True, False])
+def test_another_owner_s_cache_is_not_found(other: Owner | None, idle: bool) -> None:
+    for mine, theirs in ((BEN, other), (other, BEN)):
+        caches = PrefixCache(1 << 30)
+        if idle:
+            kept(caches, LONG, theirs)
+        else:
+            fill(caches.lend(LONG, theirs), LONG)
+        assert caches.lend(LONG, mine).tokens == []
+        assert caches.lend(LONG, theirs).tokens == LONG
+
+
+def test_what_is_forgotten_is_gone_at_once_and_the_others_stay() -> None:
+    caches = PrefixCache(1 << 30)
+    kept(caches, LONG, ANNA)
+    kept(caches, LONG, BEN)
+    tensors = [weakref.ref(buffer) for cache in held(caches) for buffer in cache._layers]
+    assert caches.owners() == {ANNA, BEN}
+    caches.forget({BEN})
+    gc.collect()
+    assert [tensor() is not None for tensor in tensors] == [True] * LAYERS + [False] * LAYERS
+    assert [cache.owner for cache in held(caches)] == [ANNA]
+    assert caches.owners() == {ANNA}
+    assert caches.lend(LONG, BEN).tokens == []
+
+
+def test_what_is_forgotten_while_it_is_lent_is_of_use_to_nobody_and_goes_when_given_back() -> None:
+    caches = PrefixCache(1 << 30)
+    lent = caches.lend(LONG, BEN)
+    fill(lent, LONG)
+    caches.forget({BEN})
+    assert caches.owners() == frozenset()
+    assert_holds(lent, LONG)  # the reply goes on
+    assert caches.nbytes == lent.nbytes
+    again = caches.lend(LONG, BEN)
+    assert again.tokens == []
+    caches.give_back(again)
+    caches.give_back(lent)
+    assert (held(caches), caches.nbytes) == ([], 0)
+
+
+def test_a_copy_is_its_owner_s_as_well() -> None:
+    caches = PrefixCache(1 << 30)
+    kept(caches, LONG, BEN)
+    copied = caches.lend([*LONG[: len(LONG) // 2], 1], BEN)
+    assert copied.tokens
+    caches.give_back(copied)
+    caches.forget({BEN})
+    assert held(caches) == []

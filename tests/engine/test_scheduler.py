@@ -1,7 +1,9 @@
 """The one thread of forward passes: what is shared, what is fair, and what becomes of those who leave."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -158,6 +160,20 @@ async def test_closing_fails_what_waits_and_takes_no_more(passes: Passes) -> Non
         await waiting
     with pytest.raises(RuntimeError, match="closed"):
         await scheduler.run(job(Lease(), [1]))
+
+
+async def test_a_job_that_is_done_is_held_by_nobody(scheduler: Scheduler) -> None:
+    """Its tokens are a prompt, and the thread may have nothing else to do for hours."""
+    lease = Lease()
+    done = job(lease, [1, 2, 3])
+    await scheduler.run(done)
+    left = weakref.ref(done)
+    del done
+    scheduler.release(lease)
+    async with asyncio.timeout(10):  # the thread may be a moment behind
+        while left() is not None:
+            await asyncio.sleep(0.001)
+            gc.collect()
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(1, 600))

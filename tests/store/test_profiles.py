@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.errors import ProfileExists, ProfileNotFound, StoreError
-from app.profile import HistoryItem, Profile, ProfileDocument
+from app.profile import HistoryItem, Profile, ProfileDocument, turn
 from app.store import Store
 from app.store.database import Database
 from app.strength import AUTO
@@ -139,6 +139,61 @@ def test_update_changes_the_profile_and_nothing_else(store: Store) -> None:
     assert changed.history_count == 2
     assert changed.updated_at > before.updated_at  # type: ignore[operator]
     assert store.profiles.update("isabel", lambda old: old) == changed
+
+
+def test_a_profile_of_the_same_id_is_another_one_once_it_is_put_anew(store: Store) -> None:
+    def uid() -> str:
+        return store.profiles.get("isabel").uid
+
+    store.profiles.put(ISABEL)
+    first = uid()
+    store.profiles.update("isabel", lambda profile: replace(profile, name="Bel"))
+    store.history.add("isabel", [HistoryItem("", "more")])
+    assert uid() == first, "a change is no exchange"
+    export = store.profiles.export("isabel")
+    store.profiles.put(export)
+    assert uid() == first, "nor is what changes nothing"
+    store.profiles.put(ISABEL)
+    second = uid()
+    store.profiles.delete("isabel")
+    store.profiles.create(export)
+    assert len({first, second, uid()}) == 3
+
+
+def test_a_version_ends_when_something_is_no_longer_so(store: Store) -> None:
+    store.profiles.put(ISABEL)
+    (item,) = store.history.add("isabel", [HistoryItem("", "The lamp is lit.")])
+    history = store.history
+    for change, ends in (
+        (lambda: store.profiles.update("isabel", lambda old: replace(old, name="Bel")), True),
+        (lambda: store.profiles.update("isabel", lambda old: old), False),
+        (lambda: store.profiles.put(store.profiles.export("isabel")), False),
+        (lambda: history.add("isabel", [HistoryItem("", "more"), turn("Lit?", "Yes.")]), False),
+        (lambda: history.update("isabel", item.id, lambda old: replace(old, text="It is out.")), True),
+        (lambda: history.update("isabel", item.id, lambda old: old), False),
+        (lambda: history.delete("isabel", []), False),
+        (lambda: history.delete("isabel", [item.id]), True),
+        (lambda: history.clear("isabel"), True),
+        (lambda: store.profiles.put(ISABEL), True),
+    ):
+        before = store.profiles.get("isabel").owner
+        change()
+        assert (store.profiles.get("isabel").owner != before) == ends
+    owners = {store.profiles.get("isabel").owner}
+    for _ in range(3):
+        store.profiles.delete("isabel")
+        store.profiles.put(ISABEL)
+        owners.add(store.profiles.get("isabel").owner)
+    assert len(owners) == 4
+
+
+def test_all_profiles_are_as_they_are_read_one_by_one(store: Store) -> None:
+    store.profiles.put(ISABEL)
+    store.profiles.put(WALTER)
+    store.profiles.update("walter", lambda old: replace(old, name="W."))
+    found = {profile.id: profile for profile in store.profiles.all()}
+    assert found == {name: store.profiles.get(name) for name in ("isabel", "walter")}
+    assert found["walter"].owner == store.profiles.get("walter").owner
 
 
 def test_an_update_that_is_refused_changes_nothing(store: Store) -> None:

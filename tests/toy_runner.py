@@ -1,0 +1,42 @@
+"""A model runner without a model: real caches, leases and passes over the fakes' vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from fakes import VOCABULARY, FakeTokenizer
+
+from app.engine.kv_cache import KVCache
+from app.engine.prefix_cache import PrefixCache
+from app.engine.ragged import Part
+from app.engine.runner import ModelRunner
+from app.engine.scheduler import Scheduler
+
+
+class ToyRunner(ModelRunner):
+    """Finds all tokens equally likely. `computed` are the tokens of each pass, which is what a pass costs."""
+
+    def __init__(self) -> None:
+        self.name = "toy"
+        self.tokenizer = FakeTokenizer()
+        self.max_model_len = 8192
+        self.computed: list[int] = []
+        self.caches = PrefixCache(64 << 20)
+        self._scheduler = Scheduler(self.forward, self.caches)
+
+    def forward(self, parts: Sequence[Part]) -> list[torch.Tensor]:
+        self.computed.append(sum(len(part.ids) for part in parts))
+        for part in parts:
+            ids = torch.tensor(part.ids, dtype=torch.float32)[None, :, None]
+            part.cache.append(0, ids, -ids)
+            part.cache.tokens.extend(part.ids)
+        return [torch.zeros(part.keep, VOCABULARY) for part in parts]
+
+    def held(self) -> list[KVCache]:
+        """All caches that there are, for whomever."""
+        return [*self.caches._idle, *self.caches._lent, *self.caches._disowned]
+
+    def reads(self) -> str:
+        """All text that there is a cache of."""
+        return "\n".join(self.tokenizer.decode(cache.tokens) for cache in self.held())
