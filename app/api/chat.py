@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -18,16 +17,14 @@ from app.api.bodies import JSON, described, parse, receive, schema, validated
 from app.api.deps import PartsDep
 from app.api.passthrough import pass_chat_on
 from app.api.presence import while_present
-from app.api.replies import Form, Record, events, steering_headers, whole
+from app.api.recording import recorder
+from app.api.replies import Form, events, steering_headers, whole
 from app.api.served import find_model
 from app.api.turns import TurnDep
 from app.choices import Choices
-from app.errors import InvalidRequest
-from app.profile import Hit, Profile, turn
-from app.prompts import Message
+from app.profile import Hit
 from app.schemas.chat import ChatRequest
 from app.schemas.unsteered import STEERING_OFF, honoured, unsteerable
-from app.store import Store
 from app.strength import steers
 from app.writer import Order
 
@@ -83,7 +80,7 @@ async def chat_completions(
     if profile is not None and steers(strength):
         hits = await asyncio.to_thread(parts.retriever.choose, profile.id, messages)
     continued = bool(body.continue_final_message)
-    record = _recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
+    record = recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
     order = Order(
         model=model,
         messages=messages,
@@ -117,29 +114,3 @@ async def chat_completions(
         shutdown_event=closing,
         shutdown_grace_period=STALLED_SECONDS,
     )
-
-
-def _recorder(
-    store: Store,
-    profile: Profile | None,
-    messages: Sequence[Message],
-    header: str | None,
-    *,
-    continued: bool,
-) -> Record:
-    """What keeps the finished reply as a turn of the profile's history, if the profile wants that."""
-    if header is not None and header.lower() != "off":
-        raise InvalidRequest(
-            "The header X-CoSteer-Record takes `off` only. Recording is switched on by the profile's "
-            "record_history.",
-            param="X-CoSteer-Record",
-        )
-    # A reply that was begun is kept whole.
-    begun = messages[-1].content if messages[-1].role == "assistant" and continued else ""
-    question = next((message.content for message in reversed(messages) if message.role == "user"), "")
-
-    async def record(reply: str) -> None:
-        if profile is not None and profile.record_history and header is None and reply.strip():
-            await asyncio.to_thread(store.history.add, profile.id, [turn(question, begun + reply)])
-
-    return record

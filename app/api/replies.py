@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from fastapi import Request, Response
 
 from app.api.failures import shutting_down, unforeseen
 from app.api.presence import while_present
+from app.api.recording import Outcome, Record
 from app.choices import Choices
 from app.chooser import Token
 from app.detail import milliseconds, partly, token_detail, totals
@@ -23,8 +24,6 @@ from app.stats import Clock
 
 # That a stream has to finish in after a signal; it then ends with its next piece.
 FINISH_SECONDS = 8.0
-# Keeps the text of a finished reply, if its profile wants that.
-Record = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def steering_headers(choices: Choices) -> dict[str, str]:
 async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
     """The reply in one object. A client that leaves before that frees the remote and the local model."""
     written = await while_present(request, _write(choices))
-    await record(written[0].text)
+    outcome = await record(written[0].text)
     seconds = choices.clock() - form.started
     body = {
         **form.head,
@@ -106,7 +105,7 @@ async def whole(choices: Choices, form: Form, record: Record, request: Request) 
         body["costeer"] = totals(choices, seconds)
     spent = milliseconds(choices, seconds)
     timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
-    headers = {**steering_headers(choices), "Server-Timing": timing}
+    headers = {**steering_headers(choices), "Server-Timing": timing, **(outcome.headers() if outcome else {})}
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
@@ -129,6 +128,7 @@ async def events(
         return {**head, "choices": [choice]}
 
     text = ""
+    outcome: Outcome | None = None
     grace = _Grace(closing, choices.clock)
     unfinished = len(choices.replies)
     try:
@@ -142,11 +142,11 @@ async def events(
                 if piece.finish_reason is not None:
                     unfinished -= 1
                     if index == 0:
-                        # Before the client hears that it is finished: by then it is kept.
-                        await record(text)
+                        # Before the client hears that it is finished: by then it is kept, or told not to be.
+                        outcome = await record(text)
                     last = last_chunk(index, piece)
                     if not unfinished:
-                        last |= _in_total(choices, form)
+                        last |= _in_total(choices, form, outcome)
                     yield _event(last)
                 else:
                     grace.check()
@@ -164,11 +164,14 @@ async def events(
     yield {"data": "[DONE]"}
 
 
-def _in_total(choices: Choices, form: Form) -> dict[str, Any]:
+def _in_total(choices: Choices, form: Form, outcome: Outcome | None) -> dict[str, Any]:
     """What the last chunk tells of the whole reply. Its headers were out before that was known."""
+    told = outcome.told() if outcome else {}
     if form.detail and not form.include_usage:
-        return {"costeer": totals(choices, choices.clock() - form.started)}
-    return {"costeer": partly(choices)} if choices.stats.unassisted else {}
+        told |= totals(choices, choices.clock() - form.started)
+    elif choices.stats.unassisted:
+        told |= partly(choices)
+    return {"costeer": told} if told else {}
 
 
 async def _write(choices: Choices) -> list[_Written]:
