@@ -16,7 +16,7 @@ from app.store import Store
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an exchange that was to be kept: `reason` says why it is not, and is None where it is."""
+    """What became of an exchange that was to be kept: `reason` says why it is not; None where it is."""
 
     reason: str | None = None
 
@@ -44,7 +44,7 @@ def recorder(
 ) -> Record:
     """What keeps the finished reply, if the profile wants that now and still does then. It never fails.
 
-    Raises InvalidRequest for a `header` that is not `off`: who wanted it off and is misread would be recorded.
+    Raises InvalidRequest for a `header` but `off`: who wanted it off and is misread would be recorded.
     """
     if header is not None and header.lower() != "off":
         raise InvalidRequest(

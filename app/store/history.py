@@ -100,8 +100,8 @@ class HistoryStore:
             return append(session, profile_id, items)
 
     def record(self, profile: Profile, item: HistoryItem) -> str | None:
-        """Adds a finished exchange if the profile, as it was when that began, still is the same one and still
-        wants it; else says why not. Raises StoreError at the latest RECORD_PATIENCE seconds after being asked.
+        """Adds a finished exchange if the profile, as it was when that began, still is the same one and
+        still wants it; else says why not. Raises StoreError where others write for RECORD_PATIENCE.
         """
         with self._database.writing(RECORD_PATIENCE) as session:
             row = session.get(ProfileRow, profile.id)

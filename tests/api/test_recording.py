@@ -1,5 +1,5 @@
-"""With record_history on, a finished exchange is kept as a turn before the client hears of its end; where that
-fails, the client gets its reply all the same and is told."""
+"""With record_history on, a finished exchange is kept as a turn before the client hears of its end; where
+that fails, the client gets its reply all the same and is told."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
+from app import store as store_package
 from app.errors import StoreError
 from app.profile import HistoryItem
-from app import store as store_package
 from app.store import Store, database, engine, index
 from app.store.database import Database
 from app.store.engine import DATABASE
@@ -146,9 +146,7 @@ def test_a_look_at_the_database_notices_what_a_writer_would(
             assert reason() == "the disk is full"
         store.check()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as found:
-        assert found.execute("PRAGMA user_version").fetchall() == [(index.VERSION,)], (
-            "the index is not touched"
-        )
+        assert found.execute("PRAGMA user_version").fetchall() == [(index.VERSION,)], "the index is as it was"
 
 
 def test_opening_a_second_time_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
