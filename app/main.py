@@ -109,7 +109,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         retriever = Retriever(store.history, settings.history_top_k)
         warmer = Warmer(store.profiles.get, writer.warm)
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
-        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer)
+        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer, settings.any_model)
 
 
 @asynccontextmanager

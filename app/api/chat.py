@@ -67,7 +67,7 @@ async def chat_completions(
         await turn.to_pass_on()
         return await pass_chat_on(parts, asked, reason)
     body = validated(ChatRequest, honoured(asked))
-    model, alias = await find_model(parts.remote, body.model)
+    model, alias = await find_model(parts.remote, body.model, any_name=parts.any_model)
     if model != (await parts.remote.card()).id:
         await turn.to_pass_on()
         return await pass_chat_on(parts, asked, "another model")
@@ -96,10 +96,16 @@ async def chat_completions(
     reply = await while_present(request, parts.writer.prepare(order))
     choices = Choices(reply.copies(body.n or 1))
     turn.writes(choices, started)
+    options = body.stream_options
     form = Form(
-        head={"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": body.model},
+        head={
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": f"{model}@{alias}" if alias else model,
+        },
         started=started,
-        include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        include_usage=bool(options and options.include_usage),
+        continuous_usage=bool(options and options.include_usage and options.continuous_usage_stats),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         detail=body.costeer is not None and body.costeer.detail,
     )

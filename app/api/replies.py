@@ -30,13 +30,15 @@ FINISH_SECONDS = 8.0
 class Form:
     """What a client wants told. `head` is what every object begins with: id, created, model.
 
-    `top_logprobs` is None when no logprobs are asked for; `started` is when the request came, by the clock of
+    `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
+    None when no logprobs are asked for; `started` is when the request came, by the clock of
     its choices.
     """
 
     head: Mapping[str, Any]
     started: float
     include_usage: bool = False
+    continuous_usage: bool = False
     top_logprobs: int | None = None
     detail: bool = False
 
@@ -99,7 +101,7 @@ async def whole(choices: Choices, form: Form, record: Record, request: Request) 
             }
             for index, one in enumerate(written)
         ],
-        "usage": _usage(choices),
+        "usage": _usage(choices.prompt_tokens, choices.stats.tokens),
     }
     if form.detail:
         body["costeer"] = totals(choices, seconds)
@@ -117,15 +119,20 @@ async def events(
     if form.include_usage:
         head["usage"] = None  # on every chunk but the last, as OpenAI has it
 
+    def so_far(index: int) -> dict[str, Any]:
+        if not form.continuous_usage:
+            return {}
+        return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
+
     def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
         told = _told(choices, form, piece.spelled if piece else None, None)
         choice = {"index": index, "delta": delta, **told, "finish_reason": None}
-        return {**head, "choices": [choice]}
+        return {**head, **so_far(index), "choices": [choice]}
 
     def last_chunk(index: int, piece: Piece) -> dict[str, Any]:
         told = _told(choices, form, None, piece.end)
         choice = {"index": index, "delta": {}, **told, "finish_reason": piece.finish_reason}
-        return {**head, "choices": [choice]}
+        return {**head, **so_far(index), "choices": [choice]}
 
     text = ""
     outcome: Outcome | None = None
@@ -157,7 +164,7 @@ async def events(
         yield _event(unforeseen(error).body())
         return
     if form.include_usage:
-        usage = {**head, "choices": [], "usage": _usage(choices)}
+        usage = {**head, "choices": [], "usage": _usage(choices.prompt_tokens, choices.stats.tokens)}
         if form.detail:
             usage["costeer"] = totals(choices, choices.clock() - form.started)
         yield _event(usage)
@@ -196,8 +203,7 @@ def _told(
     return told
 
 
-def _usage(choices: Choices) -> dict[str, int]:
-    prompt, completion = choices.prompt_tokens, choices.stats.tokens
+def _usage(prompt: int, completion: int) -> dict[str, int]:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
