@@ -11,6 +11,7 @@ from app.api.access import CallerDep
 from app.api.bodies import JSON, MERGE_PATCH, described, receive, receive_json, schema
 from app.api.deps import PartsDep
 from app.api.uploads import LINES, TEXT, TYPES, items_of
+from app.api.writing import write
 from app.errors import HistoryItemNotFound
 from app.schemas.history import (
     ITEM_ID,
@@ -69,7 +70,7 @@ async def add_items(
     caller.may_use(profile_id)
     body = await receive(request, *TYPES)
     items = await asyncio.to_thread(items_of, body, query)
-    stored = await asyncio.to_thread(parts.store.history.add, profile_id, items)
+    stored = await write(parts.store.history.add, profile_id, items)
     return Listing[CreatedItem].of([CreatedItem.of(one) for one in stored])
 
 
@@ -77,7 +78,7 @@ async def add_items(
 async def delete_items(profile_id: str, parts: PartsDep, caller: CallerDep) -> HistoryDeleted:
     """Erases every item; the profile stays."""
     caller.may_use(profile_id)
-    return HistoryDeleted(deleted=await asyncio.to_thread(parts.store.history.clear, profile_id))
+    return HistoryDeleted(deleted=await write(parts.store.history.clear, profile_id))
 
 
 @router.get("/search", summary="Search")
@@ -110,14 +111,14 @@ async def patch_item(
     caller.may_use(profile_id)
     patch = await receive_json(request, ItemPatch, also=(MERGE_PATCH,))
     update = parts.store.history.update
-    return Item.of(await asyncio.to_thread(update, profile_id, _number(item_id), patch.applied))
+    return Item.of(await write(update, profile_id, _number(item_id), patch.applied))
 
 
 @router.delete("/{item_id}", summary="Erase an item")
 async def delete_item(profile_id: str, item_id: str, parts: PartsDep, caller: CallerDep) -> ItemDeleted:
     """Erases the item, from the search index and from the database's files as well."""
     caller.may_use(profile_id)
-    await asyncio.to_thread(parts.store.history.delete, profile_id, [_number(item_id)])
+    await write(parts.store.history.delete, profile_id, [_number(item_id)])
     return ItemDeleted(id=item_id)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -237,7 +238,7 @@ async def test_whatever_fails_in_recording_costs_no_reply_and_tells_nothing_priv
     def fail(profile: Profile, item: HistoryItem) -> None:
         raise failure
 
-    recording.store.history.record = fail  # type: ignore[method-assign,assignment]
+    recording.store.history.record = fail  # type: ignore[method-assign]
     response = await recording.chat(profile="loud", stream=stream)
     reply, reason = told(response)
     assert reply == "HELLO WORLD"
@@ -280,3 +281,24 @@ async def test_a_reply_that_was_begun_is_recorded_whole(recording: Proxy) -> Non
         profile="loud", messages=messages, continue_final_message=True, add_generation_prompt=False
     )
     assert turns(recording) == ["User: Say hello.\n\nAssistant: HELLO WORLD"]
+
+
+async def test_those_who_wait_to_write_hold_up_no_reply(proxy: Proxy) -> None:
+    """However many there are, and however few threads there are for replies."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    other = sqlite3.connect(proxy.store.path, isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        writing = [
+            proxy.client.patch("/v1/profiles/loud", json={"name": "L"}),
+            proxy.client.post("/v1/profiles", json={"id": "new", "name": "New"}),
+            proxy.client.post("/v1/profiles/loud/history", json={"text": "x"}),
+            proxy.client.delete("/v1/profiles/joined"),
+        ]
+        waiting = asyncio.gather(*writing)
+        for _ in range(100):  # until each of them has got as far as it can
+            await proxy.client.get("/health")
+        assert await proxy.text(profile="loud") == "HELLO WORLD"
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        assert [answer.status_code for answer in await waiting] == [200, 201, 201, 200]

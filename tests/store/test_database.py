@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -142,7 +143,7 @@ def test_a_look_at_the_database_notices_what_a_writer_would(
             other.execute("ROLLBACK")
         store.check()
         with monkeypatch.context() as full:
-            full.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 0))  # type: ignore[attr-defined]
+            full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
             assert reason() == "the disk is full"
         store.check()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as found:
