@@ -20,12 +20,12 @@ CoSteerError
 │   └── TokenizerMismatch     502  the vocabularies of remote and local model do not go together
 ├── WeightsError              500  model weights cannot be had; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
-└── StoreError                500  the database cannot be used
+└── StoreError                500  the database cannot be used; 503 while it is locked
 """
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 
@@ -159,16 +159,24 @@ class ProfileFileError(CoSteerError):
 
 
 class StoreError(CoSteerError):
-    """`message` is for whoever runs the server; clients are not told where the database lies, the `path`."""
+    """As text with the `path` of the file; `message`, which clients are told, says not where it lies.
+
+    `reason` is why, in few words.
+    """
 
     code = "store_error"
 
-    def __init__(self, message: str, path: PurePath | None = None) -> None:
-        super().__init__(message)
-        self._path = path
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        reason: str = "it cannot be used",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(f"The database: {message}" if path else message, status=status)
+        self._text = f"{path}: {message}" if path else message
+        self.reason = reason
 
-    def body(self) -> dict[str, Any]:
-        body = super().body()
-        if self._path is not None:
-            body["error"]["message"] = self.message.replace(str(self._path), "The database")
-        return body
+    def __str__(self) -> str:
+        return self._text

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     remote_base_url: Annotated[str, Field(repr=False)] = EMBEDDED  # it may hold a password
     # The model's name at the remote; empty takes the first one it lists.
     remote_model: str = ""
+    # Whether a request may name any model: what the remote does not list then stands for the steered one.
+    any_model: bool = False
     remote_api_key: SecretStr = SecretStr("")
     # The proxy that it is reached through, whatever the environment says; see app/proxy.py.
     remote_proxy: SecretStr = SecretStr("")

@@ -20,7 +20,6 @@ from app.api.refusals import LENGTH
 from app.api.relay import Relay
 from app.api.served import find_model
 from app.api.turns import TurnDep
-from app.draft import RemoteModel
 from app.errors import InvalidRequest
 from app.forward import Forward
 from app.schemas.known import KNOWN
@@ -64,8 +63,8 @@ async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Resp
     if not isinstance(model, str):
         problem = "is missing; add it" if model is None else "must be a string"
         raise InvalidRequest(f"model {problem}.", param="model")
-    public = await public_value(asked, partial(_named, parts.remote))
-    public["model"] = await _named(parts.remote, public["model"])
+    public = await public_value(asked, partial(_named, parts))
+    public["model"] = await _named(parts, public["model"])
     forward = Forward("POST", CHAT, reason, body=dumped(public), content_type=JSON)
     return Relay(parts.remote, forward, reason)
 
@@ -75,8 +74,8 @@ async def pass_on(request: Request, parts: PartsDep, turn: TurnDep, _caller: Cal
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere
         raise HTTPException(404)
-    query = await public_query(request.scope["query_string"], partial(_named, parts.remote))
-    body, content_type = await _body(request, parts.remote)
+    query = await public_query(request.scope["query_string"], partial(_named, parts))
+    body, content_type = await _body(request, parts)
     await turn.to_pass_on()
     accept = request.headers.get("accept", "")
     forward = Forward(
@@ -113,7 +112,7 @@ router.add_api_route(
 )
 
 
-async def _body(request: Request, remote: RemoteModel) -> tuple[bytes, str | None]:
+async def _body(request: Request, parts: Parts) -> tuple[bytes, str | None]:
     """The body without what stays on the device, and its Content-Type. Raises InvalidRequest."""
     try:
         data = await request.body()
@@ -121,12 +120,12 @@ async def _body(request: Request, remote: RemoteModel) -> tuple[bytes, str | Non
         raise InvalidRequest("The body was cut off.") from None
     if not data:
         return b"", None
-    named = partial(_named, remote)
+    named = partial(_named, parts)
     if (await receive(request, JSON, FORM)).media_type == FORM:
         return await public_form(request.headers.get("content-type", ""), data, named)
     return await public_json(data, named), JSON
 
 
-async def _named(remote: RemoteModel, model: str) -> str:
+async def _named(parts: Parts, model: str) -> str:
     """The remote learns no profile's name."""
-    return (await find_model(remote, model))[0]
+    return (await find_model(parts.remote, model, any_name=parts.any_model))[0]

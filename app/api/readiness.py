@@ -11,7 +11,7 @@ import anyio
 from fastapi import FastAPI, Request
 
 from app.api.deps import Parts
-from app.errors import CoSteerError, ModelNotFound
+from app.errors import CoSteerError, ModelNotFound, StoreError
 from app.proxy import Proxy
 
 # Probes within so many seconds share an answer, so that they cost the remote and the disk nothing.
@@ -88,6 +88,8 @@ async def _reason(work: Awaitable[object], failed: str) -> str | None:
             await work
     except TimeoutError:
         return f"{failed} (timeout)"
+    except StoreError as error:
+        return f"{failed} ({error.reason})"
     except CoSteerError as error:
         return f"{failed} ({error.code})"
     return None

@@ -25,6 +25,7 @@ from app.retrieval import Retriever
 from app.schemas.known import LABELS, OWN
 from app.settings import Settings
 from app.store import Store
+from app.sweeping import Sweeper
 from app.tuning import Tuning
 from app.warming import Warmer
 from app.writer import Writer
@@ -81,7 +82,8 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
                 writer = Writer(remote, FakeLocal(), matching, Tuning(max_model_len=4096, draft_length=6))
                 warmer = Warmer(store.profiles.get, writer.warm)
                 retriever = Retriever(store.history, 5)
-                parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer)
+                sweeper = Sweeper(store, [], retriever, warmer.soon)
+                parts = Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
                 app = create_app(Settings(), parts)
                 async with (
                     warmer.running([]),
