@@ -20,7 +20,7 @@ CoSteerError
 │   └── TokenizerMismatch     502  the vocabularies of remote and local model do not go together
 ├── WeightsError              500  model weights cannot be had; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
-└── StoreError                500  the database cannot be used
+└── StoreError                500  the database cannot be used; 503 while it is locked
 """
 
 from __future__ import annotations
@@ -158,4 +158,10 @@ class ProfileFileError(CoSteerError):
 
 
 class StoreError(CoSteerError):
+    """`reason` says why without naming a file, for those who may not learn where it lies."""
+
     code = "store_error"
+
+    def __init__(self, message: str, *, reason: str = "it cannot be used", status: int | None = None) -> None:
+        super().__init__(message, status=status)
+        self.reason = reason

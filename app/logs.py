@@ -21,6 +21,8 @@ def write_log(level: Level, form: Form) -> None:
 
     Some libraries log what they are working on, SQL with its values for one: below a warning none is heard.
     """
+    # Where a line cannot be written, for a full disk or a reader that has gone, nothing else is to suffer.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

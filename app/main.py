@@ -15,6 +15,7 @@ from app.api import (
     docs,
     failures,
     history,
+    isolation,
     journal,
     limits,
     origin,
@@ -80,6 +81,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     origin.install(app, _doors(settings))
     turns.install(app, _crowd(settings), metrics)
     readiness.install(app)
+    isolation.install(app)
     journal.install(app, metrics)  # the last, so that it is the outermost
     for part in (chat, profiles, preview, history, system, passthrough):
         app.include_router(part.router)
@@ -111,7 +113,9 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
         sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
         await stack.enter_async_context(sweeper.running())
-        yield Parts(writer, store, retriever, settings.strength, models.remote, warmer, sweeper)
+        yield Parts(
+            writer, store, retriever, settings.strength, models.remote, warmer, sweeper, settings.any_model
+        )
 
 
 @asynccontextmanager

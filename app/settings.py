@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     remote_base_url: str = EMBEDDED
     # The model's name at the remote; empty takes the first one it lists.
     remote_model: str = ""
+    # Whether a request may name any model: what the remote does not list then stands for the steered one.
+    any_model: bool = False
     remote_api_key: SecretStr = SecretStr("")
     # Where its tokenizer is another one than the local model's: the hub id or folder of a model that has it.
     # Empty asks the remote itself.

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
-from app.errors import CoSteerError
 from app.profile import Profile
 
 AT_START = 8  # profiles; each takes seconds of a slow processor, and memory
@@ -40,7 +39,7 @@ class Warmer:
     async def _run(self) -> None:
         while True:
             profile_id = await self._waiting.get()
-            with suppress(CoSteerError):  # deleted since, or too long to steer by
+            with suppress(Exception):  # deleted since, or too long to steer by; the next one is warmed
                 await self._warm(await asyncio.to_thread(self._read, profile_id))
             self._waiting.task_done()
 

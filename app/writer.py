@@ -79,6 +79,7 @@ class Writer:
             if order.model != card.id:
                 raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
             match = await self._matching.match()
+            _check_bias(order.sampling, len(match.spelling))
             prompt = await match.public.ids(order.messages, continue_final=order.continue_final)
         local = await asyncio.to_thread(self.local_prompts, order) if steers(order.strength) else None
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
@@ -140,6 +141,16 @@ class Writer:
         """How the remote's tokens are found among the local ones. Raises TokenizerMismatch where they cannot
         be, and what the remote raises."""
         return (await self._matching.match()).described
+
+
+def _check_bias(sampling: Sampling, size: int) -> None:
+    """Raises InvalidRequest for a token id that the remote's vocabulary of this `size` does not have."""
+    beyond = next((token_id for token_id in sampling.logit_bias if token_id >= size), None)
+    if beyond is not None:
+        raise InvalidRequest(
+            f"logit_bias has the token id {beyond}, but the ids of the model's vocabulary end at {size - 1}.",
+            param="logit_bias",
+        )
 
 
 def _continued(order: Order) -> str | None:

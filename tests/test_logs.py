@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -9,7 +10,7 @@ from contextvars import copy_context
 
 import pytest
 
-from app.logs import REQUEST_ID, JsonLines, Lines
+from app.logs import REQUEST_ID, JsonLines, Lines, write_log
 
 
 def record(*, failed: bool = False) -> logging.LogRecord:
@@ -47,3 +48,18 @@ def test_an_exception_is_told_by_type_and_place_and_not_quoted(formatter: loggin
     assert "Lotte's secret" not in text.replace('raise ValueError(\\"Lotte', "").replace(
         'raise ValueError("Lotte', ""
     )
+
+
+def test_a_log_that_cannot_be_written_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk may be full, and whoever read the standard error may have gone."""
+    root, ours = logging.getLogger(), logging.getLogger("app")
+    before = root.handlers[:], root.level, ours.level
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    try:
+        write_log("info", "text")
+        ours.info("said")
+    finally:
+        root.handlers[:], (root.level, ours.level) = before[0], before[1:]

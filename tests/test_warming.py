@@ -48,12 +48,13 @@ async def test_at_the_start_the_default_profile_goes_first_and_many_are_too_many
     assert warmed == ["p20", *(f"p{n}" for n in range(AT_START - 1))]
 
 
-async def test_one_that_is_gone_does_not_keep_the_next_from_being_warmed() -> None:
+@pytest.mark.parametrize("failure", [ProfileNotFound("gone"), RuntimeError("a bug")])
+async def test_one_that_fails_does_not_keep_the_next_from_being_warmed(failure: Exception) -> None:
     warmed: list[str] = []
 
     def read(profile_id: str) -> Profile:
         if profile_id == "gone":
-            raise ProfileNotFound("gone")
+            raise failure
         return LOUD
 
     async def warm(profile: Profile) -> None:

@@ -88,15 +88,21 @@ def split_model(model: str, served: list[str]) -> tuple[str, str | None]:
 async def choose_profile(
     store: Store, caller: Caller, header: str | None, field: str | None, alias: str | None
 ) -> Profile | None:
-    """The profile of a request: by header or body field, else by `model` (its part behind the @), else by the
-    API key, else the default one, if any is marked.
+    """The profile of a request: by header, body field or `model` (its part behind the @), else by the API
+    key, else the default one, if any is marked.
 
-    Raises ProfileNotFound, Forbidden, and InvalidRequest when header and field name different ones.
+    Raises ProfileNotFound, Forbidden, and InvalidRequest when two of the request's own ways differ.
     """
-    if header and field and header != field:
+    named = {
+        "the X-CoSteer-Profile header": header,
+        "the profile field": field,
+        "model (behind its @)": alias,
+    }
+    ways = [way for way, profile_id in named.items() if profile_id]
+    if len({named[way] for way in ways}) > 1:
+        told = f"{', '.join(ways[:-1])} and {ways[-1]}"
         raise InvalidRequest(
-            "The X-CoSteer-Profile header and the profile field name different profiles. Send one of them.",
-            param="profile",
+            f"{told[0].upper()}{told[1:]} name different profiles. Send one of them.", param="profile"
         )
     if header == "":
         raise InvalidRequest(

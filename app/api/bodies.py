@@ -38,6 +38,8 @@ async def receive(request: Request, *taken: str) -> Body:
     media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if media_type not in taken:
         found = "has no Content-Type" if not given else "is of another type"
+        if "," in media_type:  # as HTTP joins a header that is sent twice
+            found = "has more than one Content-Type"
         raise _unsupported(f"The body {found}; send {', '.join(taken)}.")
     charsets = [
         value.strip("\"'") for key, _, value in (p.partition("=") for p in parameters) if key == "charset"

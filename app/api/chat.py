@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -18,16 +17,14 @@ from app.api.bodies import JSON, described, parse, receive, schema, validated
 from app.api.deps import PartsDep
 from app.api.passthrough import pass_chat_on
 from app.api.presence import while_present
-from app.api.replies import Form, Record, events, steering_headers, whole
+from app.api.recording import recorder
+from app.api.replies import Form, events, steering_headers, whole
 from app.api.served import find_model
 from app.api.turns import TurnDep
 from app.choices import Choices
-from app.errors import InvalidRequest
-from app.profile import Hit, Profile, turn
-from app.prompts import Message
+from app.profile import Hit
 from app.schemas.chat import ChatRequest
 from app.schemas.unsteered import STEERING_OFF, honoured, unsteerable
-from app.store import Store
 from app.strength import steers
 from app.writer import Order
 
@@ -70,7 +67,7 @@ async def chat_completions(
         await turn.to_pass_on()
         return await pass_chat_on(parts, asked, reason)
     body = validated(ChatRequest, honoured(asked))
-    model, alias = await find_model(parts.remote, body.model)
+    model, alias = await find_model(parts.remote, body.model, any_name=parts.any_model)
     if model != (await parts.remote.card()).id:
         await turn.to_pass_on()
         return await pass_chat_on(parts, asked, "another model")
@@ -83,7 +80,7 @@ async def chat_completions(
     if profile is not None and steers(strength):
         hits = await asyncio.to_thread(parts.retriever.choose, profile.id, messages)
     continued = bool(body.continue_final_message)
-    record = _recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
+    record = recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
     order = Order(
         model=model,
         messages=messages,
@@ -99,10 +96,16 @@ async def chat_completions(
     reply = await while_present(request, parts.writer.prepare(order))
     choices = Choices(reply.copies(body.n or 1))
     turn.writes(choices, started)
+    options = body.stream_options
     form = Form(
-        head={"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": body.model},
+        head={
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": f"{model}@{alias}" if alias else model,
+        },
         started=started,
-        include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        include_usage=bool(options and options.include_usage),
+        continuous_usage=bool(options and options.include_usage and options.continuous_usage_stats),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         detail=body.costeer is not None and body.costeer.detail,
         cached=caller.profile_id is None,
@@ -118,29 +121,3 @@ async def chat_completions(
         shutdown_event=closing,
         shutdown_grace_period=STALLED_SECONDS,
     )
-
-
-def _recorder(
-    store: Store,
-    profile: Profile | None,
-    messages: Sequence[Message],
-    header: str | None,
-    *,
-    continued: bool,
-) -> Record:
-    """What keeps the finished reply as a turn of the profile's history, if the profile wants that."""
-    if header is not None and header.lower() != "off":
-        raise InvalidRequest(
-            "The header X-CoSteer-Record takes `off` only. Recording is switched on by the profile's "
-            "record_history.",
-            param="X-CoSteer-Record",
-        )
-    # A reply that was begun is kept whole.
-    begun = messages[-1].content if messages[-1].role == "assistant" and continued else ""
-    question = next((message.content for message in reversed(messages) if message.role == "user"), "")
-
-    async def record(reply: str) -> None:
-        if profile is not None and profile.record_history and header is None and reply.strip():
-            await asyncio.to_thread(store.history.add, profile.id, [turn(question, begun + reply)])
-
-    return record

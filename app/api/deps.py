@@ -19,7 +19,7 @@ from app.writer import Writer
 @dataclass(frozen=True)
 class Parts:
     """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
-    writer's, for what is passed on to it."""
+    writer's, for what is passed on to it. With `any_model` a model's name that nobody knows is no mistake."""
 
     writer: Writer
     store: Store
@@ -28,6 +28,7 @@ class Parts:
     remote: RemoteModel
     warmer: Warmer
     sweeper: Sweeper
+    any_model: bool = False
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import math
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -42,6 +44,15 @@ def unforeseen(error: Exception) -> CoSteerError:
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
     log.error("a request failed with %s at %s", type(error).__name__, place)
     return CoSteerError("The request failed inside the proxy; its log says where.")
+
+
+@contextmanager
+def beside_a_reply() -> Iterator[None]:
+    """What is done within goes on beside an answer, which no failure of it may cost."""
+    try:
+        yield
+    except Exception as bug:
+        unforeseen(bug)
 
 
 def shutting_down() -> CoSteerError:

@@ -11,6 +11,7 @@ from app.api.access import CallerDep
 from app.api.bodies import JSON, MERGE_PATCH, described, receive, receive_json, schema
 from app.api.deps import PartsDep
 from app.api.uploads import LINES, TEXT, TYPES, items_of
+from app.api.writing import write
 from app.errors import HistoryItemNotFound
 from app.schemas.history import (
     ITEM_ID,
@@ -69,7 +70,7 @@ async def add_items(
     caller.may_use(profile_id)
     body = await receive(request, *TYPES)
     items = await asyncio.to_thread(items_of, body, query)
-    stored = await asyncio.to_thread(parts.store.history.add, profile_id, items)
+    stored = await write(parts.store.history.add, profile_id, items)
     return Listing[CreatedItem].of([CreatedItem.of(one) for one in stored])
 
 
@@ -77,7 +78,7 @@ async def add_items(
 async def delete_items(profile_id: str, parts: PartsDep, caller: CallerDep) -> HistoryDeleted:
     """Erases every item; the profile stays."""
     caller.may_use(profile_id)
-    deleted = await asyncio.to_thread(parts.store.history.clear, profile_id)
+    deleted = await write(parts.store.history.clear, profile_id)
     await parts.sweeper.sweep()
     return HistoryDeleted(deleted=deleted)
 
@@ -112,7 +113,7 @@ async def patch_item(
     caller.may_use(profile_id)
     patch = await receive_json(request, ItemPatch, also=(MERGE_PATCH,))
     update = parts.store.history.update
-    stored = await asyncio.to_thread(update, profile_id, _number(item_id), patch.applied)
+    stored = await write(update, profile_id, _number(item_id), patch.applied)
     await parts.sweeper.sweep()
     return Item.of(stored)
 
@@ -121,7 +122,7 @@ async def patch_item(
 async def delete_item(profile_id: str, item_id: str, parts: PartsDep, caller: CallerDep) -> ItemDeleted:
     """Erases the item, from the search index, the database's files and the small model's memory as well."""
     caller.may_use(profile_id)
-    await asyncio.to_thread(parts.store.history.delete, profile_id, [_number(item_id)])
+    await write(parts.store.history.delete, profile_id, [_number(item_id)])
     await parts.sweeper.sweep()
     return ItemDeleted(id=item_id)
 

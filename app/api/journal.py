@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.failures import beside_a_reply
 from app.logs import REQUEST_ID
 from app.metrics import Metrics
 
@@ -60,7 +61,8 @@ class _Journal:
             await self._app(scope, receive, marked)
         finally:
             seconds = time.perf_counter() - started
-            self._tell(scope, status, seconds, steered=steered)
+            with beside_a_reply():
+                self._tell(scope, status, seconds, steered=steered)
 
     def _tell(self, scope: Scope, status: int, seconds: float, *, steered: bool) -> None:
         route = getattr(scope.get("route"), "path", None) or "none"

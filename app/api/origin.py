@@ -15,7 +15,17 @@ from app.errors import Forbidden
 ADVICE = "Send an API key (`costeer keys create` makes one), or use the address 127.0.0.1."
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What pages may read of an answer's headers.
-EXPOSED = ("X-CoSteer-Steered", "X-CoSteer-Reason", "X-Request-Id", "Server-Timing", "Retry-After")
+EXPOSED = (
+    "X-CoSteer-Steered",
+    "X-CoSteer-Reason",
+    "X-CoSteer-Recorded",
+    "X-CoSteer-Recorded-Reason",
+    "X-Request-Id",
+    "Server-Timing",
+    "Retry-After",
+)
+# Of Sec-Fetch-Site: what the user's own typing and our own pages send. What is no browser sends none.
+OURS = {None, "none", "same-origin"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,11 @@ def install(app: FastAPI, doors: Doors) -> None:
 def refuse_strangers(headers: Headers, doors: Doors) -> None:
     """Raises Forbidden for what a browser sends on behalf of another site's page.
 
-    Two ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it in
-    Origin. And a site may let its own name point to this machine (DNS rebinding), so that browsers take the
-    API for a part of the site: then Host has that name. Apps with schemes of their own (app://) are no pages.
+    Three ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it
+    in Origin. It may link to an answer, or embed one as if it were an image, and learn whether there is one:
+    then Sec-Fetch-Site says that it is another site's. And a site may let its own name point to this machine
+    (DNS rebinding), so that browsers take the API for a part of the site: then Host has that name. Apps with
+    schemes of their own (app://) are no pages.
     """
     host = _hostname(f"//{headers.get('host', '')}")
     if not (_is_here(host) or host in doors.hosts):
@@ -57,14 +69,22 @@ def refuse_strangers(headers: Headers, doors: Doors) -> None:
             f"Without an API key, requests to other hosts than this machine are refused. {ADVICE} "
             "COSTEER_ALLOWED_HOSTS lets others in."
         )
+    if not _from_a_friend(headers, host, doors):
+        raise Forbidden(
+            f"Without an API key, requests from another site's page are refused. {ADVICE} "
+            "COSTEER_CORS_ORIGINS lets pages in."
+        )
+
+
+def _from_a_friend(headers: Headers, host: str | None, doors: Doors) -> bool:
+    """Whether no page has sent it, or one of this machine or of `doors`."""
     origin = headers.get("origin", "")
     if origin == "null" or origin.startswith(("http://", "https://")):
         site = _hostname(origin)
-        if not (site == host or _is_here(site) or origin.lower() in doors.origins):
-            raise Forbidden(
-                f"Without an API key, requests from another site's page are refused. {ADVICE} "
-                "COSTEER_CORS_ORIGINS lets pages in."
-            )
+        return site == host or _is_here(site) or origin.lower() in doors.origins
+    sent_by = headers.get("sec-fetch-site")
+    # Of the same site as this machine's own names are its own pages only, at other ports.
+    return bool(origin) or sent_by in OURS or (sent_by == "same-site" and _is_here(host))
 
 
 def _hostname(url: str) -> str | None:

@@ -65,7 +65,7 @@ async def pass_chat_on(parts: Parts, asked: Mapping[str, Any], reason: str) -> R
     if not isinstance(model, str):
         problem = "is missing; add it" if model is None else "must be a string"
         raise InvalidRequest(f"model {problem}.", param="model")
-    public = {**_public(asked), "model": (await find_model(parts.remote, model))[0]}
+    public = {**_public(asked), "model": (await find_model(parts.remote, model, any_name=parts.any_model))[0]}
     forward = Forward("POST", CHAT, reason, body=_dumped(public), content_type=JSON)
     return Relay(parts.remote, forward, reason)
 

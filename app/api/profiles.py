@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.access import Caller, CallerDep
 from app.api.bodies import JSON, MERGE_PATCH, described, receive, receive_json, schema
 from app.api.deps import PartsDep
+from app.api.writing import write
 from app.errors import InvalidRequest, ProfileExists, ProfileNotFound
 from app.profile import Profile, ProfileDocument
 from app.profile_file import dump_profile, parse_profile
@@ -39,7 +40,7 @@ async def create_profile(request: Request, parts: PartsDep, caller: CallerDep) -
     """A new default takes the mark from the one before. Takes an admin key, if there is one."""
     caller.must_be_admin("create profiles")
     body = await receive_json(request, ProfileIn)
-    stored = await asyncio.to_thread(parts.store.profiles.create, ProfileDocument(body.profile()))
+    stored = await write(parts.store.profiles.create, ProfileDocument(body.profile()))
     parts.warmer.soon(stored.profile.id)
     return ProfileOut.of(stored)
 
@@ -69,10 +70,10 @@ async def import_profile(
     if caller.profile_id is not None:
         _same_mark(caller, await asyncio.to_thread(parts.store.profiles.get, profile.id), profile)
     if query.replace:
-        if await asyncio.to_thread(parts.store.profiles.put, document) != "created":
+        if await write(parts.store.profiles.put, document) != "created":
             response.status_code = 200
     else:
-        await asyncio.to_thread(_create, parts.store, document)
+        await write(_create, parts.store, document)
     await parts.sweeper.sweep()
     parts.warmer.soon(profile.id)
     return ProfileOut.of(await asyncio.to_thread(parts.store.profiles.read, profile.id))
@@ -103,7 +104,7 @@ async def patch_profile(profile_id: str, request: Request, parts: PartsDep, call
         _same_mark(caller, profile, changed)
         return changed
 
-    stored = await asyncio.to_thread(parts.store.profiles.update, profile_id, change)
+    stored = await write(parts.store.profiles.update, profile_id, change)
     await parts.sweeper.sweep()
     parts.warmer.soon(profile_id)
     return ProfileOut.of(stored)
@@ -114,7 +115,7 @@ async def delete_profile(profile_id: str, parts: PartsDep, caller: CallerDep) ->
     """Erases the profile with its history and its API keys, from the database's files and the small model's
     memory as well."""
     caller.may_use(profile_id)
-    await asyncio.to_thread(parts.store.profiles.delete, profile_id)
+    await write(parts.store.profiles.delete, profile_id)
     await parts.sweeper.sweep()
     return ProfileDeleted(id=profile_id)
 

@@ -11,7 +11,7 @@ import anyio
 from fastapi import FastAPI, Request
 
 from app.api.deps import Parts
-from app.errors import CoSteerError, ModelNotFound
+from app.errors import CoSteerError, ModelNotFound, StoreError
 
 # Probes within so many seconds share an answer, so that they cost the remote and the disk nothing.
 KEPT_SECONDS = 2.0
@@ -85,6 +85,8 @@ async def _reason(work: Awaitable[object], failed: str) -> str | None:
             await work
     except TimeoutError:
         return f"{failed} (timeout)"
+    except StoreError as error:
+        return f"{failed} ({error.reason})"
     except CoSteerError as error:
         return f"{failed} ({error.code})"
     return None

@@ -13,7 +13,10 @@ from app.errors import CoSteerError
 from app.forward import Forward, Forwarded
 
 # A page of the remote's must not run in a browser as one of this server's: it could read the profiles.
-SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+SANDBOX = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 REASON_LENGTH = 200
 
 

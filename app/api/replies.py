@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from fastapi import Request, Response
 
 from app.api.failures import shutting_down, unforeseen
 from app.api.presence import while_present
+from app.api.recording import Outcome, Record
 from app.choices import Choices
 from app.chooser import Token
 from app.detail import milliseconds, partly, token_detail, totals
@@ -23,21 +24,21 @@ from app.stats import Clock
 
 # That a stream has to finish in after a signal; it then ends with its next piece.
 FINISH_SECONDS = 8.0
-# Keeps the text of a finished reply, if its profile wants that.
-Record = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Form:
     """What a client wants told. `head` is what every object begins with: id, created, model.
 
-    `top_logprobs` is None when no logprobs are asked for; `started` is when the request came, by the clock of
-    its choices. `cached` is whether the detail says what was in the KV cache.
+    `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
+    None when no logprobs are asked for; `started` is when the request came, by the clock of its choices.
+    `cached` is whether the detail says what was in the KV cache.
     """
 
     head: Mapping[str, Any]
     started: float
     include_usage: bool = False
+    continuous_usage: bool = False
     top_logprobs: int | None = None
     detail: bool = False
     cached: bool = False
@@ -87,7 +88,7 @@ def steering_headers(choices: Choices) -> dict[str, str]:
 async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
     """The reply in one object. A client that leaves before that frees the remote and the local model."""
     written = await while_present(request, _write(choices))
-    await record(written[0].text)
+    outcome = await record(written[0].text)
     seconds = choices.clock() - form.started
     body = {
         **form.head,
@@ -101,13 +102,13 @@ async def whole(choices: Choices, form: Form, record: Record, request: Request) 
             }
             for index, one in enumerate(written)
         ],
-        "usage": _usage(choices),
+        "usage": _usage(choices.prompt_tokens, choices.stats.tokens),
     }
     if form.detail:
         body["costeer"] = totals(choices, seconds, cached=form.cached)
     spent = milliseconds(choices, seconds)
     timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
-    headers = {**steering_headers(choices), "Server-Timing": timing}
+    headers = {**steering_headers(choices), "Server-Timing": timing, **(outcome.headers() if outcome else {})}
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
@@ -119,17 +120,23 @@ async def events(
     if form.include_usage:
         head["usage"] = None  # on every chunk but the last, as OpenAI has it
 
+    def so_far(index: int) -> dict[str, Any]:
+        if not form.continuous_usage:
+            return {}
+        return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
+
     def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
         told = _told(choices, form, piece.spelled if piece else None, None)
         choice = {"index": index, "delta": delta, **told, "finish_reason": None}
-        return {**head, "choices": [choice]}
+        return {**head, **so_far(index), "choices": [choice]}
 
     def last_chunk(index: int, piece: Piece) -> dict[str, Any]:
         told = _told(choices, form, None, piece.end)
         choice = {"index": index, "delta": {}, **told, "finish_reason": piece.finish_reason}
-        return {**head, "choices": [choice]}
+        return {**head, **so_far(index), "choices": [choice]}
 
     text = ""
+    outcome: Outcome | None = None
     grace = _Grace(closing, choices.clock)
     unfinished = len(choices.replies)
     try:
@@ -143,11 +150,11 @@ async def events(
                 if piece.finish_reason is not None:
                     unfinished -= 1
                     if index == 0:
-                        # Before the client hears that it is finished: by then it is kept.
-                        await record(text)
+                        # Before the client hears that it is finished: by then it is kept, or told not to be.
+                        outcome = await record(text)
                     last = last_chunk(index, piece)
                     if not unfinished:
-                        last |= _in_total(choices, form)
+                        last |= _in_total(choices, form, outcome)
                     yield _event(last)
                 else:
                     grace.check()
@@ -158,18 +165,21 @@ async def events(
         yield _event(unforeseen(error).body())
         return
     if form.include_usage:
-        usage = {**head, "choices": [], "usage": _usage(choices)}
+        usage = {**head, "choices": [], "usage": _usage(choices.prompt_tokens, choices.stats.tokens)}
         if form.detail:
             usage["costeer"] = totals(choices, choices.clock() - form.started, cached=form.cached)
         yield _event(usage)
     yield {"data": "[DONE]"}
 
 
-def _in_total(choices: Choices, form: Form) -> dict[str, Any]:
+def _in_total(choices: Choices, form: Form, outcome: Outcome | None) -> dict[str, Any]:
     """What the last chunk tells of the whole reply. Its headers were out before that was known."""
+    told = outcome.told() if outcome else {}
     if form.detail and not form.include_usage:
-        return {"costeer": totals(choices, choices.clock() - form.started, cached=form.cached)}
-    return {"costeer": partly(choices)} if choices.stats.unassisted else {}
+        told |= totals(choices, choices.clock() - form.started, cached=form.cached)
+    elif choices.stats.unassisted:
+        told |= partly(choices)
+    return {"costeer": told} if told else {}
 
 
 async def _write(choices: Choices) -> list[_Written]:
@@ -194,8 +204,7 @@ def _told(
     return told
 
 
-def _usage(choices: Choices) -> dict[str, int]:
-    prompt, completion = choices.prompt_tokens, choices.stats.tokens
+def _usage(prompt: int, completion: int) -> dict[str, int]:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

@@ -59,7 +59,7 @@ async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller
 @router.get("/v1/models/{model:path}", summary="Read a model")
 async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut:
     """A model of the list, or `name@profile` of the one that is steered."""
-    name, profile_id = await find_model(parts.remote, model)
+    name, profile_id = await find_model(parts.remote, model, any_name=parts.any_model)
     (card,) = [card for card in await parts.remote.cards(fresh=False) if card.id == name][:1]
     if profile_id is None:
         return ModelOut.of(card)

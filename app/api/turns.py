@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from app.api.failures import beside_a_reply
 from app.api.presence import while_present
 from app.choices import Choices
 from app.metrics import Metrics
@@ -51,7 +52,8 @@ class Turn:
         if self._written is not None:
             choices, started = self._written
             first = None if choices.first_token is None else choices.first_token - started
-            self._metrics.replied(choices.stats, first, steered=choices.unsteered is None)
+            with beside_a_reply():
+                self._metrics.replied(choices.stats, first, steered=choices.unsteered is None)
 
     async def _take(self, places: Places) -> None:
         if not places.take_free():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from app.prompts import Message
 from app.sampling import Sampling
@@ -14,6 +14,8 @@ from app.schemas.wire import WHOLE, Wire, wrong
 
 # Replies to one request; each is written for itself.
 MAX_N = 16
+# OpenAI takes 4, vLLM any number; each is looked for in every piece of the reply.
+MAX_STOPS = 64
 
 
 def _kind(value: object) -> str | None:
@@ -21,8 +23,16 @@ def _kind(value: object) -> str | None:
     return "one" if isinstance(value, str) else "list" if isinstance(value, list) else None
 
 
+def _nothing(value: object) -> object:
+    if value:
+        raise wrong("must be empty or left out")
+    return value
+
+
 Text = Annotated[str, WHOLE]
-Nothing = Annotated[list[Any], Field(max_length=0)]
+# Anything empty: clients send back what they were sent, in each its own word for nothing.
+Nothing = Annotated[Any, AfterValidator(_nothing)]
+NoItems = Annotated[list[Any], Field(max_length=0)]
 StopString = Annotated[str, Field(min_length=1, max_length=1000), WHOLE]
 
 
@@ -31,16 +41,18 @@ class TextPart(Wire):
 
     type: Literal["text"]
     text: Text
+    # A label for the provider's cache.
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
 Content = Annotated[
-    Annotated[Text, Tag("one")] | Annotated[list[TextPart], Field(min_length=1), Tag("list")],
+    Annotated[Text, Tag("one")] | Annotated[list[TextPart], Tag("list")],
     Discriminator(
         _kind, custom_error_type="costeer", custom_error_message="must be a string or a list of text parts"
     ),
 ]
 Stop = Annotated[
-    Annotated[StopString, Tag("one")] | Annotated[list[StopString], Field(max_length=4), Tag("list")],
+    Annotated[StopString, Tag("one")] | Annotated[list[StopString], Field(max_length=MAX_STOPS), Tag("list")],
     Discriminator(
         _kind, custom_error_type="costeer", custom_error_message="must be a string or a list of strings"
     ),
@@ -51,30 +63,43 @@ class ChatMessage(Wire):
     """One message of the conversation. `developer` is OpenAI's newer name for `system`.
 
     What a reply's message has beside its text may be sent back with it, as clients do, while it is empty;
-    else it is a matter of the remote, see unsteered.py.
+    else it is a matter of the remote, see unsteered.py. A reply may have no text either: of the assistant
+    alone a message without content is taken, as an empty one.
     """
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Content
+    content: Content | None = Field(None, validate_default=True)
     name: Text | None = None
-    refusal: None = None
-    annotations: Nothing | None = None
-    audio: None = None
-    function_call: None = None
-    tool_calls: Nothing | None = None
-    reasoning: None = None
-    reasoning_content: None = None
+    refusal: Nothing = None
+    annotations: Nothing = None
+    audio: Nothing = None
+    function_call: Nothing = None
+    tool_calls: Nothing = None
+    reasoning: Nothing = None
+    reasoning_content: Nothing = None
+
+    @field_validator("content")
+    @classmethod
+    def _said_by_all_but_the_assistant(cls, content: Any, info: ValidationInfo) -> Any:
+        if content is None and info.data.get("role") != "assistant":
+            raise wrong("is missing; add it")
+        return content
 
     def message(self) -> Message:
         """The message as chat templates take it; text parts are joined by line breaks, as vLLM does."""
         role = "system" if self.role == "developer" else self.role
-        text = self.content if isinstance(self.content, str) else "\n".join(p.text for p in self.content)
+        content = self.content or ""
+        text = content if isinstance(content, str) else "\n".join(part.text for part in content)
         return Message(role, text, self.name)
 
 
 class StreamOptions(Wire):
+    """`continuous_usage_stats` is vLLM's: with `include_usage`, the usage so far in every chunk."""
+
     include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    continuous_usage_stats: bool | None = None
+    # OpenAI's padding against who watches the lengths of packets; there is none here, as in vLLM.
+    include_obfuscation: bool | None = None
 
 
 class TextFormat(Wire):
@@ -112,7 +137,7 @@ class ChatRequest(Wire):
     add_generation_prompt: bool | None = None
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=-1, lt=2**31)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -129,14 +154,16 @@ class ChatRequest(Wire):
     prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     session_id: str | None = None
-    service_tier: Literal["auto", "default"] | None = None
-    store: Literal[False] | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    # A guess at the reply, by which a provider may write it sooner and not otherwise.
+    prediction: dict[str, Any] | None = None
     # Of no effect without tools; see unsteered.py.
-    tools: Nothing | None = None
+    tools: NoItems | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = None
-    functions: Nothing | None = None
-    function_call: Literal["none"] | None = None
+    functions: NoItems | None = None
+    function_call: Literal["none", "auto"] | None = None
     modalities: list[Literal["text"]] | None = None
     response_format: TextFormat | None = None
 
@@ -194,5 +221,7 @@ class ChatRequest(Wire):
         """The fields that were given; OpenAI's defaults for the rest."""
         names = {field.name for field in dataclasses.fields(Sampling)} - {"top_k", "logit_bias"}
         given = self.model_dump(include=names, exclude_none=True)
+        if self.top_p == 0:  # OpenAI's; vLLM takes none. It leaves the likeliest token alone.
+            given |= {"top_p": 1.0, "temperature": 0.0}
         bias = {int(key): value for key, value in (self.logit_bias or {}).items()}
         return Sampling(**given, top_k=max(self.top_k or 0, 0), logit_bias=bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.draft import RemoteCard
 from app.schemas.wire import Query
@@ -29,6 +29,9 @@ class ModelList(BaseModel):
 
 
 class ModelsQuery(Query):
-    """`aliases` adds `name@profile` for each profile that the caller may use."""
+    """`aliases` adds `name@profile` for each profile that the caller may use. What clients send along for
+    other servers, their own version for one, means nothing here and does no harm."""
+
+    model_config = ConfigDict(extra="ignore")
 
     aliases: bool = False

@@ -11,7 +11,7 @@ STEERING_OFF = "steering: off"
 # Values that ask for what a steered reply does anyway; so do null, false, 0 and what is empty.
 NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "best_of": (1,),
-    "function_call": ("none",),
+    "function_call": ("none", "auto"),
     "include_reasoning": (True,),
     "length_penalty": (1,),
     "modalities": (["text"],),
@@ -23,6 +23,7 @@ NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "tools": (),
     "functions": (),
     "audio": (),
+    "verbosity": ("medium",),
 }
 # What only the remote can honour: fields of OpenAI and vLLM that a steered request does not have.
 REMOTE_ONLY = (KNOWN - set(ChatRequest.model_fields)) | set(NOTHING_ASKED)

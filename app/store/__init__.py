@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Self
 
+from app.errors import StoreError
 from app.store.database import Database
+from app.store.engine import DISK_IS_FULL
 from app.store.history import HistoryStore
 from app.store.keys import KeyStore
 from app.store.profiles import Change, ProfileStore
+
+# Below so many free bytes of the disk nothing is sure to be written any more.
+ROOM = 2**20
+# Seconds that a look at the database waits for those who write to it.
+CHECK_PATIENCE = 1.0
 
 __all__ = ["Change", "HistoryStore", "KeyStore", "ProfileStore", "Store"]
 
@@ -33,9 +41,11 @@ class Store:
         return self._database.version()
 
     def check(self) -> None:
-        """Raises StoreError where nothing could be written now; a full disk is not noticed."""
-        with self._database.writing() as session:
-            session.connection()  # begins the transaction, which is what fails
+        """Writes a number that means nothing. Raises StoreError where that, or more, could not be written."""
+        with self._database.writing(CHECK_PATIENCE) as session:
+            session.connection().exec_driver_sql("PRAGMA application_id = 0")
+        if shutil.disk_usage(self.path.parent).free < ROOM:
+            raise StoreError(f"{self.path}: {DISK_IS_FULL}; free some space", reason=DISK_IS_FULL)
 
     def close(self) -> None:
         self._database.close()

@@ -14,7 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from app.errors import StoreError
-from app.store.engine import BUSY_TIMEOUT, DATABASE, named_errors, open_engine
+from app.store.engine import BUSY_TIMEOUT, DATABASE, locked, named_errors, open_engine
 from app.store.migration import prepare
 
 # Seconds that an erasure waits for the readers who began before it.
@@ -66,11 +66,28 @@ class Database:
         self._wipe_late()
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """One transaction: committed, and on the disk, when the block ends without an error."""
-        with named_errors(self.path), self._one_writer, Session(self._writer) as session, session.begin():
-            yield session
+    def writing(self, patience: float | None = None) -> Iterator[Session]:
+        """One transaction: committed, and on the disk, when the block ends without an error.
+
+        Waits for this process's other writers, and BUSY_TIMEOUT for another process's; or for all of them
+        together `patience` seconds.
+        """
+        with named_errors(self.path), self._as_only_writer(patience) as left:
+            engine = self._writer if left is None else self._writer.execution_options(patience=left)
+            with Session(engine) as session, session.begin():
+                yield session
         self._wipe_late()
+
+    @contextmanager
+    def _as_only_writer(self, patience: float | None) -> Iterator[float | None]:
+        """The writers' lock, and what is left of the patience. Raises StoreError once there is none."""
+        asked = time.monotonic()
+        if not self._one_writer.acquire(timeout=-1 if patience is None else patience):
+            raise locked(self.path)
+        try:
+            yield None if patience is None else max(0.0, patience - (time.monotonic() - asked))
+        finally:
+            self._one_writer.release()
 
     @contextmanager
     def erasing(self) -> Iterator[Session]:

@@ -15,16 +15,17 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import StoreError
 
 DATABASE = "costeer.db"
-# Seconds to wait for another process's write.
+# Seconds to wait for another process's write, unless a transaction has a patience of its own.
 BUSY_TIMEOUT = 30.0
 
+DISK_IS_FULL = "the disk is full"
 OTHER_FOLDER = "set COSTEER_DATA_DIR to a folder of your own"
 # What to do, by SQLite's primary error code.
 ADVICE = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked; close that one and try again",
     sqlite3.SQLITE_READONLY: f"it cannot be written; {OTHER_FOLDER}",
     sqlite3.SQLITE_CANTOPEN: f"it cannot be opened; {OTHER_FOLDER}",
-    sqlite3.SQLITE_FULL: "the disk is full; free some space and try again",
+    sqlite3.SQLITE_FULL: f"{DISK_IS_FULL}; free some space and try again",
     sqlite3.SQLITE_CORRUPT: "it is damaged; put a backup in its place, or move it away to start anew",
     sqlite3.SQLITE_NOTADB: f"this file is not a database; move it away, or {OTHER_FOLDER}",
 }
@@ -54,9 +55,18 @@ def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
     # The driver's own BEGIN comes late and never before DDL, so transactions are begun here.
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        options = connection.get_execution_options()
+        patience = options.get("patience", BUSY_TIMEOUT)
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+        connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
     return engine
+
+
+def locked(path: Path) -> StoreError:
+    """Somebody else has been writing for longer than this one could wait: later it may do."""
+    advice = ADVICE[sqlite3.SQLITE_BUSY]
+    return StoreError(f"{path}: {advice}", reason=advice.partition(";")[0], status=503)
 
 
 @contextmanager
@@ -66,7 +76,11 @@ def named_errors(path: Path) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        advice = ADVICE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, str(cause))
-        raise StoreError(f"{path}: {advice}") from cause
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            raise locked(path) from cause
+        advice = ADVICE.get(code, str(cause))
+        reason = advice.partition(";")[0] if code in ADVICE else "it cannot be used"
+        raise StoreError(f"{path}: {advice}", reason=reason) from cause
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; {OTHER_FOLDER}") from error

@@ -11,16 +11,18 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlmodel import Session, col
 
 from app.errors import HistoryItemNotFound
-from app.profile import HistoryItem, Hit, Kind, StoredItem
+from app.profile import HistoryItem, Hit, Kind, Profile, StoredItem
 from app.store import index
 from app.store.database import Database
-from app.store.tables import HistoryRow, profile_row
+from app.store.tables import HistoryRow, ProfileRow, profile_row
 from app.terms import passages
 
 # Passages read for each item wanted: one long document should not take all the places.
 SPARE = 8
 # Items named in one statement; SQLite takes 32,766 parameters.
 CHUNK = 1000
+# Seconds that a finished reply waits for the database; its client waits as long.
+RECORD_PATIENCE = 2.0
 # SQLite's integers end at 63 bits; ids begin at 1.
 LAST_ID = 2**63 - 1
 
@@ -96,6 +98,19 @@ class HistoryStore:
         with self._database.writing() as session:
             profile_row(session, profile_id)
             return append(session, profile_id, items)
+
+    def record(self, profile: Profile, item: HistoryItem) -> str | None:
+        """Adds a finished exchange if the profile, as it was when that began, still is the same one and
+        still wants it; else says why not. Raises StoreError where others write for RECORD_PATIENCE.
+        """
+        with self._database.writing(RECORD_PATIENCE) as session:
+            row = session.get(ProfileRow, profile.id)
+            if row is None or row.uid != profile.uid:
+                return "the profile was erased or replaced meanwhile"
+            if not row.record_history:
+                return "record_history was switched off meanwhile"
+            append(session, profile.id, [item])
+        return None
 
     def update(
         self, profile_id: str, item_id: int, change: Callable[[HistoryItem], HistoryItem]

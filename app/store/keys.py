@@ -59,8 +59,8 @@ class KeyStore:
             key = _key(row)
         now = datetime.now(UTC)
         if key.last_used_at is None or now - key.last_used_at > LAST_USED_STEP:
-            # A key that is good opens, even when its time cannot be written.
-            with suppress(StoreError), self._database.writing() as session:
+            # A key that is good opens, even when its time cannot be written, and waits for nobody.
+            with suppress(StoreError), self._database.writing(patience=0) as session:
                 used = session.get(ApiKeyRow, key.id)
                 if used is not None:
                     used.last_used_at = now

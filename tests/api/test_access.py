@@ -66,9 +66,37 @@ async def test_each_way_of_naming_goes_before_the_next(proxy: Proxy) -> None:
     admin = key(proxy, None)
     assert await proxy.text(headers=admin) == "HELLO WORLD"
     assert await proxy.text(headers=admin, model="fake-model@joined") == "hello_world"
-    assert await proxy.text(headers=admin, model="fake-model@joined", profile="loud") == "HELLO WORLD"
+    assert await proxy.text(headers=admin, profile="joined") == "hello_world"
+    assert await proxy.text(headers={**admin, "X-CoSteer-Profile": "joined"}) == "hello_world"
+
+
+WAYS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"model": "fake-model@joined", "profile": "loud"}, ["profile field", "model"]),
+    (
+        {"model": "fake-model@joined", "headers": {"X-CoSteer-Profile": "loud"}},
+        ["X-CoSteer-Profile", "model"],
+    ),
+    ({"profile": "joined", "headers": {"X-CoSteer-Profile": "loud"}}, ["X-CoSteer-Profile", "profile field"]),
+    (
+        {"model": "fake-model@loud", "profile": "nobody", "headers": {"X-CoSteer-Profile": "loud"}},
+        ["X-CoSteer-Profile", "profile field", "model"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "ways"), WAYS, ids=[" and ".join(ways) for _, ways in WAYS])
+async def test_a_request_that_names_two_profiles_is_refused_by_its_ways(
+    proxy: Proxy, given: dict[str, Any], ways: list[str]
+) -> None:
+    response = await proxy.chat(**given)
+    assert (response.status_code, error_of(response)["param"]) == (400, "profile")
+    assert all(way in error_of(response)["message"] for way in ways)
+    assert proxy.remote.handed == []
+
+
+async def test_a_request_may_name_its_profile_twice(proxy: Proxy) -> None:
     header = {"X-CoSteer-Profile": "loud"}
-    assert await proxy.text(headers={**admin, **header}, model="fake-model@joined") == "HELLO WORLD"
+    assert await proxy.text(model="fake-model@loud", profile="loud", headers=header) == "HELLO WORLD"
 
 
 @pytest.mark.parametrize("given", [{"model": "fake-model@nobody"}, {"model": "fake-model@' OR 1=1 --"}])

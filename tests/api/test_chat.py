@@ -19,6 +19,7 @@ from fakes import EOS, LOUD, LOUD_HISTORY, PRIVATE, FakeTokenizer
 from app.draft import RemoteCard
 from app.errors import RemoteError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from app.prompts import Message
+from app.sampling import Sampling
 from app.strength import AUTO
 
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -268,8 +269,8 @@ BAD: list[tuple[dict[str, Any], str | None, str]] = [
     ({"messages": [*HELLO, {"role": 5, "content": "x"}]}, "messages[1].role", "'user'"),
     ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content", "a string or a list"),
     ({"messages": [{"role": "user", "content": {}}]}, "messages[0].content", "a string or a list"),
-    ({"messages": [{"role": "assistant", "content": None}]}, "messages[0].content", "a string or a list"),
-    ({"messages": [{"role": "user", "content": []}]}, "messages[0].content", "at least 1"),
+    ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "missing"),
+    ({"messages": [{"role": "assistant", "content": 5}]}, "messages[0].content", "a string or a list"),
     (
         {"messages": [{"role": "user", "content": [{"type": "smell", "smell": {"url": "x"}}]}]},
         "messages[0].content[0].type",
@@ -288,7 +289,7 @@ BAD: list[tuple[dict[str, Any], str | None, str]] = [
     ({"temperature": "warm"}, "temperature", "a number"),
     ({"temperature": True}, "temperature", "a number"),
     ({"temperature": 10**400}, "temperature", "a number"),
-    ({"top_p": 0}, "top_p", "greater than 0"),
+    ({"top_p": -0.1}, "top_p", "at least 0"),
     ({"top_k": 10**30}, "top_k", "less than"),
     ({"seed": 2**63}, "seed", "less than"),
     ({"n": 0}, "n", "at least 1"),
@@ -296,23 +297,23 @@ BAD: list[tuple[dict[str, Any], str | None, str]] = [
     ({"logprobs": 5}, "logprobs", "true or false"),
     ({"top_logprobs": 5}, "top_logprobs", "needs logprobs: true"),
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "at most 20"),
-    ({"store": True}, "store", "must be False"),
-    ({"service_tier": "flex"}, "service_tier", "'default'"),
+    ({"store": "yes"}, "store", "true or false"),
+    ({"service_tier": 5}, "service_tier", "a string"),
     ({"continue_final_message": True, "add_generation_prompt": True}, "add_generation_prompt", "be false"),
     ({"add_generation_prompt": False}, "add_generation_prompt", "must be true"),
     ({"steering": "sideways"}, "steering", "must be 'on' or 'off'"),
     ({"costeer": {"detail": 1}}, "costeer.detail", "true or false"),
     (
-        {"stream": True, "stream_options": {"include_obfuscation": True}},
-        "stream_options.include_obfuscation",
-        "False",
+        {"stream": True, "stream_options": {"include_everything": True}},
+        "stream_options.include_everything",
+        "not supported",
     ),
     ({"stream": "yes"}, "stream", "true or false"),
     ({"stream_options": {"include_usage": True}}, "stream_options", "stream: true"),
     ({"stop": 5}, "stop", "a string or a list"),
     ({"stop": ""}, "stop", "not be empty"),
     ({"stop": ["a", 5]}, "stop[1]", "a string"),
-    ({"stop": ["a"] * 5}, "stop", "at most 4"),
+    ({"stop": ["a"] * 65}, "stop", "at most 64"),
     ({"logit_bias": {"hello": 1}}, "logit_bias", "token ids"),
     ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", "token ids"),
     ({"logit_bias": {"17": 101}}, "logit_bias.17", "at most 100"),
@@ -410,8 +411,59 @@ async def test_an_unknown_model_is_not_found_and_the_right_one_named(proxy: Prox
 
 
 async def test_the_longest_numbers_that_are_allowed_are_harmless(proxy: Proxy) -> None:
-    fields = {"max_tokens": 10**30, "seed": -(2**63), "top_k": 2**31 - 1, "logit_bias": {"999999999": 100}}
+    fields = {"max_tokens": 10**30, "seed": -(2**63), "top_k": 2**31 - 1, "logit_bias": {"259": 100}}
     assert await proxy.text(profile="loud", **fields) == "HELLO WORLD"
+
+
+@pytest.mark.parametrize("profile", [None, "loud"])
+async def test_a_bias_beyond_the_vocabulary_is_refused(proxy: Proxy, profile: str | None) -> None:
+    response = await proxy.chat(profile=profile, logit_bias={"17": 1, "260": 1})
+    assert (response.status_code, error_of(response)["param"]) == (400, "logit_bias")
+    assert "260" in error_of(response)["message"]
+    assert "259" in error_of(response)["message"]
+
+
+async def test_a_body_with_two_types_is_told_so(proxy: Proxy) -> None:
+    headers = {"Content-Type": "application/json, application/json"}
+    response = await proxy.client.post("/v1/chat/completions", content=b"{}", headers=headers)
+    assert (response.status_code, error_of(response)["param"]) == (415, "Content-Type")
+    assert "more than one Content-Type" in error_of(response)["message"]
+
+
+async def test_no_share_of_the_candidates_is_the_likeliest_alone(proxy: Proxy) -> None:
+    """top_p 0 is OpenAI's; a vLLM takes none."""
+    assert await proxy.text(top_p=0, temperature=1.5, profile="loud", strength=4) == "HELLO WORLD"
+    sent = [one for one in proxy.remote.handed if isinstance(one, Sampling)]
+    assert {(one.top_p, one.temperature) for one in sent} == {(1.0, 0.0)}
+
+
+@pytest.mark.parametrize("content", [None, "", [], "left out"])
+async def test_a_message_of_the_assistant_without_text_is_an_empty_one(proxy: Proxy, content: Any) -> None:
+    said = {"role": "assistant"} if content == "left out" else {"role": "assistant", "content": content}
+    assert await proxy.text(messages=[*HELLO, said, *HELLO], profile="loud") == "HELLO WORLD"
+    assert Message("assistant", "") in proxy.remote.handed
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("profile", [None, "loud"])
+async def test_usage_comes_with_every_chunk_when_asked_for(proxy: Proxy, n: int, profile: str | None) -> None:
+    """vLLM's continuous_usage_stats: of each choice by itself, and of all in the last chunk."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    *chunks, last = chunks_of(await proxy.chat(stream=True, stream_options=options, n=n, profile=profile))
+    prompt, reply = len(FakeTokenizer().encode("Say hello.")) + 3, len("hello world") + 1
+    for index in range(n):
+        used = [c["usage"] for c in chunks if c["choices"][0]["index"] == index]
+        counts = [one["completion_tokens"] for one in used]
+        assert (counts[0], counts[-1]) == (0, reply)
+        assert counts == sorted(counts)
+        assert {one["prompt_tokens"] for one in used} == {prompt}
+        assert all(one["total_tokens"] == prompt + one["completion_tokens"] for one in used)
+    assert last["usage"]["completion_tokens"] == n * reply
+
+
+async def test_usage_in_every_chunk_takes_asking_for_usage_as_in_vllm(proxy: Proxy) -> None:
+    response = await proxy.chat(stream=True, stream_options={"continuous_usage_stats": True})
+    assert all("usage" not in chunk for chunk in chunks_of(response))
 
 
 async def test_nul_characters_are_text_like_any_other(proxy: Proxy) -> None:

@@ -10,8 +10,10 @@ import pytest
 from conftest import Proxy
 from fakes import PRIVATE
 
+from api.test_chat import chunks_of
 from app.api import readiness
 from app.errors import RemoteUnavailable, StoreError
+from app.metrics import Metrics
 from app.tuning import Tuning
 
 
@@ -72,12 +74,12 @@ async def test_a_database_that_cannot_be_written_is_named(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> NoReturn:
-        raise StoreError("/home/lotte/costeer.db cannot be written.")
+        raise StoreError("/home/lotte/costeer.db: the disk is full", reason="the disk is full")
 
     monkeypatch.setattr(proxy.store, "check", broken)
     found = await reasons(proxy)
     assert list(found) == ["database"]
-    assert "lotte" not in found["database"]
+    assert found["database"] == "The database cannot be written. (the disk is full)"
 
 
 async def test_probes_in_quick_succession_ask_once(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +162,17 @@ async def test_metrics_are_for_who_may_see_all_profiles(proxy: Proxy) -> None:
     assert (await proxy.client.get("/metrics")).status_code == 401
     scraped = await proxy.client.get("/metrics", headers={"Authorization": f"Bearer {admin}"})
     assert scraped.status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_counting_that_fails_costs_no_reply(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Metrics, "answered", fail)
+    monkeypatch.setattr(Metrics, "replied", fail)
+    response = await proxy.chat(stream=stream)
+    assert response.status_code == 200
+    assert chunks_of(response) if stream else "hello world" in response.text

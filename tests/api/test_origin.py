@@ -151,3 +151,73 @@ async def test_pages_that_are_set_may_ask_and_read_and_no_others(proxy: Proxy) -
             asked = await client.get("/v1/profiles", headers={"Origin": other})
             assert (before.status_code, asked.status_code) == (400, 403)
             assert "Access-Control-Allow-Origin" not in {**before.headers, **asked.headers}
+
+
+def fetched(site: str, **headers: str) -> dict[str, str]:
+    """What a browser says of a request that a page had it send."""
+    return {"Sec-Fetch-Site": site, **{name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+IMAGE = {"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}
+LINK = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_User": "?1"}
+
+
+@pytest.mark.parametrize("how", [IMAGE, LINK], ids=["image", "link"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/profiles/loud",
+        "/v1/profiles/nobody",
+        "/v1/profiles/loud/export",
+        "/v1/models",
+        "/metrics",
+        "/v1/files/f",
+    ],
+)
+async def test_a_page_of_another_site_cannot_embed_or_link_to_an_answer(
+    proxy: Proxy, how: dict[str, str], method: str, path: str
+) -> None:
+    """Browsers name no Origin then; that an image has loaded would tell that there is such a profile."""
+    response = await proxy.client.request(method, path, headers=fetched("cross-site", **how))
+    assert response.status_code == 403 or (method, response.status_code) == ("HEAD", 405)
+    assert proxy.remote.forwarded == []
+
+
+async def test_what_a_form_of_another_site_sends_is_refused_though_it_named_no_origin(proxy: Proxy) -> None:
+    headers = fetched("cross-site", Content_Type="text/plain")
+    assert (await proxy.client.post(HISTORY, content="planted", headers=headers)).status_code == 403
+    assert proxy.store.profiles.read("loud").history_count == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (fetched("none", **LINK), 200),
+        (fetched("same-origin"), 200),
+        # Pages of this machine at another port, or under its other name.
+        (fetched("same-site", Origin="http://localhost:3000"), 200),
+        (fetched("same-site", **IMAGE), 200),
+        (fetched("cross-site", Origin="http://127.0.0.1:3000"), 200),
+        (fetched("cross-site", Origin="app://obsidian.md"), 200),
+        # Of an allowed name the other pages may be anybody's.
+        (fetched("same-site", Host="costeer.example"), 403),
+        (fetched("none", Host="costeer.example"), 200),
+        (fetched("same-site", Host="costeer.example", Origin="https://blog.example"), 403),
+        (fetched("same-site", Host="costeer.example", Origin="https://app.example"), 200),
+        (fetched("cross-site", Origin="https://app.example"), 200),
+        (fetched("cross-site", Origin="https://evil.example"), 403),
+        (fetched("something-new"), 403),
+    ],
+)
+async def test_what_is_typed_and_the_pages_that_are_let_in_are_taken(
+    proxy: Proxy, headers: dict[str, str], status: int
+) -> None:
+    async with asking(proxy, allowed_hosts="costeer.example", cors_origins=APP) as client:
+        assert (await client.get("/v1/profiles", headers=headers)).status_code == status
+
+
+async def test_a_link_from_anywhere_leads_to_what_is_public(proxy: Proxy) -> None:
+    for path in ("/docs", "/openapi.json", "/health", "/ready"):
+        response = await proxy.client.get(path, headers=fetched("cross-site", **LINK))
+        assert response.status_code == 200

@@ -1,18 +1,26 @@
-"""With record_history on, a finished exchange is kept as a turn before the client hears of its end."""
+"""With record_history on, a finished exchange is kept as a turn before the client hears of its end; where
+that fails, the client gets its reply all the same and is told."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 from conftest import Proxy
+from fakes import LOUD
 
-from api.test_chat import HELLO, data_of, error_of
-from app.errors import RemoteError, StoreError
-from app.profile import HistoryItem, StoredItem
+from api.test_chat import HELLO, chunks_of, error_of
+from app.draft import Drafted
+from app.errors import RemoteError, RemoteUnavailable, StoreError
+from app.profile import HistoryItem, Profile, ProfileDocument
+from app.store import history
 
 
 @pytest.fixture
@@ -110,19 +118,150 @@ async def test_whatever_is_recorded_can_be_exported_and_imported(recording: Prox
     assert turns(recording) == ["User: zerobyte\n\nAssistant: HELLO WORLD"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_a_record_that_fails_is_not_passed_over(recording: Proxy, stream: bool) -> None:
-    def full(profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-        raise StoreError("the disk is full")
+def told(response: httpx.Response) -> tuple[str, str | None]:
+    """The text of a reply that is whole, and why it is not recorded; None when it says nothing of that."""
+    assert response.status_code == 200
+    if not response.headers["content-type"].startswith("text/event-stream"):
+        reason = response.headers.get("X-CoSteer-Recorded-Reason")
+        assert (response.headers.get("X-CoSteer-Recorded") == "false") == (reason is not None)
+        return response.json()["choices"][0]["message"]["content"], reason
+    chunks = chunks_of(response)
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    said = chunks[-1].get("costeer", {})
+    assert said.get("recorded", True) is ("recorded_reason" not in said)
+    return text, said.get("recorded_reason")
 
-    recording.store.history.add = full  # type: ignore[method-assign]
+
+def meanwhile(proxy: Proxy, change: Callable[[], object]) -> None:
+    """Makes `change` happen while the next reply is written."""
+    draft = proxy.remote.draft
+
+    async def changing(*args: Any, **kwargs: Any) -> AsyncGenerator[Drafted, None]:
+        proxy.remote.draft = draft  # type: ignore[method-assign]
+        async for drafted in draft(*args, **kwargs):
+            yield drafted
+            break
+        change()
+        raise RemoteUnavailable("The stream was cut off.")  # so that the rest is drafted anew
+
+    proxy.remote.draft = changing  # type: ignore[method-assign]
+
+
+ANOTHER = ProfileDocument(replace(LOUD, name="Another person", record_history=True))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("again", [False, True])
+async def test_the_reply_to_a_profile_that_is_erased_meanwhile_is_whole_and_kept_nowhere(
+    recording: Proxy, stream: bool, again: bool
+) -> None:
+    """Under the same id may be another person by then."""
+
+    def change() -> None:
+        recording.store.profiles.delete("loud")
+        if again:
+            recording.store.profiles.create(ANOTHER)
+
+    meanwhile(recording, change)
+    reply, reason = told(await recording.chat(profile="loud", stream=stream))
+    assert reply == "HELLO WORLD"
+    assert reason == "the profile was erased or replaced meanwhile"
+    if again:
+        assert recording.store.profiles.read("loud").history_count == 0
+        assert told(await recording.chat(profile="loud", stream=stream))[1] is None
+        assert len(turns(recording)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_so_is_that_to_one_that_is_replaced(recording: Proxy, stream: bool) -> None:
+    meanwhile(recording, lambda: recording.store.profiles.put(ANOTHER))
+    assert told(await recording.chat(profile="loud", stream=stream)) == (
+        "HELLO WORLD",
+        "the profile was erased or replaced meanwhile",
+    )
+    assert turns(recording) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_recording_that_is_switched_off_meanwhile_is_off(recording: Proxy, stream: bool) -> None:
+    def off() -> None:
+        recording.store.profiles.update("loud", lambda profile: replace(profile, record_history=False))
+
+    meanwhile(recording, off)
+    assert told(await recording.chat(profile="loud", stream=stream)) == (
+        "HELLO WORLD",
+        "record_history was switched off meanwhile",
+    )
+    assert turns(recording) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_any_other_change_of_the_profile_does_not_keep_it_from_being_recorded(
+    recording: Proxy, stream: bool
+) -> None:
+    def rename() -> None:
+        recording.store.profiles.update("loud", lambda profile: replace(profile, name="Lotte"))
+
+    meanwhile(recording, rename)
+    assert told(await recording.chat(profile="loud", stream=stream)) == ("HELLO WORLD", None)
+    assert len(turns(recording)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_database_that_another_program_locks_does_not_cost_the_reply(
+    recording: Proxy, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "RECORD_PATIENCE", 0.05)
+    with closing(sqlite3.connect(recording.store.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        reply, reason = told(await recording.chat(profile="loud", stream=stream))
+        assert reply == "HELLO WORLD"
+        assert reason == "the database cannot be written: another program keeps it locked"
+        other.execute("ROLLBACK")
+    assert turns(recording) == []
+    assert told(await recording.chat(profile="loud", stream=stream))[1] is None
+    assert len(turns(recording)) == 1
+
+
+FAILURES = [
+    (StoreError("/home/lotte/costeer.db: the disk is full", reason="the disk is full"), "the disk is full"),
+    (RuntimeError("Lotte's text"), "its log says where"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("failure", "says"), FAILURES, ids=["full", "bug"])
+async def test_whatever_fails_in_recording_costs_no_reply_and_tells_nothing_private(
+    recording: Proxy, stream: bool, failure: Exception, says: str
+) -> None:
+    def fail(profile: Profile, item: HistoryItem) -> None:
+        raise failure
+
+    recording.store.history.record = fail  # type: ignore[method-assign]
     response = await recording.chat(profile="loud", stream=stream)
-    assert "the disk is full" in response.text
-    if stream:
-        assert "[DONE]" not in data_of(response)
-        assert '"finish_reason":"stop"' not in response.text
-    else:
-        assert response.status_code == 500
+    reply, reason = told(response)
+    assert reply == "HELLO WORLD"
+    assert says in (reason or "")
+    assert "lotte" not in (response.text + str(response.headers)).lower()
+
+
+async def test_with_details_the_last_chunk_tells_both(recording: Proxy) -> None:
+    meanwhile(recording, lambda: recording.store.profiles.delete("loud"))
+    response = await recording.chat(profile="loud", stream=True, costeer={"detail": True})
+    last = chunks_of(response)[-1]["costeer"]
+    assert last["recorded"] is False
+    assert last["tokens"] == len("HELLO WORLD") + 1
+
+
+async def test_a_whole_reply_says_that_it_is_recorded_and_nothing_where_none_was_to_be(
+    recording: Proxy,
+) -> None:
+    assert (await recording.chat(profile="loud")).headers["X-CoSteer-Recorded"] == "true"
+    for quiet in (recording.chat(profile="joined"), recording.chat(), recording.chat(strength=0)):
+        assert "X-CoSteer-Recorded" not in (await quiet).headers
+    off = await recording.chat(profile="loud", headers={"X-CoSteer-Record": "off"})
+    assert "X-CoSteer-Recorded" not in off.headers
 
 
 async def test_a_recorded_exchange_is_found_by_a_later_conversation(recording: Proxy) -> None:
@@ -142,3 +281,24 @@ async def test_a_reply_that_was_begun_is_recorded_whole(recording: Proxy) -> Non
         profile="loud", messages=messages, continue_final_message=True, add_generation_prompt=False
     )
     assert turns(recording) == ["User: Say hello.\n\nAssistant: HELLO WORLD"]
+
+
+async def test_those_who_wait_to_write_hold_up_no_reply(proxy: Proxy) -> None:
+    """However many there are, and however few threads there are for replies."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    other = sqlite3.connect(proxy.store.path, isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        writing = [
+            proxy.client.patch("/v1/profiles/loud", json={"name": "L"}),
+            proxy.client.post("/v1/profiles", json={"id": "new", "name": "New"}),
+            proxy.client.post("/v1/profiles/loud/history", json={"text": "x"}),
+            proxy.client.delete("/v1/profiles/joined"),
+        ]
+        waiting = asyncio.gather(*writing)
+        for _ in range(100):  # until each of them has got as far as it can
+            await proxy.client.get("/health")
+        assert await proxy.text(profile="loud") == "HELLO WORLD"
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        assert [answer.status_code for answer in await waiting] == [200, 201, 201, 200]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -52,10 +54,51 @@ async def test_aliases_are_the_steered_model_with_each_profile_that_the_caller_m
     assert await ids(proxy, headers=key, params={"aliases": "false"}) == served
 
 
-async def test_a_parameter_that_is_none_is_refused(proxy: Proxy) -> None:
-    for name, value in (("alias", "true"), ("aliases", "perhaps")):
-        response = await proxy.client.get("/v1/models", params={name: value})
-        assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+@pytest.mark.parametrize(
+    "path", ["/health", "/ready", "/metrics", "/v1/models", "/v1/models/", "/v1/models/fake-model", "/docs"]
+)
+async def test_a_parameter_that_means_nothing_here_is_no_reason_to_refuse(proxy: Proxy, path: str) -> None:
+    """Clients send their version along, or what another server takes."""
+    plain = await proxy.client.get(path)
+    asked = await proxy.client.get(path, params={"client_version": "0.133.0", "api-version": "1"})
+    assert asked.status_code == plain.status_code == 200
+    if path.startswith("/v1/models"):
+        assert asked.json() == plain.json()
+
+
+async def test_a_parameter_that_has_a_meaning_is_checked(proxy: Proxy) -> None:
+    response = await proxy.client.get("/v1/models", params={"aliases": "perhaps"})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "aliases")
+
+
+@pytest.mark.parametrize("any_model", [False, True])
+async def test_default_names_the_steered_model_whichever_that_is(proxy: Proxy, any_model: bool) -> None:
+    proxy.app.state.parts = replace(proxy.app.state.parts, any_model=any_model)
+    assert (await proxy.client.get("/v1/models/default")).json()["id"] == "fake-model"
+    assert (await proxy.client.get("/v1/models/default@loud")).json()["id"] == "fake-model@loud"
+    assert (await proxy.chat(model="default")).json()["model"] == "fake-model"
+    assert await proxy.text(model="default@loud") == "HELLO WORLD"
+    proxy.remote.others = [RemoteCard("default", 4096, 1_700_000_000, "vllm")]
+    assert (await proxy.client.get("/v1/models/default")).json()["id"] == "default", (
+        "the remote's own goes first"
+    )
+
+
+async def test_if_so_set_any_name_stands_for_the_steered_model(proxy: Proxy) -> None:
+    proxy.remote.others = [RemoteCard("other", 4096, 1_700_000_000, "vllm")]
+    refused = await proxy.chat(model="gpt-4o")
+    assert refused.status_code == 404
+    assert "COSTEER_ANY_MODEL" in refused.json()["error"]["message"]
+    proxy.app.state.parts = replace(proxy.app.state.parts, any_model=True)
+    assert (await proxy.chat(model="gpt-4o")).json()["model"] == "fake-model"
+    assert (await proxy.chat(model="gpt-4o@loud")).json()["model"] == "fake-model@loud"
+    assert await proxy.text(model="gpt-4o@loud") == "HELLO WORLD"
+    assert (await proxy.chat(model="gpt-4o@nobody")).status_code == 404
+    assert (await proxy.client.get("/v1/models/gpt-4o")).json()["id"] == "fake-model"
+    await proxy.chat(model="other")
+    await proxy.chat(model="gpt-4o@loud", tools=[{"type": "function", "function": {"name": "f"}}])
+    sent = [json.loads(forward.body)["model"] for forward in proxy.remote.forwarded]
+    assert sent == ["other", "fake-model"], "what the remote lists it writes itself, and it learns no profile"
 
 
 @pytest.mark.parametrize("model", ["fake-model", "org/other", "fake-model@loud", "at@home"])

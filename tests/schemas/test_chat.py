@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.prompts import Message
 from app.sampling import Sampling
-from app.schemas.chat import ChatRequest
+from app.schemas.chat import MAX_STOPS, ChatRequest
 
 
 def request(**fields: Any) -> ChatRequest:
@@ -88,7 +88,7 @@ def test_labels_for_bookkeeping_are_taken_and_change_nothing() -> None:
     ("field", "ends"),
     [
         ("temperature", (0, 2)),
-        ("top_p", (0.01, 1)),
+        ("top_p", (0, 1)),
         ("min_p", (0, 1)),
         ("presence_penalty", (-2, 2)),
         ("frequency_penalty", (-2, 2)),
@@ -117,7 +117,29 @@ def test_a_field_of_two_kinds_has_one_mistake() -> None:
     assert refused(messages=[{"role": "user", "content": 5}]) == ("costeer", "messages", 0, "content")
 
 
+def test_stop_strings_are_taken_as_vllm_takes_them() -> None:
+    assert len(request(stop=[str(n) for n in range(MAX_STOPS)]).stops()) == MAX_STOPS
+    assert request(stop=None).stops() == request(stop=[]).stops() == ()
+    assert refused(stop="")[1] == "stop"
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}, False])
+@pytest.mark.parametrize(
+    "field",
+    ["refusal", "annotations", "audio", "function_call", "tool_calls", "reasoning", "reasoning_content"],
+)
+def test_what_a_reply_has_beside_its_text_may_come_back_empty(field: str, empty: object) -> None:
+    said = {"role": "assistant", "content": "x", field: empty}
+    assert request(messages=[said]).messages[0].message() == Message("assistant", "x")
+    assert refused(messages=[{**said, field: "something"}]) == ("costeer", "messages", 0, field)
+
+
+def test_a_part_may_have_a_label_for_a_cache() -> None:
+    part = {"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert request(messages=[{"role": "user", "content": [part]}]).messages[0].message().content == "x"
+
+
 def test_mistakes_do_not_hold_what_was_sent() -> None:
     with pytest.raises(ValidationError) as caught:
-        request(messages=[{"role": "s3cret", "content": ["s3cret"]}], stop=["s3cret"] * 5)
+        request(messages=[{"role": "s3cret", "content": ["s3cret"]}], stop=["s3cret"] * 65)
     assert "s3cret" not in str(caught.value)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
+from app import store as store_package
 from app.errors import StoreError
 from app.profile import HistoryItem
-from app.store import Store, database
+from app.store import Store, database, engine, index
 from app.store.database import Database
 from app.store.engine import DATABASE
 from app.store.tables import ApiKeyRow, HistoryRow, ProfileRow
@@ -100,6 +103,51 @@ def test_readers_do_not_run_out_of_connections(files: Database) -> None:
 
     with ThreadPoolExecutor(24) as pool:
         assert list(pool.map(work, range(24))) == [0] * 24
+
+
+def test_a_writer_with_patience_gives_up_and_the_next_one_waits_as_ever(files: Database) -> None:
+    def write(patience: float | None) -> int:
+        with files.writing(patience) as session:
+            return int(session.connection().execute(text("PRAGMA busy_timeout")).scalar_one())
+
+    assert write(3.0) in range(1, 3001)
+    assert write(None) == engine.BUSY_TIMEOUT * 1000
+    with files.writing(), pytest.raises(StoreError, match="locked") as within:
+        write(0.0)
+    with closing(sqlite3.connect(files.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="locked") as beside:
+            write(0.0)
+        other.execute("ROLLBACK")
+    for refused in (within.value, beside.value):
+        assert (refused.status, refused.reason) == (503, "another program keeps it locked")
+    assert write(0.0) == 0
+
+
+def test_a_look_at_the_database_notices_what_a_writer_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reason() -> str:
+        with pytest.raises(StoreError) as refused:
+            store.check()
+        assert str(tmp_path) not in refused.value.reason
+        return refused.value.reason
+
+    monkeypatch.setattr(store_package, "CHECK_PATIENCE", 0.05)
+    with Store.open(tmp_path) as store:
+        store.profiles.put(ISABEL)
+        store.check()
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert reason() == "another program keeps it locked"
+            other.execute("ROLLBACK")
+        store.check()
+        with monkeypatch.context() as full:
+            full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+            assert reason() == "the disk is full"
+        store.check()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as found:
+        assert found.execute("PRAGMA user_version").fetchall() == [(index.VERSION,)], "the index is as it was"
 
 
 def test_opening_a_second_time_keeps_the_locks_of_the_first(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.errors import HistoryItemNotFound, ProfileNotFound, StoreError
-from app.profile import MAX_TEXT, HistoryItem, StoredItem
+from app.profile import MAX_TEXT, HistoryItem, Profile, StoredItem, turn
 from app.store import Store
 from app.terms import PASSAGE, terms
 from store.conftest import Bytes
@@ -249,3 +249,40 @@ def test_what_was_found_is_given_as_it_stands_now(store: Store) -> None:
     (hit,) = store.history.hits("isabel", found)
     assert (hit.stored.id, hit.passage, hit.score) == (1, "new", second.score)
     assert store.history.hits("isabel", []) == []
+
+
+def test_an_exchange_is_recorded_for_the_profile_that_it_began_with_and_for_no_other(store: Store) -> None:
+    def count() -> int:
+        return store.profiles.read("isabel").history_count
+
+    def wanting(wants: bool) -> Profile:
+        store.profiles.update("isabel", lambda profile: replace(profile, record_history=wants))
+        return store.profiles.get("isabel")
+
+    store.profiles.put(ISABEL)
+    began, before = wanting(True), count()
+    assert store.history.record(began, turn("Q", "A")) is None
+    assert count() == before + 1
+    wanting(False)
+    assert "switched off" in str(store.history.record(began, turn("Q", "A")))
+    wanting(True)
+    assert store.history.record(began, turn("Q", "A")) is None
+    export = store.profiles.export("isabel")
+    store.profiles.delete("isabel")
+    assert "erased" in str(store.history.record(began, turn("Q", "A")))
+    store.profiles.create(export)
+    assert "replaced" in str(store.history.record(began, turn("Q", "A"))), "even if it says the same"
+    assert count() == before + 2
+
+
+def test_a_full_database_is_named_and_nothing_half_written_stays(store: Store) -> None:
+    store.profiles.put(replace(ISABEL, profile=replace(ISABEL.profile, record_history=True)))
+    began = store.profiles.get("isabel")
+    before = store.profiles.export("isabel")
+    with store._database.reading() as session:
+        pages = int(session.connection().exec_driver_sql("PRAGMA page_count").scalar_one())
+        session.connection().exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError) as refused:
+        store.history.record(began, turn("Q", "A long answer. " * 5000))
+    assert refused.value.reason == "the disk is full"
+    assert store.profiles.export("isabel") == before

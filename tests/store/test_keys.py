@@ -102,7 +102,8 @@ def test_a_good_key_opens_even_when_its_use_cannot_be_noted(
 ) -> None:
     key, secret = store.keys.create("phone", "isabel")
 
-    def refuse(_: Database) -> None:
+    def refuse(_: Database, patience: float) -> None:
+        assert patience == 0, "nor does it wait for those who write"
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(Database, "writing", refuse)

@@ -1,0 +1,44 @@
+"""What browsers are told with every answer: no other site may embed or frame it, and no cache keep it."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# An answer's own headers go before these. Pages that COSTEER_CORS_ORIGINS lets in ask by CORS, to which the
+# resource policy does not apply.
+HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+NOT_KEPT = {"Cache-Control": "no-store"}
+# The same for everybody, so that browsers may keep it.
+PUBLIC = "/docs"
+
+
+def install(app: FastAPI) -> None:
+    """Put it around everything that `app` has by now."""
+    app.add_middleware(_Isolation)
+
+
+class _Isolation:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wanted = HEADERS if scope["path"].startswith(PUBLIC) else HEADERS | NOT_KEPT
+
+        async def isolated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=list(message["headers"]))
+                for name, value in wanted.items():
+                    headers.setdefault(name, value)
+                message = {**message, "headers": headers.raw}
+            await send(message)
+
+        await self._app(scope, receive, isolated)
