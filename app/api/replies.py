@@ -31,8 +31,8 @@ class Form:
     """What a client wants told. `head` is what every object begins with: id, created, model.
 
     `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
-    None when no logprobs are asked for; `started` is when the request came, by the clock of
-    its choices. `cached` is whether the detail says what was in the KV cache.
+    None when no logprobs are asked for; `started` is when the request came, by the clock of its choices.
+    `cached` is whether the detail says what was in the KV cache.
     """
 
     head: Mapping[str, Any]
