@@ -9,13 +9,14 @@ from collections.abc import Iterator
 # Where something stands in the file: ("history", 1, "text").
 Key = tuple[str | int, ...]
 
-# What decides where a TOML statement ends: strings, comments, brackets and line ends.
+# What decides where a TOML statement ends: strings, comments, brackets and line ends. A string that is not
+# closed goes to the end of its line, so that nothing is read twice.
 TOKEN = re.compile(
     r"""
     \"{3} (?: [^"\\]++ | \\[\s\S] | "(?!"") )*+ (?: "{3,5} | \Z )
     | '{3} [\s\S]*? (?: '{3,5} | \Z )
-    | " (?: [^"\\\n] | \\. )*+ "
-    | ' [^'\n]*+ '
+    | " (?: [^"\\\n] | \\. )*+ "?
+    | ' [^'\n]*+ '?
     | \# [^\n]*+
     | [][{}\n]
     """,

@@ -30,7 +30,7 @@ def written(name: str, text: str | bytes) -> str:
 def read(
     *paths: str, stdin: bytes = b"", title: str | None = None, kind: Kind | None = None
 ) -> list[HistoryItem]:
-    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind)
+    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind).items
 
 
 def mistakes(*paths: str, stdin: bytes = b"") -> list[str]:

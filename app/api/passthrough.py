@@ -50,7 +50,10 @@ FORM = "multipart/form-data"
 KEPT_HERE = OWN | LABELS
 # What a URL may hold unquoted; the rest is quoted, and what is quoted stays so.
 PATH, QUERY = "/:@!$&'()*+,;=~", "/?:@!$&'()*+,;=~%"
-FIELD = re.compile(rb'content-disposition:\s*form-data;[^\r\n]*?\bname="?([\w-]+)', re.IGNORECASE)
+# Up to the next header of the kind, so that one line full of them is not read once for each.
+FIELD = re.compile(
+    rb'content-disposition:\s*form-data;(?:(?!content-disposition:)[^\r\n])*?\bname="?([\w-]+)', re.IGNORECASE
+)
 
 
 async def pass_chat_on(parts: Parts, asked: Mapping[str, Any], reason: str) -> Response:

@@ -75,7 +75,7 @@ async def test_lines_are_items_and_blank_lines_are_none(proxy: Proxy, kind: str)
 
 @pytest.mark.parametrize("kind", TEXTS)
 async def test_a_text_is_one_item_as_it_stands(proxy: Proxy, kind: str) -> None:
-    text = '# Title\r\n\r\n{"text": "x"}\n\n'
+    text = '# Title\n\n{"text": "x"}\n\n'
     await add(proxy, text, f"{kind}; charset=UTF-8", "?title=A%20%26%20B&source=notes.md")
     (item,) = await listed(proxy)
     assert (item["text"], item["title"], item["source"]) == (text, "A & B", "notes.md")
