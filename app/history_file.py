@@ -186,8 +186,7 @@ class _Reading:
                 self._wrong(origin, f"{NotUtf8(1, encoding).found}; save it with the encoding UTF-8")
                 return
             # In a file of an old Mac all the lines come as one.
-            parts = line.rstrip(b"\r\n").split(b"\r")
-            for part in parts:
+            for part in line.rstrip(b"\r\n").split(b"\r"):
                 if part.strip():
                     place = f"{origin}, line {number}"
                     with suppress(_NoJson):

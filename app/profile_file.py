@@ -79,12 +79,11 @@ def parse_profile(
     if count > len(mistakes) == 0:
         raise ProfileFileError(f"{origin} has {count:,} mistakes. Is it a profile?")
     lines = key_lines(source) if syntax == "toml" else {}
-    listed = sorted(
-        {
-            (_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one, syntax)}")
-            for one in mistakes
-        }
-    )
+    found_at = {
+        (_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one, syntax)}"): None
+        for one in mistakes
+    }
+    listed = sorted(found_at, key=lambda one: one[0])
     number = len(listed) + count - len(mistakes)
     shown = [f"line {line}, {text}" if syntax == "toml" else text for line, text in listed[:MAX_LISTED]]
     if number > len(shown):
@@ -156,12 +155,12 @@ def _decoded(data: bytes, origin: str) -> str:
 
 
 def _parsed(source: str, origin: str) -> dict[str, Any]:
-    found_at: str | None
     try:
         check_bounds(source)
-        return tomllib.loads(source)
     except TomlTooMuch as error:
-        reason, found_at = error.reason, f"line {error.line}"
+        raise ProfileFileError(f"{origin}, line {error.line}: not taken as TOML: {error.reason}.") from None
+    try:
+        return tomllib.loads(source)
     except ValueError as error:
         reason, found_at = _said(error)
     # A string or a bracket that is never closed has no position.
@@ -184,7 +183,8 @@ def _parsed_json(source: str, origin: str) -> object:
     except JsonMistake as mistake:
         place = f", line {mistake.line}, column {mistake.column}" if mistake.line else ""
         reason = mistake.reason.removesuffix(" at").removesuffix(" starting")
-    raise ProfileFileError(f"{origin}{place}: not valid JSON: {reason}. Is the file complete?")
+    advice = " Is the file complete?" if place else ""
+    raise ProfileFileError(f"{origin}{place}: not valid JSON: {reason}.{advice}")
 
 
 def _key(mistake: ErrorDetails) -> Key:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from app.composing import composed
+
 # A change of anything here needs a new VERSION in store/index.py, so that indexes are made again.
 
 # Scripts that put no space between words; Hangul does, but glues particles to them.
@@ -19,9 +21,6 @@ RUN = re.compile(f"[{UNSPACED}]+")
 # What may not belong to a word: neither a letter nor a number; a mark does. SQLite's tables, which are older,
 # would take every new emoji for a letter.
 OTHER = re.compile(r"[^\w\s]|_")
-# The longest run of marks that is put in order as a whole, as in Unicode's stream-safe text (UAX 15). Sorting
-# takes time with the square of a run. Marks are no \w, two halfwidth forms apart, which become some.
-MARKS = re.compile(r"(?:[^\w\s]|[\uff9e\uff9f]){30}")
 
 # UTF-8 bytes of one passage: about 500 tokens in most scripts, so that two or three fit a local prompt.
 PASSAGE = 2000
@@ -67,17 +66,8 @@ def passages(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    folded = _composed(text).casefold()
+    folded = composed(text, "NFKC").casefold()
     return OTHER.sub(lambda one: one[0] if unicodedata.category(one[0])[0] == "M" else " ", folded)
-
-
-def _composed(text: str) -> str:
-    """The text in the form NFKC; a longer run of marks than any word has is composed in pieces."""
-    pieces, start = [], 0
-    for run in MARKS.finditer(text):
-        pieces.append(unicodedata.normalize("NFKC", text[start : run.end()]))
-        start = run.end()
-    return "".join(pieces) + unicodedata.normalize("NFKC", text[start:])
 
 
 def _pairs(run: str) -> str:

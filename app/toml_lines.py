@@ -83,10 +83,10 @@ def _statements(source: str) -> Iterator[tuple[int, str]]:
 
 
 def first_broken_line(source: str) -> int:
-    """The line on which the first statement begins that is not TOML by itself."""
+    """The line on which the first statement begins that is not TOML by itself; one within toml_bounds.py."""
     for line, statement in _statements(source):
         try:
             tomllib.loads(statement)
-        except (ValueError, RecursionError):
+        except ValueError:
             return line
     return 1

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from app.terms import indexable, passages
 
 # Of what is indexed and how; an index of another version is made again when the database is opened.
-VERSION = 2
+VERSION = 1
 # Marks belong to words (Hindi, Thai); English words are found by their stem.
 TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 # A row id is the item's id and, in the last bits, the number of the passage.
