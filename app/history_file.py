@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from app.errors import InvalidRequest
-from app.mistakes import explained, found
+from app.heading import title_of
+from app.mistakes import MANY, NAME, explained, found
+from app.plain_text import NotUtf8, decoded, foreign, unified
 from app.profile import MAX_TEXT, HistoryItem, Kind
 from app.schemas.history import ItemIn
 from app.strict_json import JsonMistake, loads
@@ -22,29 +24,45 @@ STDIN = "-"
 # What a folder is searched for; a file that is named may have any other ending, and is text then.
 SUFFIXES = {".txt", ".md", ".jsonl", ".json"}
 MARKDOWN = {".md", ".txt", ""}
-HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
-FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
 MAX_TITLE = 1000
 # Bytes that the longest text can take: 4 for a character, or 6 each for the halves of one that is escaped.
 MAX_BYTES = 4 * MAX_TEXT
 MAX_LINE = 12 * MAX_TEXT + 100_000
 MAX_LISTED = 50
+# What JSON may have around a value.
+BLANKS = " \t\r\n"
 SPLIT = "split it, one item for each part"
+# What a folder may hold beside files and folders.
+SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The items in files, in order, and what in a folder was passed over, each with the reason."""
+
+    items: list[HistoryItem] = field(repr=False)
+    passed_over: list[str]
 
 
 def read_history(
     paths: Sequence[str], stdin: BinaryIO, *, title: str | None = None, kind: Kind | None = None
-) -> list[HistoryItem]:
-    """All items in the files, in order; "-" is standard input, and folders are read with all that is in them.
+) -> Files:
+    """All items in the files; "-" is standard input, and folders are read with all that is in them: hidden
+    ones, empty files and links that lead out of the folder apart.
 
-    `kind` is of those that name none themselves, `title` of a text instead of its first heading. Raises
-    InvalidRequest with all mistakes, the first 50 in words.
+    `kind` is of those that name none themselves, `title` of a text instead of its own. Raises InvalidRequest
+    with all mistakes, the first 50 in words.
     """
     reading = _Reading(stdin, title, kind)
     for path in paths:
         reading.add(path)
     reading.raise_mistakes()
-    return reading.items
+    return Files(reading.items, reading.passed_over)
 
 
 class _Reading:
@@ -52,6 +70,7 @@ class _Reading:
 
     def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None) -> None:
         self.items: list[HistoryItem] = []
+        self.passed_over: list[str] = []
         self._stdin = stdin
         self._title = title
         self._kind = kind
@@ -65,8 +84,8 @@ class _Reading:
             names = list(self._walk(Path(path)))
             if not names:
                 self._wrong(path, f"this folder holds no file that ends in {', '.join(sorted(SUFFIXES))}")
-            for name in names:
-                self._file(name)
+            for name in self._own(Path(path).resolve(), names):
+                self._file(name, within=True)
         else:
             self._file(path)
 
@@ -81,19 +100,46 @@ class _Reading:
         """Files by name; hidden ones are left out, and links to folders not followed."""
 
         def unreadable(error: OSError) -> None:
-            self._wrong(str(error.filename), f"cannot be read: {error.strerror}")
+            self._wrong(_printable(str(error.filename)), f"cannot be read: {error.strerror}")
 
+        top = os.path.realpath(folder)
         for root, folders, files in os.walk(folder, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in folders:
+                path = Path(root, name)
+                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
+                    self._pass_over(str(path), "a link out of the folder; name it to add what is in it")
             for name in sorted(files):
                 if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                     yield str(Path(root, name))
 
-    def _file(self, path: str) -> None:
-        # What a file's name is in bytes need not be text.
-        origin = os.fsencode(path).decode(errors="replace")
+    def _own(self, folder: Path, names: Sequence[str]) -> Iterator[str]:
+        """What is to be read of a folder's files: each once, by whatever links it is reached."""
+        real = {name: os.path.realpath(name) for name in names}
+        seen = {real[name] for name in names if not Path(name).is_symlink()}
+        for name in names:
+            if Path(name).is_symlink():
+                if not Path(real[name]).is_relative_to(folder):
+                    self._pass_over(name, "a link out of the folder; name the file itself to add it")
+                    continue
+                if real[name] in seen:
+                    continue
+                seen.add(real[name])
+            yield name
+
+    def _file(self, path: str, *, within: bool = False) -> None:
+        """Reads a file; one `within` a folder may be empty, but no pipe, which might never end."""
+        origin = _printable(path)
         try:
+            if within:
+                kind = stat.S_IFMT(Path(path).stat().st_mode)
+                if kind in SPECIAL:
+                    self._wrong(origin, f"{SPECIAL[kind]} and no file; take it out of the folder")
+                    return
             with Path(path).open("rb") as stream:
+                if within and _blank(stream):
+                    self._pass_over(path, "there is no text in it")
+                    return
                 match Path(path).suffix.lower():
                     case ".jsonl":
                         self._lines(stream, origin)
@@ -106,16 +152,15 @@ class _Reading:
 
     def _text(self, stream: BinaryIO, origin: str, source: str) -> None:
         data = stream.read(MAX_BYTES + 4)
+        long = len(data) > MAX_BYTES
         try:
-            text = data.decode("utf-8-sig").replace("\r\n", "\n")
-        except UnicodeDecodeError as error:
-            if len(data) <= MAX_BYTES or error.end < MAX_BYTES:  # no character that the limit cuts
-                line = data.count(b"\n", 0, error.start) + 1
-                place = f"{origin}, line {line}"
-                self._wrong(place, "not UTF-8 text; save it as plain text with the encoding UTF-8")
-                return
-            text = data[: error.start].decode("utf-8-sig")
-        if len(data) > MAX_BYTES or len(text) > MAX_TEXT:
+            # The limit may cut a character, of 4 bytes at most.
+            text = unified(decoded(data) if not long else data[:MAX_BYTES].decode(errors="ignore"))
+        except NotUtf8 as error:
+            place = f"{origin}, line {error.line}"
+            self._wrong(place, f"{error.found}; save it as plain text with the encoding UTF-8")
+            return
+        if long or len(text) > MAX_TEXT:
             many = f"more than {MAX_TEXT:,} characters"
             self._wrong(origin, f"the text has {many}; split it into several files")
         elif not text.strip():
@@ -128,24 +173,29 @@ class _Reading:
             self._item({"text": text, "title": title, "source": source}, origin)
 
     def _lines(self, stream: BinaryIO, origin: str) -> None:
-        number = 0
+        number = 1
         while line := stream.readline(MAX_LINE):
-            number += 1
             place = f"{origin}, line {number}"
             if len(line) == MAX_LINE:
                 self._wrong(place, f"text: has more than {MAX_TEXT:,} characters; {SPLIT}")
                 while line and not line.endswith(b"\n"):
                     line = stream.readline(MAX_LINE)
+                number += 1
                 continue
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip():
-                with suppress(_NoJson):
-                    self._item(self._parsed(line, place), place)
+            if number == 1 and (encoding := foreign(line)):
+                self._wrong(origin, f"{NotUtf8(1, encoding).found}; save it with the encoding UTF-8")
+                return
+            # In a file of an old Mac all the lines come as one.
+            for part in line.rstrip(b"\r\n").split(b"\r"):
+                if part.strip():
+                    place = f"{origin}, line {number}"
+                    with suppress(_NoJson):
+                        self._item(self._parsed(part, place), place)
+                number += 1
 
     def _json(self, stream: BinaryIO, origin: str) -> None:
         try:
-            given = self._parsed(stream.read().removeprefix(b"\xef\xbb\xbf"), origin, whole=True)
+            given = self._parsed(stream.read(), origin, whole=True)
         except _NoJson:
             return
         if isinstance(given, dict) and "history" in given:
@@ -159,10 +209,10 @@ class _Reading:
     def _parsed(self, data: bytes, place: str, *, whole: bool = False) -> object:
         """The value; `whole`: of a file and not of a line. Raises _NoJson when a mistake was noted."""
         try:
-            return loads(data.rstrip().decode())
-        except UnicodeDecodeError as error:
-            line = f", line {data.count(10, 0, error.start) + 1}" if whole else ""
-            self._wrong(f"{place}{line}", "not UTF-8 text; save it with the encoding UTF-8")
+            return loads(unified(decoded(data)).rstrip(BLANKS))
+        except NotUtf8 as error:
+            line = f", line {error.line}" if whole else ""
+            self._wrong(f"{place}{line}", f"{error.found}; save it with the encoding UTF-8")
         except JsonMistake as error:
             line = f", line {error.line}" if whole and error.line else ""
             column = f", column {error.column}" if error.column else ""
@@ -175,6 +225,9 @@ class _Reading:
         try:
             checked = ItemIn.model_validate(given)
         except ValidationError as error:
+            if error.error_count() > MANY:
+                self._wrong(place, f"{key or 'the object'}: {error.error_count():,} mistakes. Is it an item?")
+                return
             mistakes = error.errors(include_url=False)
         else:
             if not self._count:
@@ -190,8 +243,12 @@ class _Reading:
             else:
                 words = explained(ItemIn, name, one)
                 words += f"; {SPLIT}" if one["type"] == "string_too_long" and name == "text" else ""
-            path = f"{key}.{name}" if key and name else key or name
+            shown = name if len(name) <= NAME else f"{name[:NAME]}..."
+            path = f"{key}.{shown}" if key and name else key or shown
             self._wrong(place, f"{path}: {words}" if path else words)
+
+    def _pass_over(self, path: str, words: str) -> None:
+        self.passed_over.append(f"{_printable(path)}: {words}")
 
     def _wrong(self, place: str, words: str) -> None:
         self.items.clear()
@@ -205,7 +262,20 @@ class _NoJson(Exception):
 
 
 def _title(text: str, source: str) -> str:
-    """The first heading of a markdown text, else the file's name without its ending."""
-    has_headings = not source or Path(source).suffix.lower() in MARKDOWN
-    heading = HEADING.search(FENCED.sub("", text)) if has_headings else None
-    return (heading[1] if heading else Path(source).stem)[:MAX_TITLE]
+    """The title that a Markdown text gives itself, else the file's name without its ending."""
+    markdown = not source or Path(source).suffix.lower() in MARKDOWN
+    return ((title_of(text) if markdown else "") or Path(source).stem)[:MAX_TITLE]
+
+
+def _blank(stream: BinaryIO) -> bool:
+    """Whether there is nothing but white space in a file; it is then read from its beginning again."""
+    while part := stream.read(2**16):
+        if part.strip(b" \t\r\n\f\v\xef\xbb\xbf"):
+            stream.seek(0)
+            return False
+    return True
+
+
+def _printable(path: str) -> str:
+    """A file's name, which in bytes need not be text."""
+    return os.fsencode(path).decode(errors="replace")

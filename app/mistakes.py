@@ -8,6 +8,11 @@ from datetime import date, time
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+# More mistakes than this are counted, and not told: each would take a kilobyte.
+MANY = 10_000
+# Of a key in a message: characters. A field's key has no more.
+NAME = 100
+
 # What a value of another type is called; bool stands before int, its base.
 KINDS: dict[type, str] = {
     bool: "true or false",
@@ -55,5 +60,5 @@ def found(mistake: ErrorDetails) -> str:
 
 def _unknown(key: str, table: type[BaseModel]) -> str:
     known = list(table.model_fields)
-    close = difflib.get_close_matches(key.lower(), known, n=1)
+    close = difflib.get_close_matches(key.lower(), known, n=1) if len(key) <= NAME else []
     return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known are {', '.join(known)}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +16,35 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import ProfileFileError
-from app.mistakes import explained, found
-from app.profile import ProfileDocument
+from app.mistakes import MANY, NAME, explained, found
+from app.plain_text import NotUtf8, decoded, unified
+from app.profile import HistoryItem, ProfileDocument
 from app.schemas.history import ItemIn
 from app.schemas.profiles import FIELD, DocumentIn, exported
 from app.strict_json import JsonMistake, loads
+from app.toml_bounds import TomlTooMuch, check_bounds
 from app.toml_lines import Key, first_broken_line, key_lines
 
 BARE = re.compile("[A-Za-z0-9_-]+")
 MAX_LISTED = 50
+# Of what tomllib says, which may name a key of any length.
+MAX_REASON = 200
+QUOTED = 'Text stands in straight quotes, key = "text"; over several lines between """ and """'
+BACKSLASH = (
+    "A backslash in double quotes begins an escape. Put the text in single quotes, 'C:\\Users', where it "
+    "stands for itself, or write it twice"
+)
+QUOTE = (
+    'Nothing may stand behind a value. Where the text itself holds a ", write \\" for it, or put the text in '
+    "single quotes"
+)
+# By words in what tomllib says.
+ADVICE = {
+    "hex value": BACKSLASH,
+    "Unescaped": BACKSLASH,
+    "scalar value": BACKSLASH,
+    "Expected newline": QUOTE,
+}
 
 
 Syntax = Literal["toml", "json"]
@@ -41,28 +62,35 @@ def read_profile_file(path: Path) -> ProfileDocument:
     return parse_profile(data, str(path), "json" if path.suffix.lower() == ".json" else "toml")
 
 
-def parse_profile(data: bytes, origin: str, syntax: Syntax = "toml") -> ProfileDocument:
-    """The profile in a file's bytes; `origin` names the file in messages. Raises ProfileFileError."""
+def parse_profile(
+    data: bytes, origin: str, syntax: Syntax = "toml", admit: Callable[[str], None] | None = None
+) -> ProfileDocument:
+    """The profile in a file's bytes; `origin` names the file in messages. Raises ProfileFileError.
+
+    `admit` is called with the id before the rest is looked at, and may raise what it wants.
+    """
     source = _decoded(data, origin)
     document = _parsed(source, origin) if syntax == "toml" else _parsed_json(source, origin)
-    try:
-        return DocumentIn.model_validate(document).document()
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-    # Raised outside the handler: a traceback must not chain to pydantic's error, which holds the values.
+    if admit is not None and isinstance(document, dict) and isinstance(document.get("id"), str):
+        admit(document["id"])
+    profile, mistakes, count = _checked(document)
+    if profile is not None:
+        return profile
+    if count > len(mistakes) == 0:
+        raise ProfileFileError(f"{origin} has {count:,} mistakes. Is it a profile?")
     lines = key_lines(source) if syntax == "toml" else {}
-    listed = sorted(
-        {
-            (_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one, syntax)}")
-            for one in mistakes
-        }
-    )
-    count = f"{len(listed)} mistake{'s' if len(listed) > 1 else ''}"
+    found_at = {
+        (_line(lines, key := _key(one)), f"{_spelled(key)}: {_explained(key, one, syntax)}"): None
+        for one in mistakes
+    }
+    listed = sorted(found_at, key=lambda one: one[0])
+    number = len(listed) + count - len(mistakes)
     shown = [f"line {line}, {text}" if syntax == "toml" else text for line, text in listed[:MAX_LISTED]]
-    if len(listed) > MAX_LISTED:
-        shown.append(f"and {len(listed) - MAX_LISTED} more")
+    if number > len(shown):
+        shown.append(f"and {number - len(shown):,} more")
     first = listed[0][1].partition(": ")[0]
-    raise ProfileFileError("\n  ".join([f"{origin} has {count}:", *shown]), param=first)
+    head = f"{origin} has {number:,} mistake{'s' if number > 1 else ''}:"
+    raise ProfileFileError("\n  ".join([head, *shown]), param=first)
 
 
 def dump_profile(document: ProfileDocument) -> bytes:
@@ -78,32 +106,75 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _checked(document: object) -> tuple[ProfileDocument | None, list[ErrorDetails], int]:
+    """The profile, or None; its first mistakes, or none of very many; and how many there are.
+
+    The items of the history are looked at one by one: pydantic would keep every mistake in all of them.
+    """
+    history = document.get("history") if isinstance(document, dict) else None
+    listed = history if isinstance(history, list) else []
+    head = {**document, "history": []} if isinstance(document, dict) and listed else document
+    profile, mistakes, count = None, [], 0
+    items: list[HistoryItem] = []
+    try:
+        profile = DocumentIn.model_validate(head)
+    except ValidationError as error:
+        count = error.error_count()
+        if count > MANY:
+            return None, [], count
+        mistakes = error.errors(include_url=False)
+    for number, one in enumerate(listed):
+        try:
+            item = ItemIn.model_validate(one)
+        except ValidationError as error:
+            count += error.error_count()
+            if len(mistakes) <= MAX_LISTED and error.error_count() <= MANY:
+                steps = ("history", number)
+                mistakes += [{**told, "loc": steps + told["loc"]} for told in error.errors(include_url=False)]
+        else:
+            if not count:
+                items.append(item.item())
+    return (
+        (replace(profile.document(), history=tuple(items)) if profile and not count else None),
+        mistakes,
+        count,
+    )
+
+
 def _decoded(data: bytes, origin: str) -> str:
     """The text, ending in a line end: what tomllib finds at the very end of a document it gives no line."""
     try:
-        source = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-    else:
-        if source.strip():
-            return source.replace("\r\n", "\n") + "\n"
-        raise ProfileFileError(f'{origin} is empty: a profile needs at least id = "..." and name = "..."')
-    raise ProfileFileError(f"{origin}, line {line}: not UTF-8 text; save the file with the encoding UTF-8")
+        source = decoded(data)
+    except NotUtf8 as error:
+        raise ProfileFileError(
+            f"{origin}, line {error.line}: {error.found}; save the file with the encoding UTF-8"
+        ) from None
+    if source.strip():
+        return unified(source) + "\n"
+    raise ProfileFileError(f'{origin} is empty: a profile needs at least id = "..." and name = "..."')
 
 
 def _parsed(source: str, origin: str) -> dict[str, Any]:
     try:
+        check_bounds(source)
+    except TomlTooMuch as error:
+        raise ProfileFileError(f"{origin}, line {error.line}: not taken as TOML: {error.reason}.") from None
+    try:
         return tomllib.loads(source)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    where = re.search(r" \(at (line \d+, column \d+)\)$", reason)
+    except ValueError as error:
+        reason, found_at = _said(error)
     # A string or a bracket that is never closed has no position.
-    place = where[1] if where else f"line {first_broken_line(source)}"
-    reason = re.sub(r" \(at [^()]*\)$", "", reason)
-    raise ProfileFileError(
-        f'{origin}, {place}: not valid TOML: {reason}. Text stands in straight quotes, key = "text"; '
-        'over several lines between """ and """'
-    )
+    place = found_at or f"line {first_broken_line(source)}"
+    advice = next((words for sign, words in ADVICE.items() if sign in reason), QUOTED)
+    raise ProfileFileError(f"{origin}, {place}: not valid TOML: {reason[:MAX_REASON]}. {advice}")
+
+
+def _said(error: ValueError) -> tuple[str, str | None]:
+    """What tomllib says without the place, and the place."""
+    if not isinstance(error, tomllib.TOMLDecodeError):  # Python's limit on the digits of a whole number
+        return "a number with thousands of digits", None
+    reason, _, place = str(error).rpartition(" (at ")
+    return (reason, place.removesuffix(")")) if place.startswith("line ") else (reason or str(error), None)
 
 
 def _parsed_json(source: str, origin: str) -> object:
@@ -112,7 +183,8 @@ def _parsed_json(source: str, origin: str) -> object:
     except JsonMistake as mistake:
         place = f", line {mistake.line}, column {mistake.column}" if mistake.line else ""
         reason = mistake.reason.removesuffix(" at").removesuffix(" starting")
-    raise ProfileFileError(f"{origin}{place}: not valid JSON: {reason}. Is the file complete?")
+    advice = " Is the file complete?" if place else ""
+    raise ProfileFileError(f"{origin}{place}: not valid JSON: {reason}.{advice}")
 
 
 def _key(mistake: ErrorDetails) -> Key:
@@ -122,11 +194,13 @@ def _key(mistake: ErrorDetails) -> Key:
 
 def _spelled(key: Key) -> str:
     """("history", 1, "text") as history[1].text; keys that TOML would quote are quoted."""
-    parts = (
-        f"[{part}]" if isinstance(part, int) else "." + (part if BARE.fullmatch(part) else json.dumps(part))
-        for part in key
-    )
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_name(part)}" for part in key)
     return "".join(parts).removeprefix(".") or "the file"
+
+
+def _name(part: str) -> str:
+    cut = part if len(part) <= NAME else f"{part[:NAME]}..."
+    return part if BARE.fullmatch(part) and cut == part else json.dumps(cut)
 
 
 def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:

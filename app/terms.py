@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from app.composing import composed
+
 # A change of anything here needs a new VERSION in store/index.py, so that indexes are made again.
 
 # Scripts that put no space between words; Hangul does, but glues particles to them.
@@ -64,7 +66,7 @@ def passages(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = composed(text, "NFKC").casefold()
     return OTHER.sub(lambda one: one[0] if unicodedata.category(one[0])[0] == "M" else " ", folded)
 
 

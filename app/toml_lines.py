@@ -9,13 +9,14 @@ from collections.abc import Iterator
 # Where something stands in the file: ("history", 1, "text").
 Key = tuple[str | int, ...]
 
-# What decides where a TOML statement ends: strings, comments, brackets and line ends.
+# What decides where a TOML statement ends: strings, comments, brackets and line ends. A string that is not
+# closed goes to the end of its line, so that nothing is read twice.
 TOKEN = re.compile(
     r"""
     \"{3} (?: [^"\\]++ | \\[\s\S] | "(?!"") )*+ (?: "{3,5} | \Z )
     | '{3} [\s\S]*? (?: '{3,5} | \Z )
-    | " (?: [^"\\\n] | \\. )*+ "
-    | ' [^'\n]*+ '
+    | " (?: [^"\\\n] | \\. )*+ "?
+    | ' [^'\n]*+ '?
     | \# [^\n]*+
     | [][{}\n]
     """,
@@ -82,10 +83,10 @@ def _statements(source: str) -> Iterator[tuple[int, str]]:
 
 
 def first_broken_line(source: str) -> int:
-    """The line on which the first statement begins that is not TOML by itself."""
+    """The line on which the first statement begins that is not TOML by itself; one within toml_bounds.py."""
     for line, statement in _statements(source):
         try:
             tomllib.loads(statement)
-        except (ValueError, RecursionError):
+        except ValueError:
             return line
     return 1

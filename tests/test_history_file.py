@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.errors import InvalidRequest
-from app.history_file import MAX_LINE, read_history
+from app.history_file import MAX_LINE, Files, read_history
 from app.profile import MAX_TEXT, HistoryItem, Kind
 
 
@@ -30,6 +31,10 @@ def written(name: str, text: str | bytes) -> str:
 def read(
     *paths: str, stdin: bytes = b"", title: str | None = None, kind: Kind | None = None
 ) -> list[HistoryItem]:
+    return files(*paths, stdin=stdin, title=title, kind=kind).items
+
+
+def files(*paths: str, stdin: bytes = b"", title: str | None = None, kind: Kind | None = None) -> Files:
     return read_history(paths, io.BytesIO(stdin), title=title, kind=kind)
 
 
@@ -80,6 +85,13 @@ def test_standard_input_is_one_text() -> None:
 
 def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_text() -> None:
     assert read(written("a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n"))[0].text == "one\ntwo\n"
+    assert read(written("a.txt", b"one\rtwo\r"))[0].text == "one\ntwo\n"
+
+
+def test_front_matter_gives_the_title_and_stays_in_the_text() -> None:
+    text = "---\n# a comment\ntitle: A day\n---\n# Heading\n"
+    assert read(written("a.md", text)) == [HistoryItem("A day", text, source="a.md")]
+    assert read(written("a.md", text.replace("title", "date")))[0].title == "Heading"
 
 
 @pytest.mark.parametrize(
@@ -87,12 +99,13 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_text() -> None
     [
         (b"fine\ncaf\xe9\n", "a.txt, line 2: not UTF-8 text"),
         (b"a\nb\nc\0d", "a.txt, line 3: a NUL character"),
+        ("Dear all".encode("utf-16"), "a.txt, line 1: not UTF-8 text but UTF-16; save it"),
         (b"", "a.txt: there is no text"),
         (b" \n\t", "a.txt: there is no text"),
         (b"x" * (MAX_TEXT + 1), "a.txt: the text has more than 1,000,000 characters; split"),
         ("語🌊".encode() * MAX_TEXT, "a.txt: the text has more than 1,000,000 characters; split"),
     ],
-    ids=["latin-1", "nul", "empty", "blank", "long", "longer"],
+    ids=["latin-1", "nul", "utf-16", "empty", "blank", "long", "longer"],
 )
 def test_a_text_that_cannot_be_stored_is_named(data: bytes, says: str) -> None:
     (message,) = mistakes(written("a.txt", data))
@@ -168,6 +181,25 @@ def test_a_line_that_is_no_utf_8_is_named() -> None:
     assert message.startswith("a.json, line 2: not UTF-8")
 
 
+def test_a_file_of_jsonl_in_another_encoding_is_one_mistake() -> None:
+    (message,) = mistakes(written("a.jsonl", '{"text": "a"}\n{"text": "b"}\n'.encode("utf-16")))
+    assert message.startswith("a.jsonl: not UTF-8 text but UTF-16")
+
+
+def test_lines_of_jsonl_may_end_as_on_an_old_mac() -> None:
+    assert [one.text for one in read(written("a.jsonl", '{"text": "a"}\r{"text": "b\\r"}\r'))] == ["a", "b\r"]
+    first, second = mistakes(written("a.jsonl", '{"text": "a"}\r1\r{"text": "b"}\n2'))
+    assert (first[:15], second[:15]) == ("a.jsonl, line 2", "a.jsonl, line 4")
+
+
+def test_an_object_of_very_many_keys_is_one_mistake() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in range(20_000))
+    (message,) = mistakes(written("a.jsonl", f'{{"text": "a", {keys}}}'))
+    assert message == "a.jsonl, line 1: the object: 20,000 mistakes. Is it an item?"
+    (message,) = mistakes(written("a.jsonl", f'{{"text": "a", "{"k" * 5000}": 1}}'))
+    assert len(message) < 300
+
+
 def test_a_huge_line_is_named_and_the_rest_is_read_on() -> None:
     huge = '{"text": "' + "x" * MAX_LINE * 2 + '"}'
     first, second = mistakes(written("a.jsonl", f"{huge}\n[]\n"))
@@ -211,6 +243,60 @@ def test_a_folder_that_links_to_itself_ends() -> None:
     written("notes/a.txt", "x")
     Path("notes/again").symlink_to(Path("notes").absolute())
     assert len(read("notes")) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b" \n\t\n" * 5000])
+@pytest.mark.parametrize("suffix", [".md", ".txt", ".jsonl", ".json"])
+def test_an_empty_file_of_a_folder_is_left_out_by_name(data: bytes, suffix: str) -> None:
+    written(f"notes/empty{suffix}", data)
+    written("notes/full.md", "x")
+    found = files("notes")
+    assert [item.text for item in found.items] == ["x"]
+    assert found.passed_over == [f"notes/empty{suffix}: there is no text in it"]
+
+
+def test_what_is_no_file_is_refused_and_never_opened() -> None:
+    written("notes/a.md", "x")
+    os.mkfifo("notes/pipe.md")  # to open it would wait for a writer
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("notes/socket.txt")
+        assert mistakes("notes") == [
+            "notes/pipe.md: a named pipe and no file; take it out of the folder",
+            "notes/socket.txt: a socket and no file; take it out of the folder",
+        ]
+
+
+def test_links_out_of_a_folder_are_left_out_by_name_and_others_read_once() -> None:
+    written("notes/a.md", "a")
+    written("notes/.kept/b", "b")
+    written("secret.md", "secret")
+    written("other/c.md", "c")
+    for link, target in {
+        "again.md": "a.md",
+        "b.md": ".kept/b",
+        "b2.md": ".kept/b",
+        "device.txt": "/dev/zero",
+        "out.md": "../secret.md",
+        "others": "../other",
+    }.items():
+        Path("notes", link).symlink_to(target)
+    found = files("notes")
+    assert [(item.text, item.source) for item in found.items] == [("a", "notes/a.md"), ("b", "notes/b.md")]
+    assert sorted(found.passed_over) == [
+        "notes/device.txt: a link out of the folder; name the file itself to add it",
+        "notes/others: a link out of the folder; name it to add what is in it",
+        "notes/out.md: a link out of the folder; name the file itself to add it",
+    ]
+    assert [item.text for item in read("notes/out.md")] == ["secret"]
+    Path("linked").symlink_to("notes")
+    assert [item.text for item in read("linked")] == ["a", "b"]
+
+
+def test_a_link_to_itself_is_named() -> None:
+    written("notes/a.md", "a")
+    Path("notes/loop.md").symlink_to("loop.md")
+    (message,) = mistakes("notes")
+    assert message.startswith("notes/loop.md: cannot be read: ")
 
 
 def test_an_empty_folder_is_a_mistake() -> None:

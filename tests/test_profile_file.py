@@ -95,6 +95,15 @@ def test_the_same_in_json(tmp_path: Path) -> None:
         ('{"id": "a", "name": "A", "fi', "me.json, line 1, column 26: not valid JSON: Unterminated string."),
         ('{"id": "a",\n', "me.json, line 2, column 1: not valid JSON"),
         ("[" * 100_000, "me.json: not valid JSON: nested too deeply"),
+        (
+            '{"id": "a", "name": "A", "history": [' + "1, " * 11 + "1]}",
+            "me.json has 12 mistakes:\n  history[0]: found a number; expected an object in braces\n"
+            "  history[1]: found",
+        ),
+        (
+            '{"id": "a", "name": "A"' + "".join(f', "k{number}": 1' for number in range(20_000)) + "}",
+            "me.json has 20,000 mistakes. Is it a profile?",
+        ),
         ("[]", "me.json has 1 mistake:\n  the file: found a list; expected"),
         ("null", "me.json has 1 mistake:\n  the file: found null; expected"),
         ('{"id": "a", "name": null}', "me.json has 1 mistake:\n  name: found null; expected text"),
@@ -236,16 +245,28 @@ def test_each_mistake(source: str, start: str) -> None:
     [
         (HEAD + "a = yes", "me.toml, line 3, column 5: not valid TOML: Invalid value."),
         (HEAD + 'a = "x "y" z"', "me.toml, line 3, column 9: not valid TOML: Expected newline"),
+        (
+            HEAD + r'home = "C:\Users\anna"',
+            "me.toml, line 3, column 13: not valid TOML: Invalid hex value. A back",
+        ),
+        (
+            HEAD + r'a = "\d"',
+            "me.toml, line 3, column 8: not valid TOML: Unescaped '\\' in a string. A backslash in",
+        ),
+        (
+            HEAD + f"[{'k' * 5000}]\n[{'k' * 5000}]",
+            "me.toml, line 4, column 5002: not valid TOML: Cannot declare",
+        ),
         (HEAD + "name = 'B'", "me.toml, line 3, column 11: not valid TOML: Cannot overwrite a value."),
         (HEAD + 'a = """\nx\n\n', "me.toml, line 3: not valid TOML: Unterminated string."),
         (HEAD + "a = '''\nx ] '\n\n", "me.toml, line 3: not valid TOML"),
         (HEAD + "a = [\n1,\n", "me.toml, line 3: not valid TOML"),
         (HEAD + "a =", "me.toml, line 3, column 4: not valid TOML: Invalid value."),
         (HEAD + "a = " + "9" * 5000, "me.toml, line 3: not valid TOML"),
-        (HEAD + "a = " + "[" * 5000, "me.toml, line 3: not valid TOML: nested too deeply."),
+        (HEAD + "a = " + "[" * 5000, "me.toml, line 3: not taken as TOML: nested too deeply."),
         (HEAD + "a = '\0'", "me.toml, line 3, column 6: not valid TOML"),
         (b'id = "a"\nname = "\xff"', "me.toml, line 2: not UTF-8 text; save the file"),
-        (HEAD.encode("utf-16"), "me.toml, line 1: not UTF-8 text"),
+        (HEAD.encode("utf-16"), "me.toml, line 1: not UTF-8 text but UTF-16"),
         ("", "me.toml is empty: a profile needs at least"),
         (" \n\t\r\n", "me.toml is empty"),
         (b"\xef\xbb\xbf", "me.toml is empty"),
@@ -254,6 +275,49 @@ def test_each_mistake(source: str, start: str) -> None:
 def test_what_is_not_toml(source: str | bytes, start: str) -> None:
     (only,) = mistakes(source)
     assert only.startswith(start)
+    assert len(only) < 600
+
+
+def test_text_in_the_wrong_quotes_is_told_the_right_ones() -> None:
+    (only,) = mistakes(HEAD + r'home = "C:\Users\anna"')
+    assert "in single quotes, 'C:\\Users'" in only
+    assert parse_profile((HEAD + r"fields.home = 'C:\Users\anna'").encode(), "me.toml")
+    (only,) = mistakes(HEAD + 'a = "x "y" z"')
+    assert 'write \\" for it, or put the text in single quotes' in only
+
+
+def test_a_name_of_any_length_is_cut_in_a_message() -> None:
+    (only,) = mistakes(HEAD + f"{'k' * 100_000} = 1")
+    assert only.startswith(f'line 3, "{"k" * 100}...": unknown key')
+    assert len(only) < 400
+
+
+def test_the_first_mistakes_of_many_are_those_that_stand_first() -> None:
+    listed = mistakes(HEAD + "[fields]\na = 1\n" + "[[history]]\ntext = 1\n" * 20_000)
+    assert listed[0].startswith("line 4, fields.a")
+    assert listed[1].startswith("line 6, history[0].text")
+    assert listed[50:] == ["and 19,951 more"]
+
+
+def test_lines_may_end_as_on_an_old_mac() -> None:
+    assert parse_profile(ISABEL.replace("\n", "\r").encode(), "me.toml") == parse_profile(
+        ISABEL.encode(), "me"
+    )
+    (only,) = mistakes((HEAD + "a = 1").replace("\n", "\r"))
+    assert only.startswith("line 3, a: unknown key")
+
+
+def test_the_id_is_looked_at_before_the_rest() -> None:
+    class Refused(Exception):
+        pass
+
+    def admit(profile_id: str) -> None:
+        assert profile_id == "a"
+        raise Refused
+
+    for source, syntax in ((HEAD + "zzz = 1", "toml"), ('{"id": "a", "zzz": 1}', "json")):
+        with pytest.raises(Refused):
+            parse_profile(source.encode(), "me", "json" if syntax == "json" else "toml", admit)
 
 
 def test_a_file_of_comments_misses_its_keys() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,6 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_what_json_can_say_is_read_back(value: object) -> None:
-    import json
-
     assert loads(json.dumps(value)) == value
 
 
@@ -43,3 +43,37 @@ def test_a_mistake_has_its_line_and_column() -> None:
     with pytest.raises(JsonMistake) as caught:
         loads('{"a": 1,\n "b": oops}')
     assert (caught.value.line, caught.value.column) == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 101 + "]" * 101, "nested too deeply"),
+        ('{"a":' * 101 + "1" + "}" * 101, "nested too deeply"),
+        ("[1e999]", "a number that is too large"),
+        ("-1e999999999", "a number that is too large"),
+        ("[1" + "0" * 400 + ".0]", "a number that is too large"),
+        (
+            "{" + ",".join(f'"{number}":1' for number in range(300_001)) + "}",
+            "more than 300,000 keys in one object",
+        ),
+    ],
+    ids=range(6),
+)
+def test_what_would_harm_whoever_uses_the_value_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(JsonMistake) as caught:
+        loads(text)
+    assert caught.value.reason == reason
+
+
+def test_brackets_in_strings_are_not_depth() -> None:
+    text = "[" * 5000 + '"\\'
+    assert loads(json.dumps([text, {text: text}] * 200)) == [text, {text: text}] * 200
+    assert loads("[" * 100 + "]" * 100) is not None
+
+
+def test_values_are_counted_where_they_are_bounded() -> None:
+    assert loads("[1, 2, 3]", 4) == [1, 2, 3]
+    assert loads('["a,b,c,d,e"]', 4) == ["a,b,c,d,e"]
+    with pytest.raises(JsonMistake, match="more than 4 values"):
+        loads("[1, 2, 3, 4]", 4)

@@ -13,6 +13,9 @@ from starlette.requests import ClientDisconnect
 
 from app.api.refusals import refusal
 from app.errors import InvalidRequest
+from app.mistakes import MANY
+from app.plain_text import NotUtf8
+from app.plain_text import decoded as text_of
 from app.strict_json import JsonMistake, loads
 
 JSON = "application/json"
@@ -20,6 +23,8 @@ MERGE_PATCH = "application/merge-patch+json"
 UTF8 = {"utf-8", "utf8"}
 # Up to here parsing takes less time than having a thread do it.
 SMALL = 2**16
+# In a body that is no upload: each could be a mistake, of which a message is made.
+MAX_VALUES = 1_000_000
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,7 +38,13 @@ class Body:
 
 
 async def receive(request: Request, *taken: str) -> Body:
-    """The body, of one of the `taken` media types and in UTF-8; anything else is refused with 415."""
+    """The body, of one of the `taken` media types and in UTF-8; anything else is refused with 415, and so is
+    one that is compressed, which might be a thousand times as large as what the limits saw."""
+    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if {coding.strip() for coding in codings} - {"", "identity"}:
+        raise _unsupported(
+            "The body has a Content-Encoding; send it as it is, without compression.", "Content-Encoding"
+        )
     given = request.headers.get("content-type", "")
     media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if media_type not in taken:
@@ -58,29 +69,29 @@ async def receive(request: Request, *taken: str) -> Body:
 async def receive_json(request: Request, model: type[M], *, also: tuple[str, ...] = ()) -> M:
     """The body as `model`; every mistake is named by its key."""
     body = await receive(request, JSON, *also)
-    return await asyncio.to_thread(lambda: validated(model, parsed(decoded(body.data))))
+    return await asyncio.to_thread(lambda: validated(model, _parsed_whole(body.data)))
 
 
 async def parse(data: bytes) -> object:
     """The JSON value; the event loop goes on beside a large one."""
     if len(data) <= SMALL:
-        return parsed(decoded(data))
-    return await asyncio.to_thread(lambda: parsed(decoded(data)))
+        return _parsed_whole(data)
+    return await asyncio.to_thread(_parsed_whole, data)
 
 
 def decoded(data: bytes) -> str:
     """The text. Bytes that are no UTF-8 are named by their line."""
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-    raise InvalidRequest(f"Line {line} of the body is not UTF-8 text; send UTF-8.", param=f"line {line}")
+        return text_of(data)
+    except NotUtf8 as error:
+        line, found = error.line, error.found
+    raise InvalidRequest(f"Line {line} of the body is {found}; send UTF-8.", param=f"line {line}")
 
 
-def parsed(text: str, place: str = "") -> object:
+def parsed(text: str, place: str = "", max_values: int | None = None) -> object:
     """The JSON value; `place` is where in the body the text stands, if it is a part of it."""
     try:
-        return loads(text)
+        return loads(text, max_values)
     except JsonMistake as mistake:
         line = f"line {mistake.line}, " if mistake.line and not place else ""
         where = f" ({line}column {mistake.column})" if mistake.column else ""
@@ -96,10 +107,14 @@ def validated(
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        count = error.error_count()
         problems = [
             {**problem, "loc": ("body", *steps, *problem["loc"])}
-            for problem in error.errors(include_url=False, include_input=False)
+            for problem in (error.errors(include_url=False, include_input=False) if count <= MANY else ())
         ]
+    if not problems:
+        where = f" {place}" if place else "".join(f" [{step}]" for step in steps) or " The body"
+        raise InvalidRequest(f"{where[1:].capitalize()} has {count:,} mistakes; is it meant for this path?")
     # Raised outside the handler: a traceback must not chain to pydantic's error, which holds the values.
     raise refusal(problems, within if steps else value, place=place)
 
@@ -127,5 +142,9 @@ def schema(model: type[BaseModel]) -> dict[str, Any]:
     return result
 
 
-def _unsupported(message: str) -> InvalidRequest:
-    return InvalidRequest(message, param="Content-Type", code="unsupported_media_type", status=415)
+def _parsed_whole(data: bytes) -> object:
+    return parsed(decoded(data), max_values=MAX_VALUES)
+
+
+def _unsupported(message: str, header: str = "Content-Type") -> InvalidRequest:
+    return InvalidRequest(message, param=header, code="unsupported_media_type", status=415)

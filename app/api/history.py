@@ -66,7 +66,8 @@ async def add_items(
     caller: CallerDep,
 ) -> Listing[CreatedItem]:
     """Adds one item or many, all or none of them: an item or a list as JSON, an item a line as JSONL, or one
-    text as it stands. Answers with the new ids in the same order, always as a list and without the texts."""
+    text as it stands, with its line ends as line feeds. Answers with the new ids in the same order, always as
+    a list and without the texts."""
     caller.may_use(profile_id)
     body = await receive(request, *TYPES)
     items = await asyncio.to_thread(items_of, body, query)

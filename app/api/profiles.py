@@ -13,7 +13,7 @@ from app.api.deps import PartsDep
 from app.api.writing import write
 from app.errors import InvalidRequest, ProfileExists, ProfileNotFound
 from app.profile import Profile, ProfileDocument
-from app.profile_file import dump_profile, parse_profile
+from app.profile_file import Syntax, dump_profile, parse_profile
 from app.schemas.profiles import DocumentIn, ImportQuery, ProfileDeleted, ProfileIn, ProfileOut, ProfilePatch
 from app.schemas.wire import Listing
 from app.store import Store
@@ -62,11 +62,9 @@ async def import_profile(
     """Takes an export, or a profile file, with the whole history. A profile of the same id is replaced only
     with `replace=true`, and then as a whole: items that the document does not hold are erased."""
     body = await receive(request, JSON, TOML)
-    document = await asyncio.to_thread(
-        parse_profile, body.data, "The body", "toml" if body.media_type == TOML else "json"
-    )
+    syntax: Syntax = "toml" if body.media_type == TOML else "json"
+    document = await asyncio.to_thread(parse_profile, body.data, "The body", syntax, caller.may_use)
     profile = document.profile
-    caller.may_use(profile.id)
     if caller.profile_id is not None:
         _same_mark(caller, await asyncio.to_thread(parts.store.profiles.get, profile.id), profile)
     if query.replace:

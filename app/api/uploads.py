@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from app.api.bodies import JSON, Body, decoded, parsed, validated
 from app.api.refusals import TOLD
 from app.errors import InvalidRequest
+from app.plain_text import unified
 from app.profile import HistoryItem
 from app.schemas.history import ItemIn, UploadQuery
 
@@ -18,9 +19,12 @@ TYPES = (JSON, *LINES, *TEXT)
 def items_of(body: Body, query: UploadQuery) -> list[HistoryItem]:
     """The items, at least one. Blocks: for a worker thread.
 
+    Line ends of plain text are line feeds in the item, as they are when the command line reads a file; what
+    JSON has escaped stays.
+
     Raises InvalidRequest, which names the first mistakes by line or number, and by key.
     """
-    text = decoded(body.data)
+    text = unified(decoded(body.data))
     if body.media_type in TEXT:
         return [validated(ItemIn, {"text": text, **query.model_dump()}).item()]
     for name in sorted(query.model_fields_set):

@@ -23,6 +23,8 @@ commands = typer.Typer(
 )
 MAX_LIMIT = 1000
 MAX_DIGITS = 18
+# Files left out that are named one by one.
+MAX_PASSED_OVER = 20
 
 
 def _item_id(text: str) -> int:
@@ -109,7 +111,8 @@ def add(
         typer.Argument(
             metavar="PATH",
             help="Text files, one item each; .jsonl, one item a line; .json, one item or a list of them; "
-            "folders, for all .txt, .md, .jsonl and .json files in them; - for text on the standard input.",
+            "folders, for all .txt, .md, .jsonl and .json files in them, but hidden ones; - for text on the "
+            "standard input.",
         ),
     ],
     title: Annotated[
@@ -123,7 +126,10 @@ def add(
 
     All of them are checked before anything is stored.
 
-    The title of a .md or .txt file is its first heading (# ...), else the file's name.
+    The title of a .md or .txt file is the title in its front matter (between --- or +++), else its first
+    heading (# ...), else the file's name. The text stays whole, with line ends as line feeds.
+
+    In a folder, empty files and links that lead out of it are left out, and named.
     """
     if title is not None and not _is_one_text(paths):
         raise typer.BadParameter("--title names a single text: one text file, or - for the standard input")
@@ -131,9 +137,10 @@ def add(
         raise typer.BadParameter("- can stand once only")
     with open_store() as store:
         store.profiles.get(profile)
-        items = read_history(paths, sys.stdin.buffer, title=title, kind=kind)
-        add_all(store.history, profile, items)
-    write(f"profile {profile}: added {counted(len(items), 'item')}")
+        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind)
+        _say_passed_over(files.passed_over)
+        add_all(store.history, profile, files.items)
+    write(f"profile {profile}: added {counted(len(files.items), 'item')}")
 
 
 @commands.command("search", epilog="Example:\n\ncosteer history search isabel 'house by the water'")
@@ -183,6 +190,13 @@ def delete(
         if confirm(f"Erase all {counted(count, 'history item')} of the profile {profile!r}?", yes=yes):
             gone = store.history.clear(profile)
             write(f"profile {profile}: erased {counted(gone, 'item')}")
+
+
+def _say_passed_over(reasons: list[str]) -> None:
+    for reason in reasons[:MAX_PASSED_OVER]:
+        say(f"left out: {reason}")
+    if len(reasons) > MAX_PASSED_OVER:
+        say(f"left out: {len(reasons) - MAX_PASSED_OVER:,} more")
 
 
 def _is_one_text(paths: list[str]) -> bool:

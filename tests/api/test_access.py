@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ from conftest import Proxy
 
 from api.test_chat import HELLO, error_of
 from app.api.turns import Crowd
+from app.main import create_app
 from app.places import Places
+from app.settings import Settings
 
 CHAT = ("POST", "/v1/chat/completions")
 # Every route, with a body that it takes.
@@ -236,6 +239,42 @@ async def test_chat_does_not_either(proxy: Proxy, given: dict[str, Any]) -> None
     assert answers[0] == answers[1]
     assert answers[0][0] == 403
     assert proxy.local.sessions == 0
+
+
+@pytest.mark.parametrize(
+    ("media_type", "data"),
+    [
+        ("application/json", b'{"id": "loud", "zzz": 1}'),
+        ("application/json", b'{"id": "nobody", "history": [1, 2, 3]}'),
+        ("application/toml", b'id = "loud"\nzzz = 1'),
+    ],
+)
+async def test_an_import_is_refused_before_its_mistakes_are_told(
+    proxy: Proxy, media_type: str, data: bytes
+) -> None:
+    headers = {**key(proxy, "joined"), "Content-Type": media_type}
+    response = await proxy.client.post("/v1/profiles/import", content=data, headers=headers)
+    assert response.status_code == 403
+    assert "zzz" not in error_of(response)["message"]
+
+
+@pytest.mark.parametrize(("method", "path"), [(one[0], one[1]) for one in OF_A_PROFILE])
+async def test_no_body_is_read_of_who_may_not_use_the_profile(proxy: Proxy, method: str, path: str) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        read.append(path)
+        yield b"x"
+
+    read: list[str] = []
+    headers = {**key(proxy, "joined"), "Content-Type": "application/json"}
+    response = await proxy.client.request(method, path, content=body(), headers=headers)
+    assert (response.status_code, read) == (403, [])
+
+
+def test_no_route_leaves_its_body_to_the_framework() -> None:
+    """FastAPI would read and parse it before the route can say who may."""
+    app = create_app(Settings(_env_file=None))
+    for route in app.routes:
+        assert getattr(route, "body_field", None) is None, route
 
 
 async def test_a_profile_s_key_lists_its_own_only(proxy: Proxy) -> None:

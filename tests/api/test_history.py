@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from conftest import Proxy
 
 from api.test_chat import error_of
 from api.test_profiles import SYNTAX, refused, stored
+from app.history_file import read_history
 
 LOUD = "/v1/profiles/loud/history"
 EMPTY = "/v1/profiles/joined/history"
@@ -75,11 +78,27 @@ async def test_lines_are_items_and_blank_lines_are_none(proxy: Proxy, kind: str)
 
 @pytest.mark.parametrize("kind", TEXTS)
 async def test_a_text_is_one_item_as_it_stands(proxy: Proxy, kind: str) -> None:
-    text = '# Title\r\n\r\n{"text": "x"}\n\n'
+    text = '# Title\n\n{"text": "x"}\n\n'
     await add(proxy, text, f"{kind}; charset=UTF-8", "?title=A%20%26%20B&source=notes.md")
     (item,) = await listed(proxy)
     assert (item["text"], item["title"], item["source"]) == (text, "A & B", "notes.md")
     assert item["kind"] == "document"
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_a_text_is_stored_as_the_command_line_stores_it(
+    proxy: Proxy, kind: str, tmp_path: Path
+) -> None:
+    data = b"\xef\xbb\xbfone\r\ntwo\rthree\n"
+    await add(proxy, data, kind)
+    (tmp_path / "a.txt").write_bytes(data)
+    (item,) = read_history([str(tmp_path / "a.txt")], io.BytesIO()).items
+    assert await texts(proxy) == [item.text] == ["one\ntwo\nthree\n"]
+
+
+async def test_line_ends_that_json_escapes_stay(proxy: Proxy) -> None:
+    await add(proxy, b'{"text": "a\\r\\nb\\rc"}\r{"text": "d"}', "application/jsonl")
+    assert await texts(proxy) == ["a\r\nb\rc", "d"]
 
 
 async def test_what_is_added_is_found_and_steers_at_once(proxy: Proxy) -> None:

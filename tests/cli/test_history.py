@@ -53,6 +53,18 @@ def test_nothing_is_stored_when_one_file_is_wrong(name: str, data: bytes) -> Non
         assert texts() == []
 
 
+def test_what_is_left_out_of_a_folder_is_said() -> None:
+    written("notes/a.md", "x")
+    for number in range(22):
+        written(f"notes/empty{number:02}.md", "\n")
+    result = run("history", "add", "anna", "notes")
+    assert (result.exit_code, result.stdout) == (0, "profile anna: added 1 item\n")
+    first, *_, last = result.stderr.splitlines()
+    assert first == "left out: notes/empty00.md: there is no text in it"
+    assert last == "left out: 2 more"
+    assert texts() == ["x"]
+
+
 def test_a_mistake_in_jsonl_is_named_by_file_line_and_key() -> None:
     message = refused(
         "history", "add", "anna", written("a.jsonl", '{"text": "x"}\n{"txt": "y", "text": "z"}')
