@@ -25,6 +25,7 @@ CoSteerError
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -158,4 +159,13 @@ class ProfileFileError(CoSteerError):
 
 
 class StoreError(CoSteerError):
+    """As text with the `path` of the file; `message`, which clients are told, says not where it lies."""
+
     code = "store_error"
+
+    def __init__(self, message: str, *, path: Path | None = None) -> None:
+        super().__init__(f"The database: {message}" if path else message)
+        self._text = f"{path}: {message}" if path else message
+
+    def __str__(self) -> str:
+        return self._text

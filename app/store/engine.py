@@ -67,6 +67,8 @@ def named_errors(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         advice = ADVICE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, str(cause))
-        raise StoreError(f"{path}: {advice}") from cause
+        raise StoreError(advice, path=path) from cause
+    except TimeoutError as error:  # of the lock file
+        raise StoreError(ADVICE[sqlite3.SQLITE_BUSY], path=path) from error
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}; {OTHER_FOLDER}") from error
+        raise StoreError(f"{error.strerror or type(error).__name__}; {OTHER_FOLDER}", path=path) from error

@@ -51,11 +51,12 @@ def _migrate(path: Path) -> None:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
             if current is None and inspect(connection).get_table_names():
-                raise StoreError(f"{path} belongs to another program; {OTHER_FOLDER}")
+                raise StoreError(f"it belongs to another program; {OTHER_FOLDER}", path=path)
         if current not in {None, *(revision.revision for revision in script.walk_revisions())}:
             raise StoreError(
-                f"{path} was written by a newer costeer (its schema is {current!r}): upgrade costeer, "
-                f"or {OTHER_FOLDER}"
+                f"it was written by a newer costeer (its schema is {current!r}): upgrade costeer, or "
+                f"{OTHER_FOLDER}",
+                path=path,
             )
         with closing(engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA journal_mode = WAL")
@@ -66,7 +67,7 @@ def _migrate(path: Path) -> None:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                    raise StoreError(f"{path} was not upgraded: it holds history without a profile")
+                    raise StoreError("it was not upgraded: it holds history without a profile", path=path)
             if not index.is_current(connection):
                 index.rebuild(connection)
     finally:

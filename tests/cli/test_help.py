@@ -31,6 +31,7 @@ COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs
 def test_every_command_explains_itself(command: str) -> None:
     text = done(*command.split(), "--help")
     assert "Usage:" in text
+    assert done(*command.split(), "-h") == text
 
 
 def test_every_command_and_option_has_a_help_text() -> None:
@@ -78,7 +79,15 @@ def test_no_command_but_serve_preview_bench_and_eval_needs_torch() -> None:
 
 
 def test_version_is_the_package_s() -> None:
-    assert done("version") == f"{__version__}\n"
+    for command in ("version", "--version", "-V"):
+        assert done(command) == f"{__version__}\n"
+
+
+def test_help_promises_no_more_than_is_kept() -> None:
+    """A reply that tells who somebody is tells it to the remote too."""
+    text = " ".join(done("--help").replace("│", " ").split())
+    assert "what a reply tells of you" in text
+    assert "never leave" not in text
 
 
 @pytest.mark.parametrize("command", ["profiles list", "models list", "keys list", "serve"])
