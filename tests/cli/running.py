@@ -69,20 +69,35 @@ def written(name: str, text: str | bytes) -> str:
     return name
 
 
-def started(*arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment of a process of its own, as the shell starts one."""
-    command = [sys.executable, "-c", "from app.cli import main; main()", *arguments]
+# Runs several commands one after the other, since a start takes a second; ends with the sum of their statuses.
+SCRIPT = """
+import shlex, sys
+from app.cli import main
+lines, status = sys.argv[1:], 0
+for line in lines:
+    sys.argv = ["costeer", *shlex.split(line)]
+    try:
+        main()
+    except SystemExit as ending:
+        status += ending.code or 0
+sys.exit(status)
+"""
+
+
+def started(*lines: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of a process of its own that runs these commands."""
+    command = [sys.executable, "-c", SCRIPT, *lines]
     return command, {**os.environ, "PYTHONPATH": str(ROOT), **environment}
 
 
-def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    command, variables = started(*arguments, **environment)
+def process(*lines: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command, variables = started(*lines, **environment)
     return subprocess.run(command, env=variables, capture_output=True, check=False)
 
 
-def on_terminal(columns: int, *arguments: str, **environment: str) -> str:
-    """What a terminal so wide is sent by a command that succeeds, both outputs together."""
-    command, variables = started(*arguments, TERM="xterm", **environment)
+def on_terminal(columns: int, *lines: str, **environment: str) -> str:
+    """What a terminal so wide is sent by commands that succeed, both outputs together."""
+    command, variables = started(*lines, TERM="xterm", **environment)
     variables.pop("COLUMNS", None)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
