@@ -22,10 +22,10 @@ LETTERS_OF_THEIR_OWN = "йїўѓќ"
 STROKES = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
+MARKS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]"
+MARK = re.compile(MARKS)
 # Marks on those three scripts' letters, where they form no letter of their own.
-ACCENTS = re.compile(
-    f"(?<=[{LATIN}{GREEK}{CYRILLIC}])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
+ACCENTS = re.compile(f"(?<=[{LATIN}{GREEK}{CYRILLIC}]){MARKS}+")
 # Hebrew points and accents, Arabic vowel signs, tatweel and marks of recitation; and what is never seen: soft
 # hyphens, joiners of words, selectors of a glyph's variant.
 OPTIONAL = re.compile(
@@ -40,18 +40,20 @@ def folded(text: str) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     if text.isascii():
         return text
-    bare = ACCENTS.sub("", OPTIONAL.sub("", text).translate(PLAIN).translate(STROKES))
-    return unicodedata.normalize("NFC", bare)
+    text = OPTIONAL.sub("", text).translate(PLAIN)
+    if MARK.search(text):
+        text = unicodedata.normalize("NFC", ACCENTS.sub("", text))
+    return text
 
 
 def _plain() -> dict[int, str]:
-    """Of each letter with marks that are optional the letter alone."""
+    """Each letter without its optional marks. Those that have none stand here too: a miss takes four times as long."""
     letter = re.compile(f"[{LATIN}{GREEK}{CYRILLIC}{ALEF}]")
     found = {}
-    for code in range(0x80, 0x2000):
+    for code in range(0x2000):
         base, *marks = unicodedata.normalize("NFD", chr(code))
-        if marks and letter.match(base) and chr(code) not in LETTERS_OF_THEIR_OWN:
-            found[code] = base
+        optional = marks and letter.match(base) and chr(code) not in LETTERS_OF_THEIR_OWN
+        found[code] = (base if optional else chr(code)).translate(STROKES)
     return found
 
 

@@ -26,7 +26,7 @@ from rich.text import Text
 DESCRIPTION = TextColumn("{task.description}", markup=False)
 
 
-def spinner(console: Console) -> str:
+def spinner_name(console: Console) -> str:
     """The name of a spinner whose characters the console can write."""
     return "dots" if console.encoding.startswith("utf") else "line"
 
@@ -59,7 +59,7 @@ class RichProgress:
             return
         # Without a number of bytes there is nothing to measure: a spinner says that it goes on.
         columns: list[ProgressColumn] = (
-            [SpinnerColumn(spinner(self._console)), DESCRIPTION, TimeElapsedColumn()]
+            [SpinnerColumn(spinner_name(self._console)), DESCRIPTION, TimeElapsedColumn()]
             if total is None
             else [DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
         )

@@ -195,6 +195,11 @@ def listed(value: str) -> list[str]:
     return [part.strip().lower() for part in value.split(",") if part.strip()]
 
 
+def environment_names(environ: Mapping[str, str] = os.environ) -> set[str]:
+    """The variables of the environment, in capitals."""
+    return {name.upper() for name in environ}
+
+
 def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A sentence for each variable that has our prefix and is no setting.
 

@@ -16,7 +16,7 @@ from app.cli.environment import CORRECT, checked_settings
 from app.cli.profiles import AsJson
 from app.cli.terminal import err, mistakes_named, write, write_aligned, write_json
 from app.errors import CoSteerError, WeightsError
-from app.progress import spinner
+from app.progress import spinner_name
 from app.settings import EMBEDDED, Settings, unknown_names
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def _examined(*, show: bool) -> list[Finding]:
     findings = []
     async with AsyncExitStack() as stack:
         checks = _checks(stack)
-        spinner = stack.enter_context(err.status("", spinner=spinner(err))) if err.is_terminal else None
+        spinner = stack.enter_context(err.status("", spinner=spinner_name(err))) if err.is_terminal else None
 
         def begins(name: str) -> None:
             if spinner is not None:

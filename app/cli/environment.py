@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from app.cli.terminal import say
 from app.env_file import EnvFile, read_env_file
 from app.errors import CoSteerError
 from app.expected import expected
-from app.settings import ENV_FILE, PREFIX, Settings, suggestion, unknown_names
+from app.settings import ENV_FILE, PREFIX, Settings, environment_names, suggestion, unknown_names
 from app.store import Store
 
 CORRECT = "Correct these settings in the environment or in .env; .env.example lists them all."
@@ -52,7 +51,7 @@ def checked_settings(**given: object) -> tuple[Settings | None, list[str]]:
 def _told(mistake: ErrorDetails, file: EnvFile, given: Mapping[str, object]) -> str:
     """What is wrong with a setting, and the line where it is written."""
     field, name = str(mistake["loc"][0]), _name(mistake)
-    elsewhere = field in given or name in map(str.upper, os.environ)
+    elsewhere = field in given or name in environment_names()
     place = "" if elsewhere or name not in file.lines else f"{ENV_FILE}, line {file.lines[name]}: "
     if mistake["type"] == "extra_forbidden":
         return f"{place}{name} is not a setting.{suggestion(name)}"

@@ -94,7 +94,7 @@ def delete(
 ) -> None:
     """Delete a key: it opens nothing from then on.
 
-    Without an admin key anyone who can reach the port opens all profiles, so the last one is asked about first.
+    Without an admin key whoever reaches the port opens all profiles, so the last one is asked about first.
     """
     with open_store() as store:
         admins = [one.id for one in store.keys.list() if one.is_admin]

@@ -69,7 +69,7 @@ def written(name: str, text: str | bytes) -> str:
     return name
 
 
-# Runs several commands one after the other, since a start takes a second; ends with the sum of their statuses.
+# Runs several commands one after the other, since a start takes a second; ends with the sum of statuses.
 SCRIPT = """
 import shlex, sys
 from app.cli import main

@@ -67,6 +67,14 @@ def test_the_examination_is_shown_in_ascii_too(monkeypatch: pytest.MonkeyPatch) 
     assert "/nowhere/?i?kov? " in result.stdout.decode("ascii")
 
 
+def test_the_examination_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_PORT", "0")
+    for columns, encoding in ((20, "utf-8"), (80, "ascii")):
+        text = on_terminal(columns, "doctor", PYTHONIOENCODING=encoding)
+        assert "Checking: settings" in text
+        assert "costeer models pull" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
 def test_what_is_for_programs_is_utf_8_whatever_the_output_s_encoding(encoding: str) -> None:
     exported = process(f"profiles export {LONG} -", PYTHONIOENCODING=encoding).stdout
