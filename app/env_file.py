@@ -21,7 +21,7 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass
 class EnvFile:
-    """The line of each variable of ours, by its name in capitals; the names of those that have no value; and a
+    """The line of each variable of ours, by its name in capitals; the names of those without a value; and a
     sentence for each mistake."""
 
     lines: dict[str, int] = field(default_factory=dict)
@@ -83,8 +83,8 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
         if data.startswith(UTF_16) or b"\0" in data:
             raise CoSteerError(
-                f"{path} cannot be read as UTF-8 text: it is UTF-16, as Windows PowerShell writes it. Save it "
-                "as UTF-8."
+                f"{path} cannot be read as UTF-8 text: it is UTF-16, as Windows PowerShell writes it. Save "
+                "it as UTF-8."
             )
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,11 +1,11 @@
 """Text as it is compared in a search: case, width and the marks that readers do without are unified.
 
-A mark goes where people leave it out themselves, which is a matter of the script and not of Unicode's category:
+A mark goes where people leave it out themselves, a matter of the script and not of Unicode's category:
 
 - Latin, Greek: every mark (Žižková, Ελλάδα, Việt), and strokes that have no decomposition (Łódź, Đà Nẵng).
 - Cyrillic: stress and ё, but й ї ў ѓ ќ are letters of their own.
 - Hebrew points and Arabic vowel signs, and hamza or madda on alef; ؤ and ئ are letters.
-- Every other script keeps its marks. They are vowels in Hindi and Thai, and か and が are two letters in Japanese.
+- Every other script keeps its marks: they are vowels in Hindi and Thai; か and が are two letters.
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u024f\u0250-\u02af\u1d00-\u1d7f\u1e00-\u1eff\u2c60-\u2c7f\ua722-\ua7ff\uab30-\uab64"
+LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u02af\u1d00-\u1d7f\u1e00-\u1eff\u2c60-\u2c7f\ua722-\ua7ff\uab30-\uab64"
 GREEK = "\u0370-\u03ff\u1f00-\u1fff"
 CYRILLIC = "\u0400-\u0482\u048a-\u052f\u1c80-\u1c8f\ua640-\ua66e\ua680-\ua69d"
 ALEF = "\u0627"
 LETTERS_OF_THEIR_OWN = "йїўѓќ"
 # What Unicode does not decompose, and its CLDR's Latin-ASCII folds all the same.
 STROKES = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ħ": "h",
+        "ŧ": "t",
+        "\u0131": "i",
+        "æ": "ae",
+        "œ": "oe",
+        "ð": "d",
+        "þ": "th",
+    }
 )
 MARKS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]"
 MARK = re.compile(MARKS)
@@ -47,12 +58,13 @@ def folded(text: str) -> str:
 
 
 def _plain() -> dict[int, str]:
-    """Each letter without its optional marks. Those that have none stand here too: a miss takes four times as long."""
+    """Each letter without its optional marks. Those without any are here too: a miss takes longer."""
     letter = re.compile(f"[{LATIN}{GREEK}{CYRILLIC}{ALEF}]")
     found = {}
     for code in range(0x2000):
-        base, *marks = unicodedata.normalize("NFD", chr(code))
-        optional = marks and letter.match(base) and chr(code) not in LETTERS_OF_THEIR_OWN
+        parts = unicodedata.normalize("NFD", chr(code))
+        base = parts[0]
+        optional = len(parts) > 1 and letter.match(base) and chr(code) not in LETTERS_OF_THEIR_OWN
         found[code] = (base if optional else chr(code)).translate(STROKES)
     return found
 

@@ -47,7 +47,7 @@ class Lines(_WithoutQuotes):
         return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """On one line, and nothing in it that a terminal would obey: a client or a remote may have named it."""
+        """On one line, with nothing that a terminal would obey: a client or a remote may have said it."""
         return printable(super().formatMessage(record)).replace("\n", "\\n")
 
     def __init__(self) -> None:

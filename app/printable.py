@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Control characters but line ends and tabs, those that turn the direction of writing around, halves of characters.
+# Control characters but line ends and tabs, those that turn the direction of writing, halves of characters.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

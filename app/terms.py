@@ -7,7 +7,7 @@ import unicodedata
 
 from app.folding import folded
 
-# A change of anything here or in folding.py needs a new VERSION in store/index.py: indexes are made again then.
+# A change here or in folding.py needs a new VERSION in store/index.py, so that indexes are made again.
 
 # Scripts that put no space between words; Hangul does, but glues particles to them.
 UNSPACED = (

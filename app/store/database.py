@@ -19,8 +19,8 @@ from app.store.migration import prepare
 
 # Seconds that an erasure waits for the readers who began before it.
 WIPE_TIMEOUT = 5.0
-# The file is written anew when so many pages of it are free, and that share of it: what is less is soon used again,
-# by the index for one, which any removal writes anew.
+# The file is written anew when so many pages of it are free, and that share of it: what is less is soon used
+# again, by the index for one, which any removal writes anew.
 SPARE_PAGES = 256
 SPARE_SHARE = 1 / 3
 SHRINK = "VACUUM"
@@ -47,8 +47,8 @@ class Database:
     def open(cls, data_dir: Path) -> Self:
         """The database in `data_dir`, made or migrated first; an older one is copied beside itself before.
 
-        What a process that was killed has left is taken out: its half of a transaction, and the room of what it
-        erased. Where another process is at work, that is done once its transactions have ended.
+        What a process that was killed has left is taken out: its half of a transaction, and the room of what
+        it erased. Where another process is at work, that is done once its transactions have ended.
         """
         database = cls(prepare(data_dir))
         database._unwiped = True  # there may be a log
@@ -96,8 +96,8 @@ class Database:
         self.wipe()
 
     def wipe(self) -> None:
-        """Takes what was deleted out of the write-ahead log, removes the copy that an upgrade has made, and gives
-        the disk the room back if that is much.
+        """Takes what was deleted out of the write-ahead log, removes the copy that an upgrade has made, and
+        gives the disk the room back if that is much.
 
         While somebody reads for longer than WIPE_TIMEOUT the log cannot be emptied: then it is when the next
         transaction ends, or at closing.
@@ -114,8 +114,8 @@ class Database:
     def _shrink(self) -> None:
         """Writes the file anew if much of it is free: whole or not at all, in memory as large as what stays.
 
-        What cannot be done now, on a full disk or behind another process that writes, is left for the next erasure
-        or opening: what was to be erased is gone already.
+        What cannot be done now, on a full disk or behind another process that writes, is left for the next
+        erasure or opening: what was to be erased is gone already.
         """
         with suppress(StoreError), named_errors(self.path), self._one_writer:
             with closing(self._reader.raw_connection()) as connection:
