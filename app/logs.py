@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
+from app.printable import printable
+
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["text", "json"]
 
@@ -45,6 +47,10 @@ class Lines(_WithoutQuotes):
         request_id = REQUEST_ID.get()
         record.request = f" [{request_id}]" if request_id else ""
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """On one line, with nothing that a terminal would obey: a client or a remote may have said it."""
+        return printable(super().formatMessage(record)).replace("\n", "\\n")
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s%(request)s: %(message)s")

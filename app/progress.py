@@ -26,6 +26,11 @@ from rich.text import Text
 DESCRIPTION = TextColumn("{task.description}", markup=False)
 
 
+def spinner_name(console: Console) -> str:
+    """The name of a spinner whose characters the console can write."""
+    return "dots" if console.encoding.startswith("utf") else "line"
+
+
 class RichProgress:
     """An app.weights.Progress to be used as a context manager, which ends the last stage.
 
@@ -54,7 +59,7 @@ class RichProgress:
             return
         # Without a number of bytes there is nothing to measure: a spinner says that it goes on.
         columns: list[ProgressColumn] = (
-            [SpinnerColumn(), DESCRIPTION, TimeElapsedColumn()]
+            [SpinnerColumn(spinner_name(self._console)), DESCRIPTION, TimeElapsedColumn()]
             if total is None
             else [DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
         )

@@ -16,6 +16,7 @@ from app.connections import BoundedProtocol
 from app.errors import CoSteerError, TokenizerMismatch, WeightsError
 from app.main import create_app, open_parts
 from app.matching import IDENTITY
+from app.printable import printable
 from app.progress import RichProgress
 from app.proxy import UNUSED
 from app.settings import Settings
@@ -43,7 +44,7 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         elif settings.remote_proxy.get_secret_value():
             notes.append(UNUSED)
         for note in notes:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
         profiles = parts.store.profiles.list()
         announce(console, listener, model, profiles[0].profile.id if profiles else None)
         config = uvicorn.Config(
@@ -88,7 +89,7 @@ def announce(console: Console, listener: socket.socket, model: str, profile: str
         body["profile"] = profile
     data = shlex.quote(json.dumps(body))
     console.print(
-        f"\nCoSteer serves at\n\n  base_url = {base_url}\n  model    = {model}\n\nTry it:\n\n"
+        f"\nCoSteer serves at\n\n  base_url = {base_url}\n  model    = {printable(model)}\n\nTry it:\n\n"
         f"curl -N {base_url}/chat/completions -H 'Content-Type: application/json' -d {data}\n",
         markup=False,
         highlight=False,

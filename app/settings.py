@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.logs import Form, Level
@@ -21,6 +21,7 @@ from app.strength import AUTO
 
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
+ENV_FILE = ".env"
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
 # As a browser names it: a scheme, a host, and a port unless it is the scheme's own. No path.
 ORIGIN = re.compile(
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8-sig",
         extra="forbid",
         dotenv_filtering="match_prefix",  # other programs may keep theirs in the same .env
@@ -122,10 +123,26 @@ class Settings(BaseSettings):
     # A folder with GGUF files that you already have; looked at before any download.
     weights_dir: Path | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        """Spaces around a value mean nothing, and a value of spaces is as good as none."""
+        stripped = {
+            name: value.strip() if isinstance(value, str) else value for name, value in values.items()
+        }
+        return {name: value for name, value in stripped.items() if value != "" or values[name] == ""}
+
+    @field_validator(
+        "log_level", "log_format", "device", "dtype", "on_local_failure", "strength", mode="before"
+    )
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("remote_base_url")
     @classmethod
     def _absolute_http_url(cls, value: str) -> str:
-        value = value.strip().rstrip("/")
+        value = EMBEDDED if value.lower() == EMBEDDED else value.rstrip("/")
         if value != EMBEDDED and not _is_http(value):
             raise ValueError("must be 'embedded' or start with http:// or https://, like http://host:8001/v1")
         if value != EMBEDDED and re.search(r"[?#]|//[^/]*/.*@", value):
@@ -202,6 +219,11 @@ class Settings(BaseSettings):
 def listed(value: str) -> list[str]:
     """What is separated by commas, in small letters."""
     return [part.strip().lower() for part in value.split(",") if part.strip()]
+
+
+def environment_names(environ: Mapping[str, str] = os.environ) -> set[str]:
+    """The variables of the environment, in capitals."""
+    return {name.upper() for name in environ}
 
 
 def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from app.composing import composed
+from app.folding import folded
 
-# A change of anything here needs a new VERSION in store/index.py, so that indexes are made again.
+# A change here or in folding.py needs a new VERSION in store/index.py, so that indexes are made again.
 
 # Scripts that put no space between words; Hangul does, but glues particles to them.
 UNSPACED = (
@@ -36,7 +36,7 @@ def indexable(text: str) -> str:
 
     東京都 becomes 東京 京都 都: any two characters can be found, and one alone as the beginning of a word.
     """
-    return RUN.sub(lambda run: f" {_pairs(run[0])} ", _folded(text))
+    return RUN.sub(lambda run: f" {_pairs(run[0])} ", _words(text))
 
 
 def terms(text: str) -> list[str]:
@@ -45,14 +45,14 @@ def terms(text: str) -> list[str]:
     None holds a quotation mark, so each can be quoted and nothing in it is an operator.
     """
     found: dict[str, None] = {}
-    folded = _folded(text)
+    text = _words(text)
     position = 0
-    for run in RUN.finditer(folded):
-        found |= dict.fromkeys(folded[position : run.start()].split())
+    for run in RUN.finditer(text):
+        found |= dict.fromkeys(text[position : run.start()].split())
         pairs = _pairs(run[0]).split()
         found |= dict.fromkeys(pairs[:-1] if len(pairs) > 1 else [f"{pairs[0]}*"])
         position = run.end()
-    found |= dict.fromkeys(folded[position:].split())
+    found |= dict.fromkeys(text[position:].split())
     every = list(found)
     return every if len(every) <= MAX_TERMS else every[: MAX_TERMS // 2] + every[-MAX_TERMS // 2 :]
 
@@ -65,9 +65,8 @@ def passages(text: str) -> list[str]:
     return [piece for part in _split(text, 0) if (piece := part.strip())] or [""]
 
 
-def _folded(text: str) -> str:
-    folded = composed(text, "NFKC").casefold()
-    return OTHER.sub(lambda one: one[0] if unicodedata.category(one[0])[0] == "M" else " ", folded)
+def _words(text: str) -> str:
+    return OTHER.sub(lambda one: one[0] if unicodedata.category(one[0])[0] == "M" else " ", folded(text))
 
 
 def _pairs(run: str) -> str:

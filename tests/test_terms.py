@@ -90,6 +90,8 @@ def test_terms_are_words_and_nothing_else(text: str) -> None:
         ("go to 東京 now", ["go", "to", "東京", "now"]),
         ("\uff21\uff22\uff23\u3000ｶﾞﾗｽ", ["abc", "ガラ", "ラス"]),
         ("Straße", ["strasse"]),
+        ("Ελλάδα", ["ελλαδα"]),
+        ("क़लम", ["क\u093cलम"]),
         ("bay\U0001f923 snake_case", ["bay", "snake", "case"]),
         ("ジョン・スミス", ["ジョ", "ョン", "スミ", "ミス"]),
         ("", []),

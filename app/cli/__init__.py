@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from app import __version__
 from app.cli import bench, doctor, evaluate, history, keys, models, preview, profiles, serve, transfer
-from app.cli.terminal import write
+from app.cli.terminal import bear_any_output, write
 
 app = typer.Typer(
     help="A local proxy that personalises a remote model's reply while it is written. Your profile and your "
-    "own writing never leave this machine.",
+    "own writing are read on this machine only. The remote sees the conversation and the reply, as it sees "
+    "any: what a reply tells of you, your name for one, it is told.",
     epilog="To begin: costeer profiles create, costeer history add, costeer serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve.serve)
 app.command(epilog=bench.EPILOG)(bench.bench)
@@ -34,6 +38,21 @@ app.add_typer(keys.commands, name="keys")
 app.add_typer(models.commands, name="models")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        write(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What stands before a command; the help is the application's own."""
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -42,4 +61,5 @@ def version() -> None:
 
 def main() -> None:
     """The console script."""
+    bear_any_output()
     app()

@@ -12,13 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
 from app.cli.environment import CORRECT, checked_settings
 from app.cli.profiles import AsJson
-from app.cli.terminal import err, mistakes_named, one_line, out, write, write_json
+from app.cli.terminal import err, mistakes_named, write, write_aligned, write_json
 from app.errors import CoSteerError, WeightsError
+from app.progress import spinner_name
 from app.settings import EMBEDDED, Settings, unknown_names
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ async def _examined(*, show: bool) -> list[Finding]:
     findings = []
     async with AsyncExitStack() as stack:
         checks = _checks(stack)
-        spinner = stack.enter_context(err.status("")) if err.is_terminal else None
+        spinner = stack.enter_context(err.status("", spinner=spinner_name(err))) if err.is_terminal else None
 
         def begins(name: str) -> None:
             if spinner is not None:
@@ -73,16 +71,9 @@ async def _examined(*, show: bool) -> list[Finding]:
 
 
 def _print(finding: Finding) -> None:
-    """One finding, and below it what mends it, each column on its own."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for width in (STATE, NAME):
-        table.add_column(width=width, no_wrap=True)
-    table.add_column(overflow="fold")
-    style = STYLES[finding.state]
-    table.add_row(Text(finding.state, style), Text(finding.name), Text(one_line(finding.seen)))
-    if finding.mend:
-        table.add_row("", "", Text(f"-> {one_line(finding.mend)}", "bold"))
-    out.print(table)
+    """One finding, and below it what mends it."""
+    cells = (finding.state, finding.name, finding.seen)
+    write_aligned(cells, (STATE, NAME), (STYLES[finding.state], "", ""), finding.mend)
 
 
 def _checks(stack: AsyncExitStack) -> list[Check]:

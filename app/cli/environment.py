@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from app.cli.terminal import say
+from app.env_file import EnvFile, read_env_file
 from app.errors import CoSteerError
-from app.settings import PREFIX, Settings, suggestion, unknown_names
+from app.expected import expected
+from app.settings import ENV_FILE, PREFIX, Settings, environment_names, suggestion, unknown_names
 from app.store import Store
 
 CORRECT = "Correct these settings in the environment or in .env; .env.example lists them all."
+# Mistakes whose messages are ours.
+OWN_WORDS = {"value_error", "strength"}
 
 
 def read_settings(**given: object) -> Settings:
@@ -27,20 +36,32 @@ def read_settings(**given: object) -> Settings:
 def checked_settings(**given: object) -> tuple[Settings | None, list[str]]:
     """The settings, or None and a sentence for each that is wrong. Raises CoSteerError for a .env that is
     no text."""
+    given = {name: value for name, value in given.items() if value is not None}
+    file = read_env_file(Path(ENV_FILE))
+    # Its reader would tell of the lines that it leaves out, in its own words.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None}), []  # type: ignore[arg-type]
-    except (OSError, UnicodeDecodeError) as error:
-        raise CoSteerError(f".env cannot be read as UTF-8 text: {error}") from error
+        settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = error.errors(include_input=False)
-    mistakes = []
-    for problem in problems:
-        name = PREFIX + str(problem["loc"][0]).upper()
-        if problem["type"] == "extra_forbidden":
-            mistakes.append(f"{name} is not a setting.{suggestion(name)}")
-        else:
-            mistakes.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
-    return None, mistakes
+        wrong = [one for one in error.errors(include_input=False) if _name(one) not in file.without_value]
+        return None, [*file.mistakes, *(_told(one, file, given) for one in wrong)]
+    return (None, file.mistakes) if file.mistakes else (settings, [])
+
+
+def _told(mistake: ErrorDetails, file: EnvFile, given: Mapping[str, object]) -> str:
+    """What is wrong with a setting, and the line where it is written."""
+    field, name = str(mistake["loc"][0]), _name(mistake)
+    elsewhere = field in given or name in environment_names()
+    place = "" if elsewhere or name not in file.lines else f"{ENV_FILE}, line {file.lines[name]}: "
+    if mistake["type"] == "extra_forbidden":
+        return f"{place}{name} is not a setting.{suggestion(name)}"
+    if mistake["type"] in OWN_WORDS:
+        return f"{place}{name}: {mistake['msg'].removeprefix('Value error, ')}"
+    return f"{place}{name}: must be {expected(Settings.model_fields[field])}"
+
+
+def _name(mistake: ErrorDetails) -> str:
+    return PREFIX + str(mistake["loc"][0]).upper()
 
 
 def open_store() -> Store:

@@ -11,7 +11,17 @@ import typer
 from app.cli.bulk import add_all
 from app.cli.environment import open_store
 from app.cli.profiles import AsJson, ProfileId, Yes, headline
-from app.cli.terminal import confirm, counted, mistakes_named, say, when, write, write_json, write_table
+from app.cli.terminal import (
+    confirm,
+    counted,
+    mistakes_named,
+    one_line,
+    say,
+    when,
+    write,
+    write_json,
+    write_table,
+)
 from app.history_file import STDIN, read_history
 from app.profile import Kind
 from app.schemas.history import ITEM_PREFIX, FoundItem, Item
@@ -93,7 +103,7 @@ def show(
     }
     for key, text in lines.items():
         if text:
-            write(f"{key:<10}{text}")
+            write(f"{key:<10}{one_line(text)}")
     write(f"\n{one.text}")
 
 

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from app.cli.environment import open_store, read_settings
-from app.cli.profiles import AsJson
-from app.cli.terminal import mistakes_named, say, when, write, write_bytes, write_json, write_table
+from app.cli.profiles import AsJson, Yes
+from app.cli.terminal import confirm, mistakes_named, say, when, write, write_bytes, write_json, write_table
 from app.errors import InvalidRequest
 from app.store import Store
 
 commands = typer.Typer(help="API keys: each gives an app one profile, or all of them.", no_args_is_help=True)
 MAX_LABEL = 200
+LAST_ADMIN_KEY = "It is the last admin key: without one, requests without a key open all profiles again."
 
 
 @commands.command(
@@ -82,19 +83,26 @@ def list_keys(as_json: AsJson = False) -> None:
         )
         for key in keys
     ]
-    write_table(("id", "label", "profile", "created (UTC)", "last used (UTC)"), rows)
+    write_table(("id", "label", "profile", "created (UTC)", "last used (UTC)"), rows, whole=(0, 2))
 
 
 @commands.command("delete")
 @mistakes_named()
 def delete(
     key: Annotated[int, typer.Argument(metavar="ID", min=1, help="The key's id; see `costeer keys list`.")],
+    yes: Yes = False,
 ) -> None:
-    """Delete a key: it opens nothing from then on."""
+    """Delete a key: it opens nothing from then on.
+
+    Without an admin key whoever reaches the port opens all profiles, so the last one is asked about first.
+    """
     with open_store() as store:
-        closed = store.keys.required()
+        admins = [one.id for one in store.keys.list() if one.is_admin]
+        if admins == [key] and not confirm(f"{LAST_ADMIN_KEY} Delete key {key}?", yes=yes):
+            return
         store.keys.delete(key)
-        opened = closed and not store.keys.required()
+        # Asked again, since another process may have deleted the other one meanwhile.
+        opened = bool(admins) and not store.keys.required()
     write(f"key {key}: deleted")
     if opened:
         say("That was the last admin key: requests without a key open all profiles again.")

@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app.errors import CoSteerError
+from app.printable import printable
 
 out = Console()
 err = Console(stderr=True)
 
-# A terminal would obey these: control characters, and those that turn the direction of writing around.
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LINE_BREAKS = re.compile(r"\s+")
+# Columns in which a cell of words can still be read; of a narrower table each row is written as a list.
+NARROWEST = 12
+# Columns that a table spends on the borders of a cell.
+BORDERS = 3
+# A stream that cannot write a character has to do something else with it.
+STRICT = {"strict", "surrogateescape"}
+
+
+def bear_any_output() -> None:
+    """Makes the standard streams take any text: what their encoding lacks becomes a replacement character.
+
+    One that is closed becomes one that takes everything and keeps nothing.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in STRICT:
+            stream.reconfigure(errors="replace")
+
+
+def on_terminal() -> bool:
+    """Whether the standard output is read by a person, and not by a program or from a file."""
+    return sys.stdout.isatty()
 
 
 @contextmanager
@@ -32,7 +59,7 @@ def mistakes_named() -> Iterator[None]:
     try:
         yield
     except CoSteerError as error:
-        say(f"error: {error.message}")
+        say(f"error: {error}")
         sys.exit(1)
     except UnicodeEncodeError as error:
         if "surrogates" not in error.reason:
@@ -50,19 +77,60 @@ def mistakes_named() -> Iterator[None]:
 
 def say(message: str) -> None:
     """A line to the person, on the standard error."""
-    _line(err, message)
+    print(printable(message), file=sys.stderr, flush=True)
 
 
 def write(text: str = "") -> None:
     """Text to the person, on the standard output."""
-    _line(out, text)
+    print(printable(text), flush=True)
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    out.print(table)
+def write_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[int] = (0,)
+) -> None:
+    """A table to a person; to a program lines of cells with tabs between them, the names of columns first.
+
+    The columns `whole`, of ids, are never broken. A terminal too narrow for that gets a list for each row.
+    """
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    if not on_terminal():
+        for row in ([*columns], *cells):
+            write("\t".join(row))
+    elif _least_width(columns, cells, whole) <= out.width:
+        table = Table()
+        for number, name in enumerate(columns):
+            table.add_column(name, no_wrap=number in whole, overflow="fold")
+        for row in cells:
+            table.add_row(*map(Text, row))
+        out.print(table)
+    else:
+        for row in cells:
+            write("\n".join(f"{name}: {cell}" for name, cell in zip(columns, row, strict=True) if cell))
+            write()
+
+
+def write_aligned(cells: Sequence[str], widths: Sequence[int], styles: Sequence[str], below: str) -> None:
+    """A row of cells, the last as long as it is, and a line `below` that. A terminal folds what is too wide.
+
+    `widths` and `styles` are of all cells but the last, and of all cells.
+    """
+    texts = [Text(one_line(cell), style) for cell, style in zip(cells, styles, strict=True)]
+    last = Text(f"-> {one_line(below)}", "bold") if below else None
+    if on_terminal() and sum(widths) + 2 * len(widths) + NARROWEST <= out.width:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for width in widths:
+            grid.add_column(width=width, no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(*texts)
+        if last is not None:
+            grid.add_row(*("" for _ in widths), last)
+        out.print(grid)
+        return
+    for text, width in zip(texts, widths, strict=False):
+        text.pad_right(max(0, width - text.cell_len))
+    out.print(Text("  ").join(texts), soft_wrap=True)
+    if last is not None:
+        out.print(Text(" " * 4) + last, soft_wrap=True)
 
 
 def write_json(value: Any) -> None:
@@ -77,11 +145,6 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def printable(text: str) -> str:
-    """The text with what a terminal would obey written out, as \\x1b; line ends and tabs stay."""
-    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: str, size: int | None = None) -> str:
@@ -100,11 +163,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def asked() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> bool:
     """Whether to go on: asked on a terminal; elsewhere only --yes is an answer. Raises CoSteerError."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if not asked():
         raise CoSteerError(f"{question} Nobody can be asked here: add --yes to do it.")
     if typer.confirm(printable(question), err=True):
         return True
@@ -112,5 +180,11 @@ def confirm(question: str, *, yes: bool) -> bool:
     return False
 
 
-def _line(console: Console, text: str) -> None:
-    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[int]) -> int:
+    """Columns below which a table would break an id, or cells of words into pieces that cannot be read."""
+    least = 1
+    for number, name in enumerate(columns):
+        cells = [name, *(row[number] for row in rows)]
+        widest = max(map(cell_len, cells))
+        least += BORDERS + (widest if number in whole else min(widest, NARROWEST))
+    return least

@@ -20,7 +20,7 @@ def _verdict(data_dir: Path) -> Verdict:
     try:
         found = inspect(data_dir)
     except StoreError as error:
-        seen, _, mend = error.message.partition("; ")
+        seen, _, mend = str(error).partition("; ")
         return failed(f"{seen}.", f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     return _usable(found) or _whole(found) or _private(found) or _described(found)
 

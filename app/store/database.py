@@ -19,6 +19,11 @@ from app.store.migration import prepare
 
 # Seconds that an erasure waits for the readers who began before it.
 WIPE_TIMEOUT = 5.0
+# The file is written anew when so many pages of it are free, and that share of it: what is less is soon used
+# again, by the index for one, which any removal writes anew.
+SPARE_PAGES = 256
+SPARE_SHARE = 1 / 3
+SHRINK = "VACUUM"
 
 
 class Database:
@@ -40,8 +45,16 @@ class Database:
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
-        """The database in `data_dir`, made or migrated first; an older one is copied beside itself before."""
-        return cls(prepare(data_dir))
+        """The database in `data_dir`, made or migrated first; an older one is copied beside itself before.
+
+        What a process that was killed has left is taken out: its half of a transaction, and the room of what
+        it erased. Where another process is at work, that is done once its transactions have ended.
+        """
+        database = cls(prepare(data_dir))
+        database._unwiped = True  # there may be a log
+        database._wipe_late()
+        database._shrink()
+        return database
 
     def close(self) -> None:
         self._wipe_late()
@@ -94,18 +107,43 @@ class Database:
         """As `writing`; what the block deletes is then in no file of the folder any more."""
         with self.writing() as session:
             yield session
+            # Before it is acknowledged: a process killed behind that would leave them.
+            session.flush()
+            self._remove_backups()
         self.wipe()
 
     def wipe(self) -> None:
-        """Takes what was deleted out of the write-ahead log, and removes the copy that an upgrade has made.
+        """Takes what was deleted out of the write-ahead log, removes the copy that an upgrade has made, and
+        gives the disk the room back if that is much.
 
         While somebody reads for longer than WIPE_TIMEOUT the log cannot be emptied: then it is when the next
         transaction ends, or at closing.
         """
         with named_errors(self.path), self._one_writer:
             self._empty_log(WIPE_TIMEOUT)
-            for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
-                backup.unlink(missing_ok=True)
+            self._remove_backups()
+        self._shrink()
+
+    def _remove_backups(self) -> None:
+        for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
+            backup.unlink(missing_ok=True)
+
+    def _shrink(self) -> None:
+        """Writes the file anew if much of it is free: whole or not at all, in memory as large as what stays.
+
+        What cannot be done now, on a full disk or behind another process that writes, is left for the next
+        erasure or opening: what was to be erased is gone already.
+        """
+        with suppress(StoreError), named_errors(self.path), self._one_writer:
+            with closing(self._reader.raw_connection()) as connection:
+                cursor = connection.cursor()
+                ((free,),) = cursor.execute("PRAGMA freelist_count").fetchall()
+                ((pages,),) = cursor.execute("PRAGMA page_count").fetchall()
+                if free <= max(SPARE_PAGES, SPARE_SHARE * pages):
+                    return
+                with _patience(cursor, 0):
+                    cursor.execute(SHRINK)
+            self._empty_log(0)  # or the file would end where it did
 
     def _wipe_late(self) -> None:
         """What `wipe` could not do yet, unless it would have to be waited for."""
@@ -121,14 +159,21 @@ class Database:
         deadline = time.monotonic() + timeout
         with closing(self._reader.raw_connection()) as connection:
             cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
-            try:
+            with _patience(cursor, timeout):
                 while self._checkpoint_is_busy(cursor) and time.monotonic() < deadline:
                     time.sleep(0.01)
-            finally:
-                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
 
     def _checkpoint_is_busy(self, cursor: DBAPICursor) -> bool:
         (row,) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._unwiped = bool(row[0])
         return self._unwiped
+
+
+@contextmanager
+def _patience(cursor: DBAPICursor, seconds: float) -> Iterator[None]:
+    """How long the connection waits for others meanwhile."""
+    cursor.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+    try:
+        yield
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from app.terms import indexable, passages
 
 # Of what is indexed and how; an index of another version is made again when the database is opened.
-VERSION = 1
-# Marks belong to words (Hindi, Thai); English words are found by their stem.
-TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+VERSION = 2
+# Marks belong to words (Hindi, Thai); those that do not are gone. English words are found by their stem.
+TOKENIZER = "porter unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 # A row id is the item's id and, in the last bits, the number of the passage.
 PASSAGE_BITS = 14
 # Occurrences that one search reads: words are looked up from the rarest on, and the commonest of many give

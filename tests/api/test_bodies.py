@@ -9,7 +9,8 @@ import pytest
 from conftest import Proxy
 
 from api.test_chat import HELLO, error_of
-from app.api.passthrough import FIELD
+from app.api.forms import read_form
+from app.errors import InvalidRequest
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "fake-model", "messages": HELLO}
@@ -89,7 +90,6 @@ async def test_a_name_with_half_a_character_can_be_told(proxy: Proxy, path: str)
 
 
 def test_the_fields_of_a_form_are_found_in_linear_time() -> None:
-    line = b"content-disposition: form-data;" * 100_000
-    assert FIELD.findall(line) == []
-    assert FIELD.findall(line + b' name="user"') == [b"user"]
-    assert FIELD.findall(b"content-disposition:" + b" " * 1_000_000) == []
+    for line in (b"content-disposition: form-data;" * 100_000, b"content-disposition:" + b" " * 1_000_000):
+        with pytest.raises(InvalidRequest):
+            read_form("multipart/form-data; boundary=x", b"--x\r\n" + line)

@@ -196,6 +196,8 @@ async def test_no_client_is_told_where_the_database_lies(
         assert response.status_code == 500
         assert str(path.parent) not in response.text
         assert response.json()["error"]["message"].startswith("The database: ")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_counting_that_fails_costs_no_reply(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, stream: bool

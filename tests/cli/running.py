@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +67,47 @@ def written(name: str, text: str | bytes) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return name
+
+
+# Runs several commands one after the other, since a start takes a second; ends with the sum of statuses.
+SCRIPT = """
+import shlex, sys
+from app.cli import main
+lines, status = sys.argv[1:], 0
+for line in lines:
+    sys.argv = ["costeer", *shlex.split(line)]
+    try:
+        main()
+    except SystemExit as ending:
+        status += ending.code or 0
+sys.exit(status)
+"""
+
+
+def started(*lines: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of a process of its own that runs these commands."""
+    command = [sys.executable, "-c", SCRIPT, *lines]
+    return command, {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+
+
+def process(*lines: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command, variables = started(*lines, **environment)
+    return subprocess.run(command, env=variables, capture_output=True, check=False)
+
+
+def on_terminal(columns: int, *lines: str, **environment: str) -> str:
+    """What a terminal so wide is sent by commands that succeed, both outputs together."""
+    command, variables = started(*lines, TERM="xterm", **environment)
+    variables.pop("COLUMNS", None)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(command, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as running:
+        os.close(theirs)
+        shown = b""
+        # Linux ends a terminal that nobody holds any more with an error.
+        with suppress(OSError):
+            while data := os.read(ours, 1 << 16):
+                shown += data
+        os.close(ours)
+    assert running.returncode == 0, shown
+    return shown.decode().replace("\r\n", "\n")

@@ -66,6 +66,7 @@ def test_the_list_reads_well_in_80_columns_and_without_colour(monkeypatch: pytes
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("COSTEER_PORT", "8000")
     monkeypatch.setenv("COSTEER_HOST", "192.0.2.1")
+    monkeypatch.setattr("app.cli.terminal.on_terminal", lambda: True)
     result = run("doctor")
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -74,6 +75,18 @@ def test_the_list_reads_well_in_80_columns_and_without_colour(monkeypatch: pytes
     assert any(line.strip().startswith("-> ") for line in lines[at : at + 4])
     assert lines[-1] == "15 ok, 2 failed"
     assert result.exit_code == 1
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("columns", ["20", "80"])
+def test_a_finding_in_a_file_is_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for terminal in (False, columns == "20"):
+        monkeypatch.setattr("app.cli.terminal.on_terminal", lambda shown=terminal: shown)
+        lines = run("doctor").stdout.splitlines()
+        folder = os.environ["COSTEER_DATA_DIR"]
+        (line,) = [line for line in lines if line.startswith("ok       database ")]
+        assert f"{folder}/{DATABASE}" in line
 
 
 def _down(fake: FakeVLLM, monkeypatch: pytest.MonkeyPatch) -> None:

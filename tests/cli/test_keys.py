@@ -45,9 +45,8 @@ def test_keys_are_listed_without_their_secrets() -> None:
     done("keys", "create", "--admin")
     text = done("keys", "list")
     assert secret not in text + done("keys", "list", "--json")
-    lines = [line.replace("│", " ").split() for line in text.splitlines()]
-    assert ["1", "mail", "client", "anna"] in [line[:4] for line in lines]
-    assert ["2", "all", "(admin)"] in [line[:3] for line in lines]
+    lines = [line.split("\t")[:3] for line in text.splitlines()]
+    assert lines == [["id", "label", "profile"], ["1", "mail client", "anna"], ["2", "", "all (admin)"]]
     one, two = done_json("keys", "list")
     assert (one["id"], one["label"], one["profile"], one["admin"]) == (1, "mail client", "anna", False)
     assert (two["profile"], two["admin"], two["last_used_at"]) == (None, True, None)
@@ -60,7 +59,35 @@ def test_a_deleted_key_opens_nothing() -> None:
     with open_store() as store:
         assert store.keys.identify(secret) is None
     assert "no key 1" in refused("keys", "delete", "1")
-    assert "without a key" in run("keys", "delete", "2").stderr  # the last admin key
+
+
+def test_the_last_admin_key_is_asked_about_first() -> None:
+    done("keys", "create", "--profile", "anna")
+    for _ in range(2):
+        done("keys", "create", "--admin")
+    assert done("keys", "delete", "1") == "key 1: deleted\n"
+    assert done("keys", "delete", "2") == "key 2: deleted\n"
+    message = refused("keys", "delete", "3")
+    assert "last admin key" in message
+    assert "--yes" in message
+    with open_store() as store:
+        assert store.keys.required()
+    result = run("keys", "delete", "3", "--yes")
+    assert (result.exit_code, result.stdout) == (0, "key 3: deleted\n")
+    assert "without a key" in result.stderr
+    with open_store() as store:
+        assert not store.keys.required()
+
+
+def test_only_yes_on_a_terminal_deletes_the_last_admin_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    done("keys", "create", "--admin")
+    monkeypatch.setattr("app.cli.terminal.asked", lambda: True)
+    assert "Nothing was changed" in run("keys", "delete", "1", stdin="n\n").stderr
+    with open_store() as store:
+        assert store.keys.required()
+    assert "without a key" in run("keys", "delete", "1", stdin="y\n").stderr
+    with open_store() as store:
+        assert not store.keys.required()
 
 
 def test_a_key_is_for_one_profile_or_for_all() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.api.bodies import Body, decoded, parsed, validated
-from app.api.passthrough import _check_form
+from app.api.forms import read_form
 from app.api.uploads import items_of
 from app.bench.cases import read_prompts
 from app.errors import CoSteerError, InvalidRequest, ProfileFileError
@@ -95,7 +95,9 @@ def _chat(data: bytes) -> None:
 
 
 def _form(data: bytes) -> None:
-    _check_form(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + data)
+    head = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
+    read_form("multipart/form-data; boundary=x", head + data + b"\r\n--x--\r\n")
+    read_form("multipart/form-data; boundary=x", b"--x\r\n" + data)
 
 
 def _cases(data: bytes) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +28,8 @@ from app.store.engine import DATABASE
 from app.store.tables import ApiKeyRow, HistoryRow, ProfileRow
 from app.terms import terms
 from store.people import ISABEL
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -90,6 +95,108 @@ def test_an_erasure_behind_another_program_s_reader_is_made_up_for_later(
         other.execute("COMMIT")
         store.profiles.list()
         assert log.read_bytes() == b""
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app.profile import HistoryItem, Profile, ProfileDocument
+from app.store import database, Store
+from app.store.profiles import _put
+
+with Store.open(Path(sys.argv[1])) as store, store._database.writing() as session:
+    # More than SQLite holds in memory, so that the log has some of it already.
+    items = [HistoryItem("", f"a secret {number} " + "word " * 2000) for number in range(600)]
+    _put(session, ProfileDocument(Profile("killed", "A"), tuple(items)), None)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_next_opening_takes_out_what_a_killed_import_has_left(tmp_path: Path) -> None:
+    """Also where another process, a server for one, has the database open all the while."""
+    with Store.open(tmp_path) as serving:
+        serving.profiles.put(ISABEL)
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        log = tmp_path / f"{DATABASE}-wal"
+        assert b"a secret" in log.read_bytes()
+        with Store.open(tmp_path) as store:
+            assert log.read_bytes() == b""
+            assert [one.profile.id for one in store.profiles.list()] == ["isabel"]
+    assert b"a secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_log_behind_a_reader_is_emptied_once_that_has_ended(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as serving:
+        serving.profiles.put(ISABEL)
+        log = tmp_path / f"{DATABASE}-wal"
+        with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM history").fetchall()
+            serving.history.add("isabel", [HistoryItem("", "about the sea")])
+            with Store.open(tmp_path) as store:  # does not wait
+                assert b"about the sea" in log.read_bytes()
+                other.execute("COMMIT")
+                store.profiles.list()
+                assert log.read_bytes() == b""
+
+
+def _large(store: Store) -> None:
+    store.profiles.put(ISABEL)
+    items = [HistoryItem("", f"{number} " + f"word{number % 97} " * 200) for number in range(3000)]
+    store.history.add("isabel", items)
+
+
+def test_the_file_is_small_again_after_a_large_erasure(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        before = store.path.stat().st_size
+        _large(store)
+        kept = store.history.add("isabel", [HistoryItem("", "about the sea")])
+        assert store.path.stat().st_size > 3_000_000
+        ids = [one.id for one in store.history.page("isabel", limit=5000).items]
+        store.history.delete("isabel", [one for one in ids if one != kept[0].id])
+        assert store.path.stat().st_size <= 2 * before
+        assert [hit.stored.id for hit in store.history.search("isabel", [(1.0, ["sea"])], 5)] == [kept[0].id]
+        store.history.add("isabel", [HistoryItem("", "another")])
+        assert store.history.page("isabel").items[0].id == ids[0] + 1  # an id is used once, also now
+
+
+def test_an_erasure_holds_where_the_file_cannot_be_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(tmp_path) as store:
+        _large(store)
+        with monkeypatch.context() as patched:
+            # As a full disk has it: the pages for a second copy cannot be had.
+            patched.setattr(database, "SHRINK", "SELECT raise_full()")
+            assert store.history.clear("isabel") == 3002
+        assert store.path.stat().st_size > 3_000_000
+        assert b"word42" not in store.path.read_bytes()
+    with Store.open(tmp_path) as store:  # tried again
+        assert store.path.stat().st_size < 1_000_000
+        assert store.profiles.get("isabel") == ISABEL.profile
+
+
+def test_a_copy_of_an_upgrade_is_gone_before_an_erasure_is_acknowledged(files: Database) -> None:
+    backup = files.path.with_name(f"{DATABASE}.0001.backup")
+    backup.touch()
+    with files.erasing():
+        pass
+    assert not backup.exists()
+    backup.mkdir()  # cannot be removed as a file is
+    Store(files).profiles.put(ISABEL)
+    with pytest.raises(StoreError):
+        Store(files).history.clear("isabel")
+    assert len(Store(files).history.page("isabel").items) == 2
+
+
+def test_what_a_client_is_told_names_no_folder(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"my tax return, in plain text" * 100)
+    with pytest.raises(StoreError) as caught:
+        Store.open(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert str(tmp_path) not in str(caught.value.body())
+    assert "not a database" in caught.value.message
 
 
 def test_readers_do_not_run_out_of_connections(files: Database) -> None:

@@ -72,6 +72,23 @@ def _search(store: Store, words: str, profile_id: str = "a", limit: int = 5) -> 
         ("see file_name.py, e-mail me@example.com", "example"),
         ("it's 3.14", "14"),
         ("東京でbayを見た", "bay"),
+        ("Η Ελλάδα και ο Σίσυφος", "ΕΛΛΑΔΑ"),
+        ("Ὦ ἄνδρες Ἀθηναῖοι", "αθηναιοι"),
+        ("Ёлка у за\u0301мка", "ЕЛКА"),
+        ("Ёлка у за\u0301мка", "замка"),
+        ("Йогурт и чай", "ча\u0438\u0306"),
+        ("Gezi İstanbul, Diyarbakır", "istanbul"),
+        ("Gezi İstanbul, Diyarbakır", "DİYARBAKIR"),
+        ("Žižková jela do Łodzi", "zizkova"),
+        ("Žižková jela do Łodzi", "lodzi"),
+        ("Hà Nội và Đà Nẵng", "ha noi"),
+        ("Hà Nội và Đà Nẵng", "DA NANG"),
+        ("مُحَمَّد وأحمد", "محمد"),
+        ("كتب أحمد رســالة", "احمد"),
+        ("كتب أحمد رســالة", "رسالة"),
+        ("שָׁלוֹם עולם", "שלום"),
+        ("Donau\u00addampfschiff", "donaudampfschiff"),
+        ("葛\U000e0100飾区", "葛飾"),
         ("the bay\U0001f923 and ₿100", "bay 100"),  # both newer than SQLite's tables of letters
     ],
 )
@@ -87,6 +104,13 @@ def test_words_are_found_in_any_language(store: Store, text: str, query: str) ->
     [
         ("हिन्दी", "हिन्दु"),  # a vowel sign is a part of the word
         ("東京", "京東"),
+        ("がく", "かく"),  # two letters, though Unicode has one with a mark
+        ("ガス", "カス"),
+        ("กา", "กี"),
+        ("கி", "கு"),
+        ("чай", "чаи"),  # й is no и with an accent
+        ("їжак", "іжак"),
+        ("مئة", "مية"),
         ("running", "rung"),
         ("bay", "ba"),
     ],
