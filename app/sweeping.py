@@ -50,8 +50,16 @@ class Sweeper:
         self._uids: dict[str, str] = {}  # of the profiles at the last sweep, by their ids
 
     async def sweep(self) -> None:
-        """Drop what is of no profile any more. Raises StoreError."""
-        for profile_id in await asyncio.to_thread(self._sweep):
+        """Drop what is of no profile any more; all there is, where the database does not say what that is. The
+        change that was made is no failure then, and what was dropped is computed again when it is wanted."""
+        try:
+            lost = await asyncio.to_thread(self._sweep)
+        except StoreError:
+            lost = []
+            for caches in self._caches:
+                caches.forget(caches.owners())
+            self._retriever.keep_only(())
+        for profile_id in lost:
             self._warm(profile_id)
 
     @asynccontextmanager
