@@ -813,3 +813,25 @@ def write_gguf(path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks", "ftp"])
+def test_a_proxy_of_no_use_is_one_sentence_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for name in (
+        "https_proxy",
+        "http_proxy",
+        "no_proxy",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://lotte:pa55word@127.0.0.1:1080")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(SourceFailed, match="ALL_PROXY") as caught:
+        Hub("org/repo", "x.gguf").fetch("x.gguf", 1, tmp_path, SILENT)
+    assert "pa55word" not in caught.value.message

@@ -91,7 +91,6 @@ def _checks(stack: AsyncExitStack) -> list[Check]:
 
 def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
     from app.doctor import access, database, machine, port, weights  # noqa: PLC0415
-    from app.remote import VLLMRemote  # noqa: PLC0415
 
     names = {"local weights": settings.local_model}
     remote: VLLMRemote | CoSteerError | None = None
@@ -109,7 +108,7 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
             dtype=settings.dtype,
             config_folder=local,
             dtype_file=settings.cache_dir / "dtype.json",
-            leave_a_core=isinstance(remote, VLLMRemote) and remote.on_this_machine,
+            leave_a_core=not isinstance(remote, CoSteerError | None) and remote.on_this_machine,
         ),
         *database.checks(settings.data_dir),
         *port.checks(settings.host, settings.port),

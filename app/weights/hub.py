@@ -50,7 +50,14 @@ class Hub:
         timeout = httpx.Timeout(constants.HF_HUB_DOWNLOAD_TIMEOUT, connect=CONNECT_TIMEOUT)
         token = get_token()
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        with httpx.Client(headers=headers, timeout=timeout, follow_redirects=True) as client:
+        try:
+            opened = httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
+        except (ImportError, ValueError, httpx.InvalidURL):  # their texts may hold the proxy's password
+            raise SourceFailed(
+                "the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used; correct or unset it (for "
+                'SOCKS: pip install "httpx[socks]")'
+            ) from None
+        with opened as client:
             unfinished = into / f"{filename}.incomplete"
             try:
                 _download(client, url, unfinished, size, progress)
