@@ -33,5 +33,5 @@ async def find_model(remote: RemoteModel, model: str, *, any_name: bool = False)
     others = [name for name in served if name != steered]
     raise ModelNotFound(
         f"There is no model {model!r} here. Use {', '.join(repr(name) for name in (steered, *others))}, or "
-        f"{DEFAULT!r} for the first of them; with COSTEER_ANY_MODEL=true every name stands for that."
+        f"{DEFAULT!r} for the first; COSTEER_ANY_MODEL=true lets any name stand for it."
     )
