@@ -1,8 +1,8 @@
 """Connections: how long and how large what a client sends may be, and who has left of those that are silent.
 
-uvicorn's own protocol on h11 reads and writes them. Its other one, on httptools, takes the body of a request that
-asks for an upgrade (`curl --http2`) for a second request, which lets requests past whoever filters them; and
-sends chunks to clients of HTTP/1.0.
+uvicorn's own protocol on h11 reads and writes them. Its other one, on httptools, takes the body of a request
+that asks for an upgrade (`curl --http2`) for a second request, which lets requests past whoever filters them;
+and it sends chunks to clients of HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._arrived()
         self._stop_probing()
         super().connection_lost(exc)
+        self._read = bytearray()  # what is left of a connection waits for the garbage collector
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._read
@@ -141,9 +142,12 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _probe(self, seconds: float) -> None:
-        """Look after a client that has ended its half. One that waits for its answer and one that has left send
-        the same: nothing. But to what is sent the latter's machine objects, so that the next write fails. An
-        answer that has begun needs no help for that; nor has HTTP/1.0 anything that could be sent before."""
+        """Ask whether a client is there that has ended its half of the connection.
+
+        One that waits for its answer and one that has left look the same, until something is sent: the
+        latter's machine resets the connection, and the next write fails. An answer that has begun shows it by
+        itself; HTTP/1.0 has nothing that could be sent before.
+        """
 
         def ask() -> None:
             if self.transport.is_closing():

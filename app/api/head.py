@@ -12,8 +12,8 @@ def install(app: FastAPI) -> None:
 
 
 class _Head:
-    """Asks for GET. With the headers the answer is complete, upon which the work for a body ends as when a client
-    has left."""
+    """Asks for GET. With the headers the answer is complete, upon which the work for a body ends as when a
+    client has left."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
