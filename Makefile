@@ -47,7 +47,7 @@ test-vllm: install ## end-to-end tests against a real vLLM on the CPU, in a venv
 	bash tests/e2e/install-vllm.sh
 	$(BIN)/pytest -m vllm tests/e2e
 
-test-clients: install ## third-party clients and a fuzz of the API, in environments of their own; needs npm
+test-clients: install ## third-party clients and fuzzes of the API, in environments of their own; needs npm and curl
 	bash tests/clients/install.sh
 	$(BIN)/python tests/clients/run.py
 

@@ -14,6 +14,7 @@ from app.api import (
     chat,
     docs,
     failures,
+    head,
     history,
     isolation,
     journal,
@@ -82,6 +83,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     turns.install(app, _crowd(settings), metrics)
     readiness.install(app, settings.proxy())
     isolation.install(app)
+    head.install(app)
     journal.install(app, metrics)  # the last, so that it is the outermost
     for part in (chat, profiles, preview, history, system, passthrough):
         app.include_router(part.router)

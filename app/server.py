@@ -52,6 +52,7 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
             access_log=False,
             log_config=None,  # the log is set up already
             http=BoundedProtocol,
+            ws="none",
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

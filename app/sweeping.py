@@ -53,14 +53,11 @@ class Sweeper:
         """Drop what is of no profile any more; all there is, where the database does not say what that is. The
         change that was made is no failure then, and what was dropped is computed again when it is wanted."""
         try:
-            lost = await asyncio.to_thread(self._sweep)
+            await self._drop()
         except StoreError:
-            lost = []
             for caches in self._caches:
                 caches.forget(caches.owners())
             self._retriever.keep_only(())
-        for profile_id in lost:
-            self._warm(profile_id)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,8 +73,12 @@ class Sweeper:
         while True:
             with suppress(StoreError):  # whoever needs the database says so; here it is tried again
                 if await asyncio.to_thread(self._due):
-                    await self.sweep()
+                    await self._drop()
             await asyncio.sleep(SECONDS)
+
+    async def _drop(self) -> None:
+        for profile_id in await asyncio.to_thread(self._sweep):
+            self._warm(profile_id)
 
     def _due(self) -> bool:
         return self._swept != (self._store.version(), self._held())

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from app.connections import BoundedProtocol
 from app.listener import listen
 
 
@@ -24,7 +25,13 @@ class _Server(uvicorn.Server):
 async def behind_a_port(app: FastAPI, **config: Any) -> AsyncIterator[str]:
     """Serve while the block runs, with more of uvicorn's `config`; gives the URL without a path."""
     listener = listen("127.0.0.1", 0)
-    server = _Server(uvicorn.Config(app, access_log=False, log_config=None, **config))
+    as_served: dict[str, Any] = {
+        "http": BoundedProtocol,
+        "ws": "none",
+        "access_log": False,
+        "log_config": None,
+    }
+    server = _Server(uvicorn.Config(app, **{**as_served, **config}))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

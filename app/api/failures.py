@@ -110,7 +110,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     path = request.url.path
     if error.status_code == NotFound.status:
-        return _answer(NotFound(f"There is no {request.method} {path} here.", code="not_found"))
+        cause = ' Its path holds "//": a base_url ends without a slash.' if "//" in path else ""
+        return _answer(NotFound(f"There is no {request.method} {path} here.{cause}", code="not_found"))
     if error.status_code == 405:
         allowed = ", ".join(_methods(request))
         message = f"{path} does not take {request.method}; use {allowed}."
@@ -132,8 +133,9 @@ def _methods(request: Request) -> list[str]:
     """What the path takes. The Allow header that is at hand names the first route's methods only."""
     routes = request.app.router.routes
     scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
-    return [
+    allowed = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
     ]
+    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.errors import Forbidden
 
 ADVICE = "Send an API key (`costeer keys create` makes one), or use the address 127.0.0.1."
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What pages may read of an answer's headers.
 EXPOSED = (
     "X-CoSteer-Steered",

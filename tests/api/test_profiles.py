@@ -562,9 +562,9 @@ async def test_no_refusal_quotes_what_was_sent(proxy: Proxy) -> None:
 
 async def test_a_path_s_every_method_is_named(proxy: Proxy) -> None:
     for path, right in [
-        ("/v1/profiles", "GET, POST"),
-        ("/v1/profiles/loud", "GET, PATCH, DELETE"),
-        ("/v1/profiles/loud/history", "GET, POST, DELETE"),
+        ("/v1/profiles", "GET, HEAD, POST"),
+        ("/v1/profiles/loud", "GET, HEAD, PATCH, DELETE"),
+        ("/v1/profiles/loud/history", "GET, HEAD, POST, DELETE"),
     ]:
         response = await proxy.client.put(path, json={})
         assert (response.status_code, response.headers["Allow"]) == (405, right)

@@ -144,10 +144,10 @@ async def test_an_unknown_path_is_named(proxy: Proxy, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "right"),
     [
-        ("PUT", "/v1/chat/completions", "GET, POST"),
-        ("POST", "/v1/models", "GET"),
-        ("DELETE", "/v1/models/fake-model", "GET"),
-        ("DELETE", "/health", "GET"),
+        ("PUT", "/v1/chat/completions", "GET, HEAD, POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/models/fake-model", "GET, HEAD"),
+        ("DELETE", "/health", "GET, HEAD"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_one(proxy: Proxy, method: str, path: str, right: str) -> None:
@@ -157,3 +157,20 @@ async def test_a_wrong_method_is_told_the_right_one(proxy: Proxy, method: str, p
     error = response.json()["error"]
     assert error["message"] == f"{path} does not take {method}; use {right}."
     assert error["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/v1//models", "//v1/models", "/v1//chat/completions", "/v1/files//x"])
+async def test_a_path_with_an_empty_step_is_refused_with_the_cause(proxy: Proxy, path: str) -> None:
+    """Served, it would lead past whoever filters paths in front of this server."""
+    for method in ("GET", "POST"):
+        response = await proxy.client.request(method, f"http://localhost{path}")
+        assert response.status_code == 404
+        assert 'holds "//"' in response.json()["error"]["message"]
+    assert proxy.remote.forwarded == []
+
+
+async def test_head_of_what_is_passed_on_asks_the_remote_as_get_does(proxy: Proxy) -> None:
+    response = await proxy.client.head("/v1/files")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["X-CoSteer-Steered"] == "false"
+    assert [one.method for one in proxy.remote.forwarded] == ["GET"]

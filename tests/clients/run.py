@@ -37,6 +37,12 @@ FUZZ_CHECKS = (
     "named_failures,openai_shape"
 )
 LAST_LINES = 400
+PROTOCOLS = {
+    "http1.0": "a raw client of HTTP/1.0",
+    "http2": "curl --http2",
+    "jdk": "the JDK's HttpClient",
+    "litellm": "litellm, store and service_tier",
+}
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ def main(wanted: list[str]) -> int:
         latency(table, server, MODEL, "fake")
         aborts(table, server, MODEL, "fake", remote)
         fuzz(table, server)
+        raw_fuzz(table, server)
     with costeer() as server:
         server.post("/v1/profiles", PROFILE)
         print(f"CoSteer at {server.base_url}, with {BUNDLE} in both roles")
@@ -148,6 +155,12 @@ def clients(table: Table, server: Server, model: str, kind: str) -> None:
             [str(PYTHON), "two_turns.py", name, url, model],
             environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         )
+    for client, name in PROTOCOLS.items():
+        table.check(
+            f"{name} ({kind})",
+            [str(PYTHON), "protocols.py", client, url, model],
+            environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        )
 
 
 def openai_tests(table: Table, server: Server) -> None:
@@ -176,6 +189,14 @@ def fuzz(table: Table, server: Server) -> None:
         cwd=table.logs,  # it leaves a folder
         environment={"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE), "FUZZ_MODEL": MODEL},
         also=lambda text: sum(int(number) for number in GENERATED.findall(text)) >= FUZZ_CASES,
+    )
+
+
+def raw_fuzz(table: Table, server: Server) -> None:
+    table.check(
+        "raw bytes",
+        [sys.executable, "raw_fuzz.py", str(server.port), str(server.pid)],
+        environment={"PYTHONPATH": str(HERE.parent)},
     )
 
 
