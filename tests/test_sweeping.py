@@ -82,3 +82,16 @@ async def test_a_database_that_cannot_be_read_for_a_while_is_read_later(
         monkeypatch.setattr(store.profiles, "all", read)
         await asyncio.wait_for(warmed.wait(), 10)
     assert caches.held == set()
+
+
+async def test_a_change_is_no_failure_where_the_database_cannot_be_read_and_nothing_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked() -> None:
+        raise StoreError("locked")
+
+    caches = FakeCaches()
+    caches.held |= {owner(store, "loud"), owner(store, "joined")}
+    monkeypatch.setattr(store.profiles, "all", locked)
+    await Sweeper(store, [caches], Retriever(store.history, 1), lambda _: None).sweep()
+    assert caches.held == set()
