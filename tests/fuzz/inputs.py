@@ -15,6 +15,8 @@ VALID = {
     '[{"text": "one\\n", "created_at": "2026-01-31T09:30:00Z"}, {"text": "\\u00e9", "kind": "turn"}]}',
     "jsonl": '{"text": "one", "title": "T"}\n\n{"text": "two", "kind": "turn"}\r\n'
     '{"text": "\\ud83c\\udf0a"}\n',
+    "cases": '{"id": "1", "query": "Write.", "profile": {"name": "A"}, "history": '
+    '[{"title": "T", "text": "x"}]}\n',
     "markdown": "---\ntitle: 'A day'\n# a comment\ntags: [a]\n---\n\n"
     "# Heading #\n\n```\n# code\n```\nText.\n",
     "text": "One sentence. Another!\r\n\r\nA paragraph; 東京都 and ελλάδα, e\u0301.\n",
@@ -73,6 +75,7 @@ PIECES = {
     ],
     "json": [*JSON, '"history":', '"fields":', '"id":', '"name":'],
     "jsonl": [*JSON, '{"text": "a"}', '"title":', '"created_at":'],
+    "cases": [*JSON, '"id":', '"query":', '"profile":', '"history":', '"prompt":'],
     "markdown": [
         *(
             "#",

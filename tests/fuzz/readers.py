@@ -70,14 +70,14 @@ def _files(name: str) -> Callable[[bytes], None]:
 
 def _upload(media_type: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        for item in items_of(Body(media_type, data), UploadQuery(title="", source="")):
+        for item in items_of(Body(media_type, data), UploadQuery()):
             _indexed(item.text)
 
     return read
 
 
 def _text(data: bytes) -> None:
-    for item in items_of(Body("text/plain", data), UploadQuery(title="", source="")):
+    for item in items_of(Body("text/plain", data), UploadQuery()):
         _indexed(item.text)
 
 
@@ -123,10 +123,10 @@ READERS = {
     "notes.md": Reader("markdown", _files("a.md"), InvalidRequest),
     "notes.txt": Reader("text", _files("a.txt"), InvalidRequest),
     "upload of JSONL": Reader("jsonl", _upload("application/jsonl"), InvalidRequest),
-    "upload of JSON": Reader("json", _upload("application/json"), InvalidRequest),
+    "upload of JSON": Reader("jsonl", _upload("application/json"), InvalidRequest),
     "upload of text": Reader("text", _text, InvalidRequest),
     "an item": Reader("jsonl", _item, InvalidRequest),
     "a chat request": Reader("body", _chat, InvalidRequest),
     "a form": Reader("body", _form, InvalidRequest),
-    "cases.jsonl": Reader("jsonl", _cases, InvalidRequest),
+    "cases.jsonl": Reader("cases", _cases, InvalidRequest),
 }
