@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import uuid
 from asyncio import TimerHandle, Transport
 from typing import Any
@@ -74,8 +75,11 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._keep_time()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Whether the connection stays open for what is still to be sent."""
-        if self._refused or self._idle:
+        """Whether the connection stays open for what is still to be sent.
+
+        A client that ends its half before its answer begins may wait for it; one that does later has left.
+        """
+        if self._refused or self._idle or (self.cycle.response_started and not self._ended):
             return False
         if not self._ended:
             self._ended = True
@@ -145,12 +149,14 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         """Ask whether a client is there that has ended its half of the connection.
 
         One that waits for its answer and one that has left look the same, until something is sent: the
-        latter's machine resets the connection, and the next write fails. An answer that has begun shows it by
-        itself; HTTP/1.0 has nothing that could be sent before.
+        latter's machine resets the connection. HTTP/1.0 has nothing that could be sent before an answer.
         """
 
         def ask() -> None:
             if self.transport.is_closing():
+                return
+            if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self.transport.abort()
                 return
             if not self._idle and not self.cycle.response_started and self.scope["http_version"] == "1.1":
                 self.transport.write(CONTINUE)
