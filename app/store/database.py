@@ -109,7 +109,7 @@ class Database:
             yield session
             # Before it is acknowledged: a process killed behind that would leave them.
             session.flush()
-            self._remove_backups()
+            self.remove_backups()
         self.wipe()
 
     def wipe(self) -> None:
@@ -121,10 +121,11 @@ class Database:
         """
         with named_errors(self.path), self._one_writer:
             self._empty_log(WIPE_TIMEOUT)
-            self._remove_backups()
+            self.remove_backups()
         self._shrink()
 
-    def _remove_backups(self) -> None:
+    def remove_backups(self) -> None:
+        """Those that upgrades have made: what is erased now still lies in them."""
         for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
             backup.unlink(missing_ok=True)
 

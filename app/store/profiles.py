@@ -83,6 +83,9 @@ class ProfileStore:
                 return "unchanged"
             change: Change = "created" if row is None else "replaced"
             _put(session, document, row)
+            if change == "replaced":
+                session.flush()
+                self._database.remove_backups()
         if change == "replaced":
             self._database.wipe()
         return change
