@@ -50,8 +50,8 @@ class Sweeper:
         self._uids: dict[str, str] = {}  # of the profiles at the last sweep, by their ids
 
     async def sweep(self) -> None:
-        """Drop what is of no profile any more; all there is, where the database does not say what that is. The
-        change that was made is no failure then, and what was dropped is computed again when it is wanted."""
+        """Drop what is of no profile any more; all there is where the database does not say what that is. A
+        change that was made is no failure then; what was dropped is computed again when it is wanted."""
         try:
             await self._drop()
         except StoreError:
