@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
-from app.printable import printable
-
 Level = Literal["debug", "info", "warning", "error"]
+
+
 Form = Literal["text", "json"]
+
 
 # The id of the request that is being answered; empty outside of requests.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -71,3 +73,12 @@ class JsonLines(_WithoutQuotes):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line | getattr(record, "fields", {}))
+
+
+# Control characters but line ends and tabs, those that turn the direction of writing, halves of characters.
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey written out, as \\x1b; line ends and tabs stay."""
+    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import app.store.tables  # noqa: F401  (fills the metadata)
+import app.profiles.store.tables  # noqa: F401  (fills the metadata)
 
 # No fileConfig here: the application's logging is its own.
 context.configure(

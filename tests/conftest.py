@@ -15,17 +15,17 @@ from fastapi import FastAPI
 from hypothesis import settings
 from real_port import behind_a_port
 
-from app.api.deps import Parts
+from app.api.dependencies import Parts
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Writer
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
+from app.decoding.warmup import Warmer
 from app.main import create_app
-from app.matching import Matching
-from app.profile import ProfileDocument
-from app.retrieval import Retriever
-from app.settings import Settings
-from app.store import Store
-from app.sweeping import Sweeper
-from app.tuning import Tuning
-from app.warming import Warmer
-from app.writer import Writer
+from app.profiles.profile import ProfileDocument
+from app.profiles.store import Store
+from app.prompts.retrieval import Retriever
+from app.settings.settings import Settings
 
 # A busy machine is no mistake: no test asserts a duration, and so does none of hypothesis's.
 settings.register_profile("patient", deadline=None)

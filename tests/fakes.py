@@ -9,17 +9,18 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from app.draft import Drafted, RemoteCard
-from app.engine.pass_cost import PassCost
-from app.engine.ragged import Branch
-from app.forward import Forward
-from app.outlook import Outlook, Rows, direct
-from app.owner import Owner
-from app.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
-from app.prompts import Message, PrivateMessage, PrivatePrompt
-from app.sampling import Sampling
-from app.steering import log_softmax
-from app.tokenizer import Tokenizer
+from app.local.engine.branch import Branch
+from app.local.engine.owner import Owner
+from app.local.engine.pass_cost import PassCost
+from app.local.interface import Outlook
+from app.local.model import direct
+from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
+from app.prompts.message import Message
+from app.prompts.private import PrivateMessage, PrivatePrompt
+from app.remote.interface import Drafted, Forward, RemoteCard
+from app.steering.formula import Rows, log_softmax
+from app.steering.sampling import Sampling
+from app.tokenization.tokenizer import Tokenizer
 
 EOS, VOCABULARY = 256, 260
 ROLES = {"system": 257, "user": 258, "assistant": 259}

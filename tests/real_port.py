@@ -10,8 +10,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.connections import BoundedProtocol
-from app.listener import listen
+from app.network.connections import BoundedProtocol
+from app.network.listener import listen
 
 
 class _Server(uvicorn.Server):

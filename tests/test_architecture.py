@@ -16,7 +16,7 @@ MODULES = {
 }
 SETTINGS_READERS = {
     "app.main",
-    "app.server",
+    "app.cli.serving",
     *(f"app.cli.{name}" for name in ("environment", "bench", "doctor", "evaluate")),
 }
 SQL_MODULES = {
@@ -37,17 +37,20 @@ SQL = {"sqlmodel", "sqlalchemy", "sqlite3", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn", "sse_starlette"}
 HTTP = {"httpx", "requests", "urllib3", "aiohttp", "http"}
 TENSORS = {"torch", "transformers"}
-REMOTE_SIDE = {name for name in MODULES if name.startswith("app.remote")} | {"app.embedded", "app.forward"}
+REMOTE_SIDE = {name for name in MODULES if name.startswith("app.remote")} | {
+    "app.remote.embedded",
+    "app.remote.interface",
+}
 PRIVATE_SIDE = {
-    "app.profile",
-    "app.profile_file",
-    "app.store",
-    "app.retrieval",
-    "app.local_prompts",
-    "app.local",
-    "app.writer",
-    "app.bench",
-    "app.doctor",
+    "app.profiles.profile",
+    "app.profiles.profile_file",
+    "app.profiles.store",
+    "app.prompts.retrieval",
+    "app.prompts.local",
+    "app.local.model",
+    "app.decoding.generator",
+    "app.evaluation.speed",
+    "app.cli.doctor",
     "app.api",
     "app.main",
 }
@@ -98,9 +101,9 @@ def test_the_pure_core_knows_no_web_no_database_and_no_models(module: str) -> No
 
 
 def test_the_loop_knows_neither_http_nor_sql_nor_tensors() -> None:
-    for name in reached("app.decode"):
+    for name in reached("app.decoding.speculative"):
         assert imports(name) & (WEB | HTTP | SQL | TENSORS) == set(), name
-    assert reached("app.decode") & (PRIVATE_SIDE - {"app.profile"}) == set()
+    assert reached("app.decoding.speculative") & (PRIVATE_SIDE - {"app.profiles.profile"}) == set()
 
 
 def test_the_remote_s_side_cannot_reach_a_profile() -> None:
@@ -109,11 +112,11 @@ def test_the_remote_s_side_cannot_reach_a_profile() -> None:
     for name in REMOTE_SIDE:
         assert imports(name) & PRIVATE_SIDE == set(), name
         from_prompts |= {i for i in imports(name) if i.startswith("app.prompts.")}
-    assert from_prompts == {"app.prompts.Message"}
+    assert from_prompts == {"app.prompts.message.Message"}
 
 
 def test_settings_are_read_where_parts_are_wired_and_nowhere_else() -> None:
-    assert {name for name in MODULES if "app.settings" in imports(name)} == SETTINGS_READERS
+    assert {name for name in MODULES if "app.settings.settings" in imports(name)} == SETTINGS_READERS
 
 
 def test_the_environment_is_read_by_settings_alone() -> None:
@@ -128,18 +131,18 @@ def test_the_environment_is_read_by_settings_alone() -> None:
             imported = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
             if attribute in {"environ", "getenv", "environb"} or imported & {"environ", "getenv"}:
                 readers.add(name)
-    assert readers == {"app.settings", "app.weights.wheels"}
+    assert readers == {"app.settings.settings", "app.local.weights.wheels"}
 
 
 def test_http_is_spoken_by_the_remote_and_the_weights_alone() -> None:
     speakers = {name for name in MODULES if imports(name) & HTTP}
     weights = {name for name in speakers if name.startswith("app.weights.")}
-    assert speakers - weights == {"app.remote.connection", "app.remote.far"}
+    assert speakers - weights == {"app.remote.connection", "app.remote.simulated"}
 
 
 def test_the_web_framework_stays_at_the_border() -> None:
     border = {name for name in MODULES if imports(name) & WEB}
-    wired = {"app.main", "app.server", "app.connections"}
+    wired = {"app.main", "app.cli.serving", "app.network.connections"}
     assert border - wired == {n for n in border if n.startswith("app.api.")}
 
 
@@ -150,7 +153,10 @@ def test_sql_stays_in_the_store() -> None:
 def test_routes_know_no_models_and_no_remote() -> None:
     for name in MODULES:
         if name.startswith("app.api"):
-            assert imports(name) & {"app.remote", "app.embedded", "app.local", "app.engine"} == set()
+            assert (
+                imports(name) & {"app.remote", "app.remote.embedded", "app.local.model", "app.local.engine"}
+                == set()
+            )
             assert imports(name) & (HTTP | SQL | TENSORS) == set()
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from fakes import VOCABULARY, FakeTokenizer
 
-from app.engine.kv_cache import KVCache
-from app.engine.prefix_cache import PrefixCache
-from app.engine.ragged import Part
-from app.engine.runner import ModelRunner
-from app.engine.scheduler import Scheduler
+from app.local.engine.kv_cache import KVCache
+from app.local.engine.prefix_cache import PrefixCache
+from app.local.engine.ragged import Part
+from app.local.engine.runner import ModelRunner
+from app.local.engine.scheduler import Scheduler
 
 
 class ToyRunner(ModelRunner):

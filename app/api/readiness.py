@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import anyio
 from fastapi import FastAPI, Request
 
-from app.api.deps import Parts
+from app.api.dependencies import Parts
 from app.errors import CoSteerError, ModelNotFound, StoreError
-from app.proxy import Proxy
+from app.network.proxy import Proxy
 
 # Probes within so many seconds share an answer, so that they cost the remote and the disk nothing.
 KEPT_SECONDS = 2.0

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, doctor, evaluate, history, keys, models, preview, profiles, serve, transfer
+from app.cli import bench, evaluate, history, keys, models, preview, profiles, serve, transfer
+from app.cli.doctor import command
 from app.cli.terminal import bear_any_output, write
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command(epilog=bench.EPILOG)(bench.bench)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command(epilog=doctor.EPILOG)(doctor.doctor)
+app.command(epilog=command.EPILOG)(command.doctor)
 profiles.commands.command(
     "import", epilog="Example:\n\ncosteer profiles import isabel.toml walter.json --replace"
 )(transfer.import_files)

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.address import without_user
-from app.bench.cases import Case, pair, read_profiles, read_prompts
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.numbers import finite
 from app.cli.profiles import AsJson
+from app.cli.progress import ItemProgress, RichProgress
 from app.cli.strengths import METAVAR, typed
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
-from app.profile import Hit, Profile
-from app.progress import ItemProgress, RichProgress
-from app.prompts import Message
-from app.retrieval import Retriever
-from app.settings import EMBEDDED, Settings
-from app.store import Store
-from app.strength import Strength, steers
+from app.evaluation.speed.cases import Case, pair, read_profiles, read_prompts
+from app.network.address import without_user
+from app.profiles.profile import Hit, Profile
+from app.profiles.store import Store
+from app.prompts.message import Message
+from app.prompts.retrieval import Retriever
+from app.settings.settings import EMBEDDED, Settings
+from app.steering.strength import Strength, steers
 
 if TYPE_CHECKING:
-    from app.bench.bench import Measured
+    from app.evaluation.speed.bench import Measured
 
 MAX_MS = 60_000
 EPILOG = (
@@ -158,7 +158,7 @@ def bench(
     )
     fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
     # Imported here: torch takes seconds, and few commands need it.
-    from app.bench.bench import Measured  # noqa: PLC0415
+    from app.evaluation.speed.bench import Measured  # noqa: PLC0415
 
     measured, complete = Measured(), False
     try:
@@ -206,11 +206,11 @@ def _found(retriever: Retriever, person: Profile, prompt: str) -> tuple[Hit, ...
 
 
 async def _measure(settings: Settings, given: Given, cases: Sequence[Case], measured: Measured) -> None:
-    from app.bench.bench import Bench  # noqa: PLC0415  # these import torch
-    from app.bench.modes import modes  # noqa: PLC0415
-    from app.main import open_models  # noqa: PLC0415
+    from app.assembly import open_models  # noqa: PLC0415
+    from app.evaluation.speed.bench import Bench  # noqa: PLC0415  # these import torch
+    from app.evaluation.speed.modes import modes  # noqa: PLC0415
     from app.remote.connection import network  # noqa: PLC0415
-    from app.remote.far import FarTransport  # noqa: PLC0415
+    from app.remote.simulated import FarTransport  # noqa: PLC0415
 
     through = network(settings.proxy())
     far = FarTransport(through, rtt=given.rtt_ms / 1000, pace=given.pace_ms / 1000) if given.far else None
@@ -234,8 +234,8 @@ async def _measure(settings: Settings, given: Given, cases: Sequence[Case], meas
 
 
 def _show(given: Given, measured: Measured, *, complete: bool, as_json: bool) -> None:
-    from app.bench.report import sentences, tables  # noqa: PLC0415
-    from app.bench.summary import summarise  # noqa: PLC0415
+    from app.evaluation.speed.report import sentences, tables  # noqa: PLC0415
+    from app.evaluation.speed.summary import summarise  # noqa: PLC0415
 
     rtt_ms = given.rtt_ms if given.far else None
     summary = summarise(measured, greedy=given.temperature == 0, rtt_ms=rtt_ms, complete=complete)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from app.cli.progress import ItemProgress
 from app.cli.terminal import say
-from app.profile import HistoryItem
-from app.progress import ItemProgress
-from app.store import HistoryStore
+from app.profiles.profile import HistoryItem
+from app.profiles.store import HistoryStore
 
 # One transaction: at most so many items, and so many characters if there is more than one.
 BATCH = 1000

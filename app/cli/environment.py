@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.cli.terminal import say
-from app.env_file import EnvFile, read_env_file
 from app.errors import CoSteerError
-from app.expected import expected
-from app.settings import ENV_FILE, PREFIX, Settings, environment_names, suggestion, unknown_names
-from app.store import Store
+from app.profiles.store import Store
+from app.settings.env_file import EnvFile, read_env_file
+from app.settings.expected import expected
+from app.settings.settings import ENV_FILE, PREFIX, Settings, environment_names, suggestion, unknown_names
 
 CORRECT = "Correct these settings in the environment or in .env; .env.example lists them all."
 # Mistakes whose messages are ours.

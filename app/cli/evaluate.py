@@ -16,19 +16,19 @@ from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.numbers import all_finite, finite
 from app.cli.profiles import AsJson
+from app.cli.progress import ItemProgress, RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
-from app.profile_file import read_profile_file
-from app.progress import ItemProgress, RichProgress
-from app.settings import EMBEDDED, Settings
+from app.profiles.profile_file import read_profile_file
+from app.settings.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
-    from app.evaluation.cases import Case
-    from app.evaluation.forced import Forced, Forcing
-    from app.evaluation.results import Results
-    from app.evaluation.rules import Rule
-    from app.evaluation.systems import System
-    from app.evaluation.writing import Writing, Written
+    from app.evaluation.quality.cases import Case
+    from app.evaluation.quality.forced import Forced, Forcing
+    from app.evaluation.quality.results import Results
+    from app.evaluation.quality.rules import Rule
+    from app.evaluation.quality.systems import System
+    from app.evaluation.quality.writing import Writing, Written
 
 NEEDED = ("matplotlib", "nltk", "rouge_score")
 PREFERENCES = ("concise", "creative", "uplifting", "verbose")
@@ -122,8 +122,8 @@ def evaluate(
     settings = read_settings(local_model=local_model, embedded_model=model)
     # A reply that is steered in part would be counted as steered.
     settings = settings.model_copy(update={"remote_base_url": EMBEDDED, "on_local_failure": "error"})
-    from app.evaluation.cases import preference as one_who_prefers  # noqa: PLC0415
-    from app.evaluation.cases import read_cases  # noqa: PLC0415
+    from app.evaluation.quality.cases import preference as one_who_prefers  # noqa: PLC0415
+    from app.evaluation.quality.cases import read_cases  # noqa: PLC0415
 
     askers = [read_profile_file(path) for path in profile or ()]
     askers += [one_who_prefers(one) for one in dict.fromkeys(preference or (() if askers else PREFERENCES))]
@@ -131,7 +131,7 @@ def evaluate(
     if len(cases) < 2:  # nothing can be said of one
         raise InvalidRequest(f"{file}: needs two cases at least, two lines with a profile or a question.")
     strengths = tuple(dict.fromkeys(strength or STRENGTHS))
-    from app.evaluation.systems import systems  # noqa: PLC0415
+    from app.evaluation.quality.systems import systems  # noqa: PLC0415
 
     plan = Plan(
         tuple(cases),
@@ -157,9 +157,9 @@ class Folder:
 
     def __init__(self, path: Path, settings: Settings, plan: Plan) -> None:
         # Imported here: torch takes seconds, and few commands need it.
-        from app.evaluation.forced import Forced  # noqa: PLC0415
-        from app.evaluation.results import Results  # noqa: PLC0415
-        from app.evaluation.writing import Written  # noqa: PLC0415
+        from app.evaluation.quality.forced import Forced  # noqa: PLC0415
+        from app.evaluation.quality.results import Results  # noqa: PLC0415
+        from app.evaluation.quality.writing import Written  # noqa: PLC0415
 
         self.path = path
         self.arguments: dict[str, Any] = {
@@ -192,11 +192,11 @@ class Folder:
 
 
 async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
-    from app.embedded import EmbeddedRemote  # noqa: PLC0415
-    from app.evaluation.forced import Forcing  # noqa: PLC0415
-    from app.evaluation.rules import rules  # noqa: PLC0415
-    from app.evaluation.writing import Writing  # noqa: PLC0415
-    from app.main import open_models  # noqa: PLC0415
+    from app.assembly import open_models  # noqa: PLC0415
+    from app.evaluation.quality.forced import Forcing  # noqa: PLC0415
+    from app.evaluation.quality.rules import rules  # noqa: PLC0415
+    from app.evaluation.quality.writing import Writing  # noqa: PLC0415
+    from app.remote.embedded import EmbeddedRemote  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
@@ -249,8 +249,8 @@ async def _write(writing: Writing, plan: Plan, results: Results[Written]) -> Non
 
 
 def _show(folder: Folder, plan: Plan, *, as_json: bool) -> None:
-    from app.evaluation.report import grids, write_report  # noqa: PLC0415
-    from app.evaluation.summary import summarise  # noqa: PLC0415
+    from app.evaluation.quality.report import grids, write_report  # noqa: PLC0415
+    from app.evaluation.quality.summary import summarise  # noqa: PLC0415
 
     names = [system.name for system in plan.systems]
     written = list(folder.written or ())

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.api.schemas.history import ITEM_PREFIX, FoundItem, Item
 from app.cli.bulk import add_all
 from app.cli.environment import open_store
 from app.cli.profiles import AsJson, ProfileId, Yes, headline
@@ -22,10 +23,9 @@ from app.cli.terminal import (
     write_json,
     write_table,
 )
-from app.history_file import STDIN, read_history
-from app.profile import Kind
-from app.schemas.history import ITEM_PREFIX, FoundItem, Item
-from app.terms import terms
+from app.profiles.history_file import STDIN, read_history
+from app.profiles.profile import Kind
+from app.profiles.terms import terms
 
 commands = typer.Typer(
     help="What a person has written: the small model learns from it.",

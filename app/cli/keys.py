@@ -10,7 +10,7 @@ from app.cli.environment import open_store, read_settings
 from app.cli.profiles import AsJson, Yes
 from app.cli.terminal import confirm, mistakes_named, say, when, write, write_bytes, write_json, write_table
 from app.errors import InvalidRequest
-from app.store import Store
+from app.profiles.store import Store
 
 commands = typer.Typer(help="API keys: each gives an app one profile, or all of them.", no_args_is_help=True)
 MAX_LABEL = 200

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from app import weights
 from app.cli.environment import read_settings
+from app.cli.progress import RichProgress
 from app.cli.terminal import mistakes_named, write, write_table
-from app.progress import RichProgress
+from app.local import weights
 
 commands = typer.Typer(help="Weights of the models that run in this process.", no_args_is_help=True)
 

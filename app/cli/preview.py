@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
+from app.api.schemas.preview import Preview
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.profiles import AsJson, ProfileId, headline
 from app.cli.strengths import strength_text
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
 from app.errors import InvalidRequest
-from app.profile import Hit
-from app.prompts import Message
-from app.retrieval import Retriever
-from app.schemas.preview import Preview
-from app.store import Store
-from app.strength import steers
+from app.profiles.profile import Hit
+from app.profiles.store import Store
+from app.prompts.message import Message
+from app.prompts.retrieval import Retriever
+from app.steering.strength import steers
 
 STDIN = "-"
 
@@ -41,8 +41,8 @@ def preview(
         retriever = Retriever(store.history, settings.history_top_k if steers(strength) else 0)
         hits = retriever.choose(profile, conversation)
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
-    from app.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
-    from app.tokenizer import load_tokenizer  # noqa: PLC0415
+    from app.prompts.local import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
+    from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
     tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
     limit = settings.max_context_tokens

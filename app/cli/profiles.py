@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.api.schemas.history import Item
+from app.api.schemas.profiles import ProfileOut, ProfilePatch
 from app.cli.environment import open_store, read_settings
 from app.cli.strengths import METAVAR, strength_text, typed
 from app.cli.terminal import (
@@ -22,12 +24,11 @@ from app.cli.terminal import (
     write_table,
 )
 from app.errors import InvalidRequest
-from app.mistakes import explained
-from app.profile import Profile, ProfileDocument, StoredItem, StoredProfile
-from app.schemas.history import Item
-from app.schemas.profiles import FIELD, ProfileIn, ProfileOut, ProfilePatch
-from app.store import Store
-from app.strength import Strength
+from app.profiles.document import FIELD, ProfileIn
+from app.profiles.file_errors import explained
+from app.profiles.profile import Profile, ProfileDocument, StoredItem, StoredProfile
+from app.profiles.store import Store
+from app.steering.strength import Strength
 
 commands = typer.Typer(help="Profiles: who replies are steered towards.", no_args_is_help=True)
 

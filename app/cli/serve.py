@@ -13,9 +13,9 @@ from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.terminal import mistakes_named, out
 from app.errors import CoSteerError
-from app.listener import listen, on_this_machine
 from app.logs import write_log
-from app.store import Store
+from app.network.listener import listen, on_this_machine
+from app.profiles.store import Store
 
 
 @mistakes_named()
@@ -37,7 +37,7 @@ def serve(
         # Before the event loop runs, so that Ctrl-C ends a download at once.
         fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
         # Imported here: torch takes seconds, and no other command needs it.
-        from app.server import run  # noqa: PLC0415
+        from app.cli.serving import run  # noqa: PLC0415
 
         run(settings, listener, out)
 

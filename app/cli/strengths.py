@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from app.schemas.strength import STRENGTH, StrengthIn
-from app.strength import AUTO, Strength
+from app.profiles.fields import STRENGTH, StrengthIn
+from app.steering.strength import AUTO, Strength
 
 METAVAR = f"0..4|{AUTO}"
 

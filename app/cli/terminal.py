@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.errors import CoSteerError
-from app.printable import printable
+from app.logs import printable
 
 out = Console()
 err = Console(stderr=True)

@@ -14,9 +14,9 @@ from app.cli.environment import open_store
 from app.cli.profiles import ProfileId
 from app.cli.terminal import counted, mistakes_named, write, write_bytes
 from app.errors import CoSteerError, ProfileFileError
-from app.profile import ProfileDocument, StoredProfile
-from app.profile_file import dump_profile, read_profile_file
-from app.store import Store
+from app.profiles.profile import ProfileDocument, StoredProfile
+from app.profiles.profile_file import dump_profile, read_profile_file
+from app.profiles.store import Store
 
 STDOUT = "-"
 

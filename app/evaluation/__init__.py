@@ -1,1 +1,1 @@
-"""Whether steering makes text more personal, and how strongly it should."""
+"""What steering costs, and what it brings."""

@@ -10,7 +10,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
-from app.proxy import Proxy
+from app.network.proxy import Proxy
 
 # Of the remote's headers, those that mean the same behind this proxy. Its cookies are not the client's.
 PASSED_ON = ("content-type", "retry-after")

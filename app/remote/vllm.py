@@ -9,16 +9,15 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.address import is_loopback, passwords
-from app.draft import Drafted, RemoteCard
 from app.errors import ModelNotFound, RemoteError
-from app.forward import Forward
-from app.owner import Owner
-from app.prompts import Message
-from app.proxy import Proxy
+from app.local.engine.owner import Owner
+from app.network.address import is_loopback, passwords
+from app.network.proxy import Proxy
+from app.prompts.message import Message
 from app.remote.connection import Answer, Connection, Transport
-from app.remote.refusals import OURS, is_for_the_client, refusal
-from app.remote.spares import SPARES, Spares
+from app.remote.errors import OURS, is_for_the_client, refusal
+from app.remote.interface import Drafted, Forward, RemoteCard
+from app.remote.spare_connections import SPARES, Spares
 from app.remote.wire import (
     cards,
     drafted_positions,
@@ -29,7 +28,7 @@ from app.remote.wire import (
     token_strings,
     understood,
 )
-from app.sampling import Sampling
+from app.steering.sampling import Sampling
 
 # What these do for a client lasts, and must not happen twice for one request.
 LASTING = ("batches", "files", "responses")

@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.alignment import PROBES
 from app.errors import ContextLengthExceeded, InvalidRequest, RemoteError, RemoteRejected, TokenizerMismatch
-from app.prompts import Message
+from app.prompts.message import Message
 from app.remote.vllm import VLLMRemote
-from app.spelled_vocabulary import SPACE, THINK, SpelledVocabulary, spell
+from app.tokenization.probes import PROBES
+from app.tokenization.vocabulary import SPACE, THINK, SpelledVocabulary, spell
 
 ADVICE = "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of a model that has the remote's tokenizer."
 UNTOLD = f"The remote does not write its tokens one by one. {ADVICE}"

@@ -11,10 +11,10 @@ import anyio
 import numpy as np
 import orjson
 
-from app.draft import Drafted, RemoteCard
 from app.errors import RemoteError, RemoteTimeout
-from app.remote.refusals import from_error
-from app.sampling import Sampling
+from app.remote.errors import from_error
+from app.remote.interface import Drafted, RemoteCard
+from app.steering.sampling import Sampling
 
 # The older name is that of vLLM 0.8 and 0.9.
 HITS = re.compile(rb"^vllm:(?:gpu_)?prefix_cache_hits_total(?:\{[^\n]*\})? ([0-9.eE+-]+)", re.MULTILINE)

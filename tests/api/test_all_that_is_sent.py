@@ -10,25 +10,25 @@ from typing import Any
 
 import httpx
 import pytest
-from doctor.verdicts import findings
+from cli.doctor.verdicts import findings
 from fakes import JOINED, LOUD, LOUD_DOCUMENT, PRIVATE, FakeLocal, FakeTokenizer
 from remote.recorder import RecordingVLLM, listening
 
-from app.api.deps import Parts
-from app.api.passthrough import FAMILIES
-from app.doctor import remote as doctor
+from app.api.dependencies import Parts
+from app.api.routes.passthrough import FAMILIES
+from app.api.schemas.chat_fields import LABELS, OWN
+from app.cli.doctor import remote as doctor
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Writer
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
+from app.decoding.warmup import Warmer
 from app.main import create_app
-from app.matching import Matching
-from app.profile import ProfileDocument
-from app.remote import VLLMRemote
-from app.retrieval import Retriever
-from app.schemas.known import LABELS, OWN
-from app.settings import Settings
-from app.store import Store
-from app.sweeping import Sweeper
-from app.tuning import Tuning
-from app.warming import Warmer
-from app.writer import Writer
+from app.profiles.profile import ProfileDocument
+from app.profiles.store import Store
+from app.prompts.retrieval import Retriever
+from app.remote.vllm import VLLMRemote
+from app.settings.settings import Settings
 
 REMOTE_KEY = "sk-of-the-remote"
 LABEL = "stays-here"

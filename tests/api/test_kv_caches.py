@@ -17,23 +17,24 @@ from conftest import Proxy
 from fakes import JOINED, LOUD, LOUD_DOCUMENT, LOUD_HISTORY, FakeTokenizer
 from toy_runner import ToyRunner
 
-from api.test_chat import HELLO
-from app import sweeping
-from app.api.deps import Parts
-from app.embedded import EmbeddedRemote
-from app.local import LocalModel
+from api.routes.test_chat import HELLO
+from app.api.dependencies import Parts
+from app.decoding import cache_sweeper
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Order, Writer
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
+from app.decoding.warmup import Warmer
+from app.local.model import LocalModel
 from app.main import create_app
-from app.matching import Matching
-from app.profile import Profile, ProfileDocument
-from app.prompts import Message, describe
-from app.retrieval import Retriever
-from app.sampling import Sampling
-from app.settings import Settings
-from app.store import Store
-from app.sweeping import Sweeper
-from app.tuning import Tuning
-from app.warming import Warmer
-from app.writer import Order, Writer
+from app.profiles.profile import Profile, ProfileDocument
+from app.profiles.store import Store
+from app.prompts.message import Message
+from app.prompts.private import describe
+from app.prompts.retrieval import Retriever
+from app.remote.embedded import EmbeddedRemote
+from app.settings.settings import Settings
+from app.steering.sampling import Sampling
 
 Talk = list[dict[str, str]]
 SECRET = [{"role": "user", "content": "May I tell Anna that the foghorn at Cape Wrath is to be closed?"}]
@@ -259,7 +260,7 @@ async def test_nothing_of_a_profile_is_in_memory_once_a_change_is_answered(house
 async def test_a_change_by_another_process_is_noticed(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(sweeping, "SECONDS", 0.01)
+    monkeypatch.setattr(cache_sweeper, "SECONDS", 0.01)
     async with house.parts.sweeper.running():
         left = await used(house)
         with Store.open(tmp_path / "data") as other:

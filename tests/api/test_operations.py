@@ -11,13 +11,13 @@ import pytest
 from conftest import Proxy
 from fakes import PRIVATE
 
-from api.test_chat import chunks_of
+from api.routes.test_chat import chunks_of
 from app.api import readiness
+from app.api.metrics import Metrics
+from app.decoding.request import Tuning
 from app.errors import RemoteUnavailable, StoreError
-from app.metrics import Metrics
-from app.proxy import Proxy as RemoteProxy
-from app.store.engine import named_errors
-from app.tuning import Tuning
+from app.network.proxy import Proxy as RemoteProxy
+from app.profiles.store.engine import named_errors
 
 
 @pytest.fixture(autouse=True)

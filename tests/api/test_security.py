@@ -13,8 +13,8 @@ from conftest import Proxy
 from fakes import PRIVATE
 from real_port import behind_a_port
 
-from app.api import limits
-from app.connections import BoundedProtocol
+from app.api.middleware import body_limits
+from app.network.connections import BoundedProtocol
 
 
 class Impatient(BoundedProtocol):
@@ -24,7 +24,7 @@ class Impatient(BoundedProtocol):
 @pytest.fixture
 async def impatient(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """The proxy as `costeer serve` has it, but that it waits for less than a second."""
-    monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(body_limits, "PATIENCE_SECONDS", 0.3)
     async with behind_a_port(proxy.app, http=Impatient, lifespan="off") as url:
         yield url
 

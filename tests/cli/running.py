@@ -17,7 +17,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.store import Store
+from app.profiles.store import Store
 
 ROOT = Path(__file__).parents[2]
 ANNA = 'id = "anna"\nname = "Anna Ek"\n[fields]\noccupation = "Nurse"\n'

@@ -15,13 +15,13 @@ import pytest
 from fakes import FakeLocal, FakeRemote, FakeTokenizer
 
 import app.main
-from app import weights
+from app.assembly import Models
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
 from app.errors import RemoteError, RemoteUnavailable
-from app.main import Models
-from app.matching import Matching
-from app.profile_file import read_profile_file
-from app.settings import Settings
-from app.tuning import Tuning
+from app.local import weights
+from app.profiles.profile_file import read_profile_file
+from app.settings.settings import Settings
 from cli.running import done, misused, open_store, refused, run, written
 
 LOUD = 'id = "loud"\nname = "Lotte"\n[fields]\nwriting_style = "LOUD"\n[[history]]\ntext = "Foghorn."\n'

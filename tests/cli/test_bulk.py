@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import pytest
 
 from app.cli.bulk import BATCH, BATCH_CHARACTERS, batches
-from app.profile import HistoryItem, StoredItem
-from app.store import HistoryStore
+from app.profiles.profile import HistoryItem, StoredItem
+from app.profiles.store import HistoryStore
 from cli.running import ANNA, ROOT, done, done_json, open_store, run, written
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app import weights
+from app.local import weights
 from cli.running import misused, refused
 
 QUESTION = json.dumps({"id": 1, "query": "What is a good breakfast?"})

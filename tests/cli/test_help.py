@@ -13,8 +13,8 @@ from typer.main import get_command
 
 from app import __version__
 from app.cli import app
-from app.profile import HistoryItem, Profile, ProfileDocument
-from app.settings import Settings
+from app.profiles.profile import HistoryItem, Profile, ProfileDocument
+from app.settings.settings import Settings
 from cli.running import ANNA, ROOT, done, misused, open_store, refused, run, written
 
 NOUNS = {

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from app import weights
+from app.local import weights
 from cli.running import done, refused, run
 
 

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from app import weights
-from app.profile import HistoryItem, Profile, ProfileDocument
+from app.local import weights
+from app.profiles.profile import HistoryItem, Profile, ProfileDocument
 from cli.running import done, on_terminal, open_store, process, started
 
 NAME = "Žižková Ελλάδα 東京"

@@ -7,11 +7,11 @@ from typing import NoReturn
 import pytest
 from fakes import FakeTokenizer
 
-import app.tokenizer
-from app import weights
-from app.local_prompts import local_prompts
-from app.profile import Profile
-from app.prompts import Message
+import app.tokenization.tokenizer
+from app.local import weights
+from app.profiles.profile import Profile
+from app.prompts.local import local_prompts
+from app.prompts.message import Message
 from cli.running import ANNA, done, done_json, refused, run, written
 
 
@@ -19,7 +19,7 @@ from cli.running import ANNA, done, done_json, refused, run, written
 def tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model folder that needs no fetching, and a token for each byte."""
     monkeypatch.setattr(weights, "resolve", lambda name, **_: name)
-    monkeypatch.setattr(app.tokenizer, "Tokenizer", lambda _path: FakeTokenizer())
+    monkeypatch.setattr(app.tokenization.tokenizer, "Tokenizer", lambda _path: FakeTokenizer())
     done("profiles", "import", written("anna.toml", ANNA))
     done("history", "add", "anna", written("Boats.txt", "I love boats."), written("Trains.txt", "No trains."))
 
@@ -82,7 +82,7 @@ def test_a_tokenizer_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPa
     def broken(_path: str) -> NoReturn:
         raise OSError("no tokenizer.json\nin many lines")
 
-    monkeypatch.setattr(app.tokenizer, "Tokenizer", broken)
+    monkeypatch.setattr(app.tokenization.tokenizer, "Tokenizer", broken)
     message = refused("profiles", "preview", "anna", "boats")
     assert "no tokenizer.json" in message
     assert "COSTEER_LOCAL_MODEL" in message

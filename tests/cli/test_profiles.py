@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import ProfileNotFound
-from app.profile import Profile
+from app.profiles.profile import Profile
 from cli.running import ANNA, BERT, ROOT, done, done_json, misused, open_store, refused, run, written
 
 

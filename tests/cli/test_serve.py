@@ -20,9 +20,9 @@ from fakes import PRIVATE
 from rich.console import Console
 
 import app.cli.serve
-from app import weights
+from app.cli.serving import announce
 from app.errors import CoSteerError
-from app.server import announce
+from app.local import weights
 from cli.running import ROOT, done, misused, refused
 
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from app.cli.strengths import strength_text, typed
-from app.strength import Strength
+from app.steering.strength import Strength
 
 
 @pytest.mark.parametrize(("text", "strength"), [("auto", "auto"), ("0", 0.0), ("0.5", 0.5), ("1.78", 1.78)])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.profile import HistoryItem, Profile, ProfileDocument
-from app.profile_file import dump_profile
-from app.strength import Strength
+from app.profiles.profile import HistoryItem, Profile, ProfileDocument
+from app.profiles.profile_file import dump_profile
+from app.steering.strength import Strength
 from cli.running import ANNA, BERT, done, done_json, misused, open_store, refused, written
 
 PILOT = ANNA.replace("Nurse", "Pilot")

@@ -23,8 +23,8 @@ from typing import Any
 from scipy.stats import mannwhitneyu
 from servers import BUNDLE, PYTHON, SOURCE, Server, costeer
 
-from app.profile import Profile
-from app.prompts import describe
+from app.profiles.profile import Profile
+from app.prompts.private import describe
 
 TRIES = 200
 WORDS = 16  # of a secret: some sixty tokens that a right guess would spare

@@ -20,10 +20,10 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from app.prompts import Message
-from app.settings import Settings
-from app.tokenizer import Tokenizer
-from app.weights import resolve
+from app.local.weights import resolve
+from app.prompts.message import Message
+from app.settings.settings import Settings
+from app.tokenization.tokenizer import Tokenizer
 
 # What openai-python's own tests ask for.
 MODEL = "gpt-6-astra"

@@ -13,11 +13,11 @@ import uvicorn
 from fake_vllm import head, refused_with, sse
 from fastapi import FastAPI, Request, Response
 
-from app.draft import Drafted
-from app.embedded import EmbeddedRemote
-from app.engine.runner import ModelRunner
-from app.prompts import Message
-from app.sampling import Sampling
+from app.local.engine.runner import ModelRunner
+from app.prompts.message import Message
+from app.remote.embedded import EmbeddedRemote
+from app.remote.interface import Drafted
+from app.steering.sampling import Sampling
 
 MODEL = "smol"
 MAX_MODEL_LEN = 4096

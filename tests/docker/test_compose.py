@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.server import GRACE_SECONDS
-from app.settings import PREFIX, Settings
+from app.cli.serving import GRACE_SECONDS
+from app.settings.settings import PREFIX, Settings
 from docker.files import DOCKER, arguments_of, compose, image_environment, variables
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]

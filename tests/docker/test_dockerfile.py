@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from app.settings import PREFIX, Settings
+from app.settings.settings import PREFIX, Settings
 from docker.files import ROOT, arguments_of, context, image_environment, instructions
 
 

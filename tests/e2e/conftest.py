@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.engine.runner import ModelRunner
-from app.settings import Settings
-from app.weights import resolve
+from app.local.engine.runner import ModelRunner
+from app.local.weights import resolve
+from app.settings.settings import Settings
 from e2e.vllm_server import VLLMServer, serve_vllm
 
 BUNDLE = "smollm2-135m-instruct"

@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.embedded import EmbeddedRemote
-from app.engine.runner import ModelRunner
-from app.evaluation.cases import Case, read_cases
-from app.evaluation.forced import TEMPERATURES, Forcing
-from app.evaluation.rules import (
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
+from app.evaluation.quality.cases import Case, read_cases
+from app.evaluation.quality.forced import TEMPERATURES, Forcing
+from app.evaluation.quality.rules import (
     PAPER_LOOP,
     PAPER_STRENGTH,
     REMOTE_ALONE,
@@ -29,12 +29,12 @@ from app.evaluation.rules import (
     remote_alone,
     smoothed,
 )
-from app.evaluation.systems import systems
-from app.evaluation.writing import Writing
-from app.local import LocalModel
-from app.matching import Matching
-from app.steering import strength
-from app.tuning import Tuning
+from app.evaluation.quality.systems import systems
+from app.evaluation.quality.writing import Writing
+from app.local.engine.runner import ModelRunner
+from app.local.model import LocalModel
+from app.remote.embedded import EmbeddedRemote
+from app.steering.formula import strength
 
 TEXT = "Dear all, the boat leaves at seven. Bring a coat, and bread; I shall bring the cheese."
 

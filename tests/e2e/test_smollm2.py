@@ -11,26 +11,27 @@ import torch
 from fakes import as_hits
 from transformers import AutoModelForCausalLM
 
-from app.byte_alignment import align
-from app.chooser import Request, Token
-from app.decode import decode
-from app.detokenizer import Detokenizer
-from app.embedded import EmbeddedRemote
-from app.engine.kv_cache import KVCache
-from app.engine.ragged import Branch, Part
-from app.engine.runner import ModelRunner
+from app.api.chat.logprobs import logprobs
+from app.decoding.generator import Order, Writer
+from app.decoding.request import Request, Token, Tuning
+from app.decoding.speculative import decode
+from app.decoding.stats import Stats
+from app.decoding.vocabulary_match import Match, Matching
 from app.errors import ContextLengthExceeded, WeightsError
-from app.local import LocalModel
-from app.local_prompts import local_prompts
-from app.logprobs import logprobs
-from app.matching import Match, Matching
-from app.profile_file import read_profile_file
-from app.prompts import Message, PrivatePrompt
-from app.public_prompt import PublicPrompt
-from app.sampling import Sampling
-from app.stats import Stats
-from app.tuning import Tuning
-from app.writer import Order, Writer
+from app.local.engine.branch import Branch
+from app.local.engine.kv_cache import KVCache
+from app.local.engine.ragged import Part
+from app.local.engine.runner import ModelRunner
+from app.local.model import LocalModel
+from app.profiles.profile_file import read_profile_file
+from app.prompts.local import local_prompts
+from app.prompts.message import Message
+from app.prompts.private import PrivatePrompt
+from app.remote.embedded import EmbeddedRemote
+from app.remote.prompt import PublicPrompt
+from app.steering.sampling import Sampling
+from app.tokenization.alignment import align
+from app.tokenization.detokenizer import Detokenizer
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 QUESTION = (Message("user", "Write a short invitation to dinner on Saturday."),)
@@ -83,8 +84,8 @@ async def test_sequences_that_change_at_random_give_what_each_would_alone(runner
 async def test_a_long_prompt_in_several_passes_gives_what_one_pass_gives(
     runner: ModelRunner, monkeypatch: pytest.MonkeyPatch, keep: int
 ) -> None:
-    monkeypatch.setattr("app.engine.scheduler.FEWEST", 32)
-    monkeypatch.setattr("app.engine.scheduler.MOST", 32)
+    monkeypatch.setattr("app.local.engine.scheduler.FEWEST", 32)
+    monkeypatch.setattr("app.local.engine.scheduler.MOST", 32)
     ids = random_ids(np.random.default_rng(100 + keep), 131)
     with runner.lease() as lease:
         logits, found = await runner.extend(lease, [ids], keep, list)

@@ -20,30 +20,30 @@ from fakes import as_hits
 from openai.types.chat import ChatCompletionMessageParam
 from real_port import behind_a_port
 
-from app.alignment import PROBES
-from app.api.deps import Parts
-from app.byte_alignment import align
-from app.chooser import Request
-from app.engine.runner import ModelRunner
-from app.local import LocalModel
-from app.local_prompts import local_prompts
-from app.main import SHARED, create_app
-from app.matching import Match, Matching
-from app.profile import ProfileDocument
-from app.profile_file import read_profile_file
-from app.prompts import Message
-from app.public_prompt import PublicPrompt
-from app.remote import VLLMRemote
+from app.api.dependencies import Parts
+from app.assembly import SHARED
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Order, Writer
+from app.decoding.reply import Reply
+from app.decoding.request import Request, Tuning
+from app.decoding.vocabulary_match import Match, Matching
+from app.decoding.warmup import Warmer
+from app.local.engine.runner import ModelRunner
+from app.local.model import LocalModel
+from app.main import create_app
+from app.profiles.profile import ProfileDocument
+from app.profiles.profile_file import read_profile_file
+from app.profiles.store import Store
+from app.prompts.local import local_prompts
+from app.prompts.message import Message
+from app.prompts.retrieval import Retriever
+from app.remote.prompt import PublicPrompt
+from app.remote.vllm import VLLMRemote
 from app.remote.vocabulary import learn_vocabulary
-from app.reply import Reply
-from app.retrieval import Retriever
-from app.sampling import Sampling
-from app.settings import Settings
-from app.store import Store
-from app.sweeping import Sweeper
-from app.tuning import Tuning
-from app.warming import Warmer
-from app.writer import Order, Writer
+from app.settings.settings import Settings
+from app.steering.sampling import Sampling
+from app.tokenization.alignment import align
+from app.tokenization.probes import PROBES
 from e2e.vllm_server import MAX_LOGPROBS, MODEL, ROOT, VLLMServer
 
 pytestmark = pytest.mark.vllm

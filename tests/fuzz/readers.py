@@ -9,18 +9,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.api.bodies import Body, decoded, parsed, validated
+from app.api.body import Body, decoded, parsed, validated
 from app.api.forms import read_form
-from app.api.uploads import items_of
-from app.bench.cases import read_prompts
+from app.api.history_upload import items_of
+from app.api.schemas.chat import ChatRequest
+from app.api.schemas.history import UploadQuery
+from app.api.schemas.steerable import honoured, unsteerable
 from app.errors import CoSteerError, InvalidRequest, ProfileFileError
-from app.evaluation.cases import read_cases
-from app.history_file import read_history
-from app.profile_file import Syntax, dump_profile, parse_profile
-from app.schemas.chat import ChatRequest
-from app.schemas.history import ItemIn, UploadQuery
-from app.schemas.unsteered import honoured, unsteerable
-from app.terms import indexable, passages, terms
+from app.evaluation.quality.cases import read_cases
+from app.evaluation.speed.cases import read_prompts
+from app.profiles.document import ItemIn
+from app.profiles.history_file import read_history
+from app.profiles.profile_file import Syntax, dump_profile, parse_profile
+from app.profiles.terms import indexable, passages, terms
 
 # Characters of a message that somebody is to read.
 READABLE = 60_000

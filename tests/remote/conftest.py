@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 import respx
 
-from app.remote import VLLMRemote
+from app.remote.vllm import VLLMRemote
 from remote.recordings import BASE, KEY, recording
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.remote import VLLMRemote
+from app.remote.vllm import VLLMRemote
 from remote.recordings import (
     events,
     recording,

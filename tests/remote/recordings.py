@@ -13,10 +13,10 @@ import orjson
 import pytest
 import respx
 
-from app.draft import Drafted
 from app.errors import CoSteerError
-from app.remote import VLLMRemote
-from app.sampling import Sampling
+from app.remote.interface import Drafted
+from app.remote.vllm import VLLMRemote
+from app.steering.sampling import Sampling
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "vllm-0.32"
 BASE = "http://vllm.test:8001/v1"

@@ -10,13 +10,13 @@ from contextlib import aclosing
 import pytest
 import respx
 
-from app.draft import Draft
+from app.decoding.draft import Draft
 from app.errors import (
     RemoteError,
     RemoteTimeout,
     RemoteUnavailable,
 )
-from app.remote import VLLMRemote
+from app.remote.vllm import VLLMRemote
 from remote.loopback import Connection, active, drafted_event, loopback, until
 from remote.recordings import (
     BASE,

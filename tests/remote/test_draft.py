@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from app.errors import (
     RemoteError,
 )
-from app.remote import VLLMRemote
-from app.sampling import Sampling
+from app.remote.vllm import VLLMRemote
+from app.steering.sampling import Sampling
 from remote.recordings import (
     PROMPT,
     as_sse,

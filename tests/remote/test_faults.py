@@ -9,10 +9,10 @@ from contextlib import aclosing
 import orjson
 import pytest
 
+from app.decoding.retry import Patience, Resuming
+from app.decoding.stats import Stats
 from app.errors import RemoteTimeout
-from app.remote import VLLMRemote
-from app.resuming import Patience, Resuming
-from app.stats import Stats
+from app.remote.vllm import VLLMRemote
 from remote.loopback import Connection, Loopback, drafted_event, loopback
 from remote.recordings import GREEDY
 

@@ -24,8 +24,8 @@ from app.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
-from app.forward import Forward, Forwarded
-from app.remote import VLLMRemote
+from app.remote.interface import Forward, Forwarded
+from app.remote.vllm import VLLMRemote
 from remote.loopback import Connection, active, loopback, until
 from remote.recordings import BASE, KEY, RECORDINGS, recording, stream
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from app.errors import CoSteerError, RemoteRejected, RemoteUnavailable
-from app.forward import Forward
-from app.proxy import Proxy
-from app.remote import VLLMRemote
-from app.settings import Settings
+from app.network.proxy import Proxy
+from app.remote.interface import Forward
+from app.remote.vllm import VLLMRemote
+from app.settings.settings import Settings
 from remote.recorder import CERTIFICATE, RecordingProxy, RecordingVLLM, listening
 from remote.recordings import KEY
 

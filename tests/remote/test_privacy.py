@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import respx
 
-from app.forward import Forward
-from app.prompts import Message, PrivateMessage, PrivatePrompt
-from app.proxy import Proxy
-from app.remote import VLLMRemote
+from app.network.proxy import Proxy
+from app.prompts.message import Message
+from app.prompts.private import PrivateMessage, PrivatePrompt
 from app.remote.connection import Transport
-from app.sampling import Sampling
+from app.remote.interface import Forward
+from app.remote.vllm import VLLMRemote
+from app.steering.sampling import Sampling
 from remote.recordings import (
     GREEDY,
 )

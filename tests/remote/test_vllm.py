@@ -8,14 +8,14 @@ import httpx
 import pytest
 import respx
 
-from app.draft import RemoteCard
 from app.errors import (
     ModelNotFound,
     RemoteError,
     RemoteUnavailable,
 )
-from app.prompts import Message
-from app.remote import VLLMRemote
+from app.prompts.message import Message
+from app.remote.interface import RemoteCard
+from app.remote.vllm import VLLMRemote
 from remote.recordings import (
     BASE,
     failing_draft,

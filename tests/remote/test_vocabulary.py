@@ -15,14 +15,14 @@ import pytest
 import respx
 from hypothesis import given
 from hypothesis import strategies as st
-from test_tokenizer import CORPUS, SPECIAL, TEMPLATE, saved
+from tokenization.test_tokenizer import CORPUS, SPECIAL, TEMPLATE, saved
 from tokenizers import Tokenizer as Rust
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from app.errors import RemoteError, TokenizerMismatch
-from app.remote import VLLMRemote
+from app.remote.vllm import VLLMRemote
 from app.remote.vocabulary import CHECKED, SEPARATORS, Learned, learn_vocabulary
-from app.tokenizer import Tokenizer
+from app.tokenization.tokenizer import Tokenizer
 from remote.recordings import BASE, sent
 
 # No text has them, so that nothing tells one from the other.

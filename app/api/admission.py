@@ -1,0 +1,80 @@
+"""When a request's turn comes: so many are answered at once, and others wait."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from app.api.disconnect import while_present
+from app.api.error_handlers import beside_a_reply
+from app.api.limiter import Places
+from app.api.metrics import Metrics
+from app.decoding.choices import Choices
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who is answered at once. What is passed on needs no model of this machine: it has places of its own."""
+
+    writing: Places
+    passing: Places
+
+
+class Turn:
+    """One request's, taken once its body is read and found right: no slow or wrong one holds a place."""
+
+    def __init__(self, request: Request, crowd: Crowd, metrics: Metrics) -> None:
+        self._request = request
+        self._crowd = crowd
+        self._metrics = metrics
+        self._place: Places | None = None
+        self._written: tuple[Choices, float] | None = None
+
+    async def to_write(self) -> None:
+        """Raises RateLimited; ends with the client's leaving."""
+        await self._take(self._crowd.writing)
+
+    async def to_pass_on(self) -> None:
+        """Likewise."""
+        await self._take(self._crowd.passing)
+
+    def writes(self, choices: Choices, started: float) -> None:
+        """What they cost is counted in the end; `started` is when the request came, by their clock."""
+        self._written = choices, started
+
+    def end(self) -> None:
+        """Once the last byte is sent, or the client has left."""
+        if self._place is not None:
+            self._place.leave()
+        if self._written is not None:
+            choices, started = self._written
+            first = None if choices.first_token is None else choices.first_token - started
+            with beside_a_reply():
+                self._metrics.replied(choices.stats, first, steered=choices.unsteered is None)
+
+    async def _take(self, places: Places) -> None:
+        if not places.take_free():
+            await while_present(self._request, places.take())
+        self._place = places
+
+
+def install(app: FastAPI, crowd: Crowd, metrics: Metrics) -> None:
+    """For `TurnDep`."""
+    app.state.crowd, app.state.metrics = crowd, metrics
+    metrics.watch("written", crowd.writing)
+    metrics.watch("passed_on", crowd.passing)
+
+
+async def turn_of(request: Request) -> AsyncIterator[Turn]:
+    state = request.app.state
+    turn = Turn(request, state.crowd, state.metrics)
+    try:
+        yield turn
+    finally:
+        turn.end()
+
+
+TurnDep = Annotated[Turn, Depends(turn_of)]

@@ -1,0 +1,167 @@
+"""Who asks: which profiles the API key of a request opens, and which profile a chat request is for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.dependencies import PartsDep
+from app.api.middleware.origins import Doors, refuse_strangers
+from app.errors import Forbidden, InvalidRequest, ModelNotFound, Unauthorized
+from app.profiles.profile import Profile
+from app.profiles.store import Store
+from app.profiles.store.keys import PREFIX
+from app.remote.interface import RemoteModel
+
+BEARER = HTTPBearer(
+    auto_error=False,
+    description="A key of `costeer keys create`. None is needed until there is an admin key.",
+)
+
+
+# One of our keys, wherever it stands in the header; a placeholder like my-costeer-key is none.
+OURS = re.compile(rf"(?<![\w-]){PREFIX}")
+
+
+WELL_FORMED = re.compile(rf"bearer\s+({PREFIX}\S+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever sent a request. `profile_id` is the only profile they may use; None is all of them."""
+
+    profile_id: str | None = None
+
+    def may_use(self, profile_id: str) -> None:
+        """Raises Forbidden. Says nothing of whether there is such a profile."""
+        if self.profile_id not in {None, profile_id}:
+            raise Forbidden(
+                f"This API key opens the profile {self.profile_id!r} only. Use that one, or an admin key."
+            )
+
+    def must_be_admin(self, what: str) -> None:
+        """Raises Forbidden; `what` is what they would do."""
+        if self.profile_id is not None:
+            raise Forbidden(
+                f"This API key opens the profile {self.profile_id!r} only; to {what} takes an admin key."
+            )
+
+
+async def caller_of(
+    request: Request,
+    parts: PartsDep,
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
+) -> Caller:
+    """The caller by the request's API key.
+
+    Until there is an admin key, a request without one of our keys may do everything, as whoever can read the
+    database may anyway; only those that the doors of origin.py keep out may not. A key that looks like ours
+    and is none is refused always: it may have been deleted.
+    """
+    secret = _secret(", ".join(request.headers.getlist("authorization")))
+    if secret is not None:
+        key = await asyncio.to_thread(parts.store.keys.identify, secret)
+        if key is None:
+            raise Unauthorized("This API key does not exist (any more). `costeer keys create` makes one.")
+        return Caller(key.profile_id)
+    required = parts.store.keys.still_required()
+    if required is None:
+        required = await asyncio.to_thread(parts.store.keys.required)
+    doors: Doors = request.app.state.doors
+    if required or not doors.keyless:
+        raise Unauthorized(
+            "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."
+        )
+    refuse_strangers(request.headers, doors)
+    return Caller()
+
+
+CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+def split_model(model: str, served: list[str]) -> tuple[str, str | None]:
+    """`name@profile` as its two halves; a served model may have an @ in its own name."""
+    name, at, profile_id = model.rpartition("@")
+    return (name, profile_id) if at and profile_id and model not in served else (model, None)
+
+
+async def choose_profile(
+    store: Store, caller: Caller, header: str | None, field: str | None, alias: str | None
+) -> Profile | None:
+    """The profile of a request: by header, body field or `model` (its part behind the @), else by the API
+    key, else the default one, if any is marked.
+
+    Raises ProfileNotFound, Forbidden, and InvalidRequest when two of the request's own ways differ.
+    """
+    named = {
+        "the X-CoSteer-Profile header": header,
+        "the profile field": field,
+        "model (behind its @)": alias,
+    }
+    ways = [way for way, profile_id in named.items() if profile_id]
+    if len({named[way] for way in ways}) > 1:
+        told = f"{', '.join(ways[:-1])} and {ways[-1]}"
+        raise InvalidRequest(
+            f"{told[0].upper()}{told[1:]} name different profiles. Send one of them.", param="profile"
+        )
+    if header == "":
+        raise InvalidRequest(
+            "The X-CoSteer-Profile header is empty; name a profile, or leave it out.",
+            param="X-CoSteer-Profile",
+        )
+    wanted = header or field or alias or caller.profile_id
+    if wanted is None:
+        return await asyncio.to_thread(store.profiles.default)
+    caller.may_use(wanted)
+    return await asyncio.to_thread(store.profiles.get, wanted)
+
+
+def _secret(authorization: str) -> str | None:
+    """Our key in the header; None when there is none of ours, but a placeholder or another service's.
+
+    Raises Unauthorized for one that is sent in another way: without it the request might open more.
+    """
+    if OURS.search(authorization) is None:
+        return None
+    match = WELL_FORMED.fullmatch(authorization)
+    if match is None:
+        raise Unauthorized(
+            "Send the API key as `Authorization: Bearer costeer-...`, once and without quotes."
+        )
+    return match[1]
+
+
+# Names the model that is steered, whichever that is.
+DEFAULT = "default"
+
+
+async def find_model(remote: RemoteModel, model: str, *, any_name: bool = False) -> tuple[str, str | None]:
+    """`name` or `name@profile` as its two halves, of which the first is a model that the remote lists.
+
+    The name `default` stands for the one that is steered, and with `any_name` so does every name that the
+    remote does not list. The list is asked for again only for a name that is not in it. Raises ModelNotFound,
+    and what the remote raises. Says nothing of whether there is such a profile.
+    """
+    steered = (await remote.card()).id
+    if model == steered:
+        return model, None
+    served: list[str] = []
+    for fresh in (False, True):
+        served = [card.id for card in await remote.cards(fresh=fresh)]
+        name, profile_id = split_model(model, served)
+        if name in served:
+            return name, profile_id
+        if name == DEFAULT:
+            return steered, profile_id
+    if any_name:
+        return steered, split_model(model, served)[1]
+    others = [name for name in served if name != steered]
+    raise ModelNotFound(
+        f"There is no model {model!r} here. Use {', '.join(repr(name) for name in (steered, *others))}, or "
+        f"{DEFAULT!r} for the first; COSTEER_ANY_MODEL=true lets any name stand for it."
+    )

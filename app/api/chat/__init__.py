@@ -1,0 +1,1 @@
+"""A chat reply in OpenAI's shapes."""

@@ -1,0 +1,75 @@
+"""What steering did to a reply, for those who ask: token by token, and in total."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from app.decoding.choices import Choices
+from app.decoding.request import Token
+from app.decoding.stats import PARTS
+from app.steering.formula import log_softmax
+from app.tokenization.vocabulary import Spelling
+
+
+def token_detail(token: Token, spelling: Spelling) -> dict[str, Any]:
+    """The drafted and the chosen token, and the probability of each before and after steering.
+
+    Both probabilities are among the same candidates, so they are equal where nothing steers. `local_delta`,
+    in nats, is the chosen token's; None where the local model was not asked.
+    """
+    candidates = token.candidates.tolist()
+    chosen, drafted = candidates.index(token.token_id), candidates.index(token.drafted_id)
+    mass = np.exp(token.logprobs).sum()
+    before = np.exp(log_softmax(token.remote_logprobs)) * mass
+    after = np.exp(token.logprobs)
+    return {
+        "drafted": spelling.token_text(token.drafted_id),
+        "chosen": spelling.token_text(token.token_id),
+        "drafted_id": token.drafted_id,
+        "chosen_id": token.token_id,
+        "remote_prob": float(before[chosen]),
+        "steered_prob": float(after[chosen]),
+        "drafted_remote_prob": float(before[drafted]),
+        "drafted_steered_prob": float(after[drafted]),
+        "local_delta": None if token.local_delta is None else float(token.local_delta[chosen]),
+    }
+
+
+def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
+    """What all choices cost together, `seconds` after the request came.
+
+    What was found in the KV cache is told with `cached` only: it depends on what others have asked before.
+    """
+    stats = choices.stats
+    return {
+        "steered": choices.unsteered is None,
+        "strength": choices.strength,
+        "tokens": stats.tokens,
+        "changed": stats.changed,
+        "acceptance": stats.acceptance,
+        "remote_requests": stats.remote_requests,
+        "resumed": stats.resumed,
+        "drafted": stats.drafted,
+        "local_passes": stats.local_passes,
+        **({"local_prompt": {"found": stats.found, "prefilled": stats.prefilled}} if cached else {}),
+        **partly(choices),
+        "ms": milliseconds(choices, seconds),
+    }
+
+
+def partly(choices: Choices) -> dict[str, Any]:
+    """How much of a steered reply is not, and why."""
+    return {"unassisted": choices.stats.unassisted, "mishap": choices.stats.mishap}
+
+
+def milliseconds(choices: Choices, seconds: float) -> dict[str, float]:
+    """Where the time went. `proxy` is what is left of the total: the prompts, the text, and HTTP.
+
+    Choices that are written at the same time wait at the same time: their parts may exceed the total.
+    """
+    spent = choices.stats.seconds
+    ms: dict[str, float] = {part: round(spent[part] * 1000, 3) for part in PARTS}
+    total = round(seconds * 1000, 3)
+    return {**ms, "proxy": round(max(0.0, total - sum(ms.values())), 3), "total": total}

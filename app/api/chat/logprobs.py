@@ -1,0 +1,75 @@
+"""OpenAI's `logprobs` of a reply's tokens, taken from the distribution that each was chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from app.decoding.reply import Spelled
+from app.decoding.request import Token
+from app.tokenization.vocabulary import Spelling
+
+# What OpenAI writes for a token that is as good as impossible; JSON has no infinity.
+IMPOSSIBLE = -9999.0
+
+
+def logprobs(spelled: Iterable[Spelled], top: int, spelling: Spelling) -> dict[str, Any]:
+    """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
+
+    `top` likely alternatives are told for each token, or as many as there are candidates.
+    """
+    content = [
+        _entry(token, data, top, spelling)
+        for one in spelled
+        for token, data in zip(one.tokens, split(one, spelling), strict=True)
+    ]
+    return {"content": content, "refusal": None}
+
+
+def split(spelled: Spelled, spelling: Spelling) -> list[bytes | None]:
+    """What each token has of the text; None for one that has no text of its own.
+
+    Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
+    """
+    own = [spelling.token_bytes(token.token_id) for token in spelled.tokens]
+    whole, text = b"".join(data or b"" for data in own), spelled.text.encode()
+    # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
+    start = whole.find(text)
+    end_of_text = start + len(text)
+    if start < 0:
+        if whole[:1] != b" " or whole[1:].decode(errors="replace") != spelled.text:
+            return own
+        start, end_of_text = 1, len(whole)
+    parts: list[bytes | None] = []
+    position = 0
+    for data in own:
+        end = position + len(data or b"")
+        kept = whole[max(position, start) : min(end, end_of_text)]
+        parts.append(None if data is None else kept)
+        position = end
+    return parts
+
+
+def _entry(token: Token, data: bytes | None, top: int, spelling: Spelling) -> dict[str, Any]:
+    likeliest = np.argsort(-token.logprobs, kind="stable")[:top]
+    return {
+        **_told(_text(token.token_id, data, spelling), token.logprob, data),
+        "top_logprobs": [
+            _told(spelling.token_text(token_id), float(token.logprobs[index]), spelling.token_bytes(token_id))
+            for index, token_id in zip(likeliest, token.candidates[likeliest].tolist(), strict=True)
+        ],
+    }
+
+
+def _text(token_id: int, data: bytes | None, spelling: Spelling) -> str:
+    return spelling.token_text(token_id) if data is None else data.decode(errors="replace")
+
+
+def _told(text: str, logprob: float, data: bytes | None) -> dict[str, Any]:
+    return {
+        "token": text,
+        "logprob": max(logprob, IMPOSSIBLE),
+        "bytes": None if data is None else list(data),
+    }

@@ -1,0 +1,216 @@
+"""Replies in OpenAI's shapes: whole, or as the chunks of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import orjson
+from fastapi import Request, Response
+
+from app.api.chat.detail import milliseconds, partly, token_detail, totals
+from app.api.chat.logprobs import logprobs
+from app.api.chat.recording import Outcome, Record
+from app.api.disconnect import while_present
+from app.api.error_handlers import shutting_down, unforeseen
+from app.decoding.choices import Choices
+from app.decoding.reply import Piece, Spelled
+from app.decoding.request import Token
+from app.decoding.stats import Clock
+from app.errors import CoSteerError
+
+# That a stream has to finish in after a signal; it then ends with its next piece.
+FINISH_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a client wants told. `head` is what every object begins with: id, created, model.
+
+    `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
+    None when no logprobs are asked for; `started` is when the request came, by the clock of its choices.
+    `cached` is whether the detail says what was in the KV cache.
+    """
+
+    head: Mapping[str, Any]
+    started: float
+    include_usage: bool = False
+    continuous_usage: bool = False
+    top_logprobs: int | None = None
+    detail: bool = False
+    cached: bool = False
+
+
+@dataclass
+class _Written:
+    """One choice as far as it is written."""
+
+    text: str = ""
+    spelled: list[Spelled] = field(default_factory=list)
+    finish_reason: str | None = None
+    end: Token | None = None
+
+    def add(self, piece: Piece) -> None:
+        self.text += piece.text
+        self.spelled += piece.spelled
+        self.finish_reason, self.end = piece.finish_reason, piece.end
+
+
+class _Grace:
+    """The time that a stream has left once the server is `closing`."""
+
+    def __init__(self, closing: anyio.Event, clock: Clock) -> None:
+        self._closing, self._clock = closing, clock
+        self._until: float | None = None
+
+    def check(self) -> None:
+        """Raises CoSteerError when it is over."""
+        if not self._closing.is_set():
+            return
+        if self._until is None:
+            self._until = self._clock() + FINISH_SECONDS
+        if self._clock() > self._until:
+            raise shutting_down()
+
+
+def steering_headers(choices: Choices) -> dict[str, str]:
+    """Whether the reply is steered, and why not."""
+    if choices.unsteered is not None:
+        return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
+    if choices.stats.unassisted:
+        return {"X-CoSteer-Steered": "partly", "X-CoSteer-Reason": choices.stats.mishap or ""}
+    return {"X-CoSteer-Steered": "true"}
+
+
+async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
+    """The reply in one object. A client that leaves before that frees the remote and the local model."""
+    written = await while_present(request, _write(choices))
+    outcome = await record(written[0].text)
+    seconds = choices.clock() - form.started
+    body = {
+        **form.head,
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": one.text, "refusal": None, "annotations": []},
+                **_told(choices, form, one.spelled, one.end),
+                "finish_reason": one.finish_reason,
+            }
+            for index, one in enumerate(written)
+        ],
+        "usage": _usage(choices.prompt_tokens, choices.stats.tokens),
+    }
+    if form.detail:
+        body["costeer"] = totals(choices, seconds, cached=form.cached)
+    spent = milliseconds(choices, seconds)
+    timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
+    headers = {**steering_headers(choices), "Server-Timing": timing, **(outcome.headers() if outcome else {})}
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+async def events(
+    choices: Choices, form: Form, closing: anyio.Event, record: Record
+) -> AsyncGenerator[dict[str, str], None]:
+    """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
+    head = {**form.head, "object": "chat.completion.chunk"}
+    if form.include_usage:
+        head["usage"] = None  # on every chunk but the last, as OpenAI has it
+
+    def so_far(index: int) -> dict[str, Any]:
+        if not form.continuous_usage:
+            return {}
+        return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
+
+    def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
+        told = _told(choices, form, piece.spelled if piece else None, None)
+        choice = {"index": index, "delta": delta, **told, "finish_reason": None}
+        return {**head, **so_far(index), "choices": [choice]}
+
+    def last_chunk(index: int, piece: Piece) -> dict[str, Any]:
+        told = _told(choices, form, None, piece.end)
+        choice = {"index": index, "delta": {}, **told, "finish_reason": piece.finish_reason}
+        return {**head, **so_far(index), "choices": [choice]}
+
+    text = ""
+    outcome: Outcome | None = None
+    grace = _Grace(closing, choices.clock)
+    unfinished = len(choices.replies)
+    try:
+        for index in range(unfinished):
+            yield _event(chunk(index, {"role": "assistant", "content": ""}))
+        async with aclosing(choices.pieces()) as pieces:
+            async for index, piece in pieces:
+                text += piece.text if index == 0 else ""
+                if piece.text or (piece.spelled and (form.top_logprobs is not None or form.detail)):
+                    yield _event(chunk(index, {"content": piece.text}, piece))
+                if piece.finish_reason is not None:
+                    unfinished -= 1
+                    if index == 0:
+                        # Before the client hears that it is finished: by then it is kept, or told not to be.
+                        outcome = await record(text)
+                    last = last_chunk(index, piece)
+                    if not unfinished:
+                        last |= _in_total(choices, form, outcome)
+                    yield _event(last)
+                else:
+                    grace.check()
+    except CoSteerError as error:
+        yield _event(error.body())
+        return
+    except Exception as error:
+        yield _event(unforeseen(error).body())
+        return
+    if form.include_usage:
+        usage = {**head, "choices": [], "usage": _usage(choices.prompt_tokens, choices.stats.tokens)}
+        if form.detail:
+            usage["costeer"] = totals(choices, choices.clock() - form.started, cached=form.cached)
+        yield _event(usage)
+    yield {"data": "[DONE]"}
+
+
+def _in_total(choices: Choices, form: Form, outcome: Outcome | None) -> dict[str, Any]:
+    """What the last chunk tells of the whole reply. Its headers were out before that was known."""
+    told = outcome.told() if outcome else {}
+    if form.detail and not form.include_usage:
+        told |= totals(choices, choices.clock() - form.started, cached=form.cached)
+    elif choices.stats.unassisted:
+        told |= partly(choices)
+    return {"costeer": told} if told else {}
+
+
+async def _write(choices: Choices) -> list[_Written]:
+    written = [_Written() for _ in choices.replies]
+    async with aclosing(choices.pieces()) as pieces:
+        async for index, piece in pieces:
+            written[index].add(piece)
+    return written
+
+
+def _told(
+    choices: Choices, form: Form, spelled: Iterable[Spelled] | None, end: Token | None
+) -> dict[str, Any]:
+    """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
+    told: dict[str, Any] = {"logprobs": None}
+    if form.top_logprobs is not None and spelled is not None:
+        told["logprobs"] = logprobs(spelled, form.top_logprobs, choices.spelling)
+    if form.detail:
+        tokens = [token for one in spelled or () for token in one.tokens]
+        tokens += [end] if end is not None else []
+        told["costeer"] = {"tokens": [token_detail(token, choices.spelling) for token in tokens]}
+    return told
+
+
+def _usage(prompt: int, completion: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _event(body: Mapping[str, Any]) -> dict[str, str]:
+    return {"data": orjson.dumps(body).decode()}

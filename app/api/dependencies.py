@@ -1,0 +1,39 @@
+"""What routes are handed: the parts that main.py has put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Writer
+from app.decoding.warmup import Warmer
+from app.profiles.store import Store
+from app.prompts.retrieval import Retriever
+from app.remote.interface import RemoteModel
+from app.steering.strength import Strength
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
+    writer's, for what is passed on to it. With `any_model` a model's name that nobody knows is no mistake."""
+
+    writer: Writer
+    store: Store
+    retriever: Retriever
+    strength: Strength
+    remote: RemoteModel
+    warmer: Warmer
+    sweeper: Sweeper
+    any_model: bool = False
+
+
+async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsDep = Annotated[Parts, Depends(get_parts)]

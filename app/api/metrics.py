@@ -1,0 +1,111 @@
+"""What an operator may know: counts, seconds and tokens, and nothing that a client or a profile can name."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from app.api.limiter import Places
+from app.decoding.stats import PARTS, Stats
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Of a label: whether the reply was steered.
+STEERED = {True: "true", False: "false"}
+FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 25, 50, 100)
+
+
+class Metrics:
+    """Counts since the start. Every label has few values, none of them chosen outside."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._requests = Counter(
+            "costeer_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+        )
+        self._replies = Counter(
+            "costeer_replies", "Replies that this proxy wrote.", ["steered"], registry=registry
+        )
+        self._first_token = Histogram(
+            "costeer_first_token_seconds",
+            "From a request to its first token, waiting for its turn included.",
+            ["steered"],
+            buckets=FIRST_TOKEN_SECONDS,
+            registry=registry,
+        )
+        self._tokens = Counter("costeer_tokens", "Tokens of replies.", ["steered"], registry=registry)
+        self._changed = Counter(
+            "costeer_changed_tokens", "Tokens that are not the remote's draft.", registry=registry
+        )
+        self._drafted = Counter(
+            "costeer_drafted_tokens", "Tokens that the remote drafted.", registry=registry
+        )
+        self._remote_requests = Counter(
+            "costeer_remote_requests", "Requests for drafts, several a reply.", registry=registry
+        )
+        self._resumed = Counter(
+            "costeer_resumed_requests",
+            "Requests for drafts that went on after the remote had failed.",
+            registry=registry,
+        )
+        self._unassisted = Counter(
+            "costeer_unassisted_tokens",
+            "Tokens that were not steered, since the local model had failed or lagged behind.",
+            registry=registry,
+        )
+        self._seconds = Counter(
+            "costeer_reply_seconds",
+            "Seconds that replies waited for each stage.",
+            ["stage"],
+            registry=registry,
+        )
+        self._local_passes = Counter(
+            "costeer_local_passes", "Forward passes of the local model.", registry=registry
+        )
+        self._local_seconds = Counter(
+            "costeer_local_pass_seconds", "Seconds that those took.", registry=registry
+        )
+        self._prompt_tokens = Counter(
+            "costeer_local_prompt_tokens",
+            "Tokens of local prompts: found in the KV cache, or prefilled.",
+            ["source"],
+            registry=registry,
+        )
+        self._places = Gauge(
+            "costeer_requests_now",
+            "Requests that run or wait for their turn.",
+            ["kind", "state"],
+            registry=registry,
+        )
+
+    def watch(self, kind: str, places: Places) -> None:
+        """Show who runs and who waits there."""
+        self._places.labels(kind, "running").set_function(lambda: places.running)
+        self._places.labels(kind, "waiting").set_function(lambda: places.waiting)
+
+    def answered(self, route: str, method: str, status: int) -> None:
+        """Count a request. `route` is a route's pattern, never the path that was asked for."""
+        self._requests.labels(route, method, str(status)).inc()
+
+    def replied(self, stats: Stats, first_token: float | None, *, steered: bool) -> None:
+        """Count what a reply cost, whole or broken off; `first_token` in seconds, None if there was none."""
+        label = STEERED[steered]
+        self._replies.labels(label).inc()
+        self._tokens.labels(label).inc(stats.tokens)
+        self._changed.inc(stats.changed)
+        self._drafted.inc(stats.drafted)
+        self._remote_requests.inc(stats.remote_requests)
+        self._resumed.inc(stats.resumed)
+        self._unassisted.inc(stats.unassisted)
+        self._local_passes.inc(stats.local_passes)
+        self._local_seconds.inc(stats.local_seconds)
+        for part in PARTS:
+            self._seconds.labels(part).inc(stats.seconds[part])
+        self._prompt_tokens.labels("found").inc(stats.found)
+        self._prompt_tokens.labels("prefilled").inc(stats.prefilled)
+        if first_token is not None:
+            self._first_token.labels(label).observe(first_token)
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,139 @@
+"""What goes on to the remote of a request: no label, no field of this proxy, no profile's name."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote_plus
+
+from app.api.body import JSON, SMALL, decoded, parse, parsed
+from app.api.forms import Form, Part, read_form
+from app.api.schemas.public import Public, is_kept_here, names_model, public
+from app.api.validation_errors import LENGTH
+from app.errors import InvalidRequest
+
+T = TypeVar("T")
+# A model's name without the profile behind it. Raises ModelNotFound.
+Named = Callable[[str], Awaitable[str]]
+# What a URL may hold unquoted; the rest is quoted, and what is quoted stays so.
+QUERY = "/?:@!$&'()*+,;=~%"
+
+
+async def public_json(data: bytes, named: Named) -> bytes:
+    """A JSON body, byte for byte where there was nothing to take out. Raises InvalidRequest."""
+    value = await parse(data)
+    found = await _beside(len(data), lambda: public(value))
+    return dumped(found.value) if await _resolve(found, named) else data
+
+
+async def public_value(value: Any, named: Named) -> Any:
+    """Likewise of a JSON value, in place."""
+    found = public(value)
+    await _resolve(found, named)
+    return found.value
+
+
+async def public_form(content_type: str, data: bytes, named: Named) -> tuple[bytes, str]:
+    """A form without the parts that stay here, and its Content-Type. What it holds as JSON, and a file of
+    requests for a batch, are treated as JSON bodies are. Raises InvalidRequest."""
+    form = await _beside(len(data), lambda: read_form(content_type, data))
+    batch = any(part.name == "purpose" and part.value.strip() == b"batch" for part in form.parts)
+    kept, changed = [], not form.bare
+    for part in form.parts:
+        if is_kept_here(part.name):
+            changed = True
+            continue
+        kept.append(await _public_part(part, named, batch=batch))
+        changed |= kept[-1] is not part
+    whole = Form(form.boundary, kept)
+    return (whole.dumped() if changed else data), whole.content_type
+
+
+async def public_query(raw: bytes, named: Named) -> str:
+    """A query string. A label in it is what to look for, so without it the answer would be another: that is
+    refused with InvalidRequest."""
+    pairs = []
+    for pair in re.split("([&;])", quote(raw, safe=QUERY)):
+        name, _, value = pair.partition("=")
+        plain = unquote_plus(name)
+        if is_kept_here(plain):
+            shown = plain[:LENGTH]
+            raise InvalidRequest(
+                f"{shown} is not sent on, since the remote knows no labels and no profiles. Leave it out.",
+                param=shown,
+            )
+        if names_model(plain) and "@" in (model := unquote_plus(value)):
+            resolved = await named(model)
+            pairs.append(pair if resolved == model else f"{name}={quote(resolved, safe='')}")
+        else:
+            pairs.append(pair)
+    return "".join(pairs)
+
+
+def dumped(body: Any) -> bytes:
+    """JSON again, with whole numbers of any size and the escapes of half characters."""
+    try:
+        return json.dumps(body, separators=(",", ":")).encode()
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+
+
+async def _public_part(part: Part, named: Named, *, batch: bool) -> Part:
+    """The part itself where nothing of it stays here."""
+    is_file = part.name == "file" or "filename" in part.headers["content-disposition"].lower()
+    if is_file and (batch or _is_batch(part.value)):
+        lines = await _public_lines(part.value, named)
+        return part if lines == part.value else part.written(lines)
+    if part.media_type == JSON and not is_file:
+        value = await public_json(part.value, named)
+        return part if value == part.value else part.written(value)
+    if names_model(part.name) and b"@" in part.value:
+        model = decoded(part.value)
+        resolved = await named(model)
+        return part if resolved == model else part.written(resolved.encode())
+    return part
+
+
+def _is_batch(data: bytes) -> bool:
+    """Whether a file is one of OpenAI's requests a line, by its first line."""
+    first = data.lstrip().partition(b"\n")[0]
+    if not first.startswith((b"{", b"\xef\xbb\xbf{")):
+        return False
+    try:
+        value = parsed(decoded(first))
+    except InvalidRequest:
+        return False
+    return isinstance(value, dict) and isinstance(value.get("body"), dict) and "url" in value
+
+
+async def _public_lines(data: bytes, named: Named) -> bytes:
+    def read() -> list[tuple[str, Public]]:
+        # Not splitlines: JSON may hold other line ends (U+2028) as they are.
+        lines = enumerate(decoded(data).split("\n"), 1)
+        return [
+            (line, public(parsed(line, f"line {number} of the file") if line.strip() else None))
+            for number, line in lines
+        ]
+
+    found = await _beside(len(data), read)
+    written = []
+    for line, value in found:
+        written.append(dumped(value.value) if await _resolve(value, named) else line.encode())
+    return b"\n".join(written)
+
+
+async def _resolve(found: Public, named: Named) -> bool:
+    """Takes the profiles from its models' names; whether the value is another than was sent."""
+    for container, key in found.aliases:
+        resolved = await named(container[key])
+        found.changed |= resolved != container[key]
+        container[key] = resolved
+    return found.changed
+
+
+async def _beside(size: int, work: Callable[[], T]) -> T:
+    """The event loop goes on beside what is large."""
+    return work() if size <= SMALL else await asyncio.to_thread(work)

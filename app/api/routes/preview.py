@@ -1,0 +1,42 @@
+"""POST /v1/profiles/{profile_id}/preview: what the small model would read for a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from app.api.auth import CallerDep
+from app.api.body import JSON, described, receive_json, schema
+from app.api.dependencies import Parts, PartsDep
+from app.api.schemas.preview import Preview, PreviewIn
+from app.decoding.generator import Order
+from app.profiles.profile import Profile
+from app.steering.strength import steers
+
+router = APIRouter(prefix="/v1/profiles", tags=["Profiles"])
+
+
+@router.post(
+    "/{profile_id}/preview",
+    summary="See what the small model would read",
+    openapi_extra=described((JSON, schema(PreviewIn))),
+)
+async def preview_profile(profile_id: str, request: Request, parts: PartsDep, caller: CallerDep) -> Preview:
+    """Both prompts exactly, the items of the history that were chosen, and whether each has found room.
+    Nothing is sent anywhere and nothing is remembered. At strength 0 the small model reads nothing."""
+    caller.may_use(profile_id)
+    body = await receive_json(request, PreviewIn)
+    profile = await asyncio.to_thread(parts.store.profiles.get, profile_id)
+    return await asyncio.to_thread(_preview, parts, profile, body)
+
+
+def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
+    messages = tuple(message.message() for message in body.messages)
+    strengths = (body.strength, profile.strength, parts.strength)
+    strength = next(value for value in strengths if value is not None)
+    hits = parts.retriever.choose(profile.id, messages, remember=False) if steers(strength) else []
+    order = Order(model="", messages=messages, profile=profile, history=tuple(hits), strength=strength)
+    local = parts.writer.local_prompts(order)
+    assert local is not None  # noqa: S101 - only an order without a profile has none
+    return Preview.of(profile.id, strength, hits, local, parts.writer.max_context_tokens)

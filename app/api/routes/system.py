@@ -1,0 +1,85 @@
+"""GET /v1/models, those that a request can name; GET /health, /ready and /metrics for who runs the server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.api.auth import Caller, CallerDep, find_model
+from app.api.dependencies import Parts, PartsDep
+from app.api.metrics import CONTENT_TYPE, Metrics
+from app.api.readiness import Readiness, readiness_of
+from app.api.schemas.models import ModelList, ModelOut, ModelsQuery
+from app.api.schemas.ready import Ready
+from app.errors import Forbidden, ModelNotFound, ProfileNotFound
+from app.remote.interface import RemoteCard
+
+router = APIRouter(tags=["System"])
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Alive: the server answers. Says nothing of the remote."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", responses={503: {"model": Ready, "description": "Not ready; the reasons say why."}})
+async def ready(
+    parts: PartsDep, readiness: Annotated[Readiness, Depends(readiness_of)], response: Response
+) -> Ready:
+    """Whether replies can be written now: each part, and why it is not ready. As of the last two seconds."""
+    report = await readiness.report(parts)
+    response.status_code = 200 if report.ready else 503
+    return Ready.of(report.parts, report.alignment, readiness.proxy)
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+async def metrics(request: Request, caller: CallerDep) -> Response:
+    """Counts, seconds and tokens since the start, for Prometheus. Where keys are needed, an admin key."""
+    caller.must_be_admin("read the metrics")
+    numbers: Metrics = request.app.state.metrics
+    return Response(numbers.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/v1/models", summary="List the models")
+@router.get("/v1/models/", include_in_schema=False)  # or the next route would take it
+async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller: CallerDep) -> ModelList:
+    """The models that the remote lists now. One of them is steered; what names another one is passed on."""
+    steered = await parts.remote.card()
+    cards = await parts.remote.cards()
+    if query.aliases:
+        cards += [_alias(steered, profile_id) for profile_id in await _profiles(parts, caller)]
+    return ModelList(data=[ModelOut.of(card) for card in cards])
+
+
+@router.get("/v1/models/{model:path}", summary="Read a model")
+async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut:
+    """A model of the list, or `name@profile` of the one that is steered."""
+    name, profile_id = await find_model(parts.remote, model, any_name=parts.any_model)
+    (card,) = [card for card in await parts.remote.cards(fresh=False) if card.id == name][:1]
+    if profile_id is None:
+        return ModelOut.of(card)
+    if name != (await parts.remote.card()).id:
+        raise ModelNotFound(f"{name!r} is passed on unsteered; name it without a profile.")
+    try:
+        caller.may_use(profile_id)
+        await asyncio.to_thread(parts.store.profiles.get, profile_id)
+    except (Forbidden, ProfileNotFound):
+        raise ModelNotFound(
+            f"There is no model {model!r} here. ?aliases=true lists those there are."
+        ) from None
+    return ModelOut.of(_alias(card, profile_id))
+
+
+async def _profiles(parts: Parts, caller: Caller) -> list[str]:
+    """The profiles that the caller may use."""
+    if caller.profile_id is not None:
+        return [caller.profile_id]
+    return [stored.profile.id for stored in await asyncio.to_thread(parts.store.profiles.list)]
+
+
+def _alias(card: RemoteCard, profile_id: str) -> RemoteCard:
+    return replace(card, id=f"{card.id}@{profile_id}", owned_by="costeer")

@@ -1,0 +1,46 @@
+"""What all wire types share: strictness, and text that every part behind them can take."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from app.profiles.fields import Listed
+
+
+class Query(BaseModel):
+    """Query parameters: text that stands for numbers, but as strict with names."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+T = TypeVar("T", bound=Listed)
+
+
+class Listing(BaseModel, Generic[T]):
+    """OpenAI's list: `last_id` is where the next page goes on, if there is more."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, data: list[T], *, has_more: bool = False) -> Self:
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return cls(data=data, first_id=first, last_id=last, has_more=has_more)
+
+
+class Mistake(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Failure(BaseModel):
+    """OpenAI's error object: `message` says what to change, `param` where."""
+
+    error: Mistake

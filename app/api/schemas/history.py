@@ -1,0 +1,120 @@
+"""History on the wire: its items, as JSON of the API, lines of JSONL and parts of an export, and queries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.api.schemas.base import Query
+from app.profiles.document import KIND, TEXT, TITLE, ItemText, Title, item_fields
+from app.profiles.fields import FILLED, NOT_BLANK, TIME, Listed, Patch, Time, wrong
+from app.profiles.profile import HistoryItem, Hit, StoredItem
+
+ITEM_PREFIX = "item_"
+
+
+ITEM_ID = re.compile(f"{ITEM_PREFIX}([1-9][0-9]{{0,17}})")  # SQLite's integers have 63 bits
+
+
+def _item_id(value: str) -> str:
+    if ITEM_ID.fullmatch(value) is None:
+        raise wrong(f"must be the id of an item, like {ITEM_PREFIX}7")
+    return value
+
+
+ItemId = Annotated[
+    str, AfterValidator(_item_id), Field(json_schema_extra={"pattern": f"^{ITEM_ID.pattern}$"})
+]
+
+
+class ItemPatch(Patch):
+    """What is to change of an item; what is not named stays."""
+
+    text: ItemText = Field("", description=TEXT)
+    title: Title = Field("", description=TITLE)
+    kind: Literal["document", "turn"] = Field("document", description=KIND)
+    source: Title = Field("", description=TITLE)
+    created_at: Time = Field(datetime.min, description=TIME)
+
+    def applied(self, item: HistoryItem) -> HistoryItem:
+        given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        return replace(item, **given)
+
+
+class PageQuery(Query):
+    """What part of a history to list."""
+
+    after: ItemId | None = Field(None, description="An item's id; the list goes on behind it.")
+    limit: int = Field(20, ge=1, le=100)
+    order: Literal["desc", "asc"] = Field("desc", description="desc: newest first.")
+
+
+class SearchQuery(Query):
+    """What to look for; an item is found by any of the words, in any language, and nothing is an operator."""
+
+    q: Annotated[str, FILLED, NOT_BLANK]
+    limit: int = Field(10, ge=1, le=100)
+
+
+class UploadQuery(Query):
+    """What a text that is uploaded as it stands cannot say itself."""
+
+    title: Title = Field("", description="Of plain text and Markdown: at most 1,000 characters.")
+    source: Title = Field("", description="Where plain text or Markdown comes from.")
+
+
+class Item(Listed):
+    """An item of the history."""
+
+    id: str
+    object: Literal["profile.history_item"] = "profile.history_item"
+    kind: Literal["document", "turn"]
+    title: str
+    text: str
+    source: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, stored: StoredItem) -> Self:
+        return cls(id=f"{ITEM_PREFIX}{stored.id}", **item_fields(stored.item))
+
+
+class FoundItem(Item):
+    """An item that a search found: its BM25 score (more is better) and the passage that matched best."""
+
+    score: float
+    passage: str
+
+    @classmethod
+    def of_hit(cls, hit: Hit) -> Self:
+        item = Item.of(hit.stored).model_dump()
+        return cls(**item, score=hit.score, passage=hit.passage)
+
+
+class CreatedItem(Listed):
+    """A new item, by its id; the text is what was sent."""
+
+    id: str
+    object: Literal["profile.history_item.created"] = "profile.history_item.created"
+    created_at: datetime
+
+    @classmethod
+    def of(cls, stored: StoredItem) -> Self:
+        return cls(id=f"{ITEM_PREFIX}{stored.id}", created_at=stored.item.created_at)
+
+
+class ItemDeleted(BaseModel):
+    id: str
+    object: Literal["profile.history_item.deleted"] = "profile.history_item.deleted"
+    deleted: Literal[True] = True
+
+
+class HistoryDeleted(BaseModel):
+    """`deleted` is how many items there were."""
+
+    object: Literal["profile.history.deleted"] = "profile.history.deleted"
+    deleted: int

@@ -1,0 +1,37 @@
+"""Models as clients are sent them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from app.api.schemas.base import Query
+from app.remote.interface import RemoteCard
+
+
+class ModelOut(BaseModel):
+    """OpenAI's model object."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+
+    @classmethod
+    def of(cls, card: RemoteCard) -> Self:
+        return cls(id=card.id, created=card.created, owned_by=card.owned_by)
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[ModelOut]
+
+
+class ModelsQuery(Query):
+    """`aliases` adds `name@profile` for each profile that the caller may use. What clients send along for
+    other servers, their own version for one, means nothing here and does no harm."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    aliases: bool = False

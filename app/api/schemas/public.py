@@ -1,0 +1,77 @@
+"""What of a JSON body may leave the device: all but labels and this proxy's fields, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping, MutableSequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.api.schemas.chat_fields import LABELS, OWN
+
+KEPT_HERE = OWN | LABELS
+# Their strings name models, which a profile may stand behind.
+MODELS = frozenset({"model", "models"})
+# What stands below these is a client's own data, in which `user` or `metadata` may be any word: the schemas
+# of tools and replies, a tool's arguments and what it gave back, documents, what a template is filled with.
+DATA = frozenset(
+    """
+    arguments chat_template_kwargs documents functions guided_json input_schema json_schema logit_bias
+    media_io_kwargs mm_processor_kwargs output parameters response_format schema structured_outputs tools
+    variables vllm_xargs
+    """.split()  # noqa: SIM905
+)
+
+
+@dataclass
+class Public:
+    """A JSON value that is public but for the profiles behind its `aliases`: where they stand, by container
+    and key. `changed` is whether anything was taken out."""
+
+    value: Any
+    changed: bool = False
+    aliases: list[tuple[Any, Any]] = field(default_factory=list)
+
+
+def public(value: Any) -> Public:
+    """The value without what stays here, which is taken out of it in place: of a request, of requests in a
+    list or in another's field (batches), of messages, items and parts."""
+    found = Public(value)
+    waiting = [value]
+    while waiting:  # no recursion: as deep as the parser goes
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += [one for one in node if isinstance(one, dict | list)]  # not a million token ids
+        elif isinstance(node, dict):
+            for name in KEPT_HERE & node.keys():
+                del node[name]
+                found.changed = True
+            for name in MODELS & node.keys():
+                found.aliases += _aliases(node, name)
+            waiting += [
+                one for name, one in node.items() if isinstance(one, dict | list) and not _is_data(name, one)
+            ]
+    return found
+
+
+def is_kept_here(name: str) -> bool:
+    """Whether a field of a form or a query is: metadata[topic] and User are."""
+    return name.partition("[")[0].strip().lower() in KEPT_HERE
+
+
+def names_model(name: str) -> bool:
+    return name.partition("[")[0].strip().lower() in MODELS
+
+
+def _is_data(name: str, value: object) -> bool:
+    # A tool's arguments in Anthropic's words; as a list it is what a reply is asked for.
+    return name in DATA or (name == "input" and isinstance(value, dict))
+
+
+def _aliases(node: MutableMapping[str, Any], name: str) -> Iterator[tuple[Any, Any]]:
+    value = node[name]
+    if isinstance(value, str) and "@" in value:
+        yield node, name
+    if isinstance(value, MutableSequence):
+        for number, one in enumerate(value):
+            if isinstance(one, str) and "@" in one:
+                yield value, number

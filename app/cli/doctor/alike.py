@@ -1,0 +1,86 @@
+"""Checks whether the remote and the local model cut texts and render conversations alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.doctor.check import Check, Verdict, failed, ok, skipped
+from app.cli.doctor.examination import in_thread
+from app.errors import CoSteerError
+from app.remote.interface import RemoteModel
+
+if TYPE_CHECKING:  # seconds to import
+    from app.decoding.vocabulary_match import Find, Match
+    from app.tokenization.tokenizer import Tokenizer
+
+NAMES = ("tokenizer", "chat template")
+MEND = (
+    "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of the remote's model, or COSTEER_LOCAL_MODEL to a "
+    "small model of its family."
+)
+
+
+class Alike:
+    """Two checks over one comparison."""
+
+    def __init__(
+        self,
+        remote: RemoteModel,
+        model: str,
+        folder: Callable[[], Path | None],
+        find: Callable[[], Find | None],
+    ) -> None:
+        """`folder` says where the local model lies, `find` how the remote's vocabulary is had; None: what it
+        takes is not here. Both may block."""
+        self._remote = remote
+        self._model = model
+        self._folder = folder
+        self._find = find
+        self._match: Match | None = None
+        self._dated = False
+
+    def checks(self) -> list[Check]:
+        needs = ("torch", "local weights", "model")
+        return [
+            Check(NAMES[0], self._tokenizer, needs, seconds=90),
+            Check(NAMES[1], self._template, (NAMES[0],)),
+        ]
+
+    async def _tokenizer(self) -> Verdict:
+        folder = self._folder()
+        if folder is None:
+            return skipped(
+                "Not looked at: the local model's tokenizer is not here yet.",
+                f"costeer models pull {self._model}",
+            )
+        tokenizer = await in_thread(lambda: _load(folder))
+        from app.decoding.vocabulary_match import Matching  # noqa: PLC0415
+
+        self._dated = tokenizer.dated
+        try:
+            find = await in_thread(self._find)
+            if find is None:
+                return skipped(
+                    "Not looked at: the tokenizer that COSTEER_REMOTE_TOKENIZER names is not here yet.",
+                    "costeer serve",
+                )
+            self._match = await Matching(self._remote, tokenizer, find).match()
+        except CoSteerError as error:
+            return failed(error.message, MEND)
+        if self._match.alignment is None:
+            return ok(f"The remote's is that of {self._model} (alignment: identity)")
+        return ok(f"The remote's is not that of {self._model} (alignment: {self._match.described})")
+
+    async def _template(self) -> Verdict:
+        if self._match is not None and self._match.public.rendered_here:
+            return ok("Alike: conversations are rendered here, which saves a round trip")
+        why = "It writes the date" if self._dated else "The remote's is not one that is known here"
+        return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
+
+
+def _load(folder: Path) -> Tokenizer:
+    from app.tokenization.tokenizer import Tokenizer  # noqa: PLC0415
+
+    return Tokenizer(str(folder))

@@ -1,0 +1,85 @@
+"""Runs checks one after another: each bounded in time, and none able to end the others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from app.cli.doctor.check import Check, Finding, State, Verdict, failed, skipped
+from app.errors import CoSteerError
+
+T = TypeVar("T")
+UNMET = {State.FAILED, State.SKIPPED}
+
+
+async def examine(
+    checks: Sequence[Check], begins: Callable[[str], object] = lambda name: None
+) -> AsyncIterator[Finding]:
+    """A finding for each check, in order; `begins` is told the name of one before it runs."""
+    states: dict[str, State] = {}
+    for check in checks:
+        unmet = [name for name in check.needs if states.get(name) in UNMET]
+        if unmet:
+            verdict = skipped(f"Not looked at, since {unmet[0]} is not in order.")
+        else:
+            begins(check.name)
+            verdict = await _verdict(check)
+        states[check.name] = verdict.state
+        yield Finding(check.name, verdict.state, verdict.seen, verdict.mend)
+
+
+async def _verdict(check: Check) -> Verdict:
+    try:
+        async with asyncio.timeout(check.seconds) as bound:
+            return await check.run()
+    except TimeoutError as error:
+        if not bound.expired():
+            return _defect(error)
+        return failed(
+            f"It took longer than {check.seconds:g} s.",
+            "Try again when this machine, and the remote, have less to do.",
+        )
+    except CoSteerError as error:
+        return failed(error.message, "")
+    except Exception as error:
+        return _defect(error)
+
+
+def _defect(error: Exception) -> Verdict:
+    """Names the place and not the message, which might quote anything."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return failed(
+        f"The check itself broke: {type(error).__name__} at {Path(last.filename).name}, line {last.lineno}.",
+        "That is a defect of costeer. Please report this line.",
+    )
+
+
+def in_thread(work: Callable[[], T]) -> Awaitable[T]:
+    """`work` on a thread that nobody waits for, when the time is up or at Ctrl-C: asyncio's own threads would
+    be waited for at the end."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, daemon=True, name="costeer-doctor").start()
+    return done

@@ -1,0 +1,83 @@
+"""Checks of this machine: Python, torch, and what the models in this process compute with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from app import __version__
+from app.cli.doctor.check import Check, Verdict, failed, ok
+from app.cli.doctor.examination import in_thread
+
+PYTHON = (3, 11)
+CUDA_WHEELS = "https://pytorch.org/get-started/locally"
+
+
+def python() -> Check:
+    return Check("python", _python)
+
+
+def checks(
+    *,
+    device: str,
+    dtype: str,
+    config_folder: Callable[[], Path | None],
+    dtype_file: Path,
+    leave_a_core: bool,
+) -> list[Check]:
+    """`config_folder` says where the local model lies, None where it is not there yet; the others are the
+    settings, and what a ModelRunner is given."""
+    return [
+        Check("torch", lambda: in_thread(_torch), seconds=120),
+        Check(
+            "device",
+            lambda: in_thread(lambda: _device(device, dtype, config_folder(), dtype_file, leave_a_core)),
+            needs=("torch",),
+            seconds=60,
+        ),
+    ]
+
+
+async def _python() -> Verdict:
+    """Needs no settings."""
+    seen = f"Python {platform.python_version()}, costeer {__version__}"
+    if tuple(map(int, platform.python_version_tuple()[:2])) < PYTHON:
+        return failed(seen, "Install Python 3.11 or later, then costeer again.")
+    return ok(seen)
+
+
+def _torch() -> Verdict:
+    try:
+        import torch  # noqa: PLC0415  # seconds
+        import transformers  # noqa: PLC0415
+    except (ImportError, OSError) as error:
+        name = getattr(error, "name", None) or "torch"
+        return failed(f"{name} cannot be imported: {type(error).__name__}.", "make install")
+    torch.zeros(1).add_(1)
+    wanted = next(
+        line for line in importlib.metadata.requires("costeer") or ["transformers"] if "transformers" in line
+    )
+    return ok(f"torch {torch.__version__}, transformers {transformers.__version__} ({wanted})")
+
+
+def _device(wanted: str, dtype: str, folder: Path | None, dtype_file: Path, leave_a_core: bool) -> Verdict:
+    import torch  # noqa: PLC0415
+
+    from app.local.engine.dtype import known_dtype  # noqa: PLC0415
+    from app.local.engine.runner import compute_threads, cores, pick_device, read_config  # noqa: PLC0415
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(wanted, True):
+        return failed(
+            f"COSTEER_DEVICE={wanted}, but torch {torch.__version__} finds no such device here.",
+            f"COSTEER_DEVICE=auto, or a torch built for it: {CUDA_WHEELS}",
+        )
+    device = pick_device(wanted)
+    threads = compute_threads(leave_a_core)
+    config = read_config(str(folder)) if folder is not None else None
+    chosen = known_dtype(dtype, device, config, dtype_file, threads) if config or dtype != "auto" else None
+    number = str(chosen).removeprefix("torch.") if chosen else "a number format that the first start measures"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return ok(f"{name}, {number}, {threads} of {cores()} cores")

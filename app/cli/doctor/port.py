@@ -1,0 +1,56 @@
+"""The check of the port: free, or taken by a CoSteer that serves already."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import aclosing
+
+import orjson
+
+from app.cli.doctor.check import Check, Verdict, failed, ok
+from app.errors import CoSteerError
+from app.network.listener import listen
+from app.remote.connection import Connection
+
+SECONDS = 3.0
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # reached on this machine's own
+
+
+def checks(host: str, port: int) -> list[Check]:
+    return [Check("port", lambda: _port(host, port))]
+
+
+async def _port(host: str, port: int) -> Verdict:
+    if port == 0:
+        return ok(f"{host}: the system gives a free one at the start (COSTEER_PORT=0)")
+    try:
+        listen(host, port).close()
+    except CoSteerError as error:
+        refused = error
+    else:
+        return ok(f"{host} port {port} is free")
+    if getattr(refused.__cause__, "errno", None) != errno.EADDRINUSE:
+        return failed(
+            f"{refused.message.partition('. ')[0]}.", "COSTEER_HOST=127.0.0.1, or another COSTEER_PORT."
+        )
+    version = await _served(EVERYWHERE.get(host, host), port)
+    if version is not None:
+        return ok(f"{host} port {port}: a CoSteer {version} serves there already")
+    return failed(
+        f"{host} port {port} is taken by another program.",
+        f"Stop that one, or set COSTEER_PORT={port + 1 if port < 65535 else 0}.",
+    )
+
+
+async def _served(host: str, port: int) -> str | None:
+    """The version of the CoSteer there; None where it is another program, or none."""
+    name = f"[{host}]" if ":" in host else host
+    connection = Connection(api_key="", connect_timeout=SECONDS, read_timeout=SECONDS, transport=None)
+    async with aclosing(connection):
+        try:
+            answer = await connection.send("GET", f"http://{name}:{port}/openapi.json", None, {})
+            async with aclosing(answer):
+                described = orjson.loads(await answer.read())["info"]
+                return str(described["version"]) if described["title"] == "CoSteer" else None
+        except (CoSteerError, orjson.JSONDecodeError, KeyError, TypeError):
+            return None

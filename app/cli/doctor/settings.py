@@ -1,0 +1,24 @@
+"""The check of the settings: every variable known, every value good, .env readable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.cli.doctor.check import Check, Verdict, failed, ok, warning
+
+
+def checks(mistakes: Sequence[str], unknown: Sequence[str], correct: str, env_file: Path) -> list[Check]:
+    """`mistakes` keep it from starting, `unknown` are variables that nothing reads; a sentence each, and
+    `correct` says where to mend them."""
+
+    where = f"the environment and {env_file}" if env_file.exists() else "the environment (no .env here)"
+
+    async def verdict() -> Verdict:
+        if mistakes:
+            return failed(" ".join((*mistakes, *unknown)), correct)
+        if unknown:
+            return warning(" ".join(unknown), "Correct or unset it; .env.example lists all settings.")
+        return ok(f"Read from {where}")
+
+    return [Check("settings", verdict)]

@@ -1,0 +1,72 @@
+"""Checks of the weights of the models in this process, and of the room for what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from app.cli.doctor.check import Check, Verdict, failed, ok, warning
+from app.cli.doctor.examination import in_thread
+from app.errors import WeightsError
+from app.local.weights import Presence, disk, presence
+
+Look = Callable[[str], Presence]
+MB = 1e6
+# A database with history, and its copy before an upgrade, want some room too.
+LITTLE = 200 * MB
+
+
+def checks(
+    names: Mapping[str, str], *, cache_dir: Path, weights_dir: Path | None, data_dir: Path
+) -> list[Check]:
+    """`names` are the models of the settings, by what their checks are called."""
+
+    def look(model: str) -> Presence:
+        return presence(model, cache_dir=cache_dir, weights_dir=weights_dir)
+
+    weights = [
+        # A GGUF file of the user's is known by its SHA-256, for which all of it is read.
+        Check(name, partial(in_thread, partial(_weights, look, model)), seconds=120)
+        for name, model in names.items()
+    ]
+    models = dict.fromkeys(names.values())
+    return [
+        *weights,
+        Check("disk", lambda: in_thread(lambda: _disk(look, models, cache_dir, data_dir)), seconds=120),
+    ]
+
+
+def _weights(look: Look, model: str) -> Verdict:
+    found = look(model)
+    if found.folder is not None:
+        return ok(f"{model}: {disk.size_of(found.folder) / MB:,.0f} MB in {found.folder}")
+    size = "what it takes" if found.download is None else f"{found.download / MB:,.0f} MB"
+    fetched = f"fetches {size} from {found.source}" if found.download != 0 else f"takes {found.source}"
+    return warning(
+        f"{model} is not here, or not whole; the next start {fetched}.", f"costeer models pull {model}"
+    )
+
+
+def _disk(look: Look, models: Iterable[str], cache_dir: Path, data_dir: Path) -> Verdict:
+    needed = 0
+    for model in models:
+        with suppress(WeightsError):  # said by its own check
+            needed += look(model).space
+    free = disk.free(cache_dir)
+    room = f"{free / MB:,.0f} MB are free for {cache_dir}"
+    if free < needed:
+        return failed(
+            f"{room}, and {needed / MB:,.0f} MB are needed.",
+            "Make room, or set COSTEER_CACHE_DIR to a folder on another disk.",
+        )
+    left = disk.free(data_dir)
+    if left < LITTLE:
+        return warning(
+            f"Only {left / MB:,.0f} MB are free for {data_dir}.",
+            "Make room, or set COSTEER_DATA_DIR to a folder on another disk.",
+        )
+    return ok(
+        f"{room}{f', {needed / MB:,.0f} MB are needed' if needed else ''}; {left / MB:,.0f} for {data_dir}"
+    )

@@ -1,0 +1,53 @@
+"""One draft of the remote, read in the background while the local model works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import anyio
+
+from app.remote.interface import Drafted
+
+
+class Draft:
+    """One remote request, read in the background so that the local model can work meanwhile."""
+
+    def __init__(self, stream: AsyncGenerator[Drafted, None], news: asyncio.Event) -> None:
+        """`news` is set whenever a position has arrived, and when the request has ended."""
+        self.pending: deque[Drafted] = deque()
+        self.read = 0
+        self.ended = False
+        self._error: Exception | None = None
+        self._news = news
+        # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and
+        # a connection whose clean-up is cut short stays in the pool for good.
+        self._scope = anyio.CancelScope()
+        self._task = asyncio.create_task(self._run(stream))
+
+    async def _run(self, stream: AsyncGenerator[Drafted, None]) -> None:
+        try:
+            with self._scope:
+                async with aclosing(stream) as positions:
+                    async for position in positions:
+                        self.pending.append(position)
+                        self.read += 1
+                        self._news.set()
+        except Exception as error:  # raised by check(), in its place in the stream
+            self._error = error
+        finally:
+            self.ended = True
+            self._news.set()
+
+    def check(self) -> None:
+        """Raise the error that ended the request, once everything that came before it has been used."""
+        if not self.pending and self._error is not None:
+            raise self._error
+
+    async def close(self) -> None:
+        """End the request; returns once its connection is closed, even when the caller is being cancelled."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])

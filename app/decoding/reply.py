@@ -1,0 +1,162 @@
+"""One reply as it is written: tokens become text, and the text stops where it should."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from app.decoding.request import Request, Token
+from app.decoding.speculative import decode
+from app.decoding.stats import Stats
+from app.decoding.stop_strings import StopScanner
+from app.local.interface import LocalModel
+from app.remote.interface import RemoteModel
+from app.tokenization.detokenizer import Detokenizer
+from app.tokenization.vocabulary import Spelling
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """Tokens and the text that they are together: one token, or those that share a character.
+
+    The text is shorter than theirs where a stop string begins inside a token.
+    """
+
+    tokens: tuple[Token, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text of the reply (perhaps none yet), and the tokens whose last characters are out with it.
+
+    `finish_reason` is set on the last piece, with which the remote and the local model are free; `end` is the
+    end token, if the reply ended so.
+    """
+
+    text: str
+    spelled: tuple[Spelled, ...] = ()
+    finish_reason: str | None = None
+    end: Token | None = None
+
+
+class Reply:
+    """A reply that is ready to be written: everything that could be refused has been checked.
+
+    `continues` says that its text goes on from the prompt's own. `unsteered` is why nothing steers it, None
+    when something does.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        stop: Sequence[str],
+        remote: RemoteModel,
+        local: LocalModel,
+        spelling: Spelling,
+        *,
+        stats: Stats | None = None,
+        continues: bool = False,
+        unsteered: str | None = None,
+    ) -> None:
+        self.request = request
+        self.spelling = spelling
+        self.stats = stats or Stats()
+        self.unsteered = unsteered
+        self._stops = tuple(stop)
+        self._remote = remote
+        self._local = local
+        self._continues = continues
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the public prompt."""
+        return len(self.request.prompt)
+
+    def copies(self, n: int) -> list[Reply]:
+        """This reply and others to the same request, each drawn for itself: seed, seed + 1, ..."""
+        return [self, *(self._copy(index) for index in range(1, n))]
+
+    def _copy(self, index: int) -> Reply:
+        sampling = self.request.sampling
+        if sampling.seed is not None:
+            # Past the largest seed that vLLM takes it goes on from the smallest.
+            seed = (sampling.seed + index + 2**63) % 2**64 - 2**63
+            sampling = replace(sampling, seed=seed)
+        return Reply(
+            replace(self.request, sampling=sampling),
+            self._stops,
+            self._remote,
+            self._local,
+            self.spelling,
+            stats=Stats(self.stats.clock),
+            continues=self._continues,
+            unsteered=self.unsteered,
+        )
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """The text as it is decided. Closing the iterator frees the remote and the local model."""
+        text = _Text(self.spelling, self.request.prompt if self._continues else (), self._stops)
+        finish_reason, end = "stop", None
+        tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
+        async with aclosing(tokens):
+            async for token in tokens:
+                if token.finish_reason == "stop":
+                    end = token  # it has no text
+                    break
+                yield text.push(token)
+                if text.stopped:
+                    break
+                finish_reason = token.finish_reason or finish_reason
+        yield text.flush(finish_reason, end)
+
+
+class _Text:
+    """The text of one reply as it may be let out, and the tokens that it is made of."""
+
+    def __init__(self, spelling: Spelling, after: Sequence[int], stops: Sequence[str]) -> None:
+        self._detokenizer = Detokenizer(spelling, after)
+        self._stop = StopScanner(stops)
+        self._unspelled: list[Token] = []  # their characters are not complete yet
+        self._spelled: deque[Spelled] = deque()  # their text is not all out yet
+        self._out = 0  # characters of the first one's text that are
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has ended the reply."""
+        return self._stop.stopped
+
+    def push(self, token: Token) -> Piece:
+        """What can be let out once there is this token."""
+        self._unspelled.append(token)
+        text = self._detokenizer.push(token.token_id)
+        if text:
+            self._spell(text)
+        return self._piece(self._stop.push(text))
+
+    def flush(self, finish_reason: str, end: Token | None) -> Piece:
+        """The last piece."""
+        if self.stopped:
+            return Piece("", (), "stop")
+        text = self._detokenizer.flush()
+        if self._unspelled:
+            self._spell(text)
+        piece = self._piece(self._stop.push(text) + self._stop.flush())
+        return replace(piece, finish_reason="stop" if self.stopped else finish_reason, end=end)
+
+    def _spell(self, text: str) -> None:
+        self._spelled.append(Spelled(tuple(self._unspelled), text))
+        self._unspelled.clear()
+
+    def _piece(self, text: str) -> Piece:
+        """The piece of this text, with the tokens that it completes. A stop string may cut the last one."""
+        self._out += len(text)
+        complete = []
+        while self._spelled and self._out >= len(self._spelled[0].text):
+            complete.append(self._spelled.popleft())
+            self._out -= len(complete[-1].text)
+        if self.stopped and self._out:
+            complete.append(replace(self._spelled[0], text=self._spelled[0].text[: self._out]))
+        return Piece(text, tuple(complete))

@@ -1,0 +1,84 @@
+"""What decoding is given and gives: a request with its prompts, the configuration, and chosen tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.decoding.retry import Patience
+from app.prompts.private import PrivatePrompt
+from app.steering.formula import FloatArray, IntArray
+from app.steering.sampling import Sampling
+from app.steering.strength import Strength, steers
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The settings of steering; see settings.py.
+
+    `top_logprobs` candidates are steered at each position. `max_context_tokens` is what the private text may
+    take up in the local prompt, `max_model_len` what prompt and reply may together.
+
+    `draft_length` bounds one remote request; `verify_batch` is how many drafted tokens to gather before a
+    local pass, 0 to score at once whatever has arrived.
+
+    Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
+    `confidence_gate`, nothing is steered (None: everything is). A drafted token is kept when it is at least
+    `lenience` times as likely as the best one, steered (arXiv 2211.17192, appendix A.5; 1: no lenience).
+    `patience` is had with a remote that fails in the middle of the reply. A drafted token waits for the local
+    model `local_patience` seconds at most, and is then taken as it is, as are all after it once that has
+    failed; None: as long as it takes, and failures are raised.
+    """
+
+    top_logprobs: int = 20
+    max_context_tokens: int = 1024
+    max_model_len: int = 8192
+    draft_length: int = 256
+    verify_batch: int = 0
+    confidence_gate: float | None = None
+    lenience: float = 1.0
+    local_patience: float | None = None
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One reply to decode: public prompt, the two local prompts, and how to draw and when to stop.
+
+    `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
+    `think_ids` open and close a stretch that is not steered, and `thinking` says that the prompt ends in one.
+    """
+
+    prompt: Sequence[int]
+    sampling: Sampling
+    max_tokens: int
+    eos_ids: frozenset[int] = frozenset()
+    aware: PrivatePrompt | None = None
+    agnostic: Sequence[int] | None = None
+    strength: Strength = 0.0
+    think_ids: tuple[int, int] | None = None
+    thinking: bool = False
+    tuning: Tuning = field(default_factory=Tuning)
+
+    @property
+    def steered(self) -> bool:
+        return steers(self.strength) and self.aware is not None and self.agnostic is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One emitted token. `logprob` is its own under `logprobs` [K], the distribution over `candidates` [K]
+    that it was chosen from, before temperature.
+
+    `remote_logprobs` [K] are the remote's own of the same candidates, and `local_delta` [K] what steered
+    them, None where nothing did. `finish_reason` is set on the last one.
+    """
+
+    token_id: int
+    drafted_id: int
+    logprob: float
+    candidates: IntArray
+    logprobs: FloatArray
+    remote_logprobs: FloatArray
+    local_delta: FloatArray | None = None
+    finish_reason: str | None = None

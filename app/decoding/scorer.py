@@ -1,0 +1,68 @@
+"""What the local model says of the positions to come, computed in the background while the remote drafts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from app.decoding.stats import Stats
+from app.local.interface import LocalSession, Outlook
+
+
+class Scores:
+    """What the local model says of one reply's next positions, and the pass that computes more of it."""
+
+    def __init__(self, session: LocalSession, stats: Stats, news: asyncio.Event) -> None:
+        """`news` is set whenever a pass has ended."""
+        self._session = session
+        self._stats = stats
+        self._news = news
+        self._outlooks: list[Outlook] = []
+        self._first = 0
+        self._pass: asyncio.Task[list[Outlook]] | None = None
+        self._pass_first = 0
+        self._started = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether a pass is under way."""
+        return self._pass is not None
+
+    def at(self, position: int) -> Outlook | None:
+        """What it says of a position, or None where that is not known yet. Raises what it has raised."""
+        if self._pass is not None and self._pass.done():
+            self._collect(self._pass)
+        index = position - self._first
+        return self._outlooks[index] if 0 <= index < len(self._outlooks) else None
+
+    def start(self, generated: Sequence[int], drafted: Sequence[int]) -> None:
+        """Score the position after `generated`, and those after each of the `drafted` tokens as well."""
+        self._pass_first = len(generated)
+        self._started = self._stats.clock()
+        self._pass = asyncio.create_task(self._session.score([*generated, *drafted], len(generated)))
+        self._pass.add_done_callback(self._ended)
+        self._stats.local_passes += 1
+
+    def diverged(self, position: int) -> None:
+        """The token at `position` is another than assumed: what was scored after it is void."""
+        del self._outlooks[max(0, position - self._first + 1) :]
+        if self._pass is not None:
+            self.stop()
+
+    def stop(self) -> None:
+        """Give up the pass that is under way, if any: it ends, and is forgotten."""
+        if self._pass is not None:
+            self._pass.cancel()
+            self._pass = None
+
+    def _ended(self, ended: asyncio.Task[list[Outlook]]) -> None:
+        if not ended.cancelled():
+            ended.exception()  # seen; at() raises it if the pass is still wanted
+        self._news.set()
+
+    def _collect(self, ended: asyncio.Task[list[Outlook]]) -> None:
+        self._pass = None
+        self._outlooks, self._first = ended.result(), self._pass_first
+        self._stats.local_seconds += self._stats.clock() - self._started
+        self._stats.found = self._session.found
+        self._stats.prefilled = self._session.prompt_tokens - self._session.found

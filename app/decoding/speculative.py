@@ -1,0 +1,194 @@
+"""Draft and verify: the remote drafts a stream, the device steers each position and keeps what agrees.
+
+One remote request per token would cost a round trip each. Instead a request drafts many; a drafted token is
+emitted while the steered choice agrees with it, and at the first disagreement the choice is emitted, the
+stream is closed and the next request goes on from everything accepted. Only the public prompt's token ids
+and the accepted ones are ever handed to the remote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from app.decoding.draft import Draft
+from app.decoding.request import Request, Token
+from app.decoding.retry import Resuming
+from app.decoding.scorer import Scores
+from app.decoding.stats import Stats
+from app.decoding.verifier import Chooser
+from app.errors import RemoteError
+from app.local.engine.pass_cost import worth_scoring
+from app.local.interface import LocalModel, LocalSession, Outlook
+from app.remote.interface import Drafted, RemoteModel
+
+
+async def decode(
+    request: Request, *, remote: RemoteModel, local: LocalModel | None, stats: Stats
+) -> AsyncGenerator[Token, None]:
+    """The reply, token by token; the last one carries a finish_reason.
+
+    Steered when the request has both local prompts and a strength, else the remote's own text. Raises what
+    the remote and the local model raise. Closing the iterator frees both at once.
+    """
+    if not request.steered or local is None:
+        async with aclosing(_unsteered(request, remote, stats)) as tokens:
+            async for token in tokens:
+                yield token
+        return
+    assert request.aware is not None and request.agnostic is not None  # noqa: S101  # what `steered` says
+    async with (
+        local.session(request.aware, request.agnostic) as session,
+        aclosing(_Steering(request, remote, session, stats).tokens()) as tokens,
+    ):
+        async for token in tokens:
+            yield token
+
+
+async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> AsyncGenerator[Token, None]:
+    """The remote's own text, drawn by the remote with the client's own sampling fields."""
+    chooser = Chooser(request, stats)
+    stats.remote_requests += 1
+    stream = Resuming(remote, request.tuning.patience, stats).draft(
+        request.prompt,
+        sampling=request.sampling,
+        top_logprobs=request.tuning.top_logprobs,
+        max_tokens=request.max_tokens,
+    )
+    async with aclosing(stream) as positions:
+        while True:
+            with stats.spending("remote"):
+                drafted = await anext(positions, None)
+            if drafted is None:
+                return
+            stats.drafted += 1
+            token = chooser.keep(drafted)
+            yield token
+            if token.finish_reason:
+                return
+
+
+class _Steering:
+    """One steered reply: its draft, what the local model says of it, and the choice between the two."""
+
+    def __init__(self, request: Request, remote: RemoteModel, session: LocalSession, stats: Stats) -> None:
+        self._request = request
+        self._remote = Resuming(remote, request.tuning.patience, stats)
+        self._session = session
+        self._stats = stats
+        self._chooser = Chooser(request, stats)
+        self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
+        self._scores = Scores(session, stats, self._news)
+        self._behind = self._failed = False  # the local model: for now, and for good
+        self._draft = self._ask()
+
+    async def tokens(self) -> AsyncGenerator[Token, None]:
+        """The reply. Whatever comes next is asked for, of both models, before anybody reads a token."""
+        try:
+            while True:
+                self._score()
+                drafted = await self._next()
+                if drafted is None:
+                    await self._ask_again()
+                    continue
+                token = self._choose(drafted)
+                if token.finish_reason is None:
+                    self._score()
+                    if token.token_id != drafted.token_id:
+                        await self._ask_again()
+                yield token
+                if token.finish_reason is not None:
+                    return
+        finally:
+            self._scores.stop()
+            await self._end_draft()
+
+    async def _next(self) -> Drafted | None:
+        """The next drafted position once it can be chosen at; None when the draft has ended before."""
+        deadline: float | None = None
+        while True:
+            drafted = self._draft.pending[0] if self._draft.pending else None
+            if drafted is not None and (self._chooser.unsteered(drafted) or self._heard()):
+                return self._draft.pending.popleft()
+            if drafted is None and self._draft.ended:
+                self._draft.check()
+                if self._draft.read == 0:
+                    raise RemoteError("The remote ended its reply without drafting a token.")
+                return None
+            if drafted is not None and deadline is None and self._request.tuning.local_patience is not None:
+                deadline = asyncio.get_running_loop().time() + self._request.tuning.local_patience
+            self._news.clear()
+            with self._stats.spending("remote" if drafted is None else "local"):
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self._news.wait()
+                except TimeoutError:
+                    self._behind = True
+                    self._stats.mishap = self._stats.mishap or "the local model lagged behind"
+            self._score()
+
+    def _heard(self) -> bool:
+        """Whether the local model has spoken of this position, or is not waited for."""
+        if self._scored() is not None:
+            self._behind = False
+            return True
+        return self._behind or self._failed
+
+    def _choose(self, drafted: Drafted) -> Token:
+        with self._stats.spending("steering"):
+            position = len(self._chooser.generated)
+            own = self._chooser.unsteered(drafted)
+            local = None if own else self._scored()
+            self._stats.unassisted += local is None and not own
+            token = self._chooser.choose(drafted, local)
+            if token.token_id != drafted.token_id:
+                self._scores.diverged(position)
+                self._draft.pending.clear()
+            return token
+
+    def _scored(self) -> Outlook | None:
+        try:
+            return self._scores.at(len(self._chooser.generated))
+        except Exception as error:
+            if self._request.tuning.local_patience is None:
+                raise
+            self._failed = True
+            self._stats.mishap = f"the local model failed ({type(error).__name__})"
+            return None
+
+    def _score(self) -> None:
+        """Begin a local pass over what is new, if one is wanted and none is under way."""
+        pending, position = self._draft.pending, len(self._chooser.generated)
+        if self._scored() is not None or self._scores.running or self._failed:
+            return
+        # A thought is not steered. The prompt is read all the same, while the remote reads it too.
+        if position and (self._chooser.thinking or (pending and self._chooser.unsteered(pending[0]))):
+            return
+        gathered = len(pending) >= self._request.tuning.verify_batch or (pending and self._draft.ended)
+        if position and not gathered:
+            return
+        count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
+        self._scores.start(self._chooser.generated, [pending[i].token_id for i in range(count)])
+
+    def _ask(self) -> Draft:
+        """A request for a draft that goes on from everything accepted."""
+        request, generated = self._request, self._chooser.generated
+        self._stats.remote_requests += 1
+        stream = self._remote.draft(
+            [*request.prompt, *generated],
+            sampling=replace(self._chooser.draft_sampling(), seed=self._chooser.request_seed()),
+            top_logprobs=request.tuning.top_logprobs,
+            max_tokens=min(request.tuning.draft_length, request.max_tokens - len(generated)),
+        )
+        return Draft(stream, self._news)
+
+    async def _ask_again(self) -> None:
+        await self._end_draft()
+        self._draft = self._ask()
+
+    async def _end_draft(self) -> None:
+        self._stats.drafted += self._draft.read
+        with self._stats.spending("remote"):
+            await self._draft.close()

@@ -1,0 +1,136 @@
+"""From what both models say of a position to its token: steered, penalised, drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from app.decoding.request import Request, Token
+from app.decoding.stats import Stats
+from app.local.interface import Outlook
+from app.remote.interface import MIN_TEMPERATURE, Drafted
+from app.steering.candidates import UNLISTED, estimate
+from app.steering.formula import FloatArray, local_delta, log_softmax, smoothed_delta, steer
+from app.steering.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
+from app.steering.strength import AUTO, AUTO_SMOOTHING, constant
+
+
+class Chooser:
+    """Chooses the tokens of one reply, one position after the other, and remembers what that depends on."""
+
+    def __init__(self, request: Request, stats: Stats) -> None:
+        self.generated: list[int] = []
+        self.thinking = request.thinking
+        self._request = request
+        self._stats = stats
+        self._rng = _rng(request.sampling.seed, 0)
+        self._seen = Seen(prompt=frozenset(request.prompt))
+
+    def draft_sampling(self) -> Sampling:
+        """What the remote drafts with: everything that its returned logprobs let us recompute exactly.
+
+        Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
+        """
+        sampling = self._request.sampling
+        top_k = self._request.tuning.top_logprobs
+        temperature = sampling.temperature
+        return Sampling(
+            temperature=temperature if sampling.greedy else max(temperature, MIN_TEMPERATURE),
+            top_p=sampling.top_p,
+            top_k=min(sampling.top_k, top_k) if sampling.top_k > 0 else top_k,
+            min_p=sampling.min_p,
+        )
+
+    def request_seed(self) -> int | None:
+        """The client's seed for the first request; later ones differ, so that their draws are independent."""
+        seed = self._request.sampling.seed
+        if seed is None or not self.generated:
+            return seed
+        return int(_rng(seed, len(self.generated)).integers(2**32))
+
+    def unsteered(self, drafted: Drafted) -> bool:
+        """Whether this position is the remote's own: a thought, or one that it is confident of."""
+        gate = self._request.tuning.confidence_gate
+        return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
+
+    def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
+        """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
+        request, listed = self._request, len(drafted.candidates)
+        if local is not None and request.strength == AUTO:
+            drafted = widened(drafted, local)
+        remote, ids = drafted.logprobs, drafted.candidates
+        delta = None
+        if local is not None:
+            rows = local.logprobs(ids)
+            auto = request.strength == AUTO
+            delta = smoothed_delta(remote, rows, AUTO_SMOOTHING) if auto else local_delta(rows)
+        steered = log_softmax(remote) if delta is None else steer(remote, delta, constant(request.strength))
+        scores = penalise(steered, ids, request.sampling, self._seen)
+        target = distribution(scores, request.sampling)
+        index = int(np.flatnonzero(ids == drafted.token_id)[0])
+        if request.sampling.greedy:
+            close = scores[index] >= scores.max() + math.log(request.tuning.lenience)
+            chosen = index if request.tuning.lenience < 1.0 and close else int(np.argmax(target))
+        else:
+            draft = np.zeros(len(ids))  # the remote drafts nothing that it does not list
+            draft[:listed] = distribution(remote[:listed], self.draft_sampling())
+            chosen = accept_or_resample(index, draft, target, self._rng, request.tuning.lenience)
+        return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
+
+    def keep(self, drafted: Drafted) -> Token:
+        """The drafted token itself, as an unsteered reply has it."""
+        index = int(np.flatnonzero(drafted.candidates == drafted.token_id)[0])
+        return self._emit(drafted.token_id, drafted, drafted.logprobs, index, None)
+
+    def _emit(
+        self, token_id: int, drafted: Drafted, logprobs: FloatArray, index: int, delta: FloatArray | None
+    ) -> Token:
+        request = self._request
+        self.generated.append(token_id)
+        self._seen.add(token_id)
+        self._stats.tokens += 1
+        self._stats.changed += token_id != drafted.token_id
+        if request.think_ids is not None and token_id in request.think_ids:
+            self.thinking = token_id == request.think_ids[0]
+        finish_reason = None
+        if token_id in request.eos_ids or (drafted.ends and token_id == drafted.token_id):
+            finish_reason = "stop"
+        elif len(self.generated) >= request.max_tokens:
+            finish_reason = "length"
+        return Token(
+            token_id,
+            drafted.token_id,
+            float(logprobs[index]),
+            drafted.candidates,
+            logprobs,
+            drafted.logprobs,
+            delta,
+            finish_reason,
+        )
+
+
+def widened(drafted: Drafted, local: Outlook) -> Drafted:
+    """With candidates that the remote did not list, from the local model; after those that it did."""
+    listed = drafted.candidates
+    more = local.likeliest(UNLISTED, listed)
+    if not len(more):
+        return drafted
+    agnostic = local.logprobs(np.concatenate((listed, more)))[1]
+    estimated = estimate(drafted.logprobs, agnostic[: len(listed)], agnostic[len(listed) :])
+    return replace(
+        drafted,
+        candidates=np.concatenate((listed, more)),
+        logprobs=np.concatenate((drafted.logprobs, estimated)),
+    )
+
+
+def _rng(seed: int | None, purpose: int) -> np.random.Generator:
+    """Random numbers that no other purpose of the same seed draws, the remote's own use of it included.
+
+    Were acceptance to reuse the numbers that a draft was drawn with, it would depend on the draft.
+    """
+    if seed is None:
+        return np.random.default_rng()
+    return np.random.default_rng(np.random.SeedSequence(seed % 2**64, spawn_key=(purpose,)))

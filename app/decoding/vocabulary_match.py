@@ -1,0 +1,115 @@
+"""Whether remote and local model have the same vocabulary, and how to go from one to the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.errors import TokenizerMismatch
+from app.local.aligned_model import ByteModel
+from app.local.interface import LocalModel, RowModel
+from app.remote.interface import RemoteModel
+from app.remote.prompt import PublicPrompt
+from app.tokenization.alignment import ByteAlignment, align
+from app.tokenization.probes import PROBES, first_difference
+from app.tokenization.tokenizer import Tokenizer
+from app.tokenization.vocabulary import Spelling
+
+IDENTITY = "identity"
+
+
+@dataclass(frozen=True)
+class Known:
+    """The remote's vocabulary, and for people how it is known."""
+
+    spelling: Spelling
+    source: str
+
+
+Find = Callable[[], Awaitable[Known]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The remote's vocabulary and conversations, and the alignment; None where the vocabularies are the same.
+
+    `described` says for people which alignment is in use.
+    """
+
+    spelling: Spelling
+    public: PublicPrompt
+    alignment: ByteAlignment | None
+    described: str
+
+    def model(self, local: RowModel) -> LocalModel:
+        """The local model, for replies in the remote's tokens."""
+        return local if self.alignment is None else ByteModel(local, self.alignment)
+
+
+class Matching:
+    """Compares both sides when it is first asked, and remembers what it found."""
+
+    def __init__(self, remote: RemoteModel, tokenizer: Tokenizer, find: Find | None = None) -> None:
+        """`tokenizer` is the local model's; `find` gets the remote's vocabulary, and is asked where the two
+        are not the same. Without it they have to be."""
+        self.tokenizer = tokenizer
+        self._remote = remote
+        self._find = find
+        self._comparing: asyncio.Task[Match] | None = None
+
+    async def match(self) -> Match:
+        """What was found. Raises TokenizerMismatch or WeightsError where the two cannot go together, and
+        what the remote raises; then the next to ask compares anew."""
+        if self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare())
+        comparing = self._comparing
+        # It may take seconds: whoever gives up waiting leaves it to those who ask next.
+        await asyncio.wait([comparing])
+        if comparing.exception() is not None and self._comparing is comparing:
+            self._comparing = None
+        return comparing.result()
+
+    async def _compare(self) -> Match:
+        try:
+            async with asyncio.TaskGroup() as group:
+                cut = [group.create_task(self._remote.tokenize_text(text)) for text in PROBES]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        theirs = [task.result() for task in cut]
+        if not _differ(theirs, self.tokenizer):
+            public = PublicPrompt(self._remote, self.tokenizer)
+            await public.compare()
+            return Match(self.tokenizer, public, None, IDENTITY)
+        if self._find is None:
+            raise TokenizerMismatch(
+                "The remote's tokenizer is not the local model's. Set COSTEER_LOCAL_MODEL to a small model "
+                "of the remote's own family."
+            )
+        known = await self._find()
+        own = known.spelling if isinstance(known.spelling, Tokenizer) else None
+        if own is not None and _differ(theirs, own):
+            raise TokenizerMismatch(
+                "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id "
+                "or the folder of the model that the remote serves, or leave it empty."
+            )
+        if own is not None:
+            own.check_spelling()
+        public = PublicPrompt(self._remote, own)
+        await public.compare()
+        alignment = await asyncio.to_thread(align, known.spelling, self.tokenizer)
+        described = f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({known.source})"
+        return Match(known.spelling, public, alignment, described)
+
+
+def known(tokenizer: Tokenizer, model: str) -> Find:
+    """The remote's vocabulary, from the tokenizer of a model that has the same."""
+
+    async def find() -> Known:
+        return Known(tokenizer, f"by the tokenizer of {model}")
+
+    return find
+
+
+def _differ(theirs: list[list[int]], tokenizer: Tokenizer) -> bool:
+    return first_difference(theirs, [tokenizer.encode(text) for text in PROBES]) is not None

@@ -1,0 +1,1 @@
+"""Whether steering makes text more personal, and how strongly it should."""

@@ -1,0 +1,155 @@
+"""Writes replies and measures them: each case in every mode by turns, then several at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from app.decoding.generator import Order, Writer
+from app.decoding.stats import Clock
+from app.decoding.vocabulary_match import Matching
+from app.errors import InvalidRequest
+from app.evaluation.speed.cases import Case
+from app.evaluation.speed.modes import DRAFT, Mode
+from app.evaluation.speed.run import ENOUGH, Run
+from app.evaluation.speed.timed import TimedRemote
+from app.local.interface import RowModel
+from app.remote.interface import RemoteModel
+from app.steering.sampling import Sampling
+
+# Tokens of an unmeasured reply.
+WARM_UP = 2 * ENOUGH
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Replies that were written at the same time, and the seconds that they took together."""
+
+    runs: tuple[Run, ...]
+    seconds: float
+
+
+@dataclass
+class Measured:
+    """What has been measured so far, and on which model; it is filled in while the bench runs."""
+
+    model: str = ""
+    modes: tuple[Mode, ...] = ()
+    runs: list[Run] = field(default_factory=list)
+    crowds: list[Crowd] = field(default_factory=list)
+
+
+class Bench:
+    """Writes every case in every mode, over one remote and one local model. `tokens` bounds a reply."""
+
+    def __init__(
+        self,
+        remote: RemoteModel,
+        local: RowModel,
+        matching: Matching,
+        *,
+        modes: Sequence[Mode],
+        cases: Sequence[Case],
+        tokens: int,
+        temperature: float = 0.0,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self._remote = TimedRemote(remote, clock)
+        self._writers = {
+            mode.name: Writer(self._remote, local, matching, mode.tuning, clock) for mode in modes
+        }
+        self._modes = {mode.name: mode for mode in modes}
+        self._cases = cases
+        self._tokens = tokens
+        self._sampling = Sampling(temperature=temperature)
+        self._clock = clock
+        self._model = ""
+
+    def replies(self, repeats: int, concurrency: int) -> int:
+        """How many it writes, unmeasured ones included."""
+        at_once = concurrency if concurrency > 1 else 0
+        return len(self._cases) * (1 + repeats * len(self._modes)) + repeats * at_once
+
+    async def measure(
+        self,
+        measured: Measured,
+        *,
+        repeats: int,
+        concurrency: int = 1,
+        done: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Fill in `measured`, and call `done` with the number of replies after each. Raises CoSteerError."""
+        measured.modes = tuple(self._modes.values())
+        self._model = measured.model = (await self._remote.card()).id
+        for name in self._modes:
+            await self._written(name, 0, 0, tokens=1)  # what is checked once only
+        names = list(self._modes)
+        for case in range(len(self._cases)):
+            # Fills the caches of the prompts, on both sides.
+            await self._written(DRAFT, case, 0, tokens=WARM_UP)
+            done(1)
+            for repeat in range(repeats):
+                turn = (case + repeat) % len(names)
+                for name in names[turn:] + names[:turn]:
+                    measured.runs.append(await self._written(name, case, repeat))
+                    done(1)
+        if concurrency > 1:
+            for repeat in range(repeats):
+                measured.crowds.append(await self._crowd(concurrency, repeat))
+                done(concurrency)
+
+    async def _crowd(self, size: int, repeat: int) -> Crowd:
+        began = self._clock()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(
+                        self._written(DRAFT, (repeat * size + number) % len(self._cases), repeat)
+                    )
+                    for number in range(size)
+                ]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        # Which request was whose is not known here.
+        runs = tuple(replace(task.result(), waits=()) for task in tasks)
+        return Crowd(runs, self._clock() - began)
+
+    async def _written(self, name: str, number: int, repeat: int, *, tokens: int | None = None) -> Run:
+        mode, case = self._modes[name], self._cases[number]
+        order = Order(
+            model=self._model,
+            messages=case.messages,
+            sampling=self._sampling,
+            max_tokens=tokens or self._tokens,
+            profile=case.profile,
+            history=case.history,
+            strength=case.strength if mode.steered else 0.0,
+        )
+        self._remote.taken()
+        asked = self._clock()
+        reply = await self._writers[name].prepare(order)
+        if mode.steered and reply.unsteered:
+            raise InvalidRequest(
+                f"Replies for the profile {case.profile.id!r} are not steered: {reply.unsteered}. Give it "
+                "fields, or raise COSTEER_MAX_CONTEXT_TOKENS."
+            )
+        moments, token_ids = [], []
+        async with aclosing(reply.pieces()) as pieces:
+            async for piece in pieces:
+                if piece.finish_reason is None:  # the last piece only closes the reply
+                    moments.append(self._clock() - asked)
+                token_ids += [token.token_id for spelled in piece.spelled for token in spelled.tokens]
+        return Run(
+            mode=name,
+            case=number,
+            profile=case.profile.id,
+            repeat=repeat,
+            token_ids=tuple(token_ids),
+            moments=tuple(moments),
+            seconds=self._clock() - asked,
+            stats=reply.stats,
+            waits=tuple(self._remote.taken()),
+        )

@@ -1,0 +1,129 @@
+"""What is asked, and for whom: prompts, profiles, and which goes with which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from app.errors import InvalidRequest
+from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
+from app.profiles.profile_file import read_profile_file
+from app.profiles.terms import passages
+from app.prompts.message import Message
+from app.steering.strength import Strength
+
+SAMPLES = Path(__file__).parents[3] / "profiles"
+PROMPTS = (
+    "Write a short invitation to dinner on Saturday.",
+    "Tell me about your week.",
+    "Describe the view from your window.",
+    "Explain how a bridge carries weight.",
+    "Write a note to a neighbour about the noise last night.",
+    "What should one look for in a first house?",
+    "Recommend a book, and say why.",
+    "Write an apology for a late reply.",
+    "How do you plan a day with too much in it?",
+    "Describe a meal that you remember.",
+)
+# Where the sample profiles are not at hand: in an installed package.
+BUILT_IN = ProfileDocument(
+    Profile(
+        "sample",
+        "Edith Lund",
+        (
+            ("occupation", "Lighthouse keeper, then a teacher of geography"),
+            ("writing_style", "Short, dry sentences; exact times and numbers; no exclamation marks"),
+            ("habits", "Opens with the weather and closes with a piece of advice"),
+        ),
+    ),
+    (
+        HistoryItem(
+            "Note to the pupils",
+            "Wind from the north-west, four degrees. The excursion leaves at 7:40 and waits for nobody, "
+            "myself included. Bring two maps, since one is always wrong. Eat before you are hungry.",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    """One prompt with the profile that steers its replies, and what of its history may be read."""
+
+    prompt: str
+    profile: Profile
+    history: tuple[Hit, ...]
+    strength: Strength
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return (Message("user", self.prompt),)
+
+
+def read_prompts(path: Path | None) -> tuple[str, ...]:
+    """The prompts in a file, one a line, or as `prompt` in each line's object when its name ends in .jsonl.
+
+    Without a file ten of our own. Raises InvalidRequest, which names the line and never quotes it.
+    """
+    if path is None:
+        return PROMPTS
+    lines = numbered_lines(path)
+    if not lines:
+        raise InvalidRequest(f"{path}: holds no prompt. Write one on each line.")
+    if path.suffix.lower() == ".jsonl":
+        return tuple(_prompt(line, f"{path}, line {number}") for number, line in lines)
+    return tuple(line for _, line in lines)
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers, without white space around them.
+
+    Raises InvalidRequest when it cannot be read, or is no text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{path}: not UTF-8 text; save the file with the encoding UTF-8") from None
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:
+    """The profile in a file; without one the samples, or one of our own. Raises ProfileFileError."""
+    if path is not None:
+        return (read_profile_file(path),)
+    return tuple(read_profile_file(sample) for sample in sorted(SAMPLES.glob("*.toml"))) or (BUILT_IN,)
+
+
+def pair(
+    prompts: Sequence[str],
+    documents: Sequence[ProfileDocument],
+    top_k: int,
+    strength: Callable[[Profile], Strength],
+) -> list[Case]:
+    """Each prompt with one of the profiles, which take turns. `top_k` items of a history are read."""
+    turns = [(prompt, documents[number % len(documents)]) for number, prompt in enumerate(prompts)]
+    return [
+        Case(prompt, one.profile, newest(one.history, top_k), strength(one.profile)) for prompt, one in turns
+    ]
+
+
+def newest(history: Sequence[HistoryItem], top_k: int) -> tuple[Hit, ...]:
+    """The newest items, as they are read when nothing in a history matches; `history` is oldest first."""
+    kept = [*enumerate(history, 1)][::-1][:top_k]
+    return tuple(Hit(StoredItem(number, item), passages(item.text)[0], 0, 0.0) for number, item in kept)
+
+
+def _prompt(line: str, origin: str) -> str:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    prompt = found.get("prompt") if isinstance(found, dict) else None
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidRequest(f'{origin}: expected an object like {{"prompt": "Write a toast."}}')
+    return prompt

@@ -1,0 +1,39 @@
+"""The ways to write the same reply that are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.decoding.request import Tuning
+
+PLAIN, DRAFT, SINGLE = "plain stream", "draft and verify", "one request per token"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How to write a reply; one that is not steered is the remote's own stream.
+
+    A `knob` gives up some personalisation for speed, so its text is compared with draft and verify's.
+    """
+
+    name: str
+    tuning: Tuning
+    steered: bool = True
+    knob: bool = False
+
+
+def modes(
+    tuning: Tuning, *, confidence_gate: float | None = None, lenience: float | None = None
+) -> tuple[Mode, ...]:
+    """The three modes, of which draft and verify has the product's own `tuning`, and one for each knob."""
+    found = [
+        Mode(PLAIN, tuning, steered=False),
+        Mode(DRAFT, tuning),
+        Mode(SINGLE, replace(tuning, draft_length=1, verify_batch=0)),
+    ]
+    if confidence_gate is not None:
+        gated = replace(tuning, confidence_gate=confidence_gate)
+        found.append(Mode(f"confidence gate {confidence_gate:g}", gated, knob=True))
+    if lenience is not None:
+        found.append(Mode(f"lenience {lenience:g}", replace(tuning, lenience=lenience), knob=True))
+    return tuple(found)

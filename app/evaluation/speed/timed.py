@@ -1,0 +1,69 @@
+"""A remote that is looked at while it drafts: how long each request takes to its first position."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from app.decoding.stats import Clock
+from app.local.engine.owner import Owner
+from app.prompts.message import Message
+from app.remote.interface import Drafted, Forward, Forwarded, RemoteCard, RemoteModel
+from app.steering.sampling import Sampling
+
+
+class TimedRemote:
+    """Hands everything on to `remote`."""
+
+    def __init__(self, remote: RemoteModel, clock: Clock) -> None:
+        self._remote = remote
+        self._clock = clock
+        self._waits: list[float] = []
+
+    def taken(self) -> list[float]:
+        """Seconds from asking to the first drafted position, of each request since this was last called.
+
+        A request that was closed before it drafted anything is not among them.
+        """
+        waits = self._waits.copy()
+        self._waits.clear()
+        return waits
+
+    def kept_for(self, owner: Owner | None) -> TimedRemote:
+        """Its waits are among this one's."""
+        other = TimedRemote(self._remote.kept_for(owner), self._clock)
+        other._waits = self._waits
+        return other
+
+    @property
+    def passes_on(self) -> bool:
+        return self._remote.passes_on
+
+    async def card(self) -> RemoteCard:
+        return await self._remote.card()
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        return await self._remote.cards(fresh=fresh)
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        return await self._remote.tokenize(messages, continue_final=continue_final)
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        return await self._remote.tokenize_text(text)
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        asked: float | None = self._clock()
+        stream = self._remote.draft(
+            prompt, sampling=sampling, top_logprobs=top_logprobs, max_tokens=max_tokens
+        )
+        async with aclosing(stream) as positions:
+            async for position in positions:
+                if asked is not None:
+                    self._waits.append(self._clock() - asked)
+                    asked = None
+                yield position
+
+    async def forward(self, request: Forward) -> Forwarded:
+        return await self._remote.forward(request)

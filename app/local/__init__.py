@@ -1,0 +1,1 @@
+"""Models in this process: the local model's two contexts, the engine that runs them, their weights."""

@@ -1,0 +1,97 @@
+"""A local model of another vocabulary than the remote's, as one that takes the remote's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from app.local.engine.branch import Branch
+from app.local.engine.pass_cost import PassCost
+from app.local.interface import Outlook, RowModel, RowSession
+from app.prompts.private import PrivatePrompt
+from app.steering.formula import FloatArray, IntArray, Rows
+from app.tokenization.alignment import ByteAlignment
+from app.tokenization.retokenizer import Retokenizer
+from app.tokenization.sequence import common_prefix
+
+
+class ByteModel:
+    """Reads replies in the remote's tokens by their bytes, and says how likely it finds those of others."""
+
+    def __init__(self, local: RowModel, alignment: ByteAlignment) -> None:
+        self._local = local
+        self._alignment = alignment
+
+    @asynccontextmanager
+    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[ByteSession]:
+        """A session over the two prompts, which are in local tokens. Raises ContextLengthExceeded."""
+        async with self._local.session(aware, agnostic) as session:
+            yield ByteSession(session, self._alignment)
+
+    async def warm(self, prefix: PrivatePrompt) -> None:
+        """Compute the beginning of prompts to come, when there is nothing else to do."""
+        await self._local.warm(prefix)
+
+
+class ByteSession:
+    """One reply. What is computed follows its last local tokens; a position where they are cut otherwise, as
+    before a token that has grown since, is a branch of the same pass."""
+
+    def __init__(self, session: RowSession, alignment: ByteAlignment) -> None:
+        self._session = session
+        self._alignment = alignment
+        self._reply: Retokenizer = alignment.retokenizer()
+
+    @property
+    def cost(self) -> PassCost:
+        """What a pass costs; a scored position is two tokens of it, or a little more."""
+        return self._session.cost
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of both prompts together."""
+        return self._session.prompt_tokens
+
+    @property
+    def found(self) -> int:
+        """How many of them were in the cache when the session first scored; 0 before."""
+        return self._session.found
+
+    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        """What the model says of positions `first`..`len(generated)` of a reply in the remote's tokens."""
+        self._reply.follow(generated)
+        cuts = [self._reply.at(position) for position in range(first, len(generated) + 1)]
+        path = cuts[-1]
+        branches: list[Branch] = []
+        at: list[int] = []  # of each position: local tokens of the path, or -1 - rows of branches up to it
+        rows_of_branches = 0
+        for cut in cuts:
+            shared = common_prefix(cut, path)
+            if shared == len(cut):
+                at.append(shared)
+                continue
+            branches.append(Branch(shared, cut[shared:]))
+            rows_of_branches += len(cut) - shared
+            at.append(-rows_of_branches)
+        earliest = min([position for position in at if position >= 0])
+        keep = len(path) - earliest + 1
+        rows = await self._session.rows(path, keep, branches)
+        indices = [one - earliest if one >= 0 else keep - one - 1 for one in at]
+        return [ByteOutlook(rows[:, index], self._alignment) for index in indices]
+
+
+class ByteOutlook:
+    """Of a model with another vocabulary than the remote's."""
+
+    def __init__(self, rows: Rows, alignment: ByteAlignment) -> None:
+        """`rows` [2, V]."""
+        self._rows = rows
+        self._alignment = alignment
+
+    def logprobs(self, candidates: IntArray) -> FloatArray:
+        """See Outlook."""
+        return self._alignment.logprobs(self._rows, candidates)
+
+    def likeliest(self, count: int, without: IntArray) -> IntArray:
+        """See Outlook."""
+        return self._alignment.likeliest(self._rows, count, without)

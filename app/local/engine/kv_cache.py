@@ -1,0 +1,63 @@
+"""The KV cache of one sequence: appended in place, rolled back for free, copied where another begins so."""
+
+from __future__ import annotations
+
+import torch
+
+from app.local.engine.owner import Owner
+
+GROWTH = 256  # positions; a cache grows by at least so many, so that appending a token rarely copies
+
+
+class KVCache:
+    """Keys and values of one sequence, and the token ids that they stand for; `owner` is whose they are.
+
+    One buffer a layer: [2, key-value heads, capacity, head size], keys then values; slot i is position i.
+    """
+
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.owner = owner
+        self.tokens: list[int] = []
+        self._layers: list[torch.Tensor] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the buffers take up, whether filled or not."""
+        return sum(buffer.nbytes for buffer in self._layers)
+
+    def rollback(self, length: int) -> None:
+        """Forget everything past the first `length` tokens; the buffers stay."""
+        del self.tokens[length:]
+
+    def copy(self, length: int) -> KVCache:
+        """A cache of its own with the first `length` tokens, for the same owner."""
+        other = KVCache(self.owner)
+        other.tokens = self.tokens[:length]
+        for buffer in self._layers:
+            new = _buffer(buffer, length)
+            new[:, :, :length] = buffer[:, :, :length]
+            other._layers.append(new)
+        return other
+
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Write a layer's new keys and values [heads, new, head size] after the tokens held."""
+        start = len(self.tokens)
+        end = start + keys.shape[1]
+        if layer == len(self._layers):
+            self._layers.append(keys.new_empty(2, keys.shape[0], 0, keys.shape[2]))
+        buffer = self._layers[layer]
+        if end > buffer.shape[2]:
+            self._layers[layer] = _buffer(buffer, max(end, buffer.shape[2] * 3 // 2))
+            self._layers[layer][:, :, :start] = buffer[:, :, :start]
+            buffer = self._layers[layer]
+        buffer[0, :, start:end] = keys
+        buffer[1, :, start:end] = values
+
+    def view(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A layer's keys and values of the first `length` positions, each [heads, length, head size]."""
+        buffer = self._layers[layer]
+        return buffer[0, :, :length], buffer[1, :, :length]
+
+
+def _buffer(like: torch.Tensor, needed: int) -> torch.Tensor:
+    return like.new_empty(2, like.shape[1], needed + GROWTH, like.shape[3])

@@ -1,0 +1,208 @@
+"""One model in this process: its weights, its tokenizer, and the forward passes that extend KV caches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from app.errors import ContextLengthExceeded, WeightsError
+from app.local.engine.branch import Branch
+from app.local.engine.dtype import pick_dtype
+from app.local.engine.linear import pack
+from app.local.engine.owner import Owner
+from app.local.engine.pass_cost import PassCost
+from app.local.engine.prefix_cache import PrefixCache
+from app.local.engine.ragged import ATTENTION, Part, RaggedBatch
+from app.local.engine.scheduler import Job, Lease, Scheduler
+from app.tokenization.tokenizer import Tokenizer
+
+T = TypeVar("T")
+
+FEW_CORES = 2  # with so few, all of them compute
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto` takes CUDA, then Apple's GPU, then the CPU."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+class ModelRunner:
+    """A causal language model that extends KV caches, for several callers at once."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str = "",
+        device: str = "auto",
+        dtype: str = "auto",
+        max_model_len: int = 8192,
+        cache_bytes: int = 512 << 20,
+        dtype_file: Path | None = None,
+        leave_a_core: bool = False,
+    ) -> None:
+        """Load from a folder or hub id that transformers takes. Raises WeightsError with what to change.
+
+        `cache_bytes` is the memory that KV caches may take up; `dtype_file` remembers which dtype is the
+        fastest here. `leave_a_core` is for a vLLM on this machine. It waits for work by spinning, and a
+        forward pass that uses every core waits for the thread that shares its core: 1 s a pass was seen in
+        place of 30 ms.
+        """
+        if (threads := compute_threads(leave_a_core)) != torch.get_num_threads():
+            torch.set_num_threads(threads)
+        # A path says where things lie on this machine; its last part is enough of a name.
+        self.name = Path(name or path).name if Path(name or path).exists() else name or path
+        self.device = pick_device(device)
+        config = read_config(path)
+        self.dtype = pick_dtype(dtype, self.device, config, dtype_file)
+        self._model = _load(path, self.device, self.dtype)
+        self.tokenizer = Tokenizer(path, _eos_ids(self._model))
+        if not self.tokenizer.has_template:
+            raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
+        self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
+        self._scheduler = Scheduler(self.forward, PrefixCache(cache_bytes))
+
+    @property
+    def cost(self) -> PassCost:
+        """What a forward pass costs here."""
+        return self._scheduler.cost
+
+    def close(self) -> None:
+        self._scheduler.close()
+
+    def owners(self) -> frozenset[Owner]:
+        """Whose KV caches there are."""
+        return self._scheduler.owners()
+
+    def forget(self, owners: Collection[Owner]) -> None:
+        """Drop the KV caches of these owners: now, and those of a reply that runs once it ends. May be called
+        from any thread."""
+        self._scheduler.forget(owners)
+
+    @contextmanager
+    def lease(self, owner: Owner | None = None) -> Iterator[Lease]:
+        """Caches for as long as one caller extends the same sequences; after it they are kept for what comes
+        of the same owner."""
+        lease = Lease(owner)
+        try:
+            yield lease
+        finally:
+            self._scheduler.release(lease)
+
+    async def extend(
+        self,
+        lease: Lease,
+        sequences: Sequence[Sequence[int]],
+        keep: int,
+        finish: Callable[[list[torch.Tensor]], T],
+        *,
+        background: bool = False,
+        branches: Sequence[Sequence[Branch]] = (),
+    ) -> tuple[T, int]:
+        """Make the lease's caches hold `sequences`, and `finish` the logits of their last `keep` tokens.
+
+        `finish` is given a float32 tensor [keep, V] for each sequence and runs on the worker thread. Returns
+        its result, and how many tokens of the sequences the caches held before. Of each, the longest
+        beginning that is held for the lease's owner is reused and the rest of the old one rolled back. Of the
+        `branches` of each the logits are given as well, [keep + tokens of its branches, V], and nothing is
+        held. `background` work gives way to all other.
+        """
+        job = Job(lease, sequences, keep, finish, background, branches)
+        return await self._scheduler.run(job), job.found
+
+    def check_length(self, tokens: int) -> None:
+        """Raise ContextLengthExceeded when a prompt of so many tokens leaves no room for a reply."""
+        if tokens >= self.max_model_len:
+            raise ContextLengthExceeded(
+                f"The conversation has {tokens} tokens and the model {self.name} takes {self.max_model_len}, "
+                "prompt and reply together. Shorten the messages or raise COSTEER_MAX_MODEL_LEN."
+            )
+
+    @torch.inference_mode()
+    def forward(self, parts: Sequence[Part]) -> list[torch.Tensor]:
+        """Extend the cache of each part by its tokens; float32 logits [kept, V] of each, on the CPU.
+
+        Runs on the calling thread: the scheduler's, see `extend`.
+        """
+        batch = RaggedBatch(parts, self.device)
+        output = self._model(
+            **batch.inputs(),
+            # Four-dimensional, so that transformers makes none of its own; each sequence has its own mask.
+            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.device),
+            past_key_values=batch,
+            use_cache=True,
+            ragged=batch,
+        )
+        batch.commit()
+        return batch.split(output.logits.float().cpu())
+
+
+def compute_threads(leave_a_core: bool) -> int:
+    """How many threads a forward pass takes: where there are cores enough, one is the event loop's."""
+    if leave_a_core or cores() > FEW_CORES:
+        return min(torch.get_num_threads(), max(1, cores() - 1))
+    return torch.get_num_threads()
+
+
+def cores() -> int:
+    """Those that this process may use; not every system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_config(path: str) -> Any:
+    """The model's configuration. Raises WeightsError for a model that cannot run here."""
+    with _load_errors(path):
+        config = AutoConfig.from_pretrained(path)
+    windows = set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention"}
+    if windows:
+        raise WeightsError(
+            f"The model {path} has layers of kind {', '.join(sorted(windows))}; only models with full "
+            "attention in every layer can be the local or embedded model. Choose another."
+        )
+    return config
+
+
+def _load(path: str, device: torch.device, dtype: torch.dtype) -> Any:
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller has its own
+    try:
+        with _load_errors(path):
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                path, dtype=dtype, attn_implementation=ATTENTION
+            )
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    model.requires_grad_(False).to(device)
+    pack(model)
+    return model
+
+
+@contextmanager
+def _load_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, StrictDataclassError) as error:
+        raise WeightsError(
+            f"The model {path} cannot be loaded: {str(error).strip().splitlines()[0]} "
+            "Set it to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."
+        ) from error
+
+
+def _eos_ids(model: Any) -> frozenset[int]:
+    eos = model.generation_config.eos_token_id
+    return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])

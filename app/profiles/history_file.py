@@ -1,0 +1,281 @@
+"""Reads files into items of a history: text, JSONL and JSON; every mistake is named by file, line and key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from app.errors import InvalidRequest
+from app.profiles.document import ItemIn
+from app.profiles.file_errors import MANY, NAME, explained, found
+from app.profiles.heading import title_of
+from app.profiles.plain_text import NotUtf8, decoded, foreign, unified
+from app.profiles.profile import MAX_TEXT, HistoryItem, Kind
+from app.profiles.strict_json import JsonMistake, loads
+
+STDIN = "-"
+# What a folder is searched for; a file that is named may have any other ending, and is text then.
+SUFFIXES = {".txt", ".md", ".jsonl", ".json"}
+MARKDOWN = {".md", ".txt", ""}
+MAX_TITLE = 1000
+# Bytes that the longest text can take: 4 for a character, or 6 each for the halves of one that is escaped.
+MAX_BYTES = 4 * MAX_TEXT
+MAX_LINE = 12 * MAX_TEXT + 100_000
+MAX_LISTED = 50
+# What JSON may have around a value.
+BLANKS = " \t\r\n"
+SPLIT = "split it, one item for each part"
+# What a folder may hold beside files and folders.
+SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The items in files, in order, and what in a folder was passed over, each with the reason."""
+
+    items: list[HistoryItem] = field(repr=False)
+    passed_over: list[str]
+
+
+def read_history(
+    paths: Sequence[str], stdin: BinaryIO, *, title: str | None = None, kind: Kind | None = None
+) -> Files:
+    """All items in the files; "-" is standard input, and folders are read with all that is in them: hidden
+    ones, empty files and links that lead out of the folder apart.
+
+    `kind` is of those that name none themselves, `title` of a text instead of its own. Raises InvalidRequest
+    with all mistakes, the first 50 in words.
+    """
+    reading = _Reading(stdin, title, kind)
+    for path in paths:
+        reading.add(path)
+    reading.raise_mistakes()
+    return Files(reading.items, reading.passed_over)
+
+
+class _Reading:
+    """What has been read so far. With the first mistake items are no longer kept, but still checked."""
+
+    def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None) -> None:
+        self.items: list[HistoryItem] = []
+        self.passed_over: list[str] = []
+        self._stdin = stdin
+        self._title = title
+        self._kind = kind
+        self._mistakes: list[str] = []
+        self._count = 0
+
+    def add(self, path: str) -> None:
+        if path == STDIN:
+            self._text(self._stdin, "standard input", "")
+        elif Path(path).is_dir():
+            names = list(self._walk(Path(path)))
+            if not names:
+                self._wrong(path, f"this folder holds no file that ends in {', '.join(sorted(SUFFIXES))}")
+            for name in self._own(Path(path).resolve(), names):
+                self._file(name, within=True)
+        else:
+            self._file(path)
+
+    def raise_mistakes(self) -> None:
+        if self._count:
+            number = f"{self._count:,} mistake{'s' if self._count > 1 else ''}"
+            more = [f"  and {self._count - MAX_LISTED:,} more"] if self._count > MAX_LISTED else []
+            head = f"nothing was stored, there {'are' if self._count > 1 else 'is'} {number}:"
+            raise InvalidRequest("\n".join([head, *(f"  {one}" for one in self._mistakes), *more]))
+
+    def _walk(self, folder: Path) -> Iterator[str]:
+        """Files by name; hidden ones are left out, and links to folders not followed."""
+
+        def unreadable(error: OSError) -> None:
+            self._wrong(_printable(str(error.filename)), f"cannot be read: {error.strerror}")
+
+        top = os.path.realpath(folder)
+        for root, folders, files in os.walk(folder, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in folders:
+                path = Path(root, name)
+                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
+                    self._pass_over(str(path), "a link out of the folder; name it to add what is in it")
+            for name in sorted(files):
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                    yield str(Path(root, name))
+
+    def _own(self, folder: Path, names: Sequence[str]) -> Iterator[str]:
+        """What is to be read of a folder's files: each once, by whatever links it is reached."""
+        real = {name: os.path.realpath(name) for name in names}
+        seen = {real[name] for name in names if not Path(name).is_symlink()}
+        for name in names:
+            if Path(name).is_symlink():
+                if not Path(real[name]).is_relative_to(folder):
+                    self._pass_over(name, "a link out of the folder; name the file itself to add it")
+                    continue
+                if real[name] in seen:
+                    continue
+                seen.add(real[name])
+            yield name
+
+    def _file(self, path: str, *, within: bool = False) -> None:
+        """Reads a file; one `within` a folder may be empty, but no pipe, which might never end."""
+        origin = _printable(path)
+        try:
+            if within:
+                kind = stat.S_IFMT(Path(path).stat().st_mode)
+                if kind in SPECIAL:
+                    self._wrong(origin, f"{SPECIAL[kind]} and no file; take it out of the folder")
+                    return
+            with Path(path).open("rb") as stream:
+                if within and _blank(stream):
+                    self._pass_over(path, "there is no text in it")
+                    return
+                match Path(path).suffix.lower():
+                    case ".jsonl":
+                        self._lines(stream, origin)
+                    case ".json":
+                        self._json(stream, origin)
+                    case _:
+                        self._text(stream, origin, origin)
+        except OSError as error:
+            self._wrong(origin, f"cannot be read: {error.strerror}")
+
+    def _text(self, stream: BinaryIO, origin: str, source: str) -> None:
+        data = stream.read(MAX_BYTES + 4)
+        long = len(data) > MAX_BYTES
+        try:
+            # The limit may cut a character, of 4 bytes at most.
+            text = unified(decoded(data) if not long else data[:MAX_BYTES].decode(errors="ignore"))
+        except NotUtf8 as error:
+            place = f"{origin}, line {error.line}"
+            self._wrong(place, f"{error.found}; save it as plain text with the encoding UTF-8")
+            return
+        if long or len(text) > MAX_TEXT:
+            many = f"more than {MAX_TEXT:,} characters"
+            self._wrong(origin, f"the text has {many}; split it into several files")
+        elif not text.strip():
+            self._wrong(origin, "there is no text in it; leave it out")
+        elif "\0" in text:
+            line = text.count("\n", 0, text.index("\0")) + 1
+            self._wrong(f"{origin}, line {line}", "a NUL character; save it as plain text in UTF-8")
+        else:
+            title = self._title if self._title is not None else _title(text, source)
+            self._item({"text": text, "title": title, "source": source}, origin)
+
+    def _lines(self, stream: BinaryIO, origin: str) -> None:
+        number = 1
+        while line := stream.readline(MAX_LINE):
+            place = f"{origin}, line {number}"
+            if len(line) == MAX_LINE:
+                self._wrong(place, f"text: has more than {MAX_TEXT:,} characters; {SPLIT}")
+                while line and not line.endswith(b"\n"):
+                    line = stream.readline(MAX_LINE)
+                number += 1
+                continue
+            if number == 1 and (encoding := foreign(line)):
+                self._wrong(origin, f"{NotUtf8(1, encoding).found}; save it with the encoding UTF-8")
+                return
+            # In a file of an old Mac all the lines come as one.
+            for part in line.rstrip(b"\r\n").split(b"\r"):
+                if part.strip():
+                    place = f"{origin}, line {number}"
+                    with suppress(_NoJson):
+                        self._item(self._parsed(part, place), place)
+                number += 1
+
+    def _json(self, stream: BinaryIO, origin: str) -> None:
+        try:
+            given = self._parsed(stream.read(), origin, whole=True)
+        except _NoJson:
+            return
+        if isinstance(given, dict) and "history" in given:
+            self._wrong(origin, "a whole profile; `costeer profiles import` takes it")
+        elif isinstance(given, list):
+            for number, one in enumerate(given):
+                self._item(one, origin, f"[{number}]")
+        else:
+            self._item(given, origin)
+
+    def _parsed(self, data: bytes, place: str, *, whole: bool = False) -> object:
+        """The value; `whole`: of a file and not of a line. Raises _NoJson when a mistake was noted."""
+        try:
+            return loads(unified(decoded(data)).rstrip(BLANKS))
+        except NotUtf8 as error:
+            line = f", line {error.line}" if whole else ""
+            self._wrong(f"{place}{line}", f"{error.found}; save it with the encoding UTF-8")
+        except JsonMistake as error:
+            line = f", line {error.line}" if whole and error.line else ""
+            column = f", column {error.column}" if error.column else ""
+            advice = "Is the file complete?" if whole else "Each line is one object in braces."
+            self._wrong(f"{place}{line}{column}", f"not valid JSON: {error.reason}. {advice}")
+        raise _NoJson
+
+    def _item(self, given: object, place: str, key: str = "") -> None:
+        """Checks an item; `key` is where it stands at the place."""
+        try:
+            checked = ItemIn.model_validate(given)
+        except ValidationError as error:
+            if error.error_count() > MANY:
+                self._wrong(place, f"{key or 'the object'}: {error.error_count():,} mistakes. Is it an item?")
+                return
+            mistakes = error.errors(include_url=False)
+        else:
+            if not self._count:
+                item = checked.item()
+                if self._kind is not None and "kind" not in checked.model_fields_set:
+                    item = replace(item, kind=self._kind)
+                self.items.append(item)
+            return
+        for one in mistakes:
+            name = str(one["loc"][0]) if one["loc"] else ""
+            if not name:
+                words = f"{found(one)}; expected an object with the keys {', '.join(ItemIn.model_fields)}"
+            else:
+                words = explained(ItemIn, name, one)
+                words += f"; {SPLIT}" if one["type"] == "string_too_long" and name == "text" else ""
+            shown = name if len(name) <= NAME else f"{name[:NAME]}..."
+            path = f"{key}.{shown}" if key and name else key or shown
+            self._wrong(place, f"{path}: {words}" if path else words)
+
+    def _pass_over(self, path: str, words: str) -> None:
+        self.passed_over.append(f"{_printable(path)}: {words}")
+
+    def _wrong(self, place: str, words: str) -> None:
+        self.items.clear()
+        self._count += 1
+        if len(self._mistakes) < MAX_LISTED:
+            self._mistakes.append(f"{place}: {words}")
+
+
+class _NoJson(Exception):
+    """A mistake that has been noted already."""
+
+
+def _title(text: str, source: str) -> str:
+    """The title that a Markdown text gives itself, else the file's name without its ending."""
+    markdown = not source or Path(source).suffix.lower() in MARKDOWN
+    return ((title_of(text) if markdown else "") or Path(source).stem)[:MAX_TITLE]
+
+
+def _blank(stream: BinaryIO) -> bool:
+    """Whether there is nothing but white space in a file; it is then read from its beginning again."""
+    while part := stream.read(2**16):
+        if part.strip(b" \t\r\n\f\v\xef\xbb\xbf"):
+            stream.seek(0)
+            return False
+    return True
+
+
+def _printable(path: str) -> str:
+    """A file's name, which in bytes need not be text."""
+    return os.fsencode(path).decode(errors="replace")

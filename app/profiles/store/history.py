@@ -1,0 +1,236 @@
+"""A profile's history in the database: added, paged, searched, changed and erased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlmodel import Session, col
+
+from app.errors import HistoryItemNotFound
+from app.profiles.profile import HistoryItem, Hit, Kind, Profile, StoredItem
+from app.profiles.store import index
+from app.profiles.store.database import Database
+from app.profiles.store.tables import HistoryRow, ProfileRow, profile_row
+from app.profiles.terms import passages
+
+# Passages read for each item wanted: one long document should not take all the places.
+SPARE = 8
+# Items named in one statement; SQLite takes 32,766 parameters.
+CHUNK = 1000
+# Seconds that a finished reply waits for the database; its client waits as long.
+RECORD_PATIENCE = 2.0
+# SQLite's integers end at 63 bits; ids begin at 1.
+LAST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items in order, and whether there are more after the last."""
+
+    items: tuple[StoredItem, ...]
+    has_more: bool
+
+
+class HistoryStore:
+    """Unknown profiles raise ProfileNotFound, items that a profile does not have HistoryItemNotFound."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, profile_id: str, *, after: int | None = None, limit: int = 20, newest_first: bool = True
+    ) -> Page:
+        """At most `limit` items behind the item `after`, which need not exist any more."""
+        key = col(HistoryRow.id)
+        query = _items(profile_id).order_by(key.desc() if newest_first else key)
+        if after is not None:
+            after = min(max(after, 0), LAST_ID)
+            query = query.where(key < after if newest_first else key > after)
+        with self._database.reading() as session:
+            profile_row(session, profile_id)
+            rows = session.connection().execute(query.limit(limit + 1)).all()
+            return Page(tuple(map(_stored, rows[:limit])), len(rows) > limit)
+
+    def get(self, profile_id: str, item_id: int) -> StoredItem:
+        with self._database.reading() as session:
+            return _require(session, profile_id, item_id)
+
+    def hits(self, profile_id: str, found: Sequence[tuple[int, int, float]]) -> list[Hit]:
+        """What an earlier search found, as it stands now: (item id, number of the passage, score) each.
+
+        Items that are gone are left out.
+        """
+        with self._database.reading() as session:
+            return _hits(session, profile_id, found)
+
+    def recent(self, profile_id: str, limit: int, kind: Kind = "document") -> list[StoredItem]:
+        """The items of one kind added last, newest first."""
+        query = _items(profile_id).where(col(HistoryRow.kind) == kind)
+        with self._database.reading() as session:
+            newest = query.order_by(col(HistoryRow.id).desc()).limit(limit)
+            return [_stored(row) for row in session.connection().execute(newest)]
+
+    def search(
+        self, profile_id: str, queries: Sequence[tuple[float, Sequence[str]]], limit: int
+    ) -> list[Hit]:
+        """The items that match any word, best first; each once, by its best passage.
+
+        A query is words, as app.terms makes them, and how much they count.
+        """
+        with self._database.reading() as session:
+            profile_row(session, profile_id)
+            wanted = limit * SPARE
+            while True:
+                found = index.search(session.connection(), profile_id, queries, wanted)
+                best: dict[int, tuple[int, int, float]] = {}
+                for one in found:
+                    best.setdefault(one[0], one)
+                if len(best) >= limit or len(found) < wanted:
+                    return _hits(session, profile_id, list(best.values())[:limit])
+                wanted *= SPARE
+
+    def add(self, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
+        """Adds all of them or none, in order."""
+        with self._database.writing() as session:
+            profile_row(session, profile_id)
+            return append(session, profile_id, items)
+
+    def record(self, profile: Profile, item: HistoryItem) -> str | None:
+        """Adds a finished exchange if the profile, as it was when that began, still is the same one and
+        still wants it; else says why not. Raises StoreError where others write for RECORD_PATIENCE.
+        """
+        with self._database.writing(RECORD_PATIENCE) as session:
+            row = session.get(ProfileRow, profile.id)
+            if row is None or row.uid != profile.uid:
+                return "the profile was erased or replaced meanwhile"
+            if not row.record_history:
+                return "record_history was switched off meanwhile"
+            append(session, profile.id, [item])
+        return None
+
+    def update(
+        self, profile_id: str, item_id: int, change: Callable[[HistoryItem], HistoryItem]
+    ) -> StoredItem:
+        """Puts what `change` makes of the item in its place; nothing comes between the two."""
+        with self._database.erasing() as session:
+            connection = session.connection()
+            before = _require(session, profile_id, item_id).item
+            after = change(before)
+            after = replace(after, created_at=after.created_at or before.created_at)
+            index.remove(connection, profile_id, [(item_id, before.title, before.text)])
+            index.add(connection, profile_id, [(item_id, after.title, after.text)])
+            values = _values(after)
+            connection.execute(update(HistoryRow).where(col(HistoryRow.id) == item_id).values(values))
+            profile_row(session, profile_id).version += after != before
+            return StoredItem(item_id, after)
+
+    def delete(self, profile_id: str, item_ids: Sequence[int]) -> None:
+        """Erases these items, all or none."""
+        with self._database.erasing() as session:
+            profile = profile_row(session, profile_id)
+            connection = session.connection()
+            if ids := list(dict.fromkeys(item_ids)):
+                index.remove(connection, profile_id, _taken_out(connection, profile_id, ids))
+                profile.version += 1
+
+    def clear(self, profile_id: str) -> int:
+        """Erases every item of the profile; returns how many there were."""
+        with self._database.erasing() as session:
+            profile_row(session, profile_id).version += 1
+            connection = session.connection()
+            result = connection.execute(delete(HistoryRow).where(col(HistoryRow.profile_id) == profile_id))
+            index.drop(connection, profile_id)
+            index.create(connection, profile_id)
+            return int(result.rowcount)
+
+
+def all_items(session: Session, profile_id: str) -> list[StoredItem]:
+    """In order."""
+    rows = session.connection().execute(_items(profile_id).order_by(col(HistoryRow.id)))
+    return [_stored(row) for row in rows]
+
+
+def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
+    """Adds the items behind those that are there, and to the index."""
+    if not items:
+        return []
+    connection = session.connection()
+    # Rolled back with the transaction, and kept when the table is emptied.
+    last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'history'"
+    first = connection.exec_driver_sql(last).scalar_one() + 1
+    now = datetime.now(UTC)
+    stored = [
+        StoredItem(first + number, replace(item, created_at=item.created_at or now))
+        for number, item in enumerate(items)
+    ]
+    rows = [{"id": one.id, "profile_id": profile_id, **_values(one.item)} for one in stored]
+    connection.execute(insert(HistoryRow), rows)
+    index.add(connection, profile_id, ((one.id, one.item.title, one.item.text) for one in stored))
+    return stored
+
+
+def _items(profile_id: str) -> Select[Any]:
+    """Columns, not objects of the session: a history may be long."""
+    columns = [col(HistoryRow.id), *(getattr(HistoryRow, name) for name in _values(HistoryItem("", "")))]
+    return select(*columns).where(col(HistoryRow.profile_id) == profile_id)
+
+
+def _values(item: HistoryItem) -> dict[str, Any]:
+    """The columns of an item, in the order of its own fields."""
+    return {
+        "title": item.title,
+        "text": item.text,
+        "kind": item.kind,
+        "source": item.source,
+        "created_at": item.created_at,
+    }
+
+
+def _stored(row: Row[Any]) -> StoredItem:
+    item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at)
+    return StoredItem(row.id, item)
+
+
+def _require(session: Session, profile_id: str, item_id: int) -> StoredItem:
+    profile_row(session, profile_id)
+    if 0 < item_id <= LAST_ID:
+        query = _items(profile_id).where(col(HistoryRow.id) == item_id)
+        if (row := session.connection().execute(query).first()) is not None:
+            return _stored(row)
+    raise _not_found(profile_id, item_id)
+
+
+def _taken_out(
+    connection: Connection, profile_id: str, item_ids: Sequence[int]
+) -> Iterator[tuple[int, str, str]]:
+    """Deletes the rows of these items, some at a time, and gives what the index holds of them."""
+    for start in range(0, len(item_ids), CHUNK):
+        chunk = item_ids[start : start + CHUNK]
+        chosen = col(HistoryRow.id).in_([item_id for item_id in chunk if 0 < item_id <= LAST_ID])
+        found = {row[0]: _stored(row).item for row in connection.execute(_items(profile_id).where(chosen))}
+        for item_id in chunk:
+            if item_id not in found:
+                raise _not_found(profile_id, item_id)
+            yield item_id, found[item_id].title, found[item_id].text
+        connection.execute(delete(HistoryRow).where(chosen))
+
+
+def _hits(session: Session, profile_id: str, found: Sequence[tuple[int, int, float]]) -> list[Hit]:
+    query = _items(profile_id).where(col(HistoryRow.id).in_([one[0] for one in found]))
+    items = {row[0]: _stored(row) for row in session.connection().execute(query)}
+    hits = []
+    for item_id, number, score in found:
+        if item_id in items:
+            pieces = passages(items[item_id].item.text)
+            # A text that was changed since may have fewer.
+            place = min(number, len(pieces) - 1)
+            hits.append(Hit(items[item_id], pieces[place], place, score))
+    return hits
+
+
+def _not_found(profile_id: str, item_id: int) -> HistoryItemNotFound:
+    return HistoryItemNotFound(f"The profile {profile_id!r} has no history item {item_id}.")

@@ -1,0 +1,102 @@
+"""Opens the database file: made privately, or brought to this version's schema, with a copy beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+from sqlalchemy import inspect
+
+from app.errors import StoreError
+from app.profiles.store import index
+from app.profiles.store.engine import DATABASE, OTHER_FOLDER, named_errors, open_engine
+
+MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
+# Seconds to wait for another process's migration.
+MIGRATION_TIMEOUT = 300.0
+
+
+def prepare(data_dir: Path) -> Path:
+    """The database file in `data_dir`, made or migrated first; an older one is copied beside itself before.
+
+    Raises StoreError, which says what to do.
+    """
+    path = data_dir / DATABASE
+    with named_errors(path):
+        _private_folder(data_dir)
+        with FileLock(path.with_name(f"{DATABASE}.lock"), timeout=MIGRATION_TIMEOUT, mode=0o600):
+            for partial in data_dir.glob(f"{DATABASE}.*.partial*"):
+                partial.unlink()
+            _private_file(path)
+            _migrate(path)
+    return path
+
+
+def _migrate(path: Path) -> None:
+    """Brings the database to head in one transaction. The caller holds the lock file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    # With foreign keys on, rebuilding a table would delete the rows that refer to it.
+    engine = open_engine(path, foreign_keys=False)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current is None and inspect(connection).get_table_names():
+                raise StoreError(f"it belongs to another program; {OTHER_FOLDER}", path=path)
+        if current not in {None, *(revision.revision for revision in script.walk_revisions())}:
+            raise StoreError(
+                f"it was written by a newer costeer (its schema is {current!r}): upgrade costeer, or "
+                f"{OTHER_FOLDER}",
+                path=path,
+            )
+        with closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        if current not in {None, script.get_current_head()}:
+            _backup(path, str(current))
+        with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+            if current != script.get_current_head():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise StoreError("it was not upgraded: it holds history without a profile", path=path)
+            if not index.is_current(connection):
+                index.rebuild(connection)
+    finally:
+        engine.dispose()
+
+
+def _backup(path: Path, revision: str) -> None:
+    """Copies the database to `costeer.db.<revision>.backup`; a copy cut short keeps another name."""
+    partial = path.with_name(f"{path.name}.{revision}.partial")
+    _private_file(partial)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
+        source.backup(copy)
+    partial.replace(partial.with_suffix(".backup"))
+
+
+def _private_folder(folder: Path) -> None:
+    """Closes a new or empty folder to others; one that holds files is somebody's, and stays as it is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        # A mounted volume may be another user's; the file is private by itself.
+        with suppress(PermissionError):
+            folder.chmod(0o700)
+
+
+def _private_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        # It must not be opened: closing it would drop the locks that SQLite holds on it for this process.
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        path.chmod(0o600)

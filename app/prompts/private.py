@@ -1,0 +1,93 @@
+"""The two prompts: context-agnostic is the public conversation, context-aware has the private part too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from app.profiles.profile import Hit, Profile
+from app.prompts.message import Message
+
+INSTRUCTION = (
+    "You write on behalf of the user described here. Let every reply reflect who they are, what they know "
+    "and how they write."
+)
+
+
+@dataclass(frozen=True, repr=False)
+class PrivateMessage:
+    """One message of the context-aware prompt. No Message, so that the remote's side does not take it."""
+
+    role: str
+    content: str
+    name: str | None = None
+
+    def fields(self) -> dict[str, str]:
+        """As a chat template takes it."""
+        named = {"name": self.name} if self.name is not None else {}
+        return {"role": self.role, "content": self.content, **named}
+
+
+@dataclass(frozen=True, repr=False)
+class PrivatePrompt:
+    """Token ids of a context-aware prompt. No sequence, so that it cannot be sent where ids are."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class PrivateText:
+    """What the local model reads about the user, and the items of their history that it has passages of."""
+
+    text: str
+    history: tuple[Hit, ...]
+
+
+def describe(profile: Profile, history: Sequence[Hit]) -> str:
+    """The private text that the local model reads: what changes least comes first."""
+    parts = [INSTRUCTION, f"The user is {profile.name}."]
+    parts += [f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in profile.fields]
+    for heading, kind in (("Texts the user wrote before:", "document"), ("Earlier exchanges:", "turn")):
+        texts = [_shown(hit) for hit in history if hit.stored.item.kind == kind]
+        parts += [heading, *texts] if texts else []
+    return "\n\n".join(parts)
+
+
+def fit(
+    profile: Profile, history: Sequence[Hit], max_tokens: int, count: Callable[[str], int]
+) -> PrivateText:
+    """The private text within `max_tokens`, as `count` measures them.
+
+    `history` is in order of relevance and gives way first: each passage that still fits is taken. Then whole
+    fields go, from the last. Nothing is cut in half. Empty when not even one field fits.
+    """
+    if count(describe(profile, ())) > max_tokens:
+        for kept_fields in range(len(profile.fields) - 1, 0, -1):
+            shortened = replace(profile, fields=profile.fields[:kept_fields])
+            if count(describe(shortened, ())) <= max_tokens:
+                return PrivateText(describe(shortened, ()), ())
+        return PrivateText("", ())
+    kept: list[Hit] = []
+    for hit in history:
+        if count(describe(profile, (*kept, hit))) <= max_tokens:
+            kept.append(hit)
+    return PrivateText(describe(profile, kept), tuple(kept))
+
+
+def _shown(hit: Hit) -> str:
+    """A passage under its title, unless it begins with that itself, as a heading."""
+    title = hit.stored.item.title
+    headed = hit.passage.lstrip("#").lstrip().startswith(title)
+    return hit.passage if headed else f"# {title}\n{hit.passage}"
+
+
+def context_aware(messages: Sequence[Message], private: str) -> tuple[PrivateMessage, ...]:
+    """The conversation with the private text in front, in one system message.
+
+    A system message that the conversation opens with follows in the same message, since many chat
+    templates refuse a second one.
+    """
+    turns = [PrivateMessage(m.role, m.content, m.name) for m in messages]
+    if turns and turns[0].role == "system":
+        return (PrivateMessage("system", f"{private}\n\n{turns[0].content}"), *turns[1:])
+    return (PrivateMessage("system", private), *turns)

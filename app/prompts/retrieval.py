@@ -1,0 +1,109 @@
+"""Which pieces of a history the local model reads: chosen once per conversation, by what is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from app.profiles.profile import Hit, Kind, StoredItem
+from app.profiles.terms import passages, terms
+from app.prompts.message import Message
+
+# Each user turn counts half as much as the next one; what was said before these is not looked up.
+TURNS = 3
+DECAY = 0.5
+# Conversations whose choice is remembered, each a few numbers.
+REMEMBERED = 2000
+
+# (item id, number of the passage, score), as the store finds them.
+Found = tuple[int, int, float]
+
+
+class History(Protocol):
+    """The part of the store that is searched; see store/history.py."""
+
+    def search(
+        self, profile_id: str, queries: Sequence[tuple[float, Sequence[str]]], limit: int
+    ) -> list[Hit]: ...
+
+    def recent(self, profile_id: str, limit: int, kind: Kind = "document") -> list[StoredItem]: ...
+
+    def hits(self, profile_id: str, found: Sequence[Found]) -> list[Hit]: ...
+
+
+class Retriever:
+    """Safe to call from several threads. What it raises is the store's."""
+
+    def __init__(self, history: History, top_k: int) -> None:
+        """Chooses at most `top_k` items; 0 is none at all."""
+        self._history = history
+        self._top_k = top_k
+        # Of a beginning of a conversation: whose it was, and what was chosen.
+        self._remembered: OrderedDict[bytes, tuple[str, tuple[Found, ...]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def choose(self, profile_id: str, messages: Sequence[Message], *, remember: bool = True) -> list[Hit]:
+        """The items to read, most relevant first.
+
+        A conversation that goes on keeps its choice, so that the prompt's beginning, and the KV cache of it,
+        stays; only what was changed or deleted since is changed or missing. A choice is made again when
+        nothing in it matched, or nothing that did is left, and at the beginning of a conversation, where
+        another one may have begun with the same words. Items without a match (score 0) fill up the
+        number: the person's newest documents show at least how they write.
+
+        Without `remember` the conversation is only looked at: what it would read, and nothing is kept of it.
+        """
+        if self._top_k == 0:
+            return []
+        keys = _prefixes(profile_id, messages)
+        goes_on = any(message.role == "assistant" for message in messages)
+        with self._lock:
+            known = next(
+                (self._remembered[key][1] for key in reversed(keys) if key in self._remembered), None
+            )
+        hits = self._history.hits(profile_id, known) if known and goes_on else []
+        if not any(hit.score > 0 for hit in hits):
+            hits = self._search(profile_id, messages)
+        if remember and any(hit.score > 0 for hit in hits):
+            with self._lock:
+                found = tuple((hit.stored.id, hit.number, hit.score) for hit in hits)
+                self._remembered[keys[-1]] = profile_id, found
+                self._remembered.move_to_end(keys[-1])
+                while len(self._remembered) > REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return hits
+
+    def keep_only(self, profile_ids: Collection[str]) -> None:
+        """Forget the choices of every other profile."""
+        with self._lock:
+            gone = [key for key, (owner, _) in self._remembered.items() if owner not in profile_ids]
+            for key in gone:
+                del self._remembered[key]
+
+    def _search(self, profile_id: str, messages: Sequence[Message]) -> list[Hit]:
+        hits = self._history.search(profile_id, queries(messages), self._top_k)
+        taken = {hit.stored.id for hit in hits}
+        spare = self._top_k - len(hits)
+        newest = self._history.recent(profile_id, self._top_k) if spare else []
+        rest = [stored for stored in newest if stored.id not in taken][:spare]
+        return hits + [Hit(stored, passages(stored.item.text)[0], 0, 0.0) for stored in rest]
+
+
+def queries(messages: Sequence[Message]) -> list[tuple[float, list[str]]]:
+    """What to look up: the words of the user's last turns and the weight of each turn, last first."""
+    turns = [message.content for message in reversed(messages) if message.role == "user"][:TURNS]
+    return [(DECAY**age, terms(turn)) for age, turn in enumerate(turns)]
+
+
+def _prefixes(profile_id: str, messages: Sequence[Message]) -> list[bytes]:
+    """A key for each beginning of the conversation, shortest first; the last is the conversation itself."""
+    digest = hashlib.sha256(profile_id.encode())
+    keys = []
+    for message in messages:
+        content = message.content.encode()
+        digest.update(f"\0{message.role}\0{len(content)}\0".encode() + content)
+        keys.append(digest.digest())
+    return keys

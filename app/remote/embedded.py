@@ -1,0 +1,122 @@
+"""The remote's interface over a model in this process, so that the product runs without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from app.errors import Unsupported
+from app.local.engine.owner import Owner
+from app.local.engine.runner import ModelRunner
+from app.prompts.message import Message
+from app.remote.interface import MIN_TEMPERATURE, Drafted, Forward, Forwarded, RemoteCard
+from app.steering.formula import FloatArray, Rows, log_softmax
+from app.steering.sampling import Sampling, Seen, distribution, draw, penalise
+from app.tokenization.tokenizer import Tokenizer
+
+
+class EmbeddedRemote:
+    """Drafts with a ModelRunner what a vLLM would draft: same fields, same raw logprobs."""
+
+    def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
+        """`owner` is whose conversations it reads; None: of those who have no profile."""
+        self._runner = runner
+        self._owner = owner
+
+    def kept_for(self, owner: Owner | None) -> EmbeddedRemote:
+        """The same model, whose KV caches are kept for this owner alone."""
+        return EmbeddedRemote(self._runner, owner)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Its own."""
+        return self._runner.tokenizer
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
+        chat = self._runner.tokenizer.chat
+        ids = await asyncio.to_thread(chat, messages, continue_final=continue_final)
+        self._runner.check_length(len(ids))
+        return ids
+
+    passes_on = False
+
+    async def card(self) -> RemoteCard:
+        """The model in this process."""
+        return RemoteCard(self._runner.name, self._runner.max_model_len, owned_by="costeer")
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        """That model alone."""
+        return [await self.card()]
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        """Token ids of plain text, with no special tokens."""
+        return await asyncio.to_thread(self._runner.tokenizer.encode, text)
+
+    async def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        """Drafted positions, one forward pass each. The same seed and prompt draw the same tokens."""
+        if not sampling.greedy:
+            sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
+        rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
+        seen = Seen(prompt=frozenset(prompt))
+        sequence = list(prompt)
+
+        def finish(logits: list[torch.Tensor]) -> Drafted:
+            logprobs = log_softmax(logits[0][-1].double().numpy())
+            scores = penalise(logprobs, np.arange(len(logprobs)), sampling, seen)
+            token_id = draw(distribution(scores, sampling), rng)
+            return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
+
+        with self._runner.lease(self._owner) as lease:
+            for _ in range(max_tokens):
+                drafted, _found = await self._runner.extend(lease, [sequence], 1, finish)
+                yield drafted
+                if drafted.ends:
+                    return
+                seen.add(drafted.token_id)
+                sequence = [*sequence, drafted.token_id]
+
+    async def read(self, prompt: Sequence[int], ids: Sequence[int]) -> Rows:
+        """What it makes of a text after a prompt: logits [n, V], before each of the n tokens `ids`."""
+
+        def finish(logits: list[torch.Tensor]) -> Rows:
+            rows: Rows = logits[0].numpy()
+            return rows
+
+        with self._runner.lease(self._owner) as lease:
+            rows, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
+        return rows
+
+    async def logprobs(self, prompt: Sequence[int], ids: Sequence[int]) -> FloatArray:
+        """[n]: how likely it finds each of the tokens `ids` of a text after a prompt, in nats."""
+
+        def finish(logits: list[torch.Tensor]) -> FloatArray:
+            chosen = logits[0].gather(1, torch.tensor(ids)[:, None])[:, 0]
+            logprobs: FloatArray = (chosen - logits[0].logsumexp(dim=1)).double().numpy()
+            return logprobs
+
+        with self._runner.lease(self._owner) as lease:
+            logprobs, _ = await self._runner.extend(lease, [[*prompt, *ids[:-1]]], len(ids), finish)
+        return logprobs
+
+    async def forward(self, request: Forward) -> Forwarded:
+        """Raises Unsupported: it drafts, and does nothing else."""
+        raise Unsupported(
+            f"{request.what} is not supported by the embedded model. Leave it out, or set "
+            "COSTEER_REMOTE_BASE_URL to a vLLM, to which it is passed on.",
+            param=request.what.split()[0].rstrip(":"),
+        )
+
+
+def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> Drafted:
+    """The drafted token first, then the rest of the top K by descending logprob, as vLLM lists them."""
+    best = np.argpartition(-logprobs, top)[:top]
+    best = best[np.argsort(-logprobs[best], kind="stable")]
+    ids = np.concatenate(([token_id], best[best != token_id]))
+    return Drafted(token_id, ids, logprobs[ids], ends=token_id in eos_ids)

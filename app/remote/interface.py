@@ -1,0 +1,110 @@
+"""The remote as the rest of the product sees it: what it drafts, and what it takes as it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.local.engine.owner import Owner
+from app.prompts.message import Message
+from app.steering.formula import FloatArray, IntArray
+from app.steering.sampling import Sampling
+
+# vLLM draws as if the temperature were no lower than this unless it is zero (vllm 0.32, SamplingParams).
+MIN_TEMPERATURE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One position of the remote's draft.
+
+    `candidates` [K] are token ids and `logprobs` [K] their raw log-probabilities in nats, before any
+    temperature; the drafted token is among them. `ends` marks the remote's own end of the reply.
+    """
+
+    token_id: int
+    candidates: IntArray
+    logprobs: FloatArray
+    ends: bool = False
+
+
+@dataclass(frozen=True)
+class RemoteCard:
+    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid, and
+    `created` is in Unix time, 0 if unsaid."""
+
+    id: str
+    max_model_len: int | None
+    created: int = 0
+    owned_by: str = "remote"
+
+
+class RemoteModel(Protocol):
+    """A model that drafts. It is handed the public conversation, accepted tokens, what a client asks to be
+    passed on, and nothing else."""
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether there is a server behind it that takes a client's own requests; see `forward`."""
+        ...
+
+    def kept_for(self, owner: Owner | None) -> RemoteModel:
+        """The same model. What it keeps of prompts in this process it keeps for this owner alone; a remote
+        that is a server of its own is told nothing of whom it drafts for."""
+        ...
+
+    async def card(self) -> RemoteCard:
+        """The model in use: the one that is steered."""
+        ...
+
+    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+        """All models that the remote lists; not `fresh`, as it listed them when it was last asked."""
+        ...
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids of the public conversation, open for the assistant's reply; with `continue_final` its
+        last message is open instead, to be continued."""
+        ...
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        """Token ids of plain text, with no special tokens."""
+        ...
+
+    def draft(
+        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[Drafted, None]:
+        """Drafted positions as they arrive, at most `max_tokens`; closing the iterator ends the request."""
+        ...
+
+    async def forward(self, request: Forward) -> Forwarded:
+        """The answer to a client's own request; raises Unsupported when the remote takes none."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Forward:
+    """What to send. `path` is below /v1, like "embeddings", and quoted as in a URL, as `query` is; of the
+    client's headers only these two go along. `what` is its name, for a remote that cannot do it.
+    """
+
+    method: str
+    path: str
+    what: str
+    query: str = ""
+    body: bytes = b""
+    content_type: str | None = None
+    accept: str | None = None
+
+
+class Forwarded(Protocol):
+    """The remote's answer, as it comes; to be closed, and closing it ends the remote's work."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The bytes as they arrive."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,81 @@
+"""Token ids of the public conversation: cut by the remote, or here where that gives the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.errors import InvalidRequest
+from app.prompts.message import Message
+from app.remote.interface import RemoteModel
+from app.tokenization.tokenizer import Tokenizer
+
+# Conversations on which chat templates differ: system message or none, whose turn it was, white space.
+CONVERSATIONS = (
+    (Message("user", "Hello, who are you?"),),
+    (Message("system", "Be brief.\n"), Message("user", "  Why is the sky blue, Zoë?\n\n")),
+    (Message("user", "One?"), Message("assistant", " Two. \n"), Message("user", "Three?")),
+    (
+        Message("system", "You know numbers."),
+        Message("user", "1"),
+        Message("assistant", "<b>2</b>"),
+        Message("user", "3"),
+        Message("assistant", "4"),
+        Message("user", "5"),
+    ),
+)
+
+
+class PublicPrompt:
+    """Renders conversations for the remote: on the device, where its template is found to be the same here.
+    That saves a round trip before each reply."""
+
+    def __init__(self, remote: RemoteModel, tokenizer: Tokenizer | None) -> None:
+        """`tokenizer` cuts as the remote does; None where there is none on the device."""
+        self._remote = remote
+        self._tokenizer = tokenizer
+        self._here: Tokenizer | None = None
+
+    @property
+    def rendered_here(self) -> bool:
+        """Whether, by the comparison, conversations are rendered on the device."""
+        return self._here is not None
+
+    async def compare(self) -> None:
+        """Look whether both sides render CONVERSATIONS alike. Raises what the remote raises."""
+        tokenizer = self._tokenizer
+        # A template that writes the date may be of another day over there, sooner or later.
+        if tokenizer is None or not tokenizer.has_template or tokenizer.dated:
+            return
+
+        async def here(conversation: Sequence[Message]) -> list[int]:
+            return await asyncio.to_thread(tokenizer.chat, conversation)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                theirs = [group.create_task(_tried(self._remote.tokenize, one)) for one in CONVERSATIONS]
+                ours = [group.create_task(_tried(here, one)) for one in CONVERSATIONS]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        if [task.result() for task in theirs] == [task.result() for task in ours]:
+            self._here = tokenizer
+
+    async def ids(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+        """Prompt ids, open for the assistant's reply or for more of the final message.
+
+        Raises InvalidRequest when the template refuses the conversation, and what the remote raises.
+        """
+        # What CONVERSATIONS do not cover is the remote's to say.
+        if self._here is not None and not continue_final and all(one.name is None for one in messages):
+            return await asyncio.to_thread(self._here.chat, messages)
+        return await self._remote.tokenize(messages, continue_final=continue_final)
+
+
+async def _tried(
+    render: Callable[[Sequence[Message]], Awaitable[list[int]]], conversation: Sequence[Message]
+) -> list[int] | None:
+    """The ids, or None for a conversation that the template refuses."""
+    try:
+        return await render(conversation)
+    except InvalidRequest:
+        return None

@@ -1,0 +1,1 @@
+"""The arithmetic: from both models' log-probabilities to a token. Pure numbers."""

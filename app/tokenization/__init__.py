@@ -1,0 +1,1 @@
+"""Tokens, bytes and text, and how two vocabularies are aligned."""

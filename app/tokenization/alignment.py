@@ -1,0 +1,126 @@
+"""From the remote's vocabulary to a local one that is not the same: by the bytes that tokens add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
+from app.tokenization.byte_vocabulary import ByteVocabulary
+from app.tokenization.retokenizer import Retokenizer
+from app.tokenization.tokenizer import Tokenizer
+from app.tokenization.vocabulary import Spelling
+
+UNKNOWN, SEVERAL = -1, -2
+
+
+class ByteAlignment:
+    """Which local tokens' probabilities add up to that of a token of the remote's.
+
+    That of the same bytes. Where there is none, the local model's next bytes are those when it takes a token
+    that begins with them, or one that they begin with and goes on with their rest. Of the latter it is the
+    longest that counts, and its rest, which would need passes of its own, as equally likely in both contexts.
+    """
+
+    def __init__(
+        self,
+        remote: Sequence[bytes | tuple[int, ...]],
+        local: ByteVocabulary,
+        encode: Callable[[str], list[int]],
+    ) -> None:
+        """`remote`: what each of its ids spells; of a special token, the local ones in its place, if any.
+        `encode` cuts a text that goes on from another into local tokens."""
+        self._remote = remote
+        self._local = local
+        self._encode = encode
+        # The local token where there is one; else which case it is.
+        self._single = np.full(len(remote), UNKNOWN, np.int64)
+        self._several: dict[int, IntArray] = {}
+        for token_id, spelled in enumerate(remote):
+            if isinstance(spelled, bytes):
+                exact = local.exact(spelled)
+                single = SEVERAL if exact is None and spelled else exact
+            else:
+                single = spelled[0] if len(spelled) == 1 else SEVERAL if spelled else UNKNOWN
+            self._single[token_id] = UNKNOWN if single is None else single
+        # And the other way: the remote's token that a local one is exactly.
+        self._back = np.full(len(local.spelling), UNKNOWN, np.int64)
+        exact_ids = np.flatnonzero(self._single >= 0)[::-1]  # of several the lowest id counts
+        self._back[self._single[exact_ids]] = exact_ids
+
+    @property
+    def exact(self) -> float:
+        """The share of the remote's tokens with bytes that a local token of the same bytes stands for."""
+        spelled = [
+            single
+            for single, data in zip(self._single, self._remote, strict=True)
+            if isinstance(data, bytes) and data
+        ]
+        return sum(single >= 0 for single in spelled) / max(1, len(spelled))
+
+    def retokenizer(self) -> Retokenizer:
+        """A reply in the remote's tokens, as local ones."""
+        return Retokenizer(self._local, self._encode, self._spell)
+
+    def logprobs(self, rows: Rows, candidates: IntArray) -> FloatArray:
+        """[2, K]: see Outlook. `rows` [2, V] are the local model's."""
+        known = candidates < len(self._single)
+        single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
+        logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
+        several = np.flatnonzero(single == SEVERAL)
+        found = [self._tokens(token_id) for token_id in candidates[several].tolist()]
+        several = several[[len(ids) > 0 for ids in found]]
+        if len(several):
+            ids = [one for one in found if len(one)]
+            starts = np.cumsum([0, *map(len, ids[:-1])])
+            mass = np.exp(rows[:, np.concatenate(ids)].astype(np.float64))
+            logprobs[:, several] = np.log(np.add.reduceat(mass, starts, axis=1))
+        return logprobs
+
+    def likeliest(self, rows: Rows, count: int, without: IntArray) -> IntArray:
+        """See Outlook: of those that a local token stands for. `rows` [2, V] are the local model's."""
+        # Several local tokens may have no counterpart, or one that is not wanted.
+        ids = self._back[likeliest(rows[0, : len(self._back)], 2 * (count + len(without)))]
+        return unlike(ids[ids >= 0], without)[:count]
+
+    def _tokens(self, token_id: int) -> IntArray:
+        if token_id not in self._several:
+            self._several[token_id] = self._found(self._remote[token_id])
+        return self._several[token_id]
+
+    def _found(self, spelled: bytes | tuple[int, ...]) -> IntArray:
+        if isinstance(spelled, tuple):
+            return np.array(spelled, np.int64)
+        longest = self._local.longest(spelled)
+        covering = self._local.beginning(spelled)
+        return covering if longest is None else np.append(covering, longest)
+
+    def _spell(self, token_id: int) -> bytes | tuple[int, ...]:
+        return self._remote[token_id] if token_id < len(self._remote) else b""
+
+
+def align(remote: Spelling, local: Tokenizer) -> ByteAlignment:
+    """The alignment of two vocabularies. Special tokens are those of the same name, and the ends of a reply
+    those of the other; what has neither stands for nothing. Takes a second.
+
+    Raises WeightsError for a local tokenizer whose tokens do not spell the text that they stand for.
+    """
+    local.check_spelling()
+    named = {local.special_name(token_id): token_id for token_id in range(len(local))}
+    ends = tuple(sorted(local.eos_ids))
+
+    def counterpart(token_id: int) -> bytes | tuple[int, ...]:
+        data = remote.token_bytes(token_id)
+        if data is not None:
+            return data
+        name = remote.special_name(token_id)
+        if name is not None and name in named:
+            return (named[name],)
+        return ends if token_id in remote.eos_ids else ()
+
+    return ByteAlignment(
+        [counterpart(token_id) for token_id in range(len(remote))],
+        ByteVocabulary([local.token_bytes(token_id) for token_id in range(len(local))]),
+        local.encode_after,
+    )

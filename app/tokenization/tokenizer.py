@@ -1,0 +1,171 @@
+"""The tokenizer on the device: chat template, token ids, and what each token stands for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import jinja2
+from transformers import AutoTokenizer
+
+from app.errors import InvalidRequest, WeightsError
+from app.prompts.message import Message
+from app.prompts.private import PrivateMessage
+from app.tokenization.vocabulary import THINK, inside_thought, spell
+
+# Texts after which a tokenizer puts no space of its own before a word.
+LEADS = ("", "\n", ".")
+SPELLED = "unspellably good"
+
+
+class Tokenizer:
+    """A transformers tokenizer with its chat template. Safe to call from any thread.
+
+    `eos_ids` end a reply. `think_ids` open and close a reasoning model's thoughts; None where those markers
+    are no tokens of their own. `has_template` says that it has a chat template, `dated` that this writes the
+    date.
+    """
+
+    eos_ids: frozenset[int]
+    has_template: bool
+    dated: bool
+    think_ids: tuple[int, int] | None = None
+
+    def __init__(self, path: str, eos_ids: frozenset[int] = frozenset()) -> None:
+        """Load from what transformers takes: a folder or a hub id."""
+        self._path = path
+        self._lead: str | None = None
+        self._tokenizer = AutoTokenizer.from_pretrained(path)
+        self.has_template = self._tokenizer.chat_template is not None
+        # The Rust tokenizer borrows its own settings mutably for a moment in each call.
+        self._lock = threading.Lock()
+        own = self._tokenizer.eos_token_id
+        self.eos_ids = eos_ids | ({own} if own is not None else set())
+        added = self._tokenizer.added_tokens_decoder
+        self._special = frozenset(token_id for token_id, token in added.items() if token.special)
+        self._size = 1 + max(self._tokenizer.get_vocab().values())
+        self.dated = "strftime_now" in str(self._tokenizer.chat_template)
+        opens, closes = (next((i for i, t in added.items() if t.content == name), None) for name in THINK)
+        if opens is not None and closes is not None:
+            self.think_ids = (opens, closes)
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        self._byte_level = "ByteLevel" in repr(getattr(backend, "decoder", None))
+
+    def __len__(self) -> int:
+        """One more than the highest id."""
+        return self._size
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text` alone, with no special tokens added."""
+        with self._lock:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def encode_after(self, text: str) -> list[int]:
+        """Token ids of `text` where it goes on from another: with no space of the tokenizer's own before it.
+
+        Raises WeightsError as `check_spelling` does.
+        """
+        lead = self.check_spelling()
+        return self.encode(lead + text)[len(self.encode(lead)) :] if lead else self.encode(text)
+
+    def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
+        """The conversation in the model's chat template, open for the assistant's reply.
+
+        With `continue_final` it ends with the final message as far as that goes, for the reply to go on from.
+        """
+        conversation = [m.fields() for m in messages]
+        try:
+            with self._lock:
+                return str(
+                    self._tokenizer.apply_chat_template(
+                        conversation,
+                        tokenize=False,
+                        add_generation_prompt=not continue_final,
+                        continue_final_message=continue_final,
+                    )
+                )
+        except jinja2.TemplateError as error:
+            raise InvalidRequest(
+                f"The model's chat template refuses this conversation: {error}", param="messages"
+            ) from error
+        except ValueError:
+            if not continue_final:
+                raise
+        # Raised outside the handler: a traceback must not chain to an error that quotes the conversation.
+        raise InvalidRequest(
+            "The model's chat template does not keep the final message as it is, so it cannot be continued. "
+            "Leave out continue_final_message, or change the message.",
+            param="messages",
+        )
+
+    def chat(
+        self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False
+    ) -> list[int]:
+        """Token ids of the rendered conversation."""
+        return self.encode(self.render(messages, continue_final=continue_final))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, special tokens left out; incomplete UTF-8 shows as U+FFFD."""
+        with self._lock:
+            return str(
+                self._tokenizer.decode(
+                    list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+                )
+            )
+
+    def token_bytes(self, token_id: int) -> bytes | None:
+        """What the token adds to a text, which may be a part of a character; None for a special token, which
+        has no text, and for an id that the vocabulary does not have."""
+        token = None if token_id in self._special else self._name(token_id)
+        return None if token is None else spell(token, byte_level=self._byte_level)
+
+    def token_text(self, token_id: int) -> str:
+        """The token for people: its text, U+FFFD for a part of a character, a special token's name."""
+        data = self.token_bytes(token_id)
+        return data.decode(errors="replace") if data is not None else self._name(token_id) or ""
+
+    def thinking(self, prompt: Sequence[int], continued: str | None = None) -> bool:
+        """Whether the reply to `prompt` begins inside a thought: the template has opened one, or the final
+        message, which the reply continues, has. What users write of such markers opens none."""
+        return self.think_ids is not None and inside_thought(
+            prompt, self.think_ids, self.token_bytes, continued
+        )
+
+    def special_name(self, token_id: int) -> str | None:
+        """How a special token is written; None for any other."""
+        return self._name(token_id) if token_id in self._special else None
+
+    def check_spelling(self) -> str:
+        """The text after which tokens spell just what comes then, as `encode_after` needs it.
+
+        Raises WeightsError for a tokenizer whose tokens do not spell the text that they stand for: those of
+        WordPiece, for one.
+        """
+        if self._lead is not None:
+            return self._lead
+        for lead in LEADS:
+            ids = self.encode(lead + SPELLED)[len(self.encode(lead)) :]
+            if b"".join(self.token_bytes(token_id) or b"" for token_id in ids) == SPELLED.encode():
+                self._lead = lead
+                return lead
+        raise WeightsError(
+            f"The tokens of {self._path} do not spell the text that they stand for, so they cannot be "
+            "aligned with those of another tokenizer. Choose another model, or one of the same family."
+        )
+
+    def _name(self, token_id: int) -> str | None:
+        with self._lock:
+            name = self._tokenizer.convert_ids_to_tokens(token_id)
+        return name if isinstance(name, str) else None
+
+
+def load_tokenizer(path: str, setting: str) -> Tokenizer:
+    """The tokenizer of a folder or hub id that `setting` names. Raises WeightsError with what to change."""
+    try:
+        return Tokenizer(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"The tokenizer of {path} cannot be loaded: {str(error).strip().splitlines()[0]} Set {setting} "
+            "to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."
+        ) from error

@@ -1,0 +1,248 @@
+"""From an order to text: the two prompts, the room for a reply, and what is refused before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from fakes import EOS, JOINED, LOUD, LOUD_HISTORY, FakeLocal, FakeRemote, FakeTokenizer, as_hits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.decoding.generator import Order, Writer
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Matching
+from app.errors import (
+    ContextLengthExceeded,
+    InvalidRequest,
+    ModelNotFound,
+    RemoteUnavailable,
+    TokenizerMismatch,
+)
+from app.local.engine.owner import Owner
+from app.profiles.profile import Profile
+from app.prompts.message import Message
+from app.prompts.private import context_aware, describe
+from app.steering.sampling import Sampling
+from app.steering.strength import AUTO
+from app.tokenization.detokenizer import Detokenizer
+
+HELLO = (Message("user", "Say hello."),)
+ORDER = Order(
+    "fake-model", HELLO, Sampling(temperature=0.0), profile=LOUD, history=as_hits(LOUD_HISTORY), strength=0.5
+)
+
+
+@pytest.fixture
+def remote() -> FakeRemote:
+    return FakeRemote()
+
+
+def writer_of(remote: FakeRemote, tuning: Tuning | None = None) -> Writer:
+    return Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), tuning or Tuning())
+
+
+async def written(writer: Writer, order: Order) -> str:
+    reply = await writer.prepare(order)
+    return "".join([piece.text async for piece in reply.pieces()])
+
+
+async def test_the_aware_prompt_is_the_agnostic_one_behind_the_private_text(remote: FakeRemote) -> None:
+    request = (await writer_of(remote).prepare(ORDER)).request
+    tokenizer = FakeTokenizer()
+    assert list(request.prompt) == list(request.agnostic or ()) == tokenizer.chat(HELLO)
+    assert request.aware is not None
+    private = describe(LOUD, as_hits(LOUD_HISTORY))
+    assert list(request.aware.ids) == tokenizer.chat(context_aware(HELLO, private))
+    assert request.eos_ids == {EOS}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+@pytest.mark.parametrize("profile", [None, replace(LOUD, uid="7e", version=3)])
+async def test_what_models_keep_of_a_request_is_its_profile_s(
+    remote: FakeRemote, profile: Profile | None, strength: float
+) -> None:
+    """Of its public side too, whether it is steered or not."""
+    local = FakeLocal()
+    writer = Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning())
+    await writer.prepare(replace(ORDER, profile=profile, strength=strength))
+    owner = None if profile is None else Owner("loud", "7e", 3)
+    assert remote.kept == local.kept == [owner]
+
+
+async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
+    local = FakeLocal()
+    await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).warm(LOUD)
+    assert local.kept == [LOUD.owner]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        replace(ORDER, profile=None),
+        replace(ORDER, profile=None, strength=AUTO),
+        replace(ORDER, strength=0.0),
+        replace(ORDER, profile=Profile(id="empty", name="")),
+    ],
+    ids=["no profile", "no profile, auto", "strength 0", "empty profile"],
+)
+async def test_with_nothing_to_steer_by_the_text_is_the_remote_s_own(
+    remote: FakeRemote, order: Order
+) -> None:
+    assert await written(writer_of(remote), order) == "hello world"
+
+
+async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) -> None:
+    order = replace(ORDER, profile=JOINED, history=(), strength=AUTO)
+    reply = await writer_of(remote).prepare(order)
+    assert (reply.request.strength, reply.unsteered) == (AUTO, None)
+    assert await written(writer_of(remote), order) == "hello_world"
+
+
+async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:
+    request = (await writer_of(remote, Tuning(max_context_tokens=10)).prepare(ORDER)).request
+    assert (request.aware, request.agnostic, request.steered) == (None, None, False)
+
+
+async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
+    budget = len(describe(LOUD, ())) + 5
+    request = (await writer_of(remote, Tuning(max_context_tokens=budget)).prepare(ORDER)).request
+    assert request.aware is not None
+    text = FakeTokenizer().decode(request.aware.ids)
+    assert dict(LOUD.fields)["occupation"] in text
+    assert LOUD_HISTORY[0].text not in text
+
+
+@pytest.mark.parametrize("remote_len", [60, 1000])
+@pytest.mark.parametrize("local_len", [500, 600])
+async def test_prompt_and_reply_fit_both_models(remote: FakeRemote, remote_len: int, local_len: int) -> None:
+    remote.max_model_len, remote.endless = remote_len, True
+    writer = writer_of(remote, Tuning(max_model_len=local_len))
+    reply = await writer.prepare(ORDER)
+    assert reply.request.aware is not None
+    pieces = [piece async for piece in reply.pieces()]
+    assert pieces[-1].finish_reason == "length"
+    used = (reply.prompt_tokens + reply.stats.tokens, len(reply.request.aware.ids) + reply.stats.tokens)
+    assert used[0] == remote_len or used[1] == local_len
+    assert used <= (remote_len, local_len)
+
+
+async def test_a_smaller_limit_of_the_client_wins(remote: FakeRemote) -> None:
+    assert await written(writer_of(remote), replace(ORDER, max_tokens=2)) == "HE"
+
+
+@pytest.mark.parametrize(("remote_len", "local_len"), [(13, 8192), (5, 8192), (4096, 100)])
+async def test_without_room_for_one_token_the_order_is_refused(
+    remote: FakeRemote, remote_len: int, local_len: int
+) -> None:
+    remote.max_model_len = remote_len
+    with pytest.raises(ContextLengthExceeded, match="13 tokens"):
+        await writer_of(remote, Tuning(max_model_len=local_len)).prepare(ORDER)
+
+
+async def test_another_model_is_refused_and_the_right_one_named(remote: FakeRemote) -> None:
+    with pytest.raises(ModelNotFound, match="'fake-model'"):
+        await writer_of(remote).prepare(replace(ORDER, model="gpt-5"))
+
+
+async def test_another_tokenizer_is_refused_before_the_conversation_is_sent(remote: FakeRemote) -> None:
+    class Other(FakeRemote):
+        async def tokenize_text(self, text: str) -> list[int]:
+            return [*await super().tokenize_text(text), 1]
+
+    other = Other()
+    with pytest.raises(TokenizerMismatch, match="COSTEER_LOCAL_MODEL"):
+        await writer_of(other).prepare(ORDER)
+    assert "Say hello" not in other.everything()
+
+
+async def test_the_tokenizers_are_compared_once(remote: FakeRemote) -> None:
+    writer = writer_of(remote)
+    await written(writer, ORDER)
+    asked = [handed for handed in remote.handed if isinstance(handed, str)]
+    remote.handed.clear()
+    await written(writer, ORDER)
+    assert len([handed for handed in remote.handed if isinstance(handed, str)]) < len(asked)
+
+
+async def test_a_remote_that_comes_back_is_used_again(remote: FakeRemote) -> None:
+    writer = writer_of(remote)
+    remote.unreachable = RemoteUnavailable("Start it.")
+    with pytest.raises(RemoteUnavailable):
+        await writer.prepare(ORDER)
+    remote.unreachable = None
+    assert await written(writer, ORDER) == "HELLO WORLD"
+
+
+async def test_stats_count_what_was_changed(remote: FakeRemote) -> None:
+    reply = await writer_of(remote).prepare(replace(ORDER, profile=JOINED))
+    pieces = [piece async for piece in reply.pieces()]
+    assert "".join(piece.text for piece in pieces) == "hello_world"
+    assert (reply.stats.tokens, reply.stats.changed) == (len("hello world") + 1, 1)
+    assert [piece.finish_reason for piece in pieces if piece.finish_reason] == ["stop"]
+
+
+async def test_leaving_in_the_middle_ends_the_draft_and_the_session(remote: FakeRemote) -> None:
+    local = FakeLocal()
+    reply = await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).prepare(ORDER)
+    pieces = reply.pieces()
+    await anext(pieces)
+    assert local.sessions_open == 1
+    await pieces.aclose()
+    assert (local.sessions_open, remote.drafts_open) == (0, 0)
+
+
+async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: FakeRemote) -> None:
+    class Thinking(FakeTokenizer):
+        think_ids = (ord("{"), ord("}"))
+
+    remote.text = "a{hello}world"
+    writer = Writer(remote, FakeLocal(), Matching(remote, Thinking()), Tuning())
+    assert await written(writer, ORDER) == "A{hello}WORLD"
+    begun = (*HELLO, Message("assistant", "a{he"))
+    order = replace(ORDER, messages=begun, continue_final=True)
+    assert await written(writer, order) == "llo}WORLD"
+
+
+async def test_a_copy_differs_in_its_seed_alone(remote: FakeRemote) -> None:
+    reply = await writer_of(remote).prepare(replace(ORDER, sampling=Sampling(seed=7)))
+    copies = reply.copies(3)
+    assert copies[0] is reply
+    assert [copy.request.sampling.seed for copy in copies] == [7, 8, 9]
+    unseeded = [replace(copy.request, sampling=Sampling()) for copy in copies]
+    assert unseeded[0] == unseeded[1] == unseeded[2]
+    assert len({id(copy.stats) for copy in copies}) == 3
+
+
+@pytest.mark.parametrize("messages", [HELLO, (*HELLO, Message("system", "Go on."))])
+async def test_only_the_assistant_s_message_is_continued(
+    remote: FakeRemote, messages: tuple[Message, ...]
+) -> None:
+    with pytest.raises(InvalidRequest, match="continue_final_message") as refused:
+        await writer_of(remote).prepare(replace(ORDER, messages=messages, continue_final=True))
+    assert refused.value.param == "messages"
+    assert remote.handed == []
+
+
+# Text from bytes
+
+PIECES = st.text(max_size=20) | st.sampled_from(["naïve", "東京", "👩‍👩‍👧‍👦", "e\u0301"])
+
+
+def spelled(ids: Sequence[int]) -> list[str]:
+    text = Detokenizer(FakeTokenizer())
+    return [*map(text.push, ids), text.flush()]
+
+
+@given(PIECES)
+def test_text_comes_whole_and_by_whole_characters(text: str) -> None:
+    pieces = spelled(FakeTokenizer().encode(text))
+    assert "".join(pieces) == text
+    if "\N{REPLACEMENT CHARACTER}" not in text:
+        assert "\N{REPLACEMENT CHARACTER}" not in "".join(pieces[:-1])
+
+
+@given(st.binary(max_size=20))
+def test_whatever_bytes_come_the_text_is_theirs(data: bytes) -> None:
+    assert "".join(spelled(data)) == data.decode(errors="replace")

@@ -1,0 +1,164 @@
+"""Two vocabularies that are the same, that are not, and that cannot go together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from fakes import EOS, LOUD, VOCABULARY, FakeLocal, FakeRemote, FakeSession, FakeTokenizer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.decoding.generator import Order, Writer
+from app.decoding.request import Tuning
+from app.decoding.vocabulary_match import Known, Matching, known
+from app.errors import RemoteUnavailable, TokenizerMismatch
+from app.local.aligned_model import ByteModel
+from app.local.engine.branch import Branch
+from app.prompts.message import Message
+from app.prompts.private import PrivatePrompt
+from app.steering.formula import Rows
+from app.steering.sampling import Sampling
+
+PAIRS = [bytes([first, second]) for first in b"abcdehlorw " for second in b"abcdehlorw "]
+
+
+class OtherTokenizer(FakeTokenizer):
+    """The bytes in another order, and tokens of two letters besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._size = VOCABULARY + len(PAIRS)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for token_id in super().encode(text):
+            last = self.token_bytes(ids[-1]) if ids else None
+            both = (last or b"") + bytes([token_id]) if token_id < EOS else b""
+            if both in PAIRS:
+                ids[-1] = VOCABULARY + PAIRS.index(both)
+            else:
+                ids.append(255 - token_id if token_id < EOS else token_id)
+        return ids
+
+    def token_bytes(self, token_id: int) -> bytes | None:
+        if token_id >= VOCABULARY:
+            return PAIRS[token_id - VOCABULARY]
+        return bytes([255 - token_id]) if token_id < EOS else None
+
+
+class OtherLocal(FakeLocal):
+    """FakeLocal over that vocabulary: the same wishes."""
+
+    @asynccontextmanager
+    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:
+        spelled = (OtherTokenizer().token_bytes(token_id) for token_id in aware.ids)
+        private = PrivatePrompt(tuple(byte for data in spelled for byte in data or b""))
+        async with super().session(private, agnostic) as session:
+            yield OtherSession(session)
+
+
+class OtherSession(FakeSession):
+    def __init__(self, like: FakeSession) -> None:
+        self.__dict__.update(like.__dict__)
+
+    async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
+        rows = await super().rows(generated, keep, branches)
+        pairs = np.full((*rows.shape[:2], len(PAIRS)), -30.0, np.float32)
+        return np.concatenate([rows[..., EOS - 1 :: -1], rows[..., EOS:], pairs], axis=-1)
+
+
+def order(strength: float) -> Order:
+    question = (Message("user", "Hello?"),)
+    greedy = Sampling(temperature=0.0)
+    return Order("fake-model", question, greedy, max_tokens=400, profile=LOUD, strength=strength)
+
+
+async def written(remote: FakeRemote, local: FakeLocal, matching: Matching, strength: float = 1.0) -> str:
+    reply = await Writer(remote, local, matching, Tuning()).prepare(order(strength))
+    return "".join([piece.text async for piece in reply.pieces()])
+
+
+def other(remote: FakeRemote) -> Matching:
+    return Matching(remote, OtherTokenizer(), known(FakeTokenizer(), "the remote"))
+
+
+async def test_the_same_vocabulary_is_found_to_be() -> None:
+    remote, local = FakeRemote(), FakeLocal()
+    match = await Matching(remote, FakeTokenizer()).match()
+    assert (match.described, match.alignment, match.model(local)) == ("identity", None, local)
+
+
+async def test_another_vocabulary_steers_to_the_same_text() -> None:
+    remote = FakeRemote()
+    text = await written(remote, FakeLocal(), Matching(remote, FakeTokenizer()))
+    assert text == "HELLO WORLD"
+    assert await written(remote, OtherLocal(), other(remote)) == text
+    match = await other(remote).match()
+    assert isinstance(match.model(OtherLocal()), ByteModel)
+    assert match.described.startswith("bytes: 100% of the remote's tokens")
+
+
+@given(st.binary(max_size=60) | st.text(max_size=30).map(lambda text: text.encode(errors="surrogatepass")))
+async def test_whatever_the_remote_writes_comes_through_as_it_is(data: bytes) -> None:
+    """Parts of characters, characters of parts, half surrogates; a little steering changes none of it."""
+    remote = FakeRemote()
+    remote.text = data
+    text = await written(remote, OtherLocal(), other(remote), strength=0.01)
+    assert text == data.decode(errors="replace")
+
+
+@given(st.text(max_size=30))
+async def test_and_so_does_what_is_steered(text: str) -> None:
+    remote = FakeRemote()
+    remote.text = text
+    alike = await written(remote, FakeLocal(), Matching(remote, FakeTokenizer()))
+    assert await written(remote, OtherLocal(), other(remote)) == alike
+
+
+async def test_a_tokenizer_that_is_not_the_remotes_is_refused_and_the_setting_named() -> None:
+    remote = FakeRemote()
+    matching = Matching(remote, OtherTokenizer(), known(OtherTokenizer(), "another"))
+    with pytest.raises(TokenizerMismatch, match="COSTEER_REMOTE_TOKENIZER"):
+        await matching.match()
+    with pytest.raises(TokenizerMismatch, match="COSTEER_LOCAL_MODEL"):
+        await Matching(remote, OtherTokenizer()).match()
+
+
+async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
+    asked = 0
+    go = asyncio.Event()
+
+    async def slow() -> Known:
+        nonlocal asked
+        asked += 1
+        await go.wait()
+        return Known(FakeTokenizer(), "slowly")
+
+    matching = Matching(FakeRemote(), OtherTokenizer(), slow)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(matching.match(), 0.01)
+    waiting = [asyncio.create_task(matching.match()) for _ in range(3)]
+    await asyncio.sleep(0)
+    go.set()
+    matches = await asyncio.gather(*waiting)
+    assert (asked, len(set(map(id, matches)))) == (1, 1)
+
+
+async def test_a_remote_that_could_not_be_asked_is_asked_again() -> None:
+    class Down(FakeRemote):
+        async def tokenize_text(self, text: str) -> list[int]:
+            if self.unreachable is not None:
+                raise self.unreachable
+            return await super().tokenize_text(text)
+
+    remote = Down()
+    remote.unreachable = RemoteUnavailable("down")
+    matching = Matching(remote, FakeTokenizer())
+    with pytest.raises(RemoteUnavailable):
+        await matching.match()
+    remote.unreachable = None
+    assert (await matching.match()).described == "identity"

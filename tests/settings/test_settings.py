@@ -1,0 +1,304 @@
+"""Settings come from the environment and .env by documented names; what is misspelt or wrong is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.settings.settings import PREFIX, Settings, unknown_names
+from app.steering.strength import AUTO, Strength
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / ".env.example"
+# Their defaults are folders of the machine's own.
+BY_MACHINE = {"COSTEER_DATA_DIR", "COSTEER_CACHE_DIR"}
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
+
+def mistakes() -> list[tuple[str, str]]:
+    """The field and pydantic's type of each mistake in what .env and the environment say."""
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    return [(str(mistake["loc"][0]), mistake["type"]) for mistake in caught.value.errors()]
+
+
+def env_file(*lines: str, encoding: str = "utf-8") -> None:
+    Path(".env").write_text("\n".join(lines), encoding=encoding)
+
+
+# .env.example
+
+
+def example_lines() -> dict[str, tuple[str, str]]:
+    """Each variable of .env.example with its value and the comment above it, commented out or not."""
+    found: dict[str, tuple[str, str]] = {}
+    comment: list[str] = []
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"(?:# )?([A-Z_]+)=(.*)", line):
+            assert match[1] not in found
+            found[match[1]] = (match[2], " ".join(comment))
+            comment = []
+        elif line:
+            assert line.startswith("# "), line
+            comment.append(line.removeprefix("# "))
+        else:
+            comment = []
+    return found
+
+
+def default_of(name: str) -> str:
+    default = Settings.model_fields[name].default
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    return "" if default is None else str(default)
+
+
+def test_the_example_lists_every_setting_and_nothing_else() -> None:
+    assert sorted(example_lines()) == sorted(f"{PREFIX}{name.upper()}" for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_example_gives_the_default_and_says_what_it_is(name: str) -> None:
+    variable = f"{PREFIX}{name.upper()}"
+    value, comment = example_lines()[variable]
+    assert len(comment.split()) >= 4
+    assert comment.endswith(".")
+    assert value == ("" if variable in BY_MACHINE else default_of(name))
+    commented_out = f"\n# {variable}=" in EXAMPLE.read_text(encoding="utf-8")
+    assert commented_out == (variable in BY_MACHINE)
+
+
+def test_the_example_as_env_file_changes_nothing() -> None:
+    plain = Settings()
+    env_file(EXAMPLE.read_text(encoding="utf-8"))
+    assert Settings() == plain
+
+
+# Where values come from
+
+
+def test_the_environment_goes_before_the_file_and_code_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    env_file("COSTEER_PORT=1", "COSTEER_STRENGTH=1", "COSTEER_TOP_LOGPROBS=11")
+    monkeypatch.setenv("COSTEER_PORT", "2")
+    monkeypatch.setenv("COSTEER_STRENGTH", "2")
+    settings = Settings(port=3)
+    assert (settings.port, settings.strength, settings.top_logprobs) == (3, 2.0, 11)
+
+
+@pytest.mark.parametrize(("value", "strength"), [("auto", AUTO), ("0.25", 0.25), ("0", 0.0)])
+def test_a_strength_is_a_number_or_auto(
+    value: str, strength: Strength, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Settings().strength == AUTO
+    monkeypatch.setenv("COSTEER_STRENGTH", value)
+    assert Settings().strength == strength
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty host, above all, must not mean every address of the machine."""
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", "")
+    assert getattr(Settings(), name) == getattr(Settings.model_construct(), name)
+
+
+def test_a_byte_order_mark_does_not_hide_the_first_line() -> None:
+    env_file("COSTEER_PORT=1", encoding="utf-8-sig")
+    assert Settings().port == 1
+
+
+def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    env_file("COSTEER_DATA_DIR=~/data", "COSTEER_WEIGHTS_DIR=~/gguf")
+    assert (Settings().data_dir, Settings().weights_dir) == (tmp_path / "data", tmp_path / "gguf")
+
+
+def test_the_key_does_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_REMOTE_API_KEY", " s3cret\n")
+    settings = Settings()
+    assert settings.remote_api_key.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log_level", "INFO"),
+        ("log_format", "Json"),
+        ("device", "CPU"),
+        ("dtype", "Float32"),
+        ("on_local_failure", "Error"),
+        ("strength", "Auto"),
+        ("remote_base_url", "Embedded"),
+        ("trust_network", "TRUE"),
+    ],
+)
+def test_a_word_is_taken_in_any_case(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", f" {value} ")
+    assert str(getattr(Settings(), name)).lower() == value.lower()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_blank_variable_is_as_good_as_none_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of that name would be the one that it is started in."""
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", "  ")
+    assert getattr(Settings(), name) == getattr(Settings.model_construct(), name)
+
+
+# Mistakes
+
+
+def test_other_programs_may_use_the_same_file() -> None:
+    env_file("HF_TOKEN=abc", "PORT=1", "HOST=0.0.0.0", "HOSTNAME=x", "strength=4", "COSTEER_PORT=5")
+    assert Settings() == Settings(_env_file=None, port=5)
+
+
+def test_a_misspelt_name_in_the_file_is_a_mistake_and_named() -> None:
+    env_file("COSTEER_STRENGHT=1", "COSTEER_PROT=1", "HF_TOKEN=abc")
+    assert mistakes() == [("strenght", "extra_forbidden"), ("prot", "extra_forbidden")]
+
+
+def test_a_misspelt_name_in_the_environment_is_only_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_STRENGHT", "1")
+    monkeypatch.setenv("COSTEER_SERVICE_HOST", "10.0.0.1")
+    assert Settings() == Settings.model_construct()
+    assert unknown_names(os.environ) == [
+        "COSTEER_STRENGHT is not a setting. Did you mean COSTEER_STRENGTH?",
+        "COSTEER_SERVICE_HOST is not a setting.",
+    ]
+
+
+def test_known_names_in_any_case_are_not_told() -> None:
+    assert unknown_names({"COSTEER_PORT": "1", "costeer_host": "x", "HF_TOKEN": "y", "XCOSTEER_A": "z"}) == []
+
+
+WRONG: list[tuple[str, str]] = [
+    ("port", "eighty"),
+    ("port", "65536"),
+    ("port", "-1"),
+    ("trust_network", "perhaps"),
+    ("allowed_hosts", "http://costeer"),
+    ("allowed_hosts", "costeer:8000"),
+    ("allowed_hosts", "*"),
+    ("cors_origins", "*"),
+    ("cors_origins", "null"),
+    ("cors_origins", "app.example"),
+    ("cors_origins", "https://app.example/"),
+    ("max_running", "0"),
+    ("max_waiting", "-1"),
+    ("log_level", "loud"),
+    ("log_format", "xml"),
+    ("strength", "4.1"),
+    ("strength", "-0.1"),
+    ("strength", "nan"),
+    ("strength", "strong"),
+    ("top_logprobs", "1"),
+    ("max_model_len", "255"),
+    ("max_context_tokens", "-1"),
+    ("draft_length", "0"),
+    ("verify_batch", "-1"),
+    ("remote_connect_timeout", "0"),
+    ("remote_read_timeout", "inf"),
+    ("remote_base_url", "host:8001/v1"),
+    ("remote_base_url", "http://"),
+    ("remote_base_url", "http://host:99999/v1"),
+    ("remote_api_key", "schlüssel"),
+    ("remote_api_key", "two\nlines"),
+    ("device", "gpu"),
+    ("dtype", "int8"),
+    ("data_dir", "~nobody-of-this-name/x"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_a_mistake_of_its_setting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+    assert [field for field, _ in mistakes()] == [name]
+
+
+def test_a_wrong_value_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_REMOTE_API_KEY", "s3cret ü")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_misspelt_name_in_code_is_a_mistake() -> None:
+    given: dict[str, Any] = {"strenght": 1}
+    with pytest.raises(ValidationError, match="strenght"):
+        Settings(**given)
+
+
+@pytest.mark.parametrize("url", ["http://host:8001/v1/", "  http://host:8001/v1 ", "http://host:8001/v1"])
+def test_the_remote_s_url_is_brought_into_one_form(url: str) -> None:
+    assert Settings(remote_base_url=url).remote_base_url == "http://host:8001/v1"
+
+
+def test_only_models_that_run_here_are_named_each_once() -> None:
+    assert Settings(local_model="a", embedded_model="a").model_names() == ["a"]
+    assert Settings(local_model="a", embedded_model="b").model_names() == ["a", "b"]
+    assert Settings(local_model="a", remote_base_url="http://h/v1").model_names() == ["a"]
+
+
+def test_importing_the_product_reads_no_settings() -> None:
+    """A wrong environment is an error of a command, not of an import."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import app.cli, app.settings"],
+        cwd=ROOT,
+        env={**os.environ, "COSTEER_PORT": "eighty"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+SECRET = "pa55word"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("remote_proxy", f"socks4://lotte:{SECRET}@proxy:1080"),
+        ("remote_proxy", f"http://lotte:12/{SECRET}@proxy"),
+        ("remote_base_url", f"http://lotte:12/{SECRET}@host/v1"),
+        ("remote_base_url", f"http://host/v1?key={SECRET}"),
+        ("remote_base_url", f"http://lotte:{SECRET}#@host/v1"),
+        ("remote_base_url", f"ftp://lotte:{SECRET}@host/v1"),
+    ],
+)
+def test_a_url_that_is_wrong_is_named_and_its_password_is_not(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [mistake["loc"] for mistake in caught.value.errors()] == [(name,)]
+    assert SECRET not in str(caught.value)
+
+
+def test_no_password_is_in_the_settings_text() -> None:
+    settings = Settings(
+        remote_base_url=f"http://lotte:{SECRET}@host/v1",
+        remote_proxy=SecretStr(f"http://lotte:{SECRET}@proxy:3128"),
+    )
+    assert SECRET not in repr(settings) + str(settings)
+    assert str(settings.proxy({})) == "http://proxy:3128 (COSTEER_REMOTE_PROXY)"
+
+
+def test_a_key_and_a_user_cannot_both_be_sent() -> None:
+    with pytest.raises(ValidationError, match="travel in the same header"):
+        Settings(remote_base_url="http://lotte:x@host/v1", remote_api_key=SecretStr("sk-1"))
+
+
+def test_an_embedded_remote_needs_no_proxy() -> None:
+    assert Settings(remote_proxy=SecretStr("http://proxy:1")).proxy({"HTTPS_PROXY": "nonsense://"}) is None
