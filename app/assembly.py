@@ -9,10 +9,10 @@ from pathlib import Path
 
 from app.api.dependencies import Parts
 from app.decoding.cache_sweeper import Caches, Sweeper
-from app.decoding.generator import Writer
-from app.decoding.request import Tuning
-from app.decoding.retry import Patience
-from app.decoding.vocabulary_match import Find, Known, Matching, known
+from app.decoding.generator import Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.retry import RetryPolicy
+from app.decoding.vocabulary_match import Find, Known, VocabularyMatcher, known
 from app.decoding.warmup import Warmer
 from app.errors import RemoteRejected, TokenizerMismatch
 from app.local.engine.runner import ModelRunner
@@ -45,8 +45,8 @@ class Models:
     remote: RemoteModel
     local: RowModel
     small: EmbeddedRemote
-    matching: Matching
-    tuning: Tuning
+    matching: VocabularyMatcher
+    tuning: DecodingConfig
     caches: tuple[Caches, ...] = ()
 
 
@@ -57,7 +57,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
         models = await stack.enter_async_context(open_models(settings, progress))
-        writer = Writer(models.remote, models.local, models.matching, models.tuning)
+        writer = Generator(models.remote, models.local, models.matching, models.tuning)
         retriever = Retriever(store.history, settings.history_top_k)
         warmer = Warmer(store.profiles.get, writer.warm)
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
@@ -111,7 +111,7 @@ async def open_models(
             if name := settings.remote_tokenizer:
                 find = known(_named_tokenizer(name, settings, progress), Path(name).name)
         draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
-        tuning = Tuning(
+        tuning = DecodingConfig(
             top_logprobs=settings.top_logprobs,
             max_context_tokens=settings.max_context_tokens,
             max_model_len=local.max_model_len,
@@ -120,9 +120,9 @@ async def open_models(
             confidence_gate=settings.confidence_gate,
             lenience=settings.lenience,
             local_patience=settings.local_patience if settings.on_local_failure == "unsteered" else None,
-            patience=Patience(settings.remote_patience),
+            patience=RetryPolicy(settings.remote_patience),
         )
-        matching = Matching(remote, local.tokenizer, find)
+        matching = VocabularyMatcher(remote, local.tokenizer, find)
         yield Models(remote, LocalModel(local), EmbeddedRemote(local), matching, tuning, caches)
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api import admission, error_handlers, readiness
 from app.api.dependencies import Parts
-from app.api.limiter import Places
+from app.api.limiter import ConcurrencyLimiter
 from app.api.metrics import Metrics
 from app.api.middleware import body_limits, head, isolation, origins, request_log
 from app.api.routes import chat, docs, history, passthrough, preview, profiles, system
@@ -51,13 +51,13 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     return app
 
 
-def _crowd(settings: Settings) -> admission.Crowd:
-    return admission.Crowd(
-        writing=Places(settings.max_running, settings.max_waiting),
-        passing=Places(settings.max_passed_on, settings.max_waiting),
+def _crowd(settings: Settings) -> admission.Limiters:
+    return admission.Limiters(
+        writing=ConcurrencyLimiter(settings.max_running, settings.max_waiting),
+        passing=ConcurrencyLimiter(settings.max_passed_on, settings.max_waiting),
     )
 
 
-def _doors(settings: Settings) -> origins.Doors:
+def _doors(settings: Settings) -> origins.KeylessAccess:
     keyless = settings.trust_network or on_this_machine(settings.host)
-    return origins.Doors(keyless, settings.hosts, settings.origins)
+    return origins.KeylessAccess(keyless, settings.hosts, settings.origins)

@@ -17,9 +17,9 @@ from real_port import behind_a_port
 
 from app.api.dependencies import Parts
 from app.decoding.cache_sweeper import Sweeper
-from app.decoding.generator import Writer
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.generator import Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
 from app.main import create_app
 from app.profiles.profile import ProfileDocument
@@ -75,18 +75,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tuning() -> Tuning:
-    return Tuning(max_model_len=8192, draft_length=6)
+def tuning() -> DecodingConfig:
+    return DecodingConfig(max_model_len=8192, draft_length=6)
 
 
 @pytest.fixture
-async def proxy(tmp_path: Path, clean_environment: Path, tuning: Tuning) -> AsyncIterator[Proxy]:
+async def proxy(tmp_path: Path, clean_environment: Path, tuning: DecodingConfig) -> AsyncIterator[Proxy]:
     remote, local = FakeRemote(), FakeLocal()
     with Store.open(tmp_path / "data") as store:
         store.profiles.put(LOUD_DOCUMENT)
         store.profiles.put(ProfileDocument(JOINED))
         writer, retriever = (
-            Writer(remote, local, Matching(remote, FakeTokenizer()), tuning),
+            Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), tuning),
             Retriever(store.history, 5),
         )
         warmer = Warmer(store.profiles.get, writer.warm)

@@ -12,14 +12,14 @@ import numpy as np
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import Outlook
+from app.local.interface import LocalLogprobs
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts.message import Message
 from app.prompts.private import PrivateMessage, PrivatePrompt
-from app.remote.interface import Drafted, Forward, RemoteCard
+from app.remote.interface import DraftToken, Forward, ModelCard
 from app.steering.formula import Rows, log_softmax
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from app.tokenization.tokenizer import Tokenizer
 
 EOS, VOCABULARY = 256, 260
@@ -130,7 +130,7 @@ class FakeRemote:
         self.endless = False
         self.handed: list[object] = []
         self.drafts_open = 0
-        self.others: list[RemoteCard] = []
+        self.others: list[ModelCard] = []
         self.listed = 0
         self.answer: FakeAnswer | Exception = FakeAnswer(b"{}")
         self.stalled = False
@@ -145,12 +145,12 @@ class FakeRemote:
         self.kept.append(owner)
         return self
 
-    async def card(self) -> RemoteCard:
+    async def card(self) -> ModelCard:
         if self.unreachable is not None:
             raise self.unreachable
-        return RemoteCard("fake-model", self.max_model_len, 1_700_000_000, "vllm")
+        return ModelCard("fake-model", self.max_model_len, 1_700_000_000, "vllm")
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         self.listed += fresh
         return [await self.card(), *self.others]
 
@@ -163,8 +163,8 @@ class FakeRemote:
         return self.tokenizer.encode(text)
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         self.handed += [self.tokenizer.decode(prompt), sampling]
         text = self.text if isinstance(self.text, bytes) else self.text.encode()
         # What comes after the last mark of a role is the reply so far.
@@ -178,7 +178,7 @@ class FakeRemote:
                 if position < len(text) or self.endless:
                     yield _candidates(text[position % len(text)])
                 else:
-                    yield Drafted(EOS, np.array([EOS, ord(".")]), np.log([0.9, 0.1]), ends=True)
+                    yield DraftToken(EOS, np.array([EOS, ord(".")]), np.log([0.9, 0.1]), ends=True)
                     return
         finally:
             self.drafts_open -= 1
@@ -201,12 +201,12 @@ class FakeRemote:
         return "\n".join(map(repr, self.handed))
 
 
-def _candidates(byte: int) -> Drafted:
+def _candidates(byte: int) -> DraftToken:
     letter = chr(byte)
     other = "_" if letter == " " else letter.swapcase() if letter.isascii() else letter
     if other == letter:
-        return Drafted(byte, np.array([byte]), np.array([0.0]))
-    return Drafted(byte, np.array([byte, ord(other)]), np.log([0.6, 0.4]))
+        return DraftToken(byte, np.array([byte]), np.array([0.0]))
+    return DraftToken(byte, np.array([byte, ord(other)]), np.log([0.6, 0.4]))
 
 
 class FakeSession:
@@ -229,7 +229,7 @@ class FakeSession:
         count = keep + sum(len(branch.ids) for branch in branches)
         return np.repeat(self._logprobs[:, np.newaxis], count, axis=1)
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         await asyncio.sleep(0)
         if self._broken is not None and generated:
             raise self._broken

@@ -10,27 +10,27 @@ from fastapi import Depends, FastAPI, Request
 
 from app.api.disconnect import while_present
 from app.api.error_handlers import beside_a_reply
-from app.api.limiter import Places
+from app.api.limiter import ConcurrencyLimiter
 from app.api.metrics import Metrics
 from app.decoding.choices import Choices
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Limiters:
     """Who is answered at once. What is passed on needs no model of this machine: it has places of its own."""
 
-    writing: Places
-    passing: Places
+    writing: ConcurrencyLimiter
+    passing: ConcurrencyLimiter
 
 
-class Turn:
+class Admission:
     """One request's, taken once its body is read and found right: no slow or wrong one holds a place."""
 
-    def __init__(self, request: Request, crowd: Crowd, metrics: Metrics) -> None:
+    def __init__(self, request: Request, crowd: Limiters, metrics: Metrics) -> None:
         self._request = request
         self._crowd = crowd
         self._metrics = metrics
-        self._place: Places | None = None
+        self._place: ConcurrencyLimiter | None = None
         self._written: tuple[Choices, float] | None = None
 
     async def to_write(self) -> None:
@@ -55,26 +55,26 @@ class Turn:
             with beside_a_reply():
                 self._metrics.replied(choices.stats, first, steered=choices.unsteered is None)
 
-    async def _take(self, places: Places) -> None:
+    async def _take(self, places: ConcurrencyLimiter) -> None:
         if not places.take_free():
             await while_present(self._request, places.take())
         self._place = places
 
 
-def install(app: FastAPI, crowd: Crowd, metrics: Metrics) -> None:
+def install(app: FastAPI, crowd: Limiters, metrics: Metrics) -> None:
     """For `TurnDep`."""
     app.state.crowd, app.state.metrics = crowd, metrics
     metrics.watch("written", crowd.writing)
     metrics.watch("passed_on", crowd.passing)
 
 
-async def turn_of(request: Request) -> AsyncIterator[Turn]:
+async def admission_of(request: Request) -> AsyncIterator[Admission]:
     state = request.app.state
-    turn = Turn(request, state.crowd, state.metrics)
+    turn = Admission(request, state.crowd, state.metrics)
     try:
         yield turn
     finally:
         turn.end()
 
 
-TurnDep = Annotated[Turn, Depends(turn_of)]
+AdmissionDep = Annotated[Admission, Depends(admission_of)]

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.dependencies import PartsDep
-from app.api.middleware.origins import Doors, refuse_strangers
+from app.api.middleware.origins import KeylessAccess, refuse_strangers
 from app.errors import Forbidden, InvalidRequest, ModelNotFound, Unauthorized
 from app.profiles.profile import Profile
 from app.profiles.store import Store
@@ -72,7 +72,7 @@ async def caller_of(
     required = parts.store.keys.still_required()
     if required is None:
         required = await asyncio.to_thread(parts.store.keys.required)
-    doors: Doors = request.app.state.doors
+    doors: KeylessAccess = request.app.state.doors
     if required or not doors.keyless:
         raise Unauthorized(
             "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.decoding.cache_sweeper import Sweeper
-from app.decoding.generator import Writer
+from app.decoding.generator import Generator
 from app.decoding.warmup import Warmer
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
@@ -21,7 +21,7 @@ class Parts:
     """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
     writer's, for what is passed on to it. With `any_model` a model's name that nobody knows is no mistake."""
 
-    writer: Writer
+    writer: Generator
     store: Store
     retriever: Retriever
     strength: Strength

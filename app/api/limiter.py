@@ -11,7 +11,7 @@ from app.errors import RateLimited
 RETRY_AFTER = 5.0
 
 
-class Places:
+class ConcurrencyLimiter:
     """For one event loop. Whoever takes a place has to leave it."""
 
     def __init__(self, running: int, waiting: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from app.api.limiter import Places
+from app.api.limiter import ConcurrencyLimiter
 from app.decoding.stats import PARTS, Stats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -78,7 +78,7 @@ class Metrics:
             registry=registry,
         )
 
-    def watch(self, kind: str, places: Places) -> None:
+    def watch(self, kind: str, places: ConcurrencyLimiter) -> None:
         """Show who runs and who waits there."""
         self._places.labels(kind, "running").set_function(lambda: places.running)
         self._places.labels(kind, "waiting").set_function(lambda: places.waiting)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from app.assembly import open_parts
 from app.cli.progress import RichProgress
-from app.decoding.generator import Writer
+from app.decoding.generator import Generator
 from app.decoding.vocabulary_match import IDENTITY
 from app.errors import CoSteerError, TokenizerMismatch, WeightsError
 from app.logs import printable
@@ -64,7 +64,7 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _met(writer: Writer, named: str) -> tuple[str, list[str]]:
+async def _met(writer: Generator, named: str) -> tuple[str, list[str]]:
     """The remote's model, and what there is to say before serving. A remote that is not there yet may come
     later; one that does not go with the local model is raised."""
     try:

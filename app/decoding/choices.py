@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from app.decoding.reply import Piece, Reply
 from app.decoding.stats import Clock, Stats, together
 from app.steering.strength import Strength
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 
 class Choices:
@@ -23,7 +23,7 @@ class Choices:
         self.first_token: float | None = None  # when it came, by the clock
 
     @property
-    def spelling(self) -> Spelling:
+    def spelling(self) -> Vocabulary:
         return self.replies[0].spelling
 
     @property

@@ -9,15 +9,15 @@ from contextlib import aclosing
 
 import anyio
 
-from app.remote.interface import Drafted
+from app.remote.interface import DraftToken
 
 
-class Draft:
+class DraftStream:
     """One remote request, read in the background so that the local model can work meanwhile."""
 
-    def __init__(self, stream: AsyncGenerator[Drafted, None], news: asyncio.Event) -> None:
+    def __init__(self, stream: AsyncGenerator[DraftToken, None], news: asyncio.Event) -> None:
         """`news` is set whenever a position has arrived, and when the request has ended."""
-        self.pending: deque[Drafted] = deque()
+        self.pending: deque[DraftToken] = deque()
         self.read = 0
         self.ended = False
         self._error: Exception | None = None
@@ -27,7 +27,7 @@ class Draft:
         self._scope = anyio.CancelScope()
         self._task = asyncio.create_task(self._run(stream))
 
-    async def _run(self, stream: AsyncGenerator[Drafted, None]) -> None:
+    async def _run(self, stream: AsyncGenerator[DraftToken, None]) -> None:
         try:
             with self._scope:
                 async with aclosing(stream) as positions:

@@ -7,21 +7,21 @@ import time
 from dataclasses import dataclass, field
 
 from app.decoding.reply import Reply
-from app.decoding.request import Request, Tuning
+from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.stats import Clock, Stats
-from app.decoding.vocabulary_match import Matching
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.interface import RowModel
 from app.profiles.profile import Hit, Profile
 from app.prompts.local import LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
-from app.remote.interface import RemoteCard, RemoteModel
-from app.steering.sampling import Sampling
+from app.remote.interface import ModelCard, RemoteModel
+from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 
 
 @dataclass(frozen=True, repr=False)
-class Order:
+class GenerationRequest:
     """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
 
     `history` is what may be read of the profile's, most relevant first. With `continue_final` the reply goes
@@ -30,7 +30,7 @@ class Order:
 
     model: str
     messages: tuple[Message, ...]
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: SamplingParams = field(default_factory=SamplingParams)
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     profile: Profile | None = None
@@ -39,15 +39,15 @@ class Order:
     continue_final: bool = False
 
 
-class Writer:
+class Generator:
     """Makes replies from orders, by a remote and a local model that go together."""
 
     def __init__(
         self,
         remote: RemoteModel,
         local: RowModel,
-        matching: Matching,
-        tuning: Tuning,
+        matching: VocabularyMatcher,
+        tuning: DecodingConfig,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.clock = clock
@@ -61,11 +61,11 @@ class Writer:
         """What the private text may take up in the local model's prompt."""
         return self._tuning.max_context_tokens
 
-    async def models(self) -> list[RemoteCard]:
+    async def models(self) -> list[ModelCard]:
         """The models that an order can name."""
         return [await self._remote.card()]
 
-    async def prepare(self, order: Order) -> Reply:
+    async def prepare(self, order: GenerationRequest) -> Reply:
         """Check an order against the remote and the models' limits and render its prompts.
 
         Raises ModelNotFound, InvalidRequest, ContextLengthExceeded, TokenizerMismatch and what the remote
@@ -91,7 +91,7 @@ class Writer:
                 "messages, or raise COSTEER_MAX_MODEL_LEN if the local model takes more."
             )
         owner = order.profile.owner if order.profile is not None else None
-        request = Request(
+        request = DecodeRequest(
             prompt=prompt,
             sampling=order.sampling,
             max_tokens=min(order.max_tokens or room, room),
@@ -114,7 +114,7 @@ class Writer:
             unsteered=None if request.steered else _why_not(order),
         )
 
-    def local_prompts(self, order: Order) -> LocalPrompts | None:
+    def local_prompts(self, order: GenerationRequest) -> LocalPrompts | None:
         """What the local model reads for the order; None without a profile. Blocks: for a worker thread."""
         if order.profile is None:
             return None
@@ -142,7 +142,7 @@ class Writer:
         return (await self._matching.match()).described
 
 
-def _check_bias(sampling: Sampling, size: int) -> None:
+def _check_bias(sampling: SamplingParams, size: int) -> None:
     """Raises InvalidRequest for a token id that the remote's vocabulary of this `size` does not have."""
     beyond = next((token_id for token_id in sampling.logit_bias if token_id >= size), None)
     if beyond is not None:
@@ -152,7 +152,7 @@ def _check_bias(sampling: Sampling, size: int) -> None:
         )
 
 
-def _continued(order: Order) -> str | None:
+def _continued(order: GenerationRequest) -> str | None:
     """The text that the reply goes on from, if it does."""
     if not order.continue_final:
         return None
@@ -164,7 +164,7 @@ def _continued(order: Order) -> str | None:
     return order.messages[-1].content
 
 
-def _why_not(order: Order) -> str:
+def _why_not(order: GenerationRequest) -> str:
     """Why the reply to an order is not steered, for a header: it names nothing."""
     if order.profile is None:
         return "no profile"

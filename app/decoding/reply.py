@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from app.decoding.request import Request, Token
+from app.decoding.request import DecodeRequest, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
 from app.decoding.stop_strings import StopScanner
 from app.local.interface import LocalModel
 from app.remote.interface import RemoteModel
 from app.tokenization.detokenizer import Detokenizer
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Reply:
 
     def __init__(
         self,
-        request: Request,
+        request: DecodeRequest,
         stop: Sequence[str],
         remote: RemoteModel,
         local: LocalModel,
-        spelling: Spelling,
+        spelling: Vocabulary,
         *,
         stats: Stats | None = None,
         continues: bool = False,
@@ -116,7 +116,7 @@ class Reply:
 class _Text:
     """The text of one reply as it may be let out, and the tokens that it is made of."""
 
-    def __init__(self, spelling: Spelling, after: Sequence[int], stops: Sequence[str]) -> None:
+    def __init__(self, spelling: Vocabulary, after: Sequence[int], stops: Sequence[str]) -> None:
         self._detokenizer = Detokenizer(spelling, after)
         self._stop = StopScanner(stops)
         self._unspelled: list[Token] = []  # their characters are not complete yet

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.decoding.retry import Patience
+from app.decoding.retry import RetryPolicy
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 
 
 @dataclass(frozen=True)
-class Tuning:
+class DecodingConfig:
     """The settings of steering; see settings.py.
 
     `top_logprobs` candidates are steered at each position. `max_context_tokens` is what the private text may
@@ -38,11 +38,11 @@ class Tuning:
     confidence_gate: float | None = None
     lenience: float = 1.0
     local_patience: float | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(frozen=True)
-class Request:
+class DecodeRequest:
     """One reply to decode: public prompt, the two local prompts, and how to draw and when to stop.
 
     `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
@@ -50,7 +50,7 @@ class Request:
     """
 
     prompt: Sequence[int]
-    sampling: Sampling
+    sampling: SamplingParams
     max_tokens: int
     eos_ids: frozenset[int] = frozenset()
     aware: PrivatePrompt | None = None
@@ -58,7 +58,7 @@ class Request:
     strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
-    tuning: Tuning = field(default_factory=Tuning)
+    tuning: DecodingConfig = field(default_factory=DecodingConfig)
 
     @property
     def steered(self) -> bool:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from app.decoding.stats import Stats
 from app.errors import RateLimited, RemoteError, RemoteTimeout, RemoteUnavailable
-from app.remote.interface import Drafted, RemoteModel
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken, RemoteModel
+from app.steering.sampling import SamplingParams
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a failing remote is asked again: `seconds` without a new token; 0 is not at all.
 
     Between two requests it waits `first_wait` seconds, then twice as many, up to `longest_wait`; longer where
@@ -29,14 +29,14 @@ class Patience:
     longest_wait: float = 4.0
 
 
-class Resuming:
+class RetryingRemote:
     """The drafts of one reply. Once the remote has drafted anything, a failure is asked again from there.
 
     Before that it is raised: the client has seen nothing yet, and knows best whether to wait.
     """
 
     def __init__(
-        self, remote: RemoteModel, patience: Patience, stats: Stats, sleep: Sleep = asyncio.sleep
+        self, remote: RemoteModel, patience: RetryPolicy, stats: Stats, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._remote = remote
         self._patience = patience
@@ -45,8 +45,8 @@ class Resuming:
         self._begun = False
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         """As RemoteModel's. What is asked for again is the prompt with the remote's own tokens after it.
 
         Raises what the remote raises, once it is beyond patience or beyond repair.
@@ -81,7 +81,7 @@ class Resuming:
             self._stats.remote_requests += 1
             await self._sleep(wait)
 
-    def _may_resume(self, error: RemoteError, sampling: Sampling, drafted: Sequence[int]) -> bool:
+    def _may_resume(self, error: RemoteError, sampling: SamplingParams, drafted: Sequence[int]) -> bool:
         # These two count the reply's own tokens, which after a new beginning are the prompt's.
         counting = bool(sampling.presence_penalty or sampling.frequency_penalty) and bool(drafted)
         passing = isinstance(error, RateLimited | RemoteUnavailable | RemoteTimeout)
@@ -94,7 +94,7 @@ class Resuming:
         return max(wait * random.uniform(0.5, 1.0), error.retry_after or 0.0)
 
 
-def _going_on(sampling: Sampling, count: int) -> Sampling:
+def _going_on(sampling: SamplingParams, count: int) -> SamplingParams:
     """Other random numbers after `count` tokens: with the same the remote would draw what it drew first."""
     if sampling.seed is None or count == 0:
         return sampling

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from app.decoding.stats import Stats
-from app.local.interface import LocalSession, Outlook
+from app.local.interface import LocalLogprobs, LocalSession
 
 
-class Scores:
+class LocalScorer:
     """What the local model says of one reply's next positions, and the pass that computes more of it."""
 
     def __init__(self, session: LocalSession, stats: Stats, news: asyncio.Event) -> None:
@@ -17,9 +17,9 @@ class Scores:
         self._session = session
         self._stats = stats
         self._news = news
-        self._outlooks: list[Outlook] = []
+        self._outlooks: list[LocalLogprobs] = []
         self._first = 0
-        self._pass: asyncio.Task[list[Outlook]] | None = None
+        self._pass: asyncio.Task[list[LocalLogprobs]] | None = None
         self._pass_first = 0
         self._started = 0.0
 
@@ -28,7 +28,7 @@ class Scores:
         """Whether a pass is under way."""
         return self._pass is not None
 
-    def at(self, position: int) -> Outlook | None:
+    def at(self, position: int) -> LocalLogprobs | None:
         """What it says of a position, or None where that is not known yet. Raises what it has raised."""
         if self._pass is not None and self._pass.done():
             self._collect(self._pass)
@@ -55,12 +55,12 @@ class Scores:
             self._pass.cancel()
             self._pass = None
 
-    def _ended(self, ended: asyncio.Task[list[Outlook]]) -> None:
+    def _ended(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:
         if not ended.cancelled():
             ended.exception()  # seen; at() raises it if the pass is still wanted
         self._news.set()
 
-    def _collect(self, ended: asyncio.Task[list[Outlook]]) -> None:
+    def _collect(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:
         self._pass = None
         self._outlooks, self._first = ended.result(), self._pass_first
         self._stats.local_seconds += self._stats.clock() - self._started

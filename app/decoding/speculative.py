@@ -13,20 +13,20 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from app.decoding.draft import Draft
-from app.decoding.request import Request, Token
-from app.decoding.retry import Resuming
-from app.decoding.scorer import Scores
+from app.decoding.draft import DraftStream
+from app.decoding.request import DecodeRequest, Token
+from app.decoding.retry import RetryingRemote
+from app.decoding.scorer import LocalScorer
 from app.decoding.stats import Stats
-from app.decoding.verifier import Chooser
+from app.decoding.verifier import Verifier
 from app.errors import RemoteError
 from app.local.engine.pass_cost import worth_scoring
-from app.local.interface import LocalModel, LocalSession, Outlook
-from app.remote.interface import Drafted, RemoteModel
+from app.local.interface import LocalLogprobs, LocalModel, LocalSession
+from app.remote.interface import DraftToken, RemoteModel
 
 
 async def decode(
-    request: Request, *, remote: RemoteModel, local: LocalModel | None, stats: Stats
+    request: DecodeRequest, *, remote: RemoteModel, local: LocalModel | None, stats: Stats
 ) -> AsyncGenerator[Token, None]:
     """The reply, token by token; the last one carries a finish_reason.
 
@@ -47,11 +47,13 @@ async def decode(
             yield token
 
 
-async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> AsyncGenerator[Token, None]:
+async def _unsteered(
+    request: DecodeRequest, remote: RemoteModel, stats: Stats
+) -> AsyncGenerator[Token, None]:
     """The remote's own text, drawn by the remote with the client's own sampling fields."""
-    chooser = Chooser(request, stats)
+    chooser = Verifier(request, stats)
     stats.remote_requests += 1
-    stream = Resuming(remote, request.tuning.patience, stats).draft(
+    stream = RetryingRemote(remote, request.tuning.patience, stats).draft(
         request.prompt,
         sampling=request.sampling,
         top_logprobs=request.tuning.top_logprobs,
@@ -73,14 +75,16 @@ async def _unsteered(request: Request, remote: RemoteModel, stats: Stats) -> Asy
 class _Steering:
     """One steered reply: its draft, what the local model says of it, and the choice between the two."""
 
-    def __init__(self, request: Request, remote: RemoteModel, session: LocalSession, stats: Stats) -> None:
+    def __init__(
+        self, request: DecodeRequest, remote: RemoteModel, session: LocalSession, stats: Stats
+    ) -> None:
         self._request = request
-        self._remote = Resuming(remote, request.tuning.patience, stats)
+        self._remote = RetryingRemote(remote, request.tuning.patience, stats)
         self._session = session
         self._stats = stats
-        self._chooser = Chooser(request, stats)
+        self._chooser = Verifier(request, stats)
         self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
-        self._scores = Scores(session, stats, self._news)
+        self._scores = LocalScorer(session, stats, self._news)
         self._behind = self._failed = False  # the local model: for now, and for good
         self._draft = self._ask()
 
@@ -105,7 +109,7 @@ class _Steering:
             self._scores.stop()
             await self._end_draft()
 
-    async def _next(self) -> Drafted | None:
+    async def _next(self) -> DraftToken | None:
         """The next drafted position once it can be chosen at; None when the draft has ended before."""
         deadline: float | None = None
         while True:
@@ -136,7 +140,7 @@ class _Steering:
             return True
         return self._behind or self._failed
 
-    def _choose(self, drafted: Drafted) -> Token:
+    def _choose(self, drafted: DraftToken) -> Token:
         with self._stats.spending("steering"):
             position = len(self._chooser.generated)
             own = self._chooser.unsteered(drafted)
@@ -148,7 +152,7 @@ class _Steering:
                 self._draft.pending.clear()
             return token
 
-    def _scored(self) -> Outlook | None:
+    def _scored(self) -> LocalLogprobs | None:
         try:
             return self._scores.at(len(self._chooser.generated))
         except Exception as error:
@@ -172,7 +176,7 @@ class _Steering:
         count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
         self._scores.start(self._chooser.generated, [pending[i].token_id for i in range(count)])
 
-    def _ask(self) -> Draft:
+    def _ask(self) -> DraftStream:
         """A request for a draft that goes on from everything accepted."""
         request, generated = self._request, self._chooser.generated
         self._stats.remote_requests += 1
@@ -182,7 +186,7 @@ class _Steering:
             top_logprobs=request.tuning.top_logprobs,
             max_tokens=min(request.tuning.draft_length, request.max_tokens - len(generated)),
         )
-        return Draft(stream, self._news)
+        return DraftStream(stream, self._news)
 
     async def _ask_again(self) -> None:
         await self._end_draft()

@@ -7,28 +7,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.decoding.request import Request, Token
+from app.decoding.request import DecodeRequest, Token
 from app.decoding.stats import Stats
-from app.local.interface import Outlook
-from app.remote.interface import MIN_TEMPERATURE, Drafted
+from app.local.interface import LocalLogprobs
+from app.remote.interface import MIN_TEMPERATURE, DraftToken
 from app.steering.candidates import UNLISTED, estimate
 from app.steering.formula import FloatArray, local_delta, log_softmax, smoothed_delta, steer
-from app.steering.sampling import Sampling, Seen, accept_or_resample, distribution, penalise
+from app.steering.sampling import SamplingParams, TokenCounts, accept_or_resample, distribution, penalise
 from app.steering.strength import AUTO, AUTO_SMOOTHING, constant
 
 
-class Chooser:
+class Verifier:
     """Chooses the tokens of one reply, one position after the other, and remembers what that depends on."""
 
-    def __init__(self, request: Request, stats: Stats) -> None:
+    def __init__(self, request: DecodeRequest, stats: Stats) -> None:
         self.generated: list[int] = []
         self.thinking = request.thinking
         self._request = request
         self._stats = stats
         self._rng = _rng(request.sampling.seed, 0)
-        self._seen = Seen(prompt=frozenset(request.prompt))
+        self._seen = TokenCounts(prompt=frozenset(request.prompt))
 
-    def draft_sampling(self) -> Sampling:
+    def draft_sampling(self) -> SamplingParams:
         """What the remote drafts with: everything that its returned logprobs let us recompute exactly.
 
         Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
@@ -36,7 +36,7 @@ class Chooser:
         sampling = self._request.sampling
         top_k = self._request.tuning.top_logprobs
         temperature = sampling.temperature
-        return Sampling(
+        return SamplingParams(
             temperature=temperature if sampling.greedy else max(temperature, MIN_TEMPERATURE),
             top_p=sampling.top_p,
             top_k=min(sampling.top_k, top_k) if sampling.top_k > 0 else top_k,
@@ -50,12 +50,12 @@ class Chooser:
             return seed
         return int(_rng(seed, len(self.generated)).integers(2**32))
 
-    def unsteered(self, drafted: Drafted) -> bool:
+    def unsteered(self, drafted: DraftToken) -> bool:
         """Whether this position is the remote's own: a thought, or one that it is confident of."""
         gate = self._request.tuning.confidence_gate
         return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
 
-    def choose(self, drafted: Drafted, local: Outlook | None) -> Token:
+    def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token:
         """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
         request, listed = self._request, len(drafted.candidates)
         if local is not None and request.strength == AUTO:
@@ -79,13 +79,13 @@ class Chooser:
             chosen = accept_or_resample(index, draft, target, self._rng, request.tuning.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
 
-    def keep(self, drafted: Drafted) -> Token:
+    def keep(self, drafted: DraftToken) -> Token:
         """The drafted token itself, as an unsteered reply has it."""
         index = int(np.flatnonzero(drafted.candidates == drafted.token_id)[0])
         return self._emit(drafted.token_id, drafted, drafted.logprobs, index, None)
 
     def _emit(
-        self, token_id: int, drafted: Drafted, logprobs: FloatArray, index: int, delta: FloatArray | None
+        self, token_id: int, drafted: DraftToken, logprobs: FloatArray, index: int, delta: FloatArray | None
     ) -> Token:
         request = self._request
         self.generated.append(token_id)
@@ -111,7 +111,7 @@ class Chooser:
         )
 
 
-def widened(drafted: Drafted, local: Outlook) -> Drafted:
+def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
     """With candidates that the remote did not list, from the local model; after those that it did."""
     listed = drafted.candidates
     more = local.likeliest(UNLISTED, listed)

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.errors import TokenizerMismatch
-from app.local.aligned_model import ByteModel
+from app.local.aligned_model import AlignedLocalModel
 from app.local.interface import LocalModel, RowModel
 from app.remote.interface import RemoteModel
 from app.remote.prompt import PublicPrompt
 from app.tokenization.alignment import ByteAlignment, align
 from app.tokenization.probes import PROBES, first_difference
 from app.tokenization.tokenizer import Tokenizer
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 IDENTITY = "identity"
 
@@ -23,7 +23,7 @@ IDENTITY = "identity"
 class Known:
     """The remote's vocabulary, and for people how it is known."""
 
-    spelling: Spelling
+    spelling: Vocabulary
     source: str
 
 
@@ -37,17 +37,17 @@ class Match:
     `described` says for people which alignment is in use.
     """
 
-    spelling: Spelling
+    spelling: Vocabulary
     public: PublicPrompt
     alignment: ByteAlignment | None
     described: str
 
     def model(self, local: RowModel) -> LocalModel:
         """The local model, for replies in the remote's tokens."""
-        return local if self.alignment is None else ByteModel(local, self.alignment)
+        return local if self.alignment is None else AlignedLocalModel(local, self.alignment)
 
 
-class Matching:
+class VocabularyMatcher:
     """Compares both sides when it is first asked, and remembers what it found."""
 
     def __init__(self, remote: RemoteModel, tokenizer: Tokenizer, find: Find | None = None) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from app.local.engine.branch import Branch
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import Outlook, RowModel, RowSession
+from app.local.interface import LocalLogprobs, RowModel, RowSession
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows
 from app.tokenization.alignment import ByteAlignment
@@ -15,7 +15,7 @@ from app.tokenization.retokenizer import Retokenizer
 from app.tokenization.sequence import common_prefix
 
 
-class ByteModel:
+class AlignedLocalModel:
     """Reads replies in the remote's tokens by their bytes, and says how likely it finds those of others."""
 
     def __init__(self, local: RowModel, alignment: ByteAlignment) -> None:
@@ -23,17 +23,17 @@ class ByteModel:
         self._alignment = alignment
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[ByteSession]:
+    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[AlignedSession]:
         """A session over the two prompts, which are in local tokens. Raises ContextLengthExceeded."""
         async with self._local.session(aware, agnostic) as session:
-            yield ByteSession(session, self._alignment)
+            yield AlignedSession(session, self._alignment)
 
     async def warm(self, prefix: PrivatePrompt) -> None:
         """Compute the beginning of prompts to come, when there is nothing else to do."""
         await self._local.warm(prefix)
 
 
-class ByteSession:
+class AlignedSession:
     """One reply. What is computed follows its last local tokens; a position where they are cut otherwise, as
     before a token that has grown since, is a branch of the same pass."""
 
@@ -57,7 +57,7 @@ class ByteSession:
         """How many of them were in the cache when the session first scored; 0 before."""
         return self._session.found
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         """What the model says of positions `first`..`len(generated)` of a reply in the remote's tokens."""
         self._reply.follow(generated)
         cuts = [self._reply.at(position) for position in range(first, len(generated) + 1)]
@@ -77,10 +77,10 @@ class ByteSession:
         keep = len(path) - earliest + 1
         rows = await self._session.rows(path, keep, branches)
         indices = [one - earliest if one >= 0 else keep - one - 1 for one in at]
-        return [ByteOutlook(rows[:, index], self._alignment) for index in indices]
+        return [AlignedLogprobs(rows[:, index], self._alignment) for index in indices]
 
 
-class ByteOutlook:
+class AlignedLogprobs:
     """Of a model with another vocabulary than the remote's."""
 
     def __init__(self, rows: Rows, alignment: ByteAlignment) -> None:
@@ -89,9 +89,9 @@ class ByteOutlook:
         self._alignment = alignment
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
-        """See Outlook."""
+        """See LocalLogprobs."""
         return self._alignment.logprobs(self._rows, candidates)
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
-        """See Outlook."""
+        """See LocalLogprobs."""
         return self._alignment.likeliest(self._rows, count, without)

@@ -31,7 +31,7 @@ class LocalSession(Protocol):
         """How many of them were in the cache when the session first scored; 0 before."""
         ...
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         """What the model says of positions `first`..`len(generated)` of a reply in the remote's token ids.
 
         What an earlier call has seen of `generated` is not computed again; what it saw and is no longer
@@ -67,7 +67,7 @@ class RowModel(Protocol):
         ...
 
 
-class Outlook(Protocol):
+class LocalLogprobs(Protocol):
     """One position of a reply, seen in both contexts."""
 
     def logprobs(self, candidates: IntArray) -> FloatArray:

@@ -13,7 +13,7 @@ from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.engine.runner import ModelRunner
 from app.local.engine.scheduler import Lease
-from app.local.interface import Outlook
+from app.local.interface import LocalLogprobs
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
 
@@ -60,7 +60,7 @@ class LocalSession:
         """What a pass costs; a scored position is two tokens of it."""
         return self._runner.cost
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         """What the model says of positions `first`..`len(generated)`; `generated` is in its own token ids."""
         return direct(await self.rows(generated, len(generated) - first + 1))
 
@@ -90,7 +90,7 @@ def _log_softmax(logits: list[torch.Tensor]) -> Rows:
     return logprobs
 
 
-class Direct:
+class SameVocabularyLogprobs:
     """Of a model that has the remote's own vocabulary."""
 
     def __init__(self, rows: Rows) -> None:
@@ -98,16 +98,16 @@ class Direct:
         self._rows = rows
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
-        """See Outlook. Ids past the local vocabulary (a remote's padding) are not known."""
+        """See LocalLogprobs. Ids past the local vocabulary (a remote's padding) are not known."""
         known = candidates < self._rows.shape[1]
         columns = self._rows[:, np.where(known, candidates, 0)].astype(np.float64)
         return np.where(known, columns, 0.0)
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
-        """See Outlook."""
+        """See LocalLogprobs."""
         return unlike(likeliest(self._rows[0], count + len(without)), without)[:count]
 
 
-def direct(rows: Rows) -> list[Outlook]:
+def direct(rows: Rows) -> list[LocalLogprobs]:
     """Of several positions; `rows` [2, positions, V]."""
-    return [Direct(rows[:, position]) for position in range(rows.shape[1])]
+    return [SameVocabularyLogprobs(rows[:, position]) for position in range(rows.shape[1])]

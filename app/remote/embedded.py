@@ -13,9 +13,9 @@ from app.errors import Unsupported
 from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
 from app.prompts.message import Message
-from app.remote.interface import MIN_TEMPERATURE, Drafted, Forward, Forwarded, RemoteCard
+from app.remote.interface import MIN_TEMPERATURE, DraftToken, Forward, Forwarded, ModelCard
 from app.steering.formula import FloatArray, Rows, log_softmax
-from app.steering.sampling import Sampling, Seen, distribution, draw, penalise
+from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
 from app.tokenization.tokenizer import Tokenizer
 
 
@@ -45,11 +45,11 @@ class EmbeddedRemote:
 
     passes_on = False
 
-    async def card(self) -> RemoteCard:
+    async def card(self) -> ModelCard:
         """The model in this process."""
-        return RemoteCard(self._runner.name, self._runner.max_model_len, owned_by="costeer")
+        return ModelCard(self._runner.name, self._runner.max_model_len, owned_by="costeer")
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         """That model alone."""
         return [await self.card()]
 
@@ -58,16 +58,16 @@ class EmbeddedRemote:
         return await asyncio.to_thread(self._runner.tokenizer.encode, text)
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         """Drafted positions, one forward pass each. The same seed and prompt draw the same tokens."""
         if not sampling.greedy:
             sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
         rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
-        seen = Seen(prompt=frozenset(prompt))
+        seen = TokenCounts(prompt=frozenset(prompt))
         sequence = list(prompt)
 
-        def finish(logits: list[torch.Tensor]) -> Drafted:
+        def finish(logits: list[torch.Tensor]) -> DraftToken:
             logprobs = log_softmax(logits[0][-1].double().numpy())
             scores = penalise(logprobs, np.arange(len(logprobs)), sampling, seen)
             token_id = draw(distribution(scores, sampling), rng)
@@ -114,9 +114,9 @@ class EmbeddedRemote:
         )
 
 
-def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> Drafted:
+def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> DraftToken:
     """The drafted token first, then the rest of the top K by descending logprob, as vLLM lists them."""
     best = np.argpartition(-logprobs, top)[:top]
     best = best[np.argsort(-logprobs[best], kind="stable")]
     ids = np.concatenate(([token_id], best[best != token_id]))
-    return Drafted(token_id, ids, logprobs[ids], ends=token_id in eos_ids)
+    return DraftToken(token_id, ids, logprobs[ids], ends=token_id in eos_ids)

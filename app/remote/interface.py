@@ -9,14 +9,14 @@ from typing import Protocol
 from app.local.engine.owner import Owner
 from app.prompts.message import Message
 from app.steering.formula import FloatArray, IntArray
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 # vLLM draws as if the temperature were no lower than this unless it is zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class DraftToken:
     """One position of the remote's draft.
 
     `candidates` [K] are token ids and `logprobs` [K] their raw log-probabilities in nats, before any
@@ -30,7 +30,7 @@ class Drafted:
 
 
 @dataclass(frozen=True)
-class RemoteCard:
+class ModelCard:
     """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid, and
     `created` is in Unix time, 0 if unsaid."""
 
@@ -54,11 +54,11 @@ class RemoteModel(Protocol):
         that is a server of its own is told nothing of whom it drafts for."""
         ...
 
-    async def card(self) -> RemoteCard:
+    async def card(self) -> ModelCard:
         """The model in use: the one that is steered."""
         ...
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         """All models that the remote lists; not `fresh`, as it listed them when it was last asked."""
         ...
 
@@ -72,8 +72,8 @@ class RemoteModel(Protocol):
         ...
 
     def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         """Drafted positions as they arrive, at most `max_tokens`; closing the iterator ends the request."""
         ...
 

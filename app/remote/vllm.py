@@ -16,7 +16,7 @@ from app.network.proxy import Proxy
 from app.prompts.message import Message
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.errors import OURS, is_for_the_client, refusal
-from app.remote.interface import Drafted, Forward, RemoteCard
+from app.remote.interface import DraftToken, Forward, ModelCard
 from app.remote.spare_connections import SPARES, Spares
 from app.remote.wire import (
     cards,
@@ -28,7 +28,7 @@ from app.remote.wire import (
     token_strings,
     understood,
 )
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 # What these do for a client lasts, and must not happen twice for one request.
 LASTING = ("batches", "files", "responses")
@@ -58,8 +58,8 @@ class VLLMRemote:
         self._token_timeout = token_timeout
         self._root = self._base_url.removesuffix("/v1")
         self._model = model
-        self._card: RemoteCard | None = None
-        self._cards: list[RemoteCard] = []
+        self._card: ModelCard | None = None
+        self._cards: list[ModelCard] = []
         self._connection = Connection(
             api_key=api_key,
             connect_timeout=connect_timeout,
@@ -89,7 +89,7 @@ class VLLMRemote:
         """This one: the server is not told whom it drafts for."""
         return self
 
-    async def card(self) -> RemoteCard:
+    async def card(self) -> ModelCard:
         """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""
         if self._card is not None:
             return self._card
@@ -103,7 +103,7 @@ class VLLMRemote:
             f"The remote does not serve {self._model!r}; it serves: {served}. Set COSTEER_REMOTE_MODEL."
         )
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         """The models that the remote lists; not `fresh`, as it listed them when it was last asked."""
         if fresh or not self._cards:
             async with self._request("GET", f"{self._base_url}/models", None) as answer:
@@ -143,8 +143,8 @@ class VLLMRemote:
             return str(orjson.loads(answer)["prompt"])
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         """Drafted positions as they arrive; closing the iterator closes the connection, and vLLM aborts."""
         ids = list(prompt)
         if not all(isinstance(token_id, int) for token_id in ids):

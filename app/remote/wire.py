@@ -13,8 +13,8 @@ import orjson
 
 from app.errors import RemoteError, RemoteTimeout
 from app.remote.errors import from_error
-from app.remote.interface import Drafted, RemoteCard
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken, ModelCard
+from app.steering.sampling import SamplingParams
 
 # The older name is that of vLLM 0.8 and 0.9.
 HITS = re.compile(rb"^vllm:(?:gpu_)?prefix_cache_hits_total(?:\{[^\n]*\})? ([0-9.eE+-]+)", re.MULTILINE)
@@ -32,10 +32,10 @@ def understood() -> Iterator[None]:
         ) from error
 
 
-def cards(listing: bytes) -> list[RemoteCard]:
+def cards(listing: bytes) -> list[ModelCard]:
     """The models of a /v1/models."""
     return [
-        RemoteCard(
+        ModelCard(
             str(model["id"]),
             model.get("max_model_len"),
             created=created if isinstance(created := model.get("created"), int) else 0,
@@ -45,7 +45,7 @@ def cards(listing: bytes) -> list[RemoteCard]:
     ]
 
 
-def sampling_fields(sampling: Sampling) -> dict[str, Any]:
+def sampling_fields(sampling: SamplingParams) -> dict[str, Any]:
     """Every field, neutral ones too: vLLM fills omitted ones from the model's generation_config."""
     fields: dict[str, Any] = {
         "temperature": sampling.temperature,
@@ -95,7 +95,7 @@ async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterato
         limit = seconds
 
 
-def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
+def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
     """The drafted positions of one event, which may hold several or none, and its finish_reason."""
     chunk = orjson.loads(data)
     if "error" in chunk:
@@ -113,7 +113,7 @@ def drafted_positions(data: bytes) -> tuple[list[Drafted], str | None]:
     if ids is None:  # before vLLM 0.10.2
         ids = [_token_id(token) for token in logprobs["tokens"]]
     positions = [
-        Drafted(
+        DraftToken(
             token_id=token_id,
             candidates=np.fromiter(map(_token_id, top), np.int64, len(top)),
             logprobs=np.fromiter(top.values(), np.float64, len(top)),

@@ -15,7 +15,7 @@ from app.steering.formula import FloatArray, IntArray, log_softmax
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingParams:
     """How a token is drawn, in the terms of OpenAI's and vLLM's request fields. The defaults are neutral."""
 
     temperature: float = 1.0
@@ -34,7 +34,7 @@ class Sampling:
 
 
 @dataclass
-class Seen:
+class TokenCounts:
     """Which tokens a reply's penalties look back on: the prompt's, and how often each was generated."""
 
     prompt: frozenset[int] = frozenset()
@@ -44,7 +44,7 @@ class Seen:
         self.counts[token_id] = self.counts.get(token_id, 0) + 1
 
 
-def penalise(logprobs: FloatArray, ids: IntArray, sampling: Sampling, seen: Seen) -> FloatArray:
+def penalise(logprobs: FloatArray, ids: IntArray, sampling: SamplingParams, seen: TokenCounts) -> FloatArray:
     """Apply repetition, frequency and presence penalties and logit_bias to candidates `ids` [K].
 
     Frequency and presence count generated tokens only, repetition the prompt's too, as vLLM has it. The
@@ -90,7 +90,7 @@ def keep_top_p(logprobs: FloatArray, top_p: float) -> FloatArray:
     return result
 
 
-def distribution(logprobs: FloatArray, sampling: Sampling) -> FloatArray:
+def distribution(logprobs: FloatArray, sampling: SamplingParams) -> FloatArray:
     """Probabilities [K] that tokens are drawn from: one-hot when greedy, ties to the first candidate."""
     if sampling.greedy:
         chosen = np.zeros_like(logprobs)

@@ -10,7 +10,7 @@ from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
 from app.tokenization.byte_vocabulary import ByteVocabulary
 from app.tokenization.retokenizer import Retokenizer
 from app.tokenization.tokenizer import Tokenizer
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 UNKNOWN, SEVERAL = -1, -2
 
@@ -64,7 +64,7 @@ class ByteAlignment:
         return Retokenizer(self._local, self._encode, self._spell)
 
     def logprobs(self, rows: Rows, candidates: IntArray) -> FloatArray:
-        """[2, K]: see Outlook. `rows` [2, V] are the local model's."""
+        """[2, K]: see LocalLogprobs. `rows` [2, V] are the local model's."""
         known = candidates < len(self._single)
         single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
         logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
@@ -79,7 +79,7 @@ class ByteAlignment:
         return logprobs
 
     def likeliest(self, rows: Rows, count: int, without: IntArray) -> IntArray:
-        """See Outlook: of those that a local token stands for. `rows` [2, V] are the local model's."""
+        """See LocalLogprobs: of those that a local token stands for. `rows` [2, V] are the local model's."""
         # Several local tokens may have no counterpart, or one that is not wanted.
         ids = self._back[likeliest(rows[0, : len(self._back)], 2 * (count + len(without)))]
         return unlike(ids[ids >= 0], without)[:count]
@@ -100,7 +100,7 @@ class ByteAlignment:
         return self._remote[token_id] if token_id < len(self._remote) else b""
 
 
-def align(remote: Spelling, local: Tokenizer) -> ByteAlignment:
+def align(remote: Vocabulary, local: Tokenizer) -> ByteAlignment:
     """The alignment of two vocabularies. Special tokens are those of the same name, and the ends of a reply
     those of the other; what has neither stands for nothing. Takes a second.
 

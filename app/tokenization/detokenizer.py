@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 WINDOW = 6  # tokens of a text that is continued; a token is rendered by its left neighbour at most
 
@@ -16,7 +16,7 @@ class Detokenizer:
     tokenizers render a token by its left neighbour (a leading space, for one).
     """
 
-    def __init__(self, spelling: Spelling, after: Sequence[int] = ()) -> None:
+    def __init__(self, spelling: Vocabulary, after: Sequence[int] = ()) -> None:
         """`after` are the tokens of a text that is out already, and that what comes continues."""
         self._spelling = spelling
         self._ids = list(after[-WINDOW:])

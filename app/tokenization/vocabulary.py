@@ -118,7 +118,7 @@ class SpelledVocabulary:
         )
 
 
-class Spelling(Protocol):
+class Vocabulary(Protocol):
     """The remote's vocabulary, as far as replies need it. Safe to ask from any thread."""
 
     @property

@@ -12,27 +12,27 @@ from conftest import Proxy
 from fakes import FakeAnswer
 
 from api.routes.test_chat import HELLO, error_of
-from app.api.admission import Crowd
-from app.api.limiter import Places
+from app.api.admission import Limiters
+from app.api.limiter import ConcurrencyLimiter
 from app.errors import RemoteError
 
 
 @pytest.fixture
-def crowd(proxy: Proxy) -> Crowd:
+def crowd(proxy: Proxy) -> Limiters:
     """One reply at once, and one who waits; the same of what is passed on."""
-    crowd = Crowd(Places(1, 1), Places(1, 1))
+    crowd = Limiters(ConcurrencyLimiter(1, 1), ConcurrencyLimiter(1, 1))
     proxy.app.state.crowd = crowd
     return crowd
 
 
-async def until(places: Places, *, running: int, waiting: int) -> None:
+async def until(places: ConcurrencyLimiter, *, running: int, waiting: int) -> None:
     async with asyncio.timeout(10):
         while (places.running, places.waiting) != (running, waiting):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def held(proxy: Proxy, base_url: str, crowd: Crowd) -> AsyncIterator[httpx.Response]:
+async def held(proxy: Proxy, base_url: str, crowd: Limiters) -> AsyncIterator[httpx.Response]:
     """A stream that goes on for ever, and holds the only place until it is closed."""
     proxy.remote.endless, proxy.remote.max_model_len = True, 10**9
     body = {"model": "fake-model", "messages": HELLO, "stream": True}
@@ -47,7 +47,7 @@ async def held(proxy: Proxy, base_url: str, crowd: Crowd) -> AsyncIterator[httpx
 
 
 async def test_past_both_bounds_the_answer_is_429_in_openai_s_shape(
-    proxy: Proxy, crowd: Crowd, held: httpx.Response
+    proxy: Proxy, crowd: Limiters, held: httpx.Response
 ) -> None:
     waits = asyncio.create_task(proxy.chat(max_tokens=3))
     await until(crowd.writing, running=1, waiting=1)
@@ -62,7 +62,7 @@ async def test_past_both_bounds_the_answer_is_429_in_openai_s_shape(
 
 
 async def test_openai_s_package_takes_it_for_a_rate_limit(
-    proxy: Proxy, base_url: str, crowd: Crowd, held: httpx.Response
+    proxy: Proxy, base_url: str, crowd: Limiters, held: httpx.Response
 ) -> None:
     waits = asyncio.create_task(proxy.chat(max_tokens=3))
     await until(crowd.writing, running=1, waiting=1)
@@ -76,7 +76,7 @@ async def test_openai_s_package_takes_it_for_a_rate_limit(
 
 
 async def test_a_client_that_leaves_the_queue_frees_its_seat(
-    proxy: Proxy, base_url: str, crowd: Crowd, held: httpx.Response
+    proxy: Proxy, base_url: str, crowd: Limiters, held: httpx.Response
 ) -> None:
     body = {"model": "fake-model", "messages": HELLO}
     async with httpx.AsyncClient() as client:
@@ -88,7 +88,7 @@ async def test_a_client_that_leaves_the_queue_frees_its_seat(
 
 
 async def test_wrong_requests_and_other_routes_need_no_place(
-    proxy: Proxy, crowd: Crowd, held: httpx.Response
+    proxy: Proxy, crowd: Limiters, held: httpx.Response
 ) -> None:
     waits = asyncio.create_task(proxy.chat(max_tokens=3))
     await until(crowd.writing, running=1, waiting=1)
@@ -104,7 +104,7 @@ async def test_wrong_requests_and_other_routes_need_no_place(
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("failing", [None, 0, 3])
 async def test_a_place_is_left_however_a_reply_ends(
-    proxy: Proxy, crowd: Crowd, failing: int | None, stream: bool
+    proxy: Proxy, crowd: Limiters, failing: int | None, stream: bool
 ) -> None:
     if failing is not None:
         proxy.remote.failure, proxy.remote.failing_after = RemoteError("It broke."), failing
@@ -113,7 +113,7 @@ async def test_a_place_is_left_however_a_reply_ends(
         assert (crowd.writing.running, crowd.writing.waiting) == (0, 0)
 
 
-async def test_what_is_passed_on_has_places_of_its_own(proxy: Proxy, base_url: str, crowd: Crowd) -> None:
+async def test_what_is_passed_on_has_places_of_its_own(proxy: Proxy, base_url: str, crowd: Limiters) -> None:
     proxy.remote.answer = FakeAnswer(
         b"data: 1\n\n", headers={"content-type": "text/event-stream"}, endless=True
     )
@@ -134,7 +134,9 @@ async def test_what_is_passed_on_has_places_of_its_own(proxy: Proxy, base_url: s
 
 
 @pytest.mark.parametrize("answer", [FakeAnswer(b"{}"), FakeAnswer(b"x", failure=RemoteError("It broke."))])
-async def test_a_place_is_left_however_an_answer_ends(proxy: Proxy, crowd: Crowd, answer: FakeAnswer) -> None:
+async def test_a_place_is_left_however_an_answer_ends(
+    proxy: Proxy, crowd: Limiters, answer: FakeAnswer
+) -> None:
     proxy.remote.answer = answer
     await proxy.client.post("/v1/embeddings", json={"input": "x"})
     proxy.remote.answer = RemoteError("It is not there.")
@@ -144,6 +146,6 @@ async def test_a_place_is_left_however_an_answer_ends(proxy: Proxy, crowd: Crowd
 
 
 async def test_more_than_run_at_once_are_all_answered_in_the_end(proxy: Proxy) -> None:
-    proxy.app.state.crowd = Crowd(Places(2, 30), Places(1, 0))
+    proxy.app.state.crowd = Limiters(ConcurrencyLimiter(2, 30), ConcurrencyLimiter(1, 0))
     texts = await asyncio.gather(*(proxy.text(profile=profile) for profile in ["loud", None] * 15))
     assert texts == ["HELLO WORLD", "hello world"] * 15

@@ -19,9 +19,9 @@ from app.api.routes.passthrough import FAMILIES
 from app.api.schemas.chat_fields import LABELS, OWN
 from app.cli.doctor import remote as doctor
 from app.decoding.cache_sweeper import Sweeper
-from app.decoding.generator import Writer
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.generator import Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
 from app.main import create_app
 from app.profiles.profile import ProfileDocument
@@ -78,8 +78,10 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
             store.profiles.put(LOUD_DOCUMENT)
             store.profiles.put(ProfileDocument(JOINED))
             async with aclosing(VLLMRemote(url, api_key=REMOTE_KEY)) as remote:
-                matching = Matching(remote, FakeTokenizer())
-                writer = Writer(remote, FakeLocal(), matching, Tuning(max_model_len=4096, draft_length=6))
+                matching = VocabularyMatcher(remote, FakeTokenizer())
+                writer = Generator(
+                    remote, FakeLocal(), matching, DecodingConfig(max_model_len=4096, draft_length=6)
+                )
                 warmer = Warmer(store.profiles.get, writer.warm)
                 retriever = Retriever(store.history, 5)
                 sweeper = Sweeper(store, [], retriever, warmer.soon)

@@ -13,8 +13,8 @@ import pytest
 from conftest import Proxy
 
 from api.routes.test_chat import HELLO, error_of
-from app.api.admission import Crowd
-from app.api.limiter import Places
+from app.api.admission import Limiters
+from app.api.limiter import ConcurrencyLimiter
 from app.main import create_app
 from app.settings.settings import Settings
 
@@ -330,7 +330,9 @@ async def test_a_body_is_not_read_for_someone_who_may_not(proxy: Proxy) -> None:
 
 async def test_two_people_at_once_never_mix(proxy: Proxy, base_url: str) -> None:
     """Each reply is steered by its own profile, and kept in that one's history."""
-    proxy.app.state.crowd = Crowd(Places(1000, 0), Places(1, 0))  # all of them at once
+    proxy.app.state.crowd = Limiters(
+        ConcurrencyLimiter(1000, 0), ConcurrencyLimiter(1, 0)
+    )  # all of them at once
     keys = {}
     for name in ("loud", "joined"):
         proxy.store.profiles.update(name, lambda profile: replace(profile, record_history=True))

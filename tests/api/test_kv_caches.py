@@ -21,9 +21,9 @@ from api.routes.test_chat import HELLO
 from app.api.dependencies import Parts
 from app.decoding import cache_sweeper
 from app.decoding.cache_sweeper import Sweeper
-from app.decoding.generator import Order, Writer
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
 from app.local.model import LocalModel
 from app.main import create_app
@@ -34,7 +34,7 @@ from app.prompts.private import describe
 from app.prompts.retrieval import Retriever
 from app.remote.embedded import EmbeddedRemote
 from app.settings.settings import Settings
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 Talk = list[dict[str, str]]
 SECRET = [{"role": "user", "content": "May I tell Anna that the foghorn at Cape Wrath is to be closed?"}]
@@ -86,7 +86,9 @@ async def opened(data_dir: Path) -> AsyncIterator[House]:
         with Store.open(data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
             store.profiles.put(ProfileDocument(JOINED))
-            writer = Writer(embedded, LocalModel(local), Matching(embedded, FakeTokenizer()), Tuning())
+            writer = Generator(
+                embedded, LocalModel(local), VocabularyMatcher(embedded, FakeTokenizer()), DecodingConfig()
+            )
             retriever = Retriever(store.history, 5)
             warmer = Warmer(store.profiles.get, writer.warm)
             sweeper = Sweeper(store, (local, remote), retriever, warmer.soon)
@@ -270,9 +272,11 @@ async def test_a_change_by_another_process_is_noticed(
     assert JOINED.name in house.local.reads()
 
 
-def _order(profile: Profile) -> Order:
+def _order(profile: Profile) -> GenerationRequest:
     messages = (Message("user", "Say hello."),)
-    return Order("toy", messages, Sampling(temperature=0.0), 20, profile=profile, strength=0.5)
+    return GenerationRequest(
+        "toy", messages, SamplingParams(temperature=0.0), 20, profile=profile, strength=0.5
+    )
 
 
 async def test_a_reply_that_runs_through_the_change_leaves_nothing_behind(house: House) -> None:

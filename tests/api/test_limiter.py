@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from app.api.limiter import Places
+from app.api.limiter import ConcurrencyLimiter
 from app.errors import RateLimited
 
 
@@ -18,7 +18,7 @@ async def settled() -> None:
 
 
 async def test_who_finds_a_place_does_not_wait() -> None:
-    places = Places(2, 0)
+    places = ConcurrencyLimiter(2, 0)
     await places.take()
     assert places.take_free()
     assert not places.take_free()
@@ -26,7 +26,7 @@ async def test_who_finds_a_place_does_not_wait() -> None:
 
 
 async def test_those_who_wait_get_theirs_in_the_order_in_which_they_came() -> None:
-    places, order = Places(1, 10), list[int]()
+    places, order = ConcurrencyLimiter(1, 10), list[int]()
 
     async def work(number: int) -> None:
         await places.take()
@@ -42,7 +42,7 @@ async def test_those_who_wait_get_theirs_in_the_order_in_which_they_came() -> No
 
 
 async def test_past_both_bounds_one_is_told_to_come_back() -> None:
-    places = Places(1, 1)
+    places = ConcurrencyLimiter(1, 1)
     await places.take()
     second = asyncio.create_task(places.take())
     await settled()
@@ -56,7 +56,7 @@ async def test_past_both_bounds_one_is_told_to_come_back() -> None:
 
 
 async def test_a_newcomer_does_not_go_before_those_who_wait() -> None:
-    places = Places(1, 1)
+    places = ConcurrencyLimiter(1, 1)
     await places.take()
     second = asyncio.create_task(places.take())
     await settled()
@@ -66,7 +66,7 @@ async def test_a_newcomer_does_not_go_before_those_who_wait() -> None:
 
 
 async def test_one_who_leaves_the_queue_holds_up_nobody() -> None:
-    places = Places(1, 2)
+    places = ConcurrencyLimiter(1, 2)
     await places.take()
     second, third = (asyncio.create_task(places.take()) for _ in range(2))
     await settled()
@@ -79,7 +79,7 @@ async def test_one_who_leaves_the_queue_holds_up_nobody() -> None:
 
 
 async def test_one_who_leaves_as_the_turn_comes_hands_it_on() -> None:
-    places = Places(1, 2)
+    places = ConcurrencyLimiter(1, 2)
     await places.take()
     second, third = (asyncio.create_task(places.take()) for _ in range(2))
     await settled()
@@ -93,7 +93,7 @@ async def test_one_who_leaves_as_the_turn_comes_hands_it_on() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_whoever_comes_and_goes_no_place_is_lost_and_none_is_made(seed: int) -> None:
-    draw, places, inside = random.Random(seed), Places(3, 5), 0
+    draw, places, inside = random.Random(seed), ConcurrencyLimiter(3, 5), 0
 
     async def work() -> None:
         nonlocal inside

@@ -14,7 +14,7 @@ from fakes import PRIVATE
 from api.routes.test_chat import chunks_of
 from app.api import readiness
 from app.api.metrics import Metrics
-from app.decoding.request import Tuning
+from app.decoding.request import DecodingConfig
 from app.errors import RemoteUnavailable, StoreError
 from app.network.proxy import Proxy as RemoteProxy
 from app.profiles.store.engine import named_errors
@@ -128,7 +128,7 @@ async def test_replies_are_counted_with_what_they_cost(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "tuning", [Tuning(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
+    "tuning", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
 )
 async def test_tokens_that_the_local_model_left_unsteered_are_counted(proxy: Proxy) -> None:
     proxy.local.broken = RuntimeError("out of memory")

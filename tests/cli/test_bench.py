@@ -16,8 +16,8 @@ from fakes import FakeLocal, FakeRemote, FakeTokenizer
 
 import app.main
 from app.assembly import Models
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import RemoteError, RemoteUnavailable
 from app.local import weights
 from app.profiles.profile_file import read_profile_file
@@ -43,8 +43,8 @@ class Opened:
         self.settings.append(settings)
         self.far.append(far)
         try:
-            matching = Matching(self.remote, FakeTokenizer())
-            yield Models(self.remote, FakeLocal(), NotImplemented, matching, Tuning(draft_length=6))
+            matching = VocabularyMatcher(self.remote, FakeTokenizer())
+            yield Models(self.remote, FakeLocal(), NotImplemented, matching, DecodingConfig(draft_length=6))
         finally:
             self.closed += 1
 

@@ -16,8 +16,8 @@ from fastapi import FastAPI, Request, Response
 from app.local.engine.runner import ModelRunner
 from app.prompts.message import Message
 from app.remote.embedded import EmbeddedRemote
-from app.remote.interface import Drafted
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken
+from app.steering.sampling import SamplingParams
 
 MODEL = "smol"
 MAX_MODEL_LEN = 4096
@@ -73,7 +73,7 @@ async def chunks(remote: EmbeddedRemote, runner: ModelRunner, body: Mapping[str,
     common = head("cmpl", "text_completion")
     drafts = remote.draft(
         body["prompt"],
-        sampling=Sampling(temperature=body["temperature"], seed=body.get("seed")),
+        sampling=SamplingParams(temperature=body["temperature"], seed=body.get("seed")),
         top_logprobs=body["logprobs"],
         max_tokens=body["max_tokens"],
     )
@@ -87,7 +87,7 @@ async def chunks(remote: EmbeddedRemote, runner: ModelRunner, body: Mapping[str,
     yield "[DONE]"
 
 
-def choice(drafted: Drafted, text: str, reason: str | None) -> dict[str, Any]:
+def choice(drafted: DraftToken, text: str, reason: str | None) -> dict[str, Any]:
     names = [f"token_id:{token_id}" for token_id in drafted.candidates.tolist()]
     logprobs: Sequence[float] = drafted.logprobs.tolist()
     return {

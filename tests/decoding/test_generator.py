@@ -10,9 +10,9 @@ from fakes import EOS, JOINED, LOUD, LOUD_HISTORY, FakeLocal, FakeRemote, FakeTo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decoding.generator import Order, Writer
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import (
     ContextLengthExceeded,
     InvalidRequest,
@@ -24,13 +24,18 @@ from app.local.engine.owner import Owner
 from app.profiles.profile import Profile
 from app.prompts.message import Message
 from app.prompts.private import context_aware, describe
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from app.steering.strength import AUTO
 from app.tokenization.detokenizer import Detokenizer
 
 HELLO = (Message("user", "Say hello."),)
-ORDER = Order(
-    "fake-model", HELLO, Sampling(temperature=0.0), profile=LOUD, history=as_hits(LOUD_HISTORY), strength=0.5
+ORDER = GenerationRequest(
+    "fake-model",
+    HELLO,
+    SamplingParams(temperature=0.0),
+    profile=LOUD,
+    history=as_hits(LOUD_HISTORY),
+    strength=0.5,
 )
 
 
@@ -39,11 +44,13 @@ def remote() -> FakeRemote:
     return FakeRemote()
 
 
-def writer_of(remote: FakeRemote, tuning: Tuning | None = None) -> Writer:
-    return Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), tuning or Tuning())
+def writer_of(remote: FakeRemote, tuning: DecodingConfig | None = None) -> Generator:
+    return Generator(
+        remote, FakeLocal(), VocabularyMatcher(remote, FakeTokenizer()), tuning or DecodingConfig()
+    )
 
 
-async def written(writer: Writer, order: Order) -> str:
+async def written(writer: Generator, order: GenerationRequest) -> str:
     reply = await writer.prepare(order)
     return "".join([piece.text async for piece in reply.pieces()])
 
@@ -65,7 +72,7 @@ async def test_what_models_keep_of_a_request_is_its_profile_s(
 ) -> None:
     """Of its public side too, whether it is steered or not."""
     local = FakeLocal()
-    writer = Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning())
+    writer = Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig())
     await writer.prepare(replace(ORDER, profile=profile, strength=strength))
     owner = None if profile is None else Owner("loud", "7e", 3)
     assert remote.kept == local.kept == [owner]
@@ -73,7 +80,7 @@ async def test_what_models_keep_of_a_request_is_its_profile_s(
 
 async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
     local = FakeLocal()
-    await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).warm(LOUD)
+    await Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig()).warm(LOUD)
     assert local.kept == [LOUD.owner]
 
 
@@ -88,7 +95,7 @@ async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
     ids=["no profile", "no profile, auto", "strength 0", "empty profile"],
 )
 async def test_with_nothing_to_steer_by_the_text_is_the_remote_s_own(
-    remote: FakeRemote, order: Order
+    remote: FakeRemote, order: GenerationRequest
 ) -> None:
     assert await written(writer_of(remote), order) == "hello world"
 
@@ -101,13 +108,13 @@ async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) 
 
 
 async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:
-    request = (await writer_of(remote, Tuning(max_context_tokens=10)).prepare(ORDER)).request
+    request = (await writer_of(remote, DecodingConfig(max_context_tokens=10)).prepare(ORDER)).request
     assert (request.aware, request.agnostic, request.steered) == (None, None, False)
 
 
 async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
     budget = len(describe(LOUD, ())) + 5
-    request = (await writer_of(remote, Tuning(max_context_tokens=budget)).prepare(ORDER)).request
+    request = (await writer_of(remote, DecodingConfig(max_context_tokens=budget)).prepare(ORDER)).request
     assert request.aware is not None
     text = FakeTokenizer().decode(request.aware.ids)
     assert dict(LOUD.fields)["occupation"] in text
@@ -118,7 +125,7 @@ async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
 @pytest.mark.parametrize("local_len", [500, 600])
 async def test_prompt_and_reply_fit_both_models(remote: FakeRemote, remote_len: int, local_len: int) -> None:
     remote.max_model_len, remote.endless = remote_len, True
-    writer = writer_of(remote, Tuning(max_model_len=local_len))
+    writer = writer_of(remote, DecodingConfig(max_model_len=local_len))
     reply = await writer.prepare(ORDER)
     assert reply.request.aware is not None
     pieces = [piece async for piece in reply.pieces()]
@@ -138,7 +145,7 @@ async def test_without_room_for_one_token_the_order_is_refused(
 ) -> None:
     remote.max_model_len = remote_len
     with pytest.raises(ContextLengthExceeded, match="13 tokens"):
-        await writer_of(remote, Tuning(max_model_len=local_len)).prepare(ORDER)
+        await writer_of(remote, DecodingConfig(max_model_len=local_len)).prepare(ORDER)
 
 
 async def test_another_model_is_refused_and_the_right_one_named(remote: FakeRemote) -> None:
@@ -185,7 +192,9 @@ async def test_stats_count_what_was_changed(remote: FakeRemote) -> None:
 
 async def test_leaving_in_the_middle_ends_the_draft_and_the_session(remote: FakeRemote) -> None:
     local = FakeLocal()
-    reply = await Writer(remote, local, Matching(remote, FakeTokenizer()), Tuning()).prepare(ORDER)
+    reply = await Generator(
+        remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig()
+    ).prepare(ORDER)
     pieces = reply.pieces()
     await anext(pieces)
     assert local.sessions_open == 1
@@ -198,7 +207,7 @@ async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: 
         think_ids = (ord("{"), ord("}"))
 
     remote.text = "a{hello}world"
-    writer = Writer(remote, FakeLocal(), Matching(remote, Thinking()), Tuning())
+    writer = Generator(remote, FakeLocal(), VocabularyMatcher(remote, Thinking()), DecodingConfig())
     assert await written(writer, ORDER) == "A{hello}WORLD"
     begun = (*HELLO, Message("assistant", "a{he"))
     order = replace(ORDER, messages=begun, continue_final=True)
@@ -206,11 +215,11 @@ async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: 
 
 
 async def test_a_copy_differs_in_its_seed_alone(remote: FakeRemote) -> None:
-    reply = await writer_of(remote).prepare(replace(ORDER, sampling=Sampling(seed=7)))
+    reply = await writer_of(remote).prepare(replace(ORDER, sampling=SamplingParams(seed=7)))
     copies = reply.copies(3)
     assert copies[0] is reply
     assert [copy.request.sampling.seed for copy in copies] == [7, 8, 9]
-    unseeded = [replace(copy.request, sampling=Sampling()) for copy in copies]
+    unseeded = [replace(copy.request, sampling=SamplingParams()) for copy in copies]
     assert unseeded[0] == unseeded[1] == unseeded[2]
     assert len({id(copy.stats) for copy in copies}) == 3
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from app.decoding.retry import Patience, Resuming
+from app.decoding.retry import RetryingRemote, RetryPolicy
 from app.decoding.stats import Stats
 from app.errors import (
     ContextLengthExceeded,
@@ -20,11 +20,11 @@ from app.errors import (
     RemoteUnavailable,
     TokenizerMismatch,
 )
-from app.remote.interface import Drafted
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken
+from app.steering.sampling import SamplingParams
 from decoding.test_speculative import EOS, PROMPT, ToyRemote, ids, request, run
 
-PATIENT = Patience(seconds=30.0, first_wait=1.0)
+PATIENT = RetryPolicy(seconds=30.0, first_wait=1.0)
 
 
 class Flaky(ToyRemote):
@@ -38,8 +38,8 @@ class Flaky(ToyRemote):
         self.then = good if then is None else then
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         failure = self.failures.pop(0) if self.failures else None
         good, count = self.then if self.calls else self.good, 0
         async for position in super().draft(
@@ -67,13 +67,13 @@ class Sleeper:
 
 
 async def drafted(
-    remote: ToyRemote, patience: Patience = PATIENT, sampling: Sampling | None = None
+    remote: ToyRemote, patience: RetryPolicy = PATIENT, sampling: SamplingParams | None = None
 ) -> tuple[list[int], Stats, Sleeper]:
     sleeper = Sleeper()
     stats = Stats(clock=lambda: sleeper.now)
-    resuming = Resuming(remote, patience, stats, sleep=sleeper)
+    resuming = RetryingRemote(remote, patience, stats, sleep=sleeper)
     stream = resuming.draft(
-        PROMPT, sampling=sampling or Sampling(temperature=0.0), top_logprobs=6, max_tokens=20
+        PROMPT, sampling=sampling or SamplingParams(temperature=0.0), top_logprobs=6, max_tokens=20
     )
     return [position.token_id async for position in stream], stats, sleeper
 
@@ -99,7 +99,7 @@ async def test_cut_anywhere_the_draft_is_that_of_an_undisturbed_remote(good: int
 @pytest.mark.parametrize("strength", [0.0, 0.8])
 @pytest.mark.parametrize("good", range(1, 8))
 async def test_a_whole_reply_is_the_undisturbed_one(good: int, strength: float) -> None:
-    wanted = request(strength=strength, patience=Patience(30.0, first_wait=0.0))
+    wanted = request(strength=strength, patience=RetryPolicy(30.0, first_wait=0.0))
     complete, _ = await run(wanted)
     got, stats = await run(wanted, Flaky(*broken(3), good=good))
     assert ids(got) == ids(complete)
@@ -118,8 +118,8 @@ async def test_a_remote_that_stays_away_is_asked_ever_less_often_until_patience_
     sleeper = Sleeper()
     stats = Stats(clock=lambda: sleeper.now)
     got = []
-    stream = Resuming(remote, PATIENT, stats, sleep=sleeper).draft(
-        PROMPT, sampling=Sampling(temperature=0.0), top_logprobs=6, max_tokens=20
+    stream = RetryingRemote(remote, PATIENT, stats, sleep=sleeper).draft(
+        PROMPT, sampling=SamplingParams(temperature=0.0), top_logprobs=6, max_tokens=20
     )
     with pytest.raises(RemoteUnavailable):
         async for position in stream:
@@ -145,7 +145,7 @@ async def test_a_wait_beyond_patience_is_not_begun() -> None:
 
 async def test_progress_renews_patience() -> None:
     undisturbed, _, _ = await drafted(ToyRemote())
-    got, stats, _ = await drafted(Flaky(*broken(6), good=2), Patience(1.0, first_wait=0.9))
+    got, stats, _ = await drafted(Flaky(*broken(6), good=2), RetryPolicy(1.0, first_wait=0.9))
     assert got == undisturbed
     assert stats.resumed == 6
 
@@ -173,18 +173,20 @@ async def test_what_passes_is_asked_again(error: CoSteerError) -> None:
 
 async def test_without_patience_nothing_is_asked_again() -> None:
     with pytest.raises(RemoteError):
-        await drafted(Flaky(*broken()), Patience())
+        await drafted(Flaky(*broken()), RetryPolicy())
 
 
 async def test_penalties_that_count_the_replys_tokens_are_not_counted_anew() -> None:
     with pytest.raises(RemoteError):
-        await drafted(Flaky(*broken()), sampling=Sampling(temperature=0.0, presence_penalty=0.5))
-    assert (await drafted(Flaky(*broken()), sampling=Sampling(temperature=0.0, repetition_penalty=1.1)))[0]
+        await drafted(Flaky(*broken()), sampling=SamplingParams(temperature=0.0, presence_penalty=0.5))
+    assert (
+        await drafted(Flaky(*broken()), sampling=SamplingParams(temperature=0.0, repetition_penalty=1.1))
+    )[0]
 
 
 async def test_what_goes_on_is_drawn_with_other_random_numbers() -> None:
     remote = Flaky(*broken(2))
-    await drafted(remote, sampling=Sampling(seed=7))
+    await drafted(remote, sampling=SamplingParams(seed=7))
     seeds = [sampling.seed for _, sampling, _ in remote.calls]
     assert seeds[0] == 7
     assert len(set(seeds)) == 3
@@ -193,7 +195,7 @@ async def test_what_goes_on_is_drawn_with_other_random_numbers() -> None:
 
 async def test_after_the_end_token_nothing_is_asked() -> None:
     remote = Flaky(*broken(), good=99)
-    got, stats, _ = await drafted(remote, sampling=Sampling(seed=3))
+    got, stats, _ = await drafted(remote, sampling=SamplingParams(seed=3))
     assert len(remote.calls) == 1
     assert stats.resumed == 0
     assert got[-1] == EOS or len(got) == 20

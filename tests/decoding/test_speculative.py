@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from app.decoding.request import Request, Token, Tuning
+from app.decoding.request import DecodeRequest, DecodingConfig, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats, together
 from app.errors import RemoteError
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import Outlook
-from app.local.model import Direct, direct
+from app.local.interface import LocalLogprobs
+from app.local.model import SameVocabularyLogprobs, direct
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
-from app.remote.interface import Drafted, Forward, RemoteCard
+from app.remote.interface import DraftToken, Forward, ModelCard
 from app.steering.candidates import UNLISTED
 from app.steering.formula import FloatArray, IntArray, local_delta, log_softmax, steer
-from app.steering.sampling import Sampling, Seen, distribution, draw, penalise
+from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
 from app.steering.strength import AUTO, Strength
 
 VOCABULARY = 12
@@ -48,16 +48,16 @@ class ToyRemote:
 
     fail_after: int | None = None
     pace: float = 0.0
-    calls: list[tuple[list[int], Sampling, int]] = field(default_factory=list)
+    calls: list[tuple[list[int], SamplingParams, int]] = field(default_factory=list)
     open: int = 0
 
     def kept_for(self, owner: Owner | None) -> "ToyRemote":
         return self
 
-    async def card(self) -> RemoteCard:
-        return RemoteCard("toy", 1000)
+    async def card(self) -> ModelCard:
+        return ModelCard("toy", 1000)
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         return [await self.card()]
 
     async def forward(self, request: Forward) -> NoReturn:
@@ -70,12 +70,12 @@ class ToyRemote:
         return []
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         self.calls.append((list(prompt), sampling, max_tokens))
         rng = np.random.default_rng(sampling.seed)
         generated = list(prompt[len(PROMPT) :])
-        seen = Seen(prompt=frozenset(prompt))
+        seen = TokenCounts(prompt=frozenset(prompt))
         self.open += 1
         try:
             for count in range(max_tokens):
@@ -87,7 +87,7 @@ class ToyRemote:
                 token = draw(probs, rng)
                 top = np.argsort(-logprobs, kind="stable")[:top_logprobs]
                 ids = np.concatenate(([token], top[top != token]))
-                yield Drafted(token, ids, logprobs[ids], ends=token == EOS)
+                yield DraftToken(token, ids, logprobs[ids], ends=token == EOS)
                 if token == EOS:
                     return
                 generated.append(token)
@@ -119,7 +119,7 @@ class ToyLocal:
     async def warm(self, prefix: PrivatePrompt) -> None:
         raise NotImplementedError
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         await asyncio.sleep(0)
         self.passes.append(len(generated) - first + 1)
         self.scored = list(generated)
@@ -130,16 +130,16 @@ class ToyLocal:
         return direct(np.array(rows, np.float32))
 
 
-def request(**changes: object) -> Request:
+def request(**changes: object) -> DecodeRequest:
     """One to PROMPT, with some fields of its own or of its tuning changed."""
-    tuned = {field.name for field in fields(Tuning)} & changes.keys()
+    tuned = {field.name for field in fields(DecodingConfig)} & changes.keys()
     tuning = replace(
-        Tuning(top_logprobs=6, draft_length=16),
+        DecodingConfig(top_logprobs=6, draft_length=16),
         **{name: changes.pop(name) for name in tuned},  # type: ignore[arg-type]
     )
-    base = Request(
+    base = DecodeRequest(
         prompt=PROMPT,
-        sampling=Sampling(temperature=0.0),
+        sampling=SamplingParams(temperature=0.0),
         max_tokens=40,
         eos_ids=frozenset({EOS}),
         aware=AWARE,
@@ -151,7 +151,7 @@ def request(**changes: object) -> Request:
 
 
 async def run(
-    wanted: Request, remote: ToyRemote | None = None, local: ToyLocal | None = None
+    wanted: DecodeRequest, remote: ToyRemote | None = None, local: ToyLocal | None = None
 ) -> tuple[list[Token], Stats]:
     stats = Stats()
     tokens = decode(wanted, remote=remote or ToyRemote(), local=local or ToyLocal(), stats=stats)
@@ -237,7 +237,7 @@ async def test_max_tokens_ends_the_reply_with_length(max_tokens: int) -> None:
 async def test_an_end_token_ends_the_reply_whoever_proposes_it() -> None:
     ends = set()
     for seed in range(60):
-        tokens, _ = await run(request(sampling=Sampling(seed=seed), max_tokens=200))
+        tokens, _ = await run(request(sampling=SamplingParams(seed=seed), max_tokens=200))
         if tokens[-1].token_id == EOS:
             assert tokens[-1].finish_reason == "stop"
             ends.add(tokens[-1].drafted_id == EOS)
@@ -246,9 +246,9 @@ async def test_an_end_token_ends_the_reply_whoever_proposes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "sampling", [Sampling(temperature=0.0), Sampling(seed=5), Sampling(0.7, 0.8, seed=9)]
+    "sampling", [SamplingParams(temperature=0.0), SamplingParams(seed=5), SamplingParams(0.7, 0.8, seed=9)]
 )
-async def test_strength_zero_is_the_remotes_own_text_in_one_request(sampling: Sampling) -> None:
+async def test_strength_zero_is_the_remotes_own_text_in_one_request(sampling: SamplingParams) -> None:
     remote = ToyRemote()
     tokens, stats = await run(request(strength=0.0, sampling=sampling), remote)
     own = remote.draft(PROMPT, sampling=sampling, top_logprobs=6, max_tokens=40)
@@ -264,10 +264,10 @@ async def test_no_private_prompt_is_no_steering() -> None:
 async def test_a_local_model_that_says_the_same_twice_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sampling = Sampling(temperature=0.9, top_p=0.9, top_k=5, min_p=0.02, seed=11)
+    sampling = SamplingParams(temperature=0.9, top_p=0.9, top_k=5, min_p=0.02, seed=11)
     plain, _ = await run(request(strength=0.0, sampling=sampling, max_tokens=16))
 
-    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         return direct(np.zeros((2, len(generated) - first + 1, VOCABULARY), np.float32))
 
     monkeypatch.setattr(ToyLocal, "score", flat)
@@ -276,23 +276,23 @@ async def test_a_local_model_that_says_the_same_twice_changes_nothing(
 
 
 async def test_the_same_seed_gives_the_same_text_and_another_another() -> None:
-    texts = [ids((await run(request(sampling=Sampling(seed=seed))))[0]) for seed in (1, 1, 2)]
+    texts = [ids((await run(request(sampling=SamplingParams(seed=seed))))[0]) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
 
 
 async def test_later_requests_draw_with_other_seeds_than_the_first() -> None:
     remote = ToyRemote()
-    await run(request(sampling=Sampling(seed=3), draft_length=1), remote)
+    await run(request(sampling=SamplingParams(seed=3), draft_length=1), remote)
     seeds = [sampling.seed for _, sampling, _ in remote.calls]
     assert seeds[0] == 3
     assert len(set(seeds)) == len(seeds) > 2
 
 
 SAMPLINGS = {
-    "plain": Sampling(),
-    "truncated": Sampling(temperature=0.8, top_p=0.85, min_p=0.03),
-    "top_k": Sampling(temperature=1.3, top_k=3),
-    "penalised": Sampling(repetition_penalty=1.4, presence_penalty=0.5, logit_bias={5: 1.5, 2: -100}),
+    "plain": SamplingParams(),
+    "truncated": SamplingParams(temperature=0.8, top_p=0.85, min_p=0.03),
+    "top_k": SamplingParams(temperature=1.3, top_k=3),
+    "penalised": SamplingParams(repetition_penalty=1.4, presence_penalty=0.5, logit_bias={5: 1.5, 2: -100}),
 }
 
 
@@ -310,7 +310,7 @@ async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(
 
     def target(generated: list[int]) -> FloatArray:
         candidates, steered = defined(strength, 6, generated)
-        seen = Seen(frozenset(PROMPT))
+        seen = TokenCounts(frozenset(PROMPT))
         for token in generated:
             seen.add(token)
         probs = np.zeros(VOCABULARY)
@@ -355,7 +355,7 @@ async def test_a_remote_that_drafts_nothing_is_an_error_and_no_endless_loop() ->
 
 async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> None:
     class NeverLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -367,7 +367,7 @@ async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> No
 
 async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
             return await super().score(generated, first)
@@ -380,7 +380,7 @@ async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote()
 
 async def test_a_local_model_that_fails_leaves_the_rest_to_the_remote_if_that_is_wanted() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
             return await super().score(generated, first)
@@ -400,7 +400,7 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     class Lagging(ToyLocal):
         lags = asyncio.Event()
 
-        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
             if 4 < len(generated) < 12:
                 await self.lags.wait()
             return await super().score(generated, first)
@@ -425,7 +425,9 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     rows = np.array([toy_logprobs(key, ids(got)[:last]) for key in ("aware", "agnostic")], np.float32)
     delta = got[last].local_delta
     assert delta is not None
-    np.testing.assert_allclose(delta, local_delta(Direct(rows).logprobs(got[last].candidates)), atol=1e-6)
+    np.testing.assert_allclose(
+        delta, local_delta(SameVocabularyLogprobs(rows).logprobs(got[last].candidates)), atol=1e-6
+    )
 
 
 async def test_what_comes_next_is_asked_for_before_a_token_is_read() -> None:
@@ -466,7 +468,7 @@ async def test_cancelling_frees_the_remote_and_the_local_model() -> None:
 
 def test_tokens_past_the_local_vocabulary_are_not_steered() -> None:
     local = np.log(np.array([[0.9, 0.1], [0.5, 0.5]], np.float32))
-    delta = local_delta(Direct(local).logprobs(np.array([1, 5, 0])))
+    delta = local_delta(SameVocabularyLogprobs(local).logprobs(np.array([1, 5, 0])))
     np.testing.assert_allclose(delta, [np.log(0.2), 0.0, np.log(1.8)], rtol=1e-5)
 
 
@@ -528,14 +530,14 @@ async def test_thoughts_are_the_remotes_own_and_the_rest_is_steered(
 
 
 async def test_markers_that_never_come_change_nothing() -> None:
-    for sampling in (Sampling(temperature=0.0), Sampling(seed=4)):
+    for sampling in (SamplingParams(temperature=0.0), SamplingParams(seed=4)):
         plain, _ = await run(request(sampling=sampling))
         marked, _ = await run(request(sampling=sampling, think_ids=(100, 101)))
         assert ids(marked) == ids(plain)
 
 
 async def test_a_reply_that_thinks_to_its_end_is_the_unsteered_one() -> None:
-    for sampling in (Sampling(temperature=0.0), Sampling(seed=4, temperature=0.8, top_p=0.9)):
+    for sampling in (SamplingParams(temperature=0.0), SamplingParams(seed=4, temperature=0.8, top_p=0.9)):
         plain, _ = await run(request(sampling=replace(sampling, top_k=6), strength=0.0, draft_length=64))
         thought, stats = await run(
             request(sampling=sampling, think_ids=(100, 101), thinking=True, draft_length=64)
@@ -548,7 +550,7 @@ async def test_a_reply_that_thinks_to_its_end_is_the_unsteered_one() -> None:
 
 
 async def test_a_gate_that_nothing_passes_and_full_lenience_change_nothing() -> None:
-    for sampling in (Sampling(temperature=0.0), Sampling(seed=4, temperature=0.8)):
+    for sampling in (SamplingParams(temperature=0.0), SamplingParams(seed=4, temperature=0.8)):
         plain, _ = await run(request(sampling=sampling))
         knobs, _ = await run(request(sampling=sampling, confidence_gate=1.0, lenience=1.0))
         assert ids(knobs) == ids(plain)
@@ -569,7 +571,7 @@ async def test_where_the_remote_is_confident_its_token_is_taken_and_the_rest_is_
         so_far = ids(tokens)[:position]
         local = np.array([toy_logprobs(key, so_far) for key in ("aware", "agnostic")], np.float32)
         assert token.local_delta is not None
-        delta = local_delta(Direct(local).logprobs(token.candidates))
+        delta = local_delta(SameVocabularyLogprobs(local).logprobs(token.candidates))
         np.testing.assert_allclose(token.local_delta, delta, atol=1e-6)
     assert stats.changed > 0
 
@@ -601,7 +603,7 @@ async def test_lenience_raises_the_acceptance_of_sampled_drafts() -> None:
         return stats.changed / stats.tokens
 
     runs = [
-        [(await run(request(sampling=Sampling(seed=seed), lenience=lenience)))[1] for seed in range(30)]
+        [(await run(request(sampling=SamplingParams(seed=seed), lenience=lenience)))[1] for seed in range(30)]
         for lenience in (1.0, 0.3)
     ]
     strict, lenient = (sum(map(share, stats)) for stats in runs)
@@ -615,7 +617,7 @@ async def test_time_is_counted_where_it_is_spent() -> None:
     now = 0.0
 
     class SlowLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
             nonlocal now
             now += 5.0
             return await super().score(generated, first)

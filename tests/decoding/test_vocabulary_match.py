@@ -12,16 +12,16 @@ from fakes import EOS, LOUD, VOCABULARY, FakeLocal, FakeRemote, FakeSession, Fak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decoding.generator import Order, Writer
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Known, Matching, known
+from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import Known, VocabularyMatcher, known
 from app.errors import RemoteUnavailable, TokenizerMismatch
-from app.local.aligned_model import ByteModel
+from app.local.aligned_model import AlignedLocalModel
 from app.local.engine.branch import Branch
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import Rows
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 PAIRS = [bytes([first, second]) for first in b"abcdehlorw " for second in b"abcdehlorw "]
 
@@ -71,34 +71,36 @@ class OtherSession(FakeSession):
         return np.concatenate([rows[..., EOS - 1 :: -1], rows[..., EOS:], pairs], axis=-1)
 
 
-def order(strength: float) -> Order:
+def order(strength: float) -> GenerationRequest:
     question = (Message("user", "Hello?"),)
-    greedy = Sampling(temperature=0.0)
-    return Order("fake-model", question, greedy, max_tokens=400, profile=LOUD, strength=strength)
+    greedy = SamplingParams(temperature=0.0)
+    return GenerationRequest("fake-model", question, greedy, max_tokens=400, profile=LOUD, strength=strength)
 
 
-async def written(remote: FakeRemote, local: FakeLocal, matching: Matching, strength: float = 1.0) -> str:
-    reply = await Writer(remote, local, matching, Tuning()).prepare(order(strength))
+async def written(
+    remote: FakeRemote, local: FakeLocal, matching: VocabularyMatcher, strength: float = 1.0
+) -> str:
+    reply = await Generator(remote, local, matching, DecodingConfig()).prepare(order(strength))
     return "".join([piece.text async for piece in reply.pieces()])
 
 
-def other(remote: FakeRemote) -> Matching:
-    return Matching(remote, OtherTokenizer(), known(FakeTokenizer(), "the remote"))
+def other(remote: FakeRemote) -> VocabularyMatcher:
+    return VocabularyMatcher(remote, OtherTokenizer(), known(FakeTokenizer(), "the remote"))
 
 
 async def test_the_same_vocabulary_is_found_to_be() -> None:
     remote, local = FakeRemote(), FakeLocal()
-    match = await Matching(remote, FakeTokenizer()).match()
+    match = await VocabularyMatcher(remote, FakeTokenizer()).match()
     assert (match.described, match.alignment, match.model(local)) == ("identity", None, local)
 
 
 async def test_another_vocabulary_steers_to_the_same_text() -> None:
     remote = FakeRemote()
-    text = await written(remote, FakeLocal(), Matching(remote, FakeTokenizer()))
+    text = await written(remote, FakeLocal(), VocabularyMatcher(remote, FakeTokenizer()))
     assert text == "HELLO WORLD"
     assert await written(remote, OtherLocal(), other(remote)) == text
     match = await other(remote).match()
-    assert isinstance(match.model(OtherLocal()), ByteModel)
+    assert isinstance(match.model(OtherLocal()), AlignedLocalModel)
     assert match.described.startswith("bytes: 100% of the remote's tokens")
 
 
@@ -115,17 +117,17 @@ async def test_whatever_the_remote_writes_comes_through_as_it_is(data: bytes) ->
 async def test_and_so_does_what_is_steered(text: str) -> None:
     remote = FakeRemote()
     remote.text = text
-    alike = await written(remote, FakeLocal(), Matching(remote, FakeTokenizer()))
+    alike = await written(remote, FakeLocal(), VocabularyMatcher(remote, FakeTokenizer()))
     assert await written(remote, OtherLocal(), other(remote)) == alike
 
 
 async def test_a_tokenizer_that_is_not_the_remotes_is_refused_and_the_setting_named() -> None:
     remote = FakeRemote()
-    matching = Matching(remote, OtherTokenizer(), known(OtherTokenizer(), "another"))
+    matching = VocabularyMatcher(remote, OtherTokenizer(), known(OtherTokenizer(), "another"))
     with pytest.raises(TokenizerMismatch, match="COSTEER_REMOTE_TOKENIZER"):
         await matching.match()
     with pytest.raises(TokenizerMismatch, match="COSTEER_LOCAL_MODEL"):
-        await Matching(remote, OtherTokenizer()).match()
+        await VocabularyMatcher(remote, OtherTokenizer()).match()
 
 
 async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
@@ -138,7 +140,7 @@ async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
         await go.wait()
         return Known(FakeTokenizer(), "slowly")
 
-    matching = Matching(FakeRemote(), OtherTokenizer(), slow)
+    matching = VocabularyMatcher(FakeRemote(), OtherTokenizer(), slow)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(matching.match(), 0.01)
     waiting = [asyncio.create_task(matching.match()) for _ in range(3)]
@@ -157,7 +159,7 @@ async def test_a_remote_that_could_not_be_asked_is_asked_again() -> None:
 
     remote = Down()
     remote.unreachable = RemoteUnavailable("down")
-    matching = Matching(remote, FakeTokenizer())
+    matching = VocabularyMatcher(remote, FakeTokenizer())
     with pytest.raises(RemoteUnavailable):
         await matching.match()
     remote.unreachable = None

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.cases import Case, read_cases
 from app.evaluation.quality.forced import TEMPERATURES, Forcing
 from app.evaluation.quality.rules import (
@@ -60,7 +60,7 @@ async def test_what_two_ways_must_give_alike(bundle_path: str, case: Case) -> No
     runner = ModelRunner(bundle_path, dtype="float32", max_model_len=2048)
     try:
         remote = EmbeddedRemote(runner)
-        forcing = Forcing(remote, LocalModel(runner), Matching(remote, runner.tokenizer))
+        forcing = Forcing(remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer))
         rules = [remote_alone(), local_alone(), constant(1.0), constant(strength()), paper_loop()]
         rules += [among(remote_alone(), 20), among(constant(0.5), 1), among(constant(0.5), 20)]
         most = len(runner.tokenizer) - 1
@@ -95,7 +95,10 @@ async def test_replies_are_what_each_way_of_writing_must_give(bundle_path: str, 
     runner = ModelRunner(bundle_path, dtype="float32", max_model_len=2048)
     try:
         remote = EmbeddedRemote(runner)
-        matching, tuning = Matching(remote, runner.tokenizer), Tuning(top_logprobs=len(runner.tokenizer) - 1)
+        matching, tuning = (
+            VocabularyMatcher(remote, runner.tokenizer),
+            DecodingConfig(top_logprobs=len(runner.tokenizer) - 1),
+        )
         writing = Writing(remote, LocalModel(runner), remote, matching, tuning, tokens=12)
         written = {
             system.name: (await writing.written([case], system))[0] for system in systems([1.0], loop=True)

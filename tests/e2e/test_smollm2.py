@@ -12,11 +12,11 @@ from fakes import as_hits
 from transformers import AutoModelForCausalLM
 
 from app.api.chat.logprobs import logprobs
-from app.decoding.generator import Order, Writer
-from app.decoding.request import Request, Token, Tuning
+from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.request import DecodeRequest, DecodingConfig, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
-from app.decoding.vocabulary_match import Match, Matching
+from app.decoding.vocabulary_match import Match, VocabularyMatcher
 from app.errors import ContextLengthExceeded, WeightsError
 from app.local.engine.branch import Branch
 from app.local.engine.kv_cache import KVCache
@@ -29,7 +29,7 @@ from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
 from app.remote.embedded import EmbeddedRemote
 from app.remote.prompt import PublicPrompt
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from app.tokenization.alignment import align
 from app.tokenization.detokenizer import Detokenizer
 
@@ -139,13 +139,13 @@ async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelR
 
 
 async def reply(
-    runner: ModelRunner, *, profile: str | None, strength: float, sampling: Sampling, draft_length: int
+    runner: ModelRunner, *, profile: str | None, strength: float, sampling: SamplingParams, draft_length: int
 ) -> tuple[str, Stats]:
     remote = EmbeddedRemote(runner)
-    tuning = Tuning(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
-    writer = Writer(remote, LocalModel(runner), Matching(remote, runner.tokenizer), tuning)
+    tuning = DecodingConfig(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
+    writer = Generator(remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), tuning)
     document = read_profile_file(PROFILES / f"{profile}.toml") if profile else None
-    order = Order(
+    order = GenerationRequest(
         model=runner.name,
         messages=QUESTION,
         sampling=sampling,
@@ -168,9 +168,9 @@ async def test_by_bytes_the_same_vocabulary_steers_as_it_does_by_identity(runner
     for alignment in (None, by_bytes):
         match = Match(runner.tokenizer, public, alignment, "")
         prompts = local_prompts(document.profile, (), QUESTION, runner.tokenizer, 300)
-        request = Request(
+        request = DecodeRequest(
             prompt=runner.tokenizer.chat(QUESTION),
-            sampling=Sampling(temperature=0.0),
+            sampling=SamplingParams(temperature=0.0),
             max_tokens=40,
             eos_ids=runner.tokenizer.eos_ids,
             aware=prompts.aware,
@@ -186,7 +186,7 @@ async def test_by_bytes_the_same_vocabulary_steers_as_it_does_by_identity(runner
 
 @pytest.mark.parametrize("strength", [0.5, 1.78])
 async def test_greedy_text_is_the_same_at_any_draft_length(runner: ModelRunner, strength: float) -> None:
-    greedy = Sampling(temperature=0)
+    greedy = SamplingParams(temperature=0)
     replies = [
         await reply(runner, profile="isabel", strength=strength, sampling=greedy, draft_length=length)
         for length in (1, 4, 16)
@@ -196,7 +196,7 @@ async def test_greedy_text_is_the_same_at_any_draft_length(runner: ModelRunner, 
 
 
 async def test_profiles_and_strength_change_the_text(runner: ModelRunner) -> None:
-    greedy = Sampling(temperature=0)
+    greedy = SamplingParams(temperature=0)
     texts = [
         (await reply(runner, profile=who, strength=strength, sampling=greedy, draft_length=8))[0]
         for who, strength in [("isabel", 0.0), (None, 0.5), ("isabel", 0.8), ("walter", 0.8)]
@@ -207,7 +207,11 @@ async def test_profiles_and_strength_change_the_text(runner: ModelRunner) -> Non
 
 async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
     texts = [
-        (await reply(runner, profile="walter", strength=0.5, sampling=Sampling(seed=seed), draft_length=8))[0]
+        (
+            await reply(
+                runner, profile="walter", strength=0.5, sampling=SamplingParams(seed=seed), draft_length=8
+            )
+        )[0]
         for seed in (-7, -7, 8)
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -215,13 +219,15 @@ async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
 
 async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: ModelRunner) -> None:
     remote = EmbeddedRemote(runner)
-    matching = Matching(remote, runner.tokenizer)
-    writer = Writer(remote, LocalModel(runner), matching, Tuning(verify_batch=4))
+    matching = VocabularyMatcher(remote, runner.tokenizer)
+    writer = Generator(remote, LocalModel(runner), matching, DecodingConfig(verify_batch=4))
     document = read_profile_file(PROFILES / "isabel.toml")
-    order = Order(
+    order = GenerationRequest(
         model=runner.name,
         messages=(*QUESTION, Message("assistant", "Dear friend, \N{PARTY POPPER} come to")),
-        sampling=Sampling(temperature=0, logit_bias={runner.tokenizer.encode("\N{PARTY POPPER}")[0]: 8}),
+        sampling=SamplingParams(
+            temperature=0, logit_bias={runner.tokenizer.encode("\N{PARTY POPPER}")[0]: 8}
+        ),
         max_tokens=12,
         profile=document.profile,
         strength=0.5,
@@ -242,7 +248,7 @@ async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: Mode
 async def test_the_embedded_remote_drafts_as_a_vllm_does(runner: ModelRunner) -> None:
     remote = EmbeddedRemote(runner)
     prompt = await remote.tokenize(QUESTION)
-    sampling = Sampling(temperature=1.5, seed=4)
+    sampling = SamplingParams(temperature=1.5, seed=4)
     drafted = [p async for p in remote.draft(prompt, sampling=sampling, top_logprobs=5, max_tokens=12)]
     logits = fresh_logits(runner, [*prompt, *(p.token_id for p in drafted)], len(drafted) + 1)
     for position, row in zip(drafted, logits.log_softmax(dim=-1).double().numpy(), strict=False):
@@ -255,7 +261,7 @@ async def test_the_embedded_remote_drafts_as_a_vllm_does(runner: ModelRunner) ->
 async def test_a_reply_ends_at_the_end_token(runner: ModelRunner) -> None:
     remote = EmbeddedRemote(runner)
     prompt = await remote.tokenize((Message("user", "Reply with the one word: yes"),))
-    wanted = Request(prompt=prompt, sampling=Sampling(temperature=0), max_tokens=400)
+    wanted = DecodeRequest(prompt=prompt, sampling=SamplingParams(temperature=0), max_tokens=400)
     wanted = replace(wanted, eos_ids=runner.tokenizer.eos_ids)
     tokens = [token async for token in decode(wanted, remote=remote, local=None, stats=Stats())]
     assert tokens[-1].finish_reason == "stop"
@@ -263,7 +269,7 @@ async def test_a_reply_ends_at_the_end_token(runner: ModelRunner) -> None:
 
 
 async def test_concurrent_replies_do_not_mix(runner: ModelRunner) -> None:
-    greedy = Sampling(temperature=0)
+    greedy = SamplingParams(temperature=0)
     who = ["isabel", "walter", "ingrid"]
     alone = [await reply(runner, profile=w, strength=0.8, sampling=greedy, draft_length=4) for w in who]
     together = await asyncio.gather(

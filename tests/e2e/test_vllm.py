@@ -23,10 +23,10 @@ from real_port import behind_a_port
 from app.api.dependencies import Parts
 from app.assembly import SHARED
 from app.decoding.cache_sweeper import Sweeper
-from app.decoding.generator import Order, Writer
+from app.decoding.generator import GenerationRequest, Generator
 from app.decoding.reply import Reply
-from app.decoding.request import Request, Tuning
-from app.decoding.vocabulary_match import Match, Matching
+from app.decoding.request import DecodeRequest, DecodingConfig
+from app.decoding.vocabulary_match import Match, VocabularyMatcher
 from app.decoding.warmup import Warmer
 from app.local.engine.runner import ModelRunner
 from app.local.model import LocalModel
@@ -41,7 +41,7 @@ from app.remote.prompt import PublicPrompt
 from app.remote.vllm import VLLMRemote
 from app.remote.vocabulary import learn_vocabulary
 from app.settings.settings import Settings
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from app.tokenization.alignment import align
 from app.tokenization.probes import PROBES
 from e2e.vllm_server import MAX_LOGPROBS, MODEL, ROOT, VLLMServer
@@ -59,7 +59,7 @@ class Product:
     """The proxy on a port of its own, and a client to it."""
 
     client: openai.AsyncOpenAI
-    writer: Writer
+    writer: Generator
     store: Store
 
     async def ask(self, question: str | list[ChatCompletionMessageParam], **fields: Any) -> tuple[str, str]:
@@ -80,7 +80,7 @@ async def serving(
     base_url: str, runner: ModelRunner, data_dir: Path, *, top_logprobs: int = 20, draft_length: int = SHARED
 ) -> AsyncIterator[Product]:
     """The product in front of the vLLM at `base_url`, tuned as main.py does for one on the same machine."""
-    tuning = Tuning(
+    tuning = DecodingConfig(
         top_logprobs=top_logprobs,
         max_context_tokens=400,
         max_model_len=runner.max_model_len,
@@ -91,7 +91,9 @@ async def serving(
         store.profiles.put(ISABEL)
         store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
-            writer = Writer(remote, LocalModel(runner), Matching(remote, runner.tokenizer), tuning)
+            writer = Generator(
+                remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), tuning
+            )
             warmer = Warmer(store.profiles.get, writer.warm)
             retriever = Retriever(store.history, 5)
             sweeper = Sweeper(store, [runner], retriever, warmer.soon)
@@ -301,10 +303,10 @@ async def test_a_request_to_the_remote_brings_many_tokens(
     relay = Relay(vllm.port)
     async with relay.listening() as base_url, serving(base_url, local_runner, tmp_path) as product:
         reply = await product.writer.prepare(
-            Order(
+            GenerationRequest(
                 model=MODEL,
                 messages=(Message("user", DINNER),),
-                sampling=Sampling(temperature=0),
+                sampling=SamplingParams(temperature=0),
                 max_tokens=64,
                 profile=ISABEL.profile,
                 history=as_hits(ISABEL.history),
@@ -352,9 +354,9 @@ async def test_its_vocabulary_is_learned_from_it_and_steers(
         assert match.alignment is not None
         assert match.alignment.exact > 0.99
         prompts = local_prompts(ISABEL.profile, (), question, tokenizer, 300)
-        request = Request(
+        request = DecodeRequest(
             prompt=await public.ids(question),
-            sampling=Sampling(temperature=0.0),
+            sampling=SamplingParams(temperature=0.0),
             max_tokens=24,
             eos_ids=vocabulary.eos_ids,
             aware=prompts.aware,

@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.local.aligned_model import ByteModel
+from app.local.aligned_model import AlignedLocalModel
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import Outlook
+from app.local.interface import LocalLogprobs
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import Rows
 from app.tokenization.alignment import ByteAlignment
@@ -47,7 +47,7 @@ class Session:
             ends += [[*start, *branch.ids[:end]] for end in range(1, len(branch.ids) + 1)]
         return np.stack([row(ids) for ids in ends], axis=1)
 
-    async def score(self, generated: Sequence[int], first: int) -> list[Outlook]:
+    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         raise AssertionError
 
 
@@ -77,7 +77,7 @@ async def test_a_position_is_seen_as_if_nothing_came_after_it(reply: list[int], 
     alignment = ByteAlignment(REMOTE, VOCABULARY, lambda text: VOCABULARY.spell(text.encode()))
     candidates = np.arange(len(REMOTE))
     model = Model()
-    async with ByteModel(model, alignment).session(PrivatePrompt((1,)), [2]) as session:
+    async with AlignedLocalModel(model, alignment).session(PrivatePrompt((1,)), [2]) as session:
         assert (session.prompt_tokens, session.found) == (11, 5)
         accepted = 0
         while accepted <= len(reply):

@@ -14,15 +14,15 @@ import pytest
 import respx
 
 from app.errors import CoSteerError
-from app.remote.interface import Drafted
+from app.remote.interface import DraftToken
 from app.remote.vllm import VLLMRemote
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "vllm-0.32"
 BASE = "http://vllm.test:8001/v1"
 KEY = "sk-only-for-this-host"
 PROMPT = [151644, 8948, 198]
-GREEDY = Sampling(temperature=0.0)
+GREEDY = SamplingParams(temperature=0.0)
 
 
 def stream(name: str) -> bytes:
@@ -45,7 +45,9 @@ def as_sse(chunks: Sequence[dict[str, Any]], *, done: bool = True) -> bytes:
     return b"".join([*lines, b"data: [DONE]\n\n"] if done else lines)
 
 
-async def draft(remote: VLLMRemote, sampling: Sampling = GREEDY, top_logprobs: int = 5) -> list[Drafted]:
+async def draft(
+    remote: VLLMRemote, sampling: SamplingParams = GREEDY, top_logprobs: int = 5
+) -> list[DraftToken]:
     drafted = remote.draft(PROMPT, sampling=sampling, top_logprobs=top_logprobs, max_tokens=6)
     async with aclosing(drafted) as positions:
         return [position async for position in positions]
@@ -61,7 +63,7 @@ async def failing_draft(remote: VLLMRemote) -> tuple[list[int], CoSteerError]:
     return ids, caught.value
 
 
-def same(left: Sequence[Drafted], right: Sequence[Drafted]) -> bool:
+def same(left: Sequence[DraftToken], right: Sequence[DraftToken]) -> bool:
     return len(left) == len(right) and all(
         (a.token_id, a.ends) == (b.token_id, b.ends)
         and np.array_equal(a.candidates, b.candidates)

@@ -14,7 +14,7 @@ from app.errors import (
     RemoteError,
 )
 from app.remote.vllm import VLLMRemote
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from remote.recordings import (
     PROMPT,
     as_sse,
@@ -133,7 +133,7 @@ async def test_a_draft_asks_for_ids_and_sets_every_sampling_field(
     router: respx.Router, remote: VLLMRemote
 ) -> None:
     router["completions"].respond(200, content=stream("stream_greedy"))
-    await draft(remote, Sampling(), top_logprobs=7)
+    await draft(remote, SamplingParams(), top_logprobs=7)
     assert sent(router["completions"]) == {
         "model": "qwen",
         "prompt": PROMPT,
@@ -154,7 +154,7 @@ async def test_a_draft_asks_for_ids_and_sets_every_sampling_field(
 
 async def test_a_draft_sends_the_sampling_that_it_is_given(router: respx.Router, remote: VLLMRemote) -> None:
     router["completions"].respond(200, content=stream("stream_greedy"))
-    sampling = Sampling(0.5, 0.9, 40, 0.05, 0.1, -0.2, 1.1, logit_bias={198: -100.0, 264: 1.5}, seed=0)
+    sampling = SamplingParams(0.5, 0.9, 40, 0.05, 0.1, -0.2, 1.1, logit_bias={198: -100.0, 264: 1.5}, seed=0)
     await draft(remote, sampling)
     expected = dataclasses.asdict(sampling) | {"logit_bias": {"198": -100.0, "264": 1.5}}
     assert {name: sent(router["completions"])[name] for name in expected} == expected

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import orjson
 import pytest
 
-from app.decoding.retry import Patience, Resuming
+from app.decoding.retry import RetryingRemote, RetryPolicy
 from app.decoding.stats import Stats
 from app.errors import RemoteTimeout
 from app.remote.vllm import VLLMRemote
@@ -18,7 +18,7 @@ from remote.recordings import GREEDY
 
 PROMPT = [1, 2, 3]
 IDS = [40, 41, 42, 43, 44, 45]
-PATIENT = Patience(30.0, first_wait=0.0)
+PATIENT = RetryPolicy(30.0, first_wait=0.0)
 
 
 def answer(prompt: Sequence[int]) -> bytes:
@@ -37,7 +37,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 async def reply(server: Loopback, **timeouts: float) -> tuple[list[int], Stats]:
     stats = Stats()
     async with aclosing(VLLMRemote(server.base_url, **timeouts)) as remote:  # type: ignore[arg-type]
-        stream = Resuming(remote, PATIENT, stats).draft(
+        stream = RetryingRemote(remote, PATIENT, stats).draft(
             PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=len(IDS)
         )
         async with asyncio.timeout(20):

@@ -17,7 +17,7 @@ from app.prompts.private import PrivateMessage, PrivatePrompt
 from app.remote.connection import Transport
 from app.remote.interface import Forward
 from app.remote.vllm import VLLMRemote
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from remote.recordings import (
     GREEDY,
 )
@@ -34,7 +34,19 @@ def leaves(hint: Any) -> set[Any]:
 
 
 def test_no_parameter_of_the_remote_takes_private_data() -> None:
-    public = {Message, Forward, Sampling, bool, int, float, str, bytes, types.NoneType, Transport, Proxy}
+    public = {
+        Message,
+        Forward,
+        SamplingParams,
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        types.NoneType,
+        Transport,
+        Proxy,
+    }
     methods = [m for n, m in vars(VLLMRemote).items() if isinstance(m, types.FunctionType)]
     names = {method.__name__ for method in methods}
     assert {"__init__", "card", "cards", "tokenize", "tokenize_text", "draft", "forward"} <= names

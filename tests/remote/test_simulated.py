@@ -11,7 +11,7 @@ import pytest
 
 from app.remote.simulated import FarTransport, tokens
 from app.remote.vllm import VLLMRemote
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 from remote.loopback import Connection, drafted_event, loopback
 
 RTT, PACE = 10.0, 3.0
@@ -157,7 +157,7 @@ async def test_a_real_connection_pays_for_its_handshake_once_and_its_stream_is_p
         remote = VLLMRemote(server.base_url, transport=far)
         moments = []
         for _ in range(2):
-            stream = remote.draft([1], sampling=Sampling(), top_logprobs=1, max_tokens=2)
+            stream = remote.draft([1], sampling=SamplingParams(), top_logprobs=1, max_tokens=2)
             moments.append([time.now async for _ in stream])
         await remote.aclose()
     # Two round trips for the list of models, on a new connection; then one for each request on it.

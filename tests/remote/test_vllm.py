@@ -14,7 +14,7 @@ from app.errors import (
     RemoteUnavailable,
 )
 from app.prompts.message import Message
-from app.remote.interface import RemoteCard
+from app.remote.interface import ModelCard
 from app.remote.vllm import VLLMRemote
 from remote.recordings import (
     BASE,
@@ -54,7 +54,7 @@ async def test_tokenize_text_adds_no_special_tokens(router: respx.Router, remote
 
 
 async def test_the_card_is_asked_for_once(router: respx.Router, remote: VLLMRemote) -> None:
-    assert await remote.card() == await remote.card() == RemoteCard("qwen", 4096, 1795354971, "vllm")
+    assert await remote.card() == await remote.card() == ModelCard("qwen", 4096, 1795354971, "vllm")
     assert router["models"].call_count == 1
 
 
@@ -67,7 +67,7 @@ async def test_the_list_is_asked_for_again_only_when_it_should_be_fresh(
     two = {"data": [{"id": "qwen"}, {"id": "new", "created": "?", "owned_by": None}]}
     router["models"].respond(200, json=two)
     assert [card.id for card in await remote.cards(fresh=False)] == ["qwen"]
-    assert await remote.cards() == [RemoteCard("qwen", None), RemoteCard("new", None)]
+    assert await remote.cards() == [ModelCard("qwen", None), ModelCard("new", None)]
     assert await remote.cards(fresh=False) == await remote.cards()
 
 
@@ -75,9 +75,9 @@ async def test_the_named_model_is_taken_and_one_not_served_is_refused(router: re
     two = {"data": [{"id": "first"}, {"id": "second", "max_model_len": 10}]}
     router["models"].respond(200, json=two)
     async with aclosing(VLLMRemote(BASE, model="second")) as remote:
-        assert await remote.card() == RemoteCard("second", 10)
+        assert await remote.card() == ModelCard("second", 10)
     async with aclosing(VLLMRemote(BASE)) as remote:
-        assert await remote.card() == RemoteCard("first", None)
+        assert await remote.card() == ModelCard("first", None)
     async with aclosing(VLLMRemote(BASE, model="third")) as remote:
         with pytest.raises(ModelNotFound, match=r"first, second.*COSTEER_REMOTE_MODEL") as caught:
             await remote.card()

@@ -11,8 +11,8 @@ from scipy.stats import chisquare
 
 from app.steering.formula import FloatArray
 from app.steering.sampling import (
-    Sampling,
-    Seen,
+    SamplingParams,
+    TokenCounts,
     accept_or_resample,
     distribution,
     draw,
@@ -57,54 +57,54 @@ def test_min_p_is_relative_to_the_likeliest(min_p: float, expected: int) -> None
 
 
 def test_temperature_sharpens_and_flattens() -> None:
-    cold, hot = (distribution(FOUR, Sampling(temperature=t)) for t in (0.5, 2.0))
+    cold, hot = (distribution(FOUR, SamplingParams(temperature=t)) for t in (0.5, 2.0))
     np.testing.assert_allclose(cold, np.exp(FOUR) ** 2 / (np.exp(FOUR) ** 2).sum())
     assert cold[0] > np.exp(FOUR)[0] > hot[0]
 
 
 def test_greedy_is_the_first_of_the_likeliest() -> None:
-    assert distribution(np.array([-1.0, -0.5, -0.5]), Sampling(temperature=0)).tolist() == [0, 1, 0]
+    assert distribution(np.array([-1.0, -0.5, -0.5]), SamplingParams(temperature=0)).tolist() == [0, 1, 0]
 
 
 @given(
     arrays(np.float64, st.integers(1, 30), elements=st.floats(-20, 0)),
     st.builds(
-        Sampling,
+        SamplingParams,
         temperature=st.floats(0.01, 2),
         top_p=st.floats(0.01, 1),
         top_k=st.integers(0, 40),
         min_p=st.floats(0, 1),
     ),
 )
-def test_whatever_is_dropped_a_distribution_remains(logprobs: FloatArray, sampling: Sampling) -> None:
+def test_whatever_is_dropped_a_distribution_remains(logprobs: FloatArray, sampling: SamplingParams) -> None:
     probs = distribution(logprobs, sampling)
     assert probs.sum() == pytest.approx(1.0)
     assert probs[np.argmax(logprobs)] > 0
 
 
 def test_penalties_act_on_what_was_generated() -> None:
-    seen = Seen(prompt=frozenset({13}))
+    seen = TokenCounts(prompt=frozenset({13}))
     for token in (7, 7, 11):
         seen.add(token)
-    change = penalise(FOUR, IDS, Sampling(frequency_penalty=0.5, presence_penalty=1.0), seen) - FOUR
+    change = penalise(FOUR, IDS, SamplingParams(frequency_penalty=0.5, presence_penalty=1.0), seen) - FOUR
     np.testing.assert_allclose(change, [-2.0, -1.5, 0.0, 0.0])
 
 
 def test_repetition_penalty_counts_the_prompt_too() -> None:
-    seen = Seen(prompt=frozenset({13}), counts={7: 1})
-    ratio = penalise(FOUR, IDS, Sampling(repetition_penalty=1.5), seen) / FOUR
+    seen = TokenCounts(prompt=frozenset({13}), counts={7: 1})
+    ratio = penalise(FOUR, IDS, SamplingParams(repetition_penalty=1.5), seen) / FOUR
     np.testing.assert_allclose(ratio, [1.5, 1.0, 1.5, 1.0])
 
 
 def test_logit_bias_bans_and_favours() -> None:
-    biased = penalise(FOUR, IDS, Sampling(logit_bias={7: -100.0, 17: 5.0, 99: 100.0}), Seen())
+    biased = penalise(FOUR, IDS, SamplingParams(logit_bias={7: -100.0, 17: 5.0, 99: 100.0}), TokenCounts())
     assert np.argmax(biased) == 3
-    assert distribution(biased, Sampling())[0] == pytest.approx(0.0, abs=1e-30)
+    assert distribution(biased, SamplingParams())[0] == pytest.approx(0.0, abs=1e-30)
 
 
 def test_neutral_settings_change_nothing() -> None:
-    assert penalise(FOUR, IDS, Sampling(), Seen(counts={7: 3})) is FOUR
-    np.testing.assert_allclose(distribution(FOUR, Sampling()), np.exp(FOUR))
+    assert penalise(FOUR, IDS, SamplingParams(), TokenCounts(counts={7: 3})) is FOUR
+    np.testing.assert_allclose(distribution(FOUR, SamplingParams()), np.exp(FOUR))
 
 
 def test_draw_never_takes_what_has_no_mass() -> None:

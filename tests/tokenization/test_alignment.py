@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import WeightsError
-from app.local.aligned_model import ByteOutlook
-from app.local.model import Direct
+from app.local.aligned_model import AlignedLogprobs
+from app.local.model import SameVocabularyLogprobs
 from app.steering.formula import Rows, log_softmax
 from app.tokenization.alignment import ByteAlignment, align
 from app.tokenization.byte_vocabulary import ByteVocabulary
@@ -31,7 +31,7 @@ def test_a_token_is_as_likely_as_the_local_ones_that_stand_for_it(
     remote: list[bytes], local: list[bytes]
 ) -> None:
     rows = rows_over(len(local))
-    outlook = ByteOutlook(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    outlook = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
     found = outlook.logprobs(np.arange(len(remote)))
     for column, data in zip(found.T, remote, strict=True):
         if data and data in local:
@@ -53,9 +53,9 @@ def test_of_one_vocabulary_in_two_orders_all_are_exact(data: list[bytes], random
     random.shuffle(order)  # type: ignore[attr-defined]
     alignment = ByteAlignment(data, ByteVocabulary([data[i] for i in order]), no_text)
     rows = rows_over(len(data))
-    direct = Direct(rows[:, np.argsort(order)])
+    direct = SameVocabularyLogprobs(rows[:, np.argsort(order)])
     ids = np.arange(len(data))
-    np.testing.assert_array_equal(ByteOutlook(rows, alignment).logprobs(ids), direct.logprobs(ids))
+    np.testing.assert_array_equal(AlignedLogprobs(rows, alignment).logprobs(ids), direct.logprobs(ids))
     assert alignment.exact == 1.0
 
 
@@ -69,7 +69,7 @@ def test_the_likeliest_are_those_that_a_local_token_is_exactly(
     remote: list[bytes], local: list[bytes], without: set[int], count: int
 ) -> None:
     rows = rows_over(len(local))
-    outlook = ByteOutlook(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    outlook = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
     # Of the remote's tokens that spell the same the first counts.
     exact = {remote.index(data): rows[0, local.index(data)] for data in set(remote) & set(local)}
     wanted = sorted(exact.keys() - without, key=lambda token_id: -exact[token_id])
@@ -80,7 +80,7 @@ def test_the_likeliest_are_those_that_a_local_token_is_exactly(
 
 
 def test_ids_beyond_the_remotes_vocabulary_are_not_known() -> None:
-    outlook = ByteOutlook(rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text))
+    outlook = AlignedLogprobs(rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text))
     assert (outlook.logprobs(np.array([7]))[0] == outlook.logprobs(np.array([7]))[1]).all()
 
 
@@ -99,7 +99,7 @@ def test_special_tokens_are_those_of_the_same_name_or_the_same_part() -> None:
     remote = Named("<|eot|>", "<think>", "<tool>")
     local = Named("</s>", "<fim>", "<think>")
     rows = rows_over(VOCABULARY)
-    found = ByteOutlook(rows, align(remote, local)).logprobs(np.arange(EOS, EOS + 3))
+    found = AlignedLogprobs(rows, align(remote, local)).logprobs(np.arange(EOS, EOS + 3))
     np.testing.assert_allclose(found[:, 0], rows[:, EOS])  # the end, by its part
     np.testing.assert_allclose(found[:, 1], rows[:, EOS + 2])  # by its name
     assert found[0, 2] == found[1, 2]  # neither

@@ -11,7 +11,7 @@ from app.api.chat.logprobs import split
 from app.decoding.reply import Spelled
 from app.decoding.request import Token
 from app.tokenization.detokenizer import Detokenizer
-from app.tokenization.vocabulary import SpelledVocabulary, Spelling, spell
+from app.tokenization.vocabulary import SpelledVocabulary, Vocabulary, spell
 
 LONGER = [" a", "ab", "  ", "東京", "é", "\n\n", " Größe", "\N{REPLACEMENT CHARACTER}", ""]
 PARTS = [b" \xe6", b"\x9d\xb1", b"\xf0\x9f", b"\x98\x80", b"\xb1\xe4", b"\xbaa", b"\xff\xfe"]
@@ -38,7 +38,7 @@ IDS = st.lists(
 @given(ids=IDS)
 @example(ids=[SPELLING.index(b" \xe6")])  # a space that is left out, before what is no character
 def test_a_reply_loses_no_byte_and_doubles_none(ids: list[int], strips_space: bool) -> None:
-    known: Spelling = vocabulary(strips_space=strips_space)
+    known: Vocabulary = vocabulary(strips_space=strips_space)
     text, pieces, told = Detokenizer(known), [], b""
     waiting: list[Token] = []
     for token_id in [*ids, None]:
@@ -57,7 +57,7 @@ def test_a_reply_loses_no_byte_and_doubles_none(ids: list[int], strips_space: bo
 
 @given(begun=st.text(min_size=1, max_size=9), ids=IDS)
 def test_a_reply_goes_on_where_a_text_has_ended(begun: str, ids: list[int]) -> None:
-    known: Spelling = vocabulary()
+    known: Vocabulary = vocabulary()
     text = Detokenizer(known, [*begun.encode()])
     assert begun + "".join([*map(text.push, ids), text.flush()]) == known.decode([*begun.encode(), *ids])
 

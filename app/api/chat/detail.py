@@ -10,10 +10,10 @@ from app.decoding.choices import Choices
 from app.decoding.request import Token
 from app.decoding.stats import PARTS
 from app.steering.formula import log_softmax
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 
-def token_detail(token: Token, spelling: Spelling) -> dict[str, Any]:
+def token_detail(token: Token, spelling: Vocabulary) -> dict[str, Any]:
     """The drafted and the chosen token, and the probability of each before and after steering.
 
     Both probabilities are among the same candidates, so they are equal where nothing steers. `local_delta`,

@@ -9,13 +9,13 @@ import numpy as np
 
 from app.decoding.reply import Spelled
 from app.decoding.request import Token
-from app.tokenization.vocabulary import Spelling
+from app.tokenization.vocabulary import Vocabulary
 
 # What OpenAI writes for a token that is as good as impossible; JSON has no infinity.
 IMPOSSIBLE = -9999.0
 
 
-def logprobs(spelled: Iterable[Spelled], top: int, spelling: Spelling) -> dict[str, Any]:
+def logprobs(spelled: Iterable[Spelled], top: int, spelling: Vocabulary) -> dict[str, Any]:
     """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
 
     `top` likely alternatives are told for each token, or as many as there are candidates.
@@ -28,7 +28,7 @@ def logprobs(spelled: Iterable[Spelled], top: int, spelling: Spelling) -> dict[s
     return {"content": content, "refusal": None}
 
 
-def split(spelled: Spelled, spelling: Spelling) -> list[bytes | None]:
+def split(spelled: Spelled, spelling: Vocabulary) -> list[bytes | None]:
     """What each token has of the text; None for one that has no text of its own.
 
     Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
@@ -52,7 +52,7 @@ def split(spelled: Spelled, spelling: Spelling) -> list[bytes | None]:
     return parts
 
 
-def _entry(token: Token, data: bytes | None, top: int, spelling: Spelling) -> dict[str, Any]:
+def _entry(token: Token, data: bytes | None, top: int, spelling: Vocabulary) -> dict[str, Any]:
     likeliest = np.argsort(-token.logprobs, kind="stable")[:top]
     return {
         **_told(_text(token.token_id, data, spelling), token.logprob, data),
@@ -63,7 +63,7 @@ def _entry(token: Token, data: bytes | None, top: int, spelling: Spelling) -> di
     }
 
 
-def _text(token_id: int, data: bytes | None, spelling: Spelling) -> str:
+def _text(token_id: int, data: bytes | None, spelling: Vocabulary) -> str:
     return spelling.token_text(token_id) if data is None else data.decode(errors="replace")
 
 

@@ -27,7 +27,7 @@ FINISH_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
-class Form:
+class ResponseOptions:
     """What a client wants told. `head` is what every object begins with: id, created, model.
 
     `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
@@ -85,7 +85,7 @@ def steering_headers(choices: Choices) -> dict[str, str]:
     return {"X-CoSteer-Steered": "true"}
 
 
-async def whole(choices: Choices, form: Form, record: Record, request: Request) -> Response:
+async def whole(choices: Choices, form: ResponseOptions, record: Record, request: Request) -> Response:
     """The reply in one object. A client that leaves before that frees the remote and the local model."""
     written = await while_present(request, _write(choices))
     outcome = await record(written[0].text)
@@ -113,7 +113,7 @@ async def whole(choices: Choices, form: Form, record: Record, request: Request) 
 
 
 async def events(
-    choices: Choices, form: Form, closing: anyio.Event, record: Record
+    choices: Choices, form: ResponseOptions, closing: anyio.Event, record: Record
 ) -> AsyncGenerator[dict[str, str], None]:
     """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
     head = {**form.head, "object": "chat.completion.chunk"}
@@ -172,7 +172,7 @@ async def events(
     yield {"data": "[DONE]"}
 
 
-def _in_total(choices: Choices, form: Form, outcome: Outcome | None) -> dict[str, Any]:
+def _in_total(choices: Choices, form: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
     """What the last chunk tells of the whole reply. Its headers were out before that was known."""
     told = outcome.told() if outcome else {}
     if form.detail and not form.include_usage:
@@ -191,7 +191,7 @@ async def _write(choices: Choices) -> list[_Written]:
 
 
 def _told(
-    choices: Choices, form: Form, spelled: Iterable[Spelled] | None, end: Token | None
+    choices: Choices, form: ResponseOptions, spelled: Iterable[Spelled] | None, end: Token | None
 ) -> dict[str, Any]:
     """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
     told: dict[str, Any] = {"logprobs": None}

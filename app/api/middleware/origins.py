@@ -29,7 +29,7 @@ OURS = {None, "none", "same-origin"}
 
 
 @dataclass(frozen=True)
-class Doors:
+class KeylessAccess:
     """By which ways a request may come that has no API key.
 
     `keyless` is whether it may at all; `hosts` are the names it may use for this server besides this
@@ -41,7 +41,7 @@ class Doors:
     origins: frozenset[str] = frozenset()
 
 
-def install(app: FastAPI, doors: Doors) -> None:
+def install(app: FastAPI, doors: KeylessAccess) -> None:
     """Let the pages of `doors` in: browsers ask first, and are told."""
     app.state.doors = doors
     if doors.origins:
@@ -54,7 +54,7 @@ def install(app: FastAPI, doors: Doors) -> None:
         )
 
 
-def refuse_strangers(headers: Headers, doors: Doors) -> None:
+def refuse_strangers(headers: Headers, doors: KeylessAccess) -> None:
     """Raises Forbidden for what a browser sends on behalf of another site's page.
 
     Three ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it
@@ -76,7 +76,7 @@ def refuse_strangers(headers: Headers, doors: Doors) -> None:
         )
 
 
-def _from_a_friend(headers: Headers, host: str | None, doors: Doors) -> bool:
+def _from_a_friend(headers: Headers, host: str | None, doors: KeylessAccess) -> bool:
     """Whether no page has sent it, or one of this machine or of `doors`."""
     origin = headers.get("origin", "")
     if origin == "null" or origin.startswith(("http://", "https://")):

@@ -12,18 +12,18 @@ import anyio
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
-from app.api.admission import TurnDep
+from app.api.admission import AdmissionDep
 from app.api.auth import CallerDep, choose_profile, find_model
 from app.api.body import JSON, described, parse, receive, schema, validated
 from app.api.chat.recording import recorder
-from app.api.chat.response import Form, events, steering_headers, whole
+from app.api.chat.response import ResponseOptions, events, steering_headers, whole
 from app.api.dependencies import PartsDep
 from app.api.disconnect import while_present
 from app.api.routes.passthrough import pass_chat_on
 from app.api.schemas.chat import ChatRequest
 from app.api.schemas.steerable import STEERING_OFF, honoured, unsteerable
 from app.decoding.choices import Choices
-from app.decoding.generator import Order
+from app.decoding.generator import GenerationRequest
 from app.profiles.profile import Hit
 from app.steering.strength import steers
 
@@ -46,7 +46,7 @@ async def chat_completions(
     request: Request,
     parts: PartsDep,
     caller: CallerDep,
-    turn: TurnDep,
+    turn: AdmissionDep,
     *,
     x_costeer_profile: Annotated[str | None, Header(description="Whose profile steers the reply.")] = None,
     x_costeer_record: Annotated[
@@ -80,7 +80,7 @@ async def chat_completions(
         hits = await asyncio.to_thread(parts.retriever.choose, profile.id, messages)
     continued = bool(body.continue_final_message)
     record = recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
-    order = Order(
+    order = GenerationRequest(
         model=model,
         messages=messages,
         sampling=body.sampling(),
@@ -96,7 +96,7 @@ async def chat_completions(
     choices = Choices(reply.copies(body.n or 1))
     turn.writes(choices, started)
     options = body.stream_options
-    form = Form(
+    form = ResponseOptions(
         head={
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.api.admission import TurnDep
+from app.api.admission import AdmissionDep
 from app.api.auth import CallerDep, find_model
 from app.api.body import JSON, receive
 from app.api.chat.relay import Relay
@@ -68,7 +68,7 @@ async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Resp
     return Relay(parts.remote, forward, reason)
 
 
-async def pass_on(request: Request, parts: PartsDep, turn: TurnDep, _caller: CallerDep) -> Response:
+async def pass_on(request: Request, parts: PartsDep, turn: AdmissionDep, _caller: CallerDep) -> Response:
     """The remote's own answer, whatever the path is for."""
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere

@@ -10,7 +10,7 @@ from app.api.auth import CallerDep
 from app.api.body import JSON, described, receive_json, schema
 from app.api.dependencies import Parts, PartsDep
 from app.api.schemas.preview import Preview, PreviewIn
-from app.decoding.generator import Order
+from app.decoding.generator import GenerationRequest
 from app.profiles.profile import Profile
 from app.steering.strength import steers
 
@@ -36,7 +36,9 @@ def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
     strengths = (body.strength, profile.strength, parts.strength)
     strength = next(value for value in strengths if value is not None)
     hits = parts.retriever.choose(profile.id, messages, remember=False) if steers(strength) else []
-    order = Order(model="", messages=messages, profile=profile, history=tuple(hits), strength=strength)
+    order = GenerationRequest(
+        model="", messages=messages, profile=profile, history=tuple(hits), strength=strength
+    )
     local = parts.writer.local_prompts(order)
     assert local is not None  # noqa: S101 - only an order without a profile has none
     return Preview.of(profile.id, strength, hits, local, parts.writer.max_context_tokens)

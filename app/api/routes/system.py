@@ -15,7 +15,7 @@ from app.api.readiness import Readiness, readiness_of
 from app.api.schemas.models import ModelList, ModelOut, ModelsQuery
 from app.api.schemas.ready import Ready
 from app.errors import Forbidden, ModelNotFound, ProfileNotFound
-from app.remote.interface import RemoteCard
+from app.remote.interface import ModelCard
 
 router = APIRouter(tags=["System"])
 
@@ -81,5 +81,5 @@ async def _profiles(parts: Parts, caller: Caller) -> list[str]:
     return [stored.profile.id for stored in await asyncio.to_thread(parts.store.profiles.list)]
 
 
-def _alias(card: RemoteCard, profile_id: str) -> RemoteCard:
+def _alias(card: ModelCard, profile_id: str) -> ModelCard:
     return replace(card, id=f"{card.id}@{profile_id}", owned_by="costeer")

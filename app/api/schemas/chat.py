@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, 
 
 from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
 from app.prompts.message import Message
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 # Replies to one request; each is written for itself.
 MAX_N = 16
@@ -216,11 +216,11 @@ class ChatRequest(Wire):
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
-    def sampling(self) -> Sampling:
+    def sampling(self) -> SamplingParams:
         """The fields that were given; OpenAI's defaults for the rest."""
-        names = {field.name for field in dataclasses.fields(Sampling)} - {"top_k", "logit_bias"}
+        names = {field.name for field in dataclasses.fields(SamplingParams)} - {"top_k", "logit_bias"}
         given = self.model_dump(include=names, exclude_none=True)
         if self.top_p == 0:  # OpenAI's; vLLM takes none. It leaves the likeliest token alone.
             given |= {"top_p": 1.0, "temperature": 0.0}
         bias = {int(key): value for key, value in (self.logit_bias or {}).items()}
-        return Sampling(**given, top_k=max(self.top_k or 0, 0), logit_bias=bias)
+        return SamplingParams(**given, top_k=max(self.top_k or 0, 0), logit_bias=bias)

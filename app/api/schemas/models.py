@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from app.api.schemas.base import Query
-from app.remote.interface import RemoteCard
+from app.remote.interface import ModelCard
 
 
 class ModelOut(BaseModel):
@@ -19,7 +19,7 @@ class ModelOut(BaseModel):
     owned_by: str
 
     @classmethod
-    def of(cls, card: RemoteCard) -> Self:
+    def of(cls, card: ModelCard) -> Self:
         return cls(id=card.id, created=card.created, owned_by=card.owned_by)
 
 

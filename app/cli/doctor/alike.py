@@ -56,7 +56,7 @@ class Alike:
                 f"costeer models pull {self._model}",
             )
         tokenizer = await in_thread(lambda: _load(folder))
-        from app.decoding.vocabulary_match import Matching  # noqa: PLC0415
+        from app.decoding.vocabulary_match import VocabularyMatcher  # noqa: PLC0415
 
         self._dated = tokenizer.dated
         try:
@@ -66,7 +66,7 @@ class Alike:
                     "Not looked at: the tokenizer that COSTEER_REMOTE_TOKENIZER names is not here yet.",
                     "costeer serve",
                 )
-            self._match = await Matching(self._remote, tokenizer, find).match()
+            self._match = await VocabularyMatcher(self._remote, tokenizer, find).match()
         except CoSteerError as error:
             return failed(error.message, MEND)
         if self._match.alignment is None:

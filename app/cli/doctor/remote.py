@@ -17,7 +17,7 @@ from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, 
 from app.network.address import without_user
 from app.network.proxy import UNUSED, Proxy
 from app.remote.vllm import VLLMRemote
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 NAMES = ("remote", "api key", "model", "logprobs", "round trip", "prefix cache")
 # vLLM before 0.8 returns logprobs after temperature and penalties.
@@ -113,7 +113,9 @@ async def _served(remote: VLLMRemote) -> Verdict:
 async def _logprobs(remote: VLLMRemote, wanted: int) -> Verdict:
     try:
         prompt = await remote.tokenize_text(GREETING)
-        drafted = remote.draft(prompt, sampling=Sampling(temperature=0.0), top_logprobs=wanted, max_tokens=1)
+        drafted = remote.draft(
+            prompt, sampling=SamplingParams(temperature=0.0), top_logprobs=wanted, max_tokens=1
+        )
         async with aclosing(drafted) as positions:
             given = [len(position.candidates) async for position in positions]
     except RemoteError as error:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from app.decoding.verifier import widened
-from app.decoding.vocabulary_match import Matching
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.cases import Case, CasePrompts, case_prompts
 from app.evaluation.quality.rules import SHOWN, Rule
-from app.local.interface import Outlook, RowModel
+from app.local.interface import LocalLogprobs, RowModel
 from app.remote.embedded import EmbeddedRemote
-from app.remote.interface import Drafted
+from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray, likeliest, log_softmax
 
 # A distribution that is too sure of itself gains by being flattened alone, so rules are compared at the
@@ -53,7 +53,7 @@ class Forcing:
         self,
         remote: EmbeddedRemote,
         local: RowModel,
-        matching: Matching,
+        matching: VocabularyMatcher,
         *,
         tokens: int = 160,
         max_context_tokens: int = 1024,
@@ -95,7 +95,7 @@ class Forcing:
             case.id, len(ids), {name: tuple((sums / len(ids)).tolist()) for name, sums in nll.items()}
         )
 
-    async def _outlooks(self, prompts: CasePrompts, ids: Sequence[int]) -> list[Outlook]:
+    async def _outlooks(self, prompts: CasePrompts, ids: Sequence[int]) -> list[LocalLogprobs]:
         local = (await self._matching.match()).model(self._local)
         async with local.session(prompts.aware, prompts.agnostic) as session:
             return await session.score(ids[:-1], 0)
@@ -112,7 +112,7 @@ def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
 
 
 def _nll_among(
-    rule: Rule, public: FloatArray, norms: Sequence[float], outlook: Outlook, chosen: int
+    rule: Rule, public: FloatArray, norms: Sequence[float], outlook: LocalLogprobs, chosen: int
 ) -> FloatArray:
     """Negative log-likelihood of one token, at each of TEMPERATURES, where a rule chooses among some.
 
@@ -122,7 +122,7 @@ def _nll_among(
     """
     assert rule.among is not None  # noqa: S101  # as the caller sees to
     listed = likeliest(public, rule.among)
-    drafted = Drafted(int(listed[0]), listed, public[listed])
+    drafted = DraftToken(int(listed[0]), listed, public[listed])
     if rule.unlisted:
         drafted = widened(drafted, outlook)
     ids = drafted.candidates

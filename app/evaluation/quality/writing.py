@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.decoding.generator import Order, Writer
-from app.decoding.request import Request, Tuning
+from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.speculative import decode
 from app.decoding.stats import Clock, Stats
-from app.decoding.vocabulary_match import Matching
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.cases import Case, CasePrompts, case_prompts
 from app.evaluation.quality.rules import iterate
 from app.evaluation.quality.systems import System
 from app.local.interface import RowModel
 from app.remote.embedded import EmbeddedRemote
 from app.steering.formula import local_delta, log_softmax
-from app.steering.sampling import Sampling, distribution, draw
+from app.steering.sampling import SamplingParams, distribution, draw
 from app.tokenization.tokenizer import Tokenizer
 
 
@@ -63,8 +63,8 @@ class Writing:
         remote: EmbeddedRemote,
         local: RowModel,
         own: EmbeddedRemote,
-        matching: Matching,
-        tuning: Tuning,
+        matching: VocabularyMatcher,
+        tuning: DecodingConfig,
         *,
         tokens: int = 128,
         temperature: float = 0.0,
@@ -77,9 +77,9 @@ class Writing:
         self._matching = matching
         self._tuning = tuning
         self._tokens = tokens
-        self._sampling = Sampling(temperature=temperature, seed=0)
+        self._sampling = SamplingParams(temperature=temperature, seed=0)
         self._clock = clock
-        self._writer = Writer(remote, local, matching, tuning, clock)
+        self._writer = Generator(remote, local, matching, tuning, clock)
 
     async def written(self, cases: Sequence[Case], system: System) -> list[Written]:
         """A reply to each of the `cases`, all written at the same time."""
@@ -95,7 +95,7 @@ class Writing:
 
     async def _ordered(self, case: Case, system: System) -> _Reply:
         """As the product writes it."""
-        order = Order(
+        order = GenerationRequest(
             (await self._remote.card()).id,
             case.messages,
             self._sampling,
@@ -130,7 +130,7 @@ class Writing:
 
     async def _by_itself(self, model: EmbeddedRemote, prompt: Sequence[int]) -> AsyncGenerator[int, None]:
         """What a model writes after a prompt."""
-        request = Request(
+        request = DecodeRequest(
             prompt=prompt,
             sampling=self._sampling,
             max_tokens=self._tokens,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from app.decoding.generator import Order, Writer
+from app.decoding.generator import GenerationRequest, Generator
 from app.decoding.stats import Clock
-from app.decoding.vocabulary_match import Matching
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import InvalidRequest
 from app.evaluation.speed.cases import Case
 from app.evaluation.speed.modes import DRAFT, Mode
@@ -18,7 +18,7 @@ from app.evaluation.speed.run import ENOUGH, Run
 from app.evaluation.speed.timed import TimedRemote
 from app.local.interface import RowModel
 from app.remote.interface import RemoteModel
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 # Tokens of an unmeasured reply.
 WARM_UP = 2 * ENOUGH
@@ -49,7 +49,7 @@ class Bench:
         self,
         remote: RemoteModel,
         local: RowModel,
-        matching: Matching,
+        matching: VocabularyMatcher,
         *,
         modes: Sequence[Mode],
         cases: Sequence[Case],
@@ -59,12 +59,12 @@ class Bench:
     ) -> None:
         self._remote = TimedRemote(remote, clock)
         self._writers = {
-            mode.name: Writer(self._remote, local, matching, mode.tuning, clock) for mode in modes
+            mode.name: Generator(self._remote, local, matching, mode.tuning, clock) for mode in modes
         }
         self._modes = {mode.name: mode for mode in modes}
         self._cases = cases
         self._tokens = tokens
-        self._sampling = Sampling(temperature=temperature)
+        self._sampling = SamplingParams(temperature=temperature)
         self._clock = clock
         self._model = ""
 
@@ -119,7 +119,7 @@ class Bench:
 
     async def _written(self, name: str, number: int, repeat: int, *, tokens: int | None = None) -> Run:
         mode, case = self._modes[name], self._cases[number]
-        order = Order(
+        order = GenerationRequest(
             model=self._model,
             messages=case.messages,
             sampling=self._sampling,

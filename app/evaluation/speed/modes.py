@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.decoding.request import Tuning
+from app.decoding.request import DecodingConfig
 
 PLAIN, DRAFT, SINGLE = "plain stream", "draft and verify", "one request per token"
 
@@ -17,13 +17,13 @@ class Mode:
     """
 
     name: str
-    tuning: Tuning
+    tuning: DecodingConfig
     steered: bool = True
     knob: bool = False
 
 
 def modes(
-    tuning: Tuning, *, confidence_gate: float | None = None, lenience: float | None = None
+    tuning: DecodingConfig, *, confidence_gate: float | None = None, lenience: float | None = None
 ) -> tuple[Mode, ...]:
     """The three modes, of which draft and verify has the product's own `tuning`, and one for each knob."""
     found = [

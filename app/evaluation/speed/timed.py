@@ -8,8 +8,8 @@ from contextlib import aclosing
 from app.decoding.stats import Clock
 from app.local.engine.owner import Owner
 from app.prompts.message import Message
-from app.remote.interface import Drafted, Forward, Forwarded, RemoteCard, RemoteModel
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken, Forward, Forwarded, ModelCard, RemoteModel
+from app.steering.sampling import SamplingParams
 
 
 class TimedRemote:
@@ -39,10 +39,10 @@ class TimedRemote:
     def passes_on(self) -> bool:
         return self._remote.passes_on
 
-    async def card(self) -> RemoteCard:
+    async def card(self) -> ModelCard:
         return await self._remote.card()
 
-    async def cards(self, *, fresh: bool = True) -> list[RemoteCard]:
+    async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         return await self._remote.cards(fresh=fresh)
 
     async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
@@ -52,8 +52,8 @@ class TimedRemote:
         return await self._remote.tokenize_text(text)
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         asked: float | None = self._clock()
         stream = self._remote.draft(
             prompt, sampling=sampling, top_logprobs=top_logprobs, max_tokens=max_tokens

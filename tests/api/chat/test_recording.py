@@ -20,7 +20,7 @@ from api.routes.test_chat import HELLO, chunks_of, error_of
 from app.errors import RemoteError, RemoteUnavailable, StoreError
 from app.profiles.profile import HistoryItem, Profile, ProfileDocument
 from app.profiles.store import history
-from app.remote.interface import Drafted
+from app.remote.interface import DraftToken
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def meanwhile(proxy: Proxy, change: Callable[[], object]) -> None:
     """Makes `change` happen while the next reply is written."""
     draft = proxy.remote.draft
 
-    async def changing(*args: Any, **kwargs: Any) -> AsyncGenerator[Drafted, None]:
+    async def changing(*args: Any, **kwargs: Any) -> AsyncGenerator[DraftToken, None]:
         proxy.remote.draft = draft  # type: ignore[method-assign]
         async for drafted in draft(*args, **kwargs):
             yield drafted

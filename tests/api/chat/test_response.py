@@ -22,9 +22,9 @@ from openai._models import validate_type
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from api.routes.test_chat import HELLO, chunks_of, data_of, error_of
-from app.decoding.request import Tuning
+from app.decoding.request import DecodingConfig
 from app.errors import RemoteError
-from app.remote.interface import Drafted
+from app.remote.interface import DraftToken
 
 USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 DETAIL: dict[str, Any] = {"costeer": {"detail": True}}
@@ -138,9 +138,9 @@ async def test_without_being_asked_for_logprobs_are_null(proxy: Proxy) -> None:
 
 
 async def test_an_impossible_token_has_a_number_that_json_has(proxy: Proxy) -> None:
-    async def draft(*_: Any, **__: Any) -> AsyncGenerator[Drafted, None]:
-        yield Drafted(ord("a"), np.array([ord("a"), ord("b")]), np.array([0.0, -np.inf]))
-        yield Drafted(EOS, np.array([EOS]), np.array([0.0]), ends=True)
+    async def draft(*_: Any, **__: Any) -> AsyncGenerator[DraftToken, None]:
+        yield DraftToken(ord("a"), np.array([ord("a"), ord("b")]), np.array([0.0, -np.inf]))
+        yield DraftToken(EOS, np.array([EOS]), np.array([0.0]), ends=True)
 
     proxy.remote.draft = draft  # type: ignore[method-assign]
     (entry,) = (await proxy.chat(logprobs=True, top_logprobs=2)).json()["choices"][0]["logprobs"]["content"]
@@ -212,7 +212,7 @@ async def test_detail_names_the_strength_as_it_was_given(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "tuning", [Tuning(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
+    "tuning", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_reply_that_the_local_model_left_half_way_says_so(proxy: Proxy, stream: bool) -> None:
@@ -315,7 +315,7 @@ async def test_a_header_says_whether_a_reply_is_steered_and_why_not(proxy: Proxy
 class TestWithoutRoom:
     @pytest.fixture
     def tuning(self) -> Any:
-        return Tuning(max_context_tokens=10)
+        return DecodingConfig(max_context_tokens=10)
 
     async def test_a_profile_that_does_not_fit_is_the_reason(self, proxy: Proxy) -> None:
         headers = (await proxy.chat(profile="loud")).headers
@@ -427,11 +427,11 @@ async def test_the_role_comes_before_the_local_model_has_answered(proxy: Proxy, 
 def hanging(proxy: Proxy) -> None:
     """From now on no draft of the remote's has a first token."""
 
-    async def draft(*_: Any, **__: Any) -> AsyncGenerator[Drafted, None]:
+    async def draft(*_: Any, **__: Any) -> AsyncGenerator[DraftToken, None]:
         proxy.remote.drafts_open += 1
         try:
             await asyncio.Event().wait()
-            yield Drafted.__new__(Drafted)
+            yield DraftToken.__new__(DraftToken)
         finally:
             proxy.remote.drafts_open -= 1
 

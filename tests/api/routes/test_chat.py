@@ -18,8 +18,8 @@ from fakes import EOS, LOUD, LOUD_HISTORY, PRIVATE, FakeTokenizer
 
 from app.errors import RemoteError, RemoteRejected, RemoteTimeout, RemoteUnavailable
 from app.prompts.message import Message
-from app.remote.interface import RemoteCard
-from app.steering.sampling import Sampling
+from app.remote.interface import ModelCard
+from app.steering.sampling import SamplingParams
 from app.steering.strength import AUTO
 
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -433,7 +433,7 @@ async def test_a_body_with_two_types_is_told_so(proxy: Proxy) -> None:
 async def test_no_share_of_the_candidates_is_the_likeliest_alone(proxy: Proxy) -> None:
     """top_p 0 is OpenAI's; a vLLM takes none."""
     assert await proxy.text(top_p=0, temperature=1.5, profile="loud", strength=4) == "HELLO WORLD"
-    sent = [one for one in proxy.remote.handed if isinstance(one, Sampling)]
+    sent = [one for one in proxy.remote.handed if isinstance(one, SamplingParams)]
     assert {(one.top_p, one.temperature) for one in sent} == {(1.0, 0.0)}
 
 
@@ -732,7 +732,7 @@ async def test_steering_off_is_the_remote_s_own_reply_as_it_is(proxy: Proxy) -> 
 
 
 async def test_another_model_of_the_remote_writes_its_own_reply(proxy: Proxy) -> None:
-    proxy.remote.others.append(RemoteCard("org/other", 100))
+    proxy.remote.others.append(ModelCard("org/other", 100))
     response = await proxy.chat(model="org/other@loud")
     assert response.headers["X-CoSteer-Reason"] == "another model"
     (forwarded,) = proxy.remote.forwarded

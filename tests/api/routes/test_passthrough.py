@@ -29,7 +29,7 @@ from app.errors import (
     Unsupported,
 )
 from app.remote.embedded import EmbeddedRemote
-from app.remote.interface import Forward, RemoteCard
+from app.remote.interface import Forward, ModelCard
 
 CHAT = "/v1/chat/completions"
 JSON = {"Content-Type": "application/json"}
@@ -168,7 +168,7 @@ def test_openai_s_own_names_are_all_known() -> None:
 async def test_a_model_that_is_not_there_is_refused_here(
     proxy: Proxy, model: object, status: int, message: str
 ) -> None:
-    proxy.remote.others = [RemoteCard("other", None)]
+    proxy.remote.others = [ModelCard("other", None)]
     response = await proxy.chat(model=model, tools=TOOLS)
     assert response.status_code == status
     assert error_of(response)["message"].startswith(message)
@@ -177,7 +177,7 @@ async def test_a_model_that_is_not_there_is_refused_here(
 
 
 async def test_another_model_of_the_remote_is_taken(proxy: Proxy) -> None:
-    proxy.remote.others = [RemoteCard("other", None), RemoteCard("fake-model@v2", None)]
+    proxy.remote.others = [ModelCard("other", None), ModelCard("fake-model@v2", None)]
     for model in ("other", "fake-model@v2"):
         await proxy.chat(model=model, tools=TOOLS)
         assert sent(proxy)["model"] == model

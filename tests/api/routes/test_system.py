@@ -11,7 +11,7 @@ import pytest
 from conftest import Proxy
 
 from app.errors import RemoteUnavailable
-from app.remote.interface import RemoteCard
+from app.remote.interface import ModelCard
 
 
 async def test_health_answers_whatever_the_remote_does(proxy: Proxy) -> None:
@@ -36,7 +36,7 @@ async def ids(proxy: Proxy, **options: Any) -> list[str]:
 
 async def test_models_lists_all_of_the_remote_as_they_are_now(proxy: Proxy) -> None:
     assert await ids(proxy) == ["fake-model"]
-    proxy.remote.others = [RemoteCard("org/other", None)]
+    proxy.remote.others = [ModelCard("org/other", None)]
     assert await ids(proxy) == ["fake-model", "org/other"]
 
 
@@ -45,7 +45,7 @@ async def test_a_slash_behind_the_list_is_no_id(proxy: Proxy) -> None:
 
 
 async def test_aliases_are_the_steered_model_with_each_profile_that_the_caller_may_use(proxy: Proxy) -> None:
-    proxy.remote.others = [RemoteCard("org/other", None)]
+    proxy.remote.others = [ModelCard("org/other", None)]
     asked = {"params": {"aliases": "true"}}
     served = ["fake-model", "org/other"]
     assert await ids(proxy, **asked) == [*served, "fake-model@joined", "fake-model@loud"]
@@ -78,14 +78,14 @@ async def test_default_names_the_steered_model_whichever_that_is(proxy: Proxy, a
     assert (await proxy.client.get("/v1/models/default@loud")).json()["id"] == "fake-model@loud"
     assert (await proxy.chat(model="default")).json()["model"] == "fake-model"
     assert await proxy.text(model="default@loud") == "HELLO WORLD"
-    proxy.remote.others = [RemoteCard("default", 4096, 1_700_000_000, "vllm")]
+    proxy.remote.others = [ModelCard("default", 4096, 1_700_000_000, "vllm")]
     assert (await proxy.client.get("/v1/models/default")).json()["id"] == "default", (
         "the remote's own goes first"
     )
 
 
 async def test_if_so_set_any_name_stands_for_the_steered_model(proxy: Proxy) -> None:
-    proxy.remote.others = [RemoteCard("other", 4096, 1_700_000_000, "vllm")]
+    proxy.remote.others = [ModelCard("other", 4096, 1_700_000_000, "vllm")]
     refused = await proxy.chat(model="gpt-4o")
     assert refused.status_code == 404
     assert "COSTEER_ANY_MODEL" in refused.json()["error"]["message"]
@@ -103,7 +103,7 @@ async def test_if_so_set_any_name_stands_for_the_steered_model(proxy: Proxy) -> 
 
 @pytest.mark.parametrize("model", ["fake-model", "org/other", "fake-model@loud", "at@home"])
 async def test_a_model_is_read_by_its_id(proxy: Proxy, base_url: str, model: str) -> None:
-    proxy.remote.others = [RemoteCard("org/other", None, 5, "org"), RemoteCard("at@home", None)]
+    proxy.remote.others = [ModelCard("org/other", None, 5, "org"), ModelCard("at@home", None)]
     async with openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
         read = await client.models.retrieve(model)
         listed = [one async for one in client.models.list(extra_query={"aliases": "true"})]
@@ -115,7 +115,7 @@ async def test_a_model_is_read_by_its_id(proxy: Proxy, base_url: str, model: str
     "model", ["gone", "gone@loud", "fake-model@gone", "org/other@loud", "fake-model@joined", "fake-model/x"]
 )
 async def test_a_model_that_is_not_there_is_not_found(proxy: Proxy, model: str) -> None:
-    proxy.remote.others = [RemoteCard("org/other", None)]
+    proxy.remote.others = [ModelCard("org/other", None)]
     key = {"Authorization": f"Bearer {proxy.store.keys.create('test', 'loud')[1]}"}
     response = await proxy.client.get(f"/v1/models/{model}", headers=key)
     assert response.status_code == 404

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.api.schemas.chat import MAX_STOPS, ChatRequest
 from app.prompts.message import Message
-from app.steering.sampling import Sampling
+from app.steering.sampling import SamplingParams
 
 
 def request(**fields: Any) -> ChatRequest:
@@ -27,7 +27,7 @@ def refused(**fields: Any) -> tuple[Any, ...]:
 
 def test_the_defaults_are_openai_s() -> None:
     plain = request()
-    assert plain.sampling() == Sampling(temperature=1.0, top_p=1.0)
+    assert plain.sampling() == SamplingParams(temperature=1.0, top_p=1.0)
     assert (plain.token_limit, plain.stops(), plain.profile, plain.strength) == (None, (), None, None)
     assert not plain.stream
 
@@ -43,7 +43,7 @@ def test_sampling_fields_arrive_under_their_names() -> None:
         "repetition_penalty": 1.1,
         "seed": 3,
     }
-    assert request(**fields, logit_bias={"17": -100, "4": 2.5}).sampling() == Sampling(
+    assert request(**fields, logit_bias={"17": -100, "4": 2.5}).sampling() == SamplingParams(
         **fields, logit_bias={17: -100.0, 4: 2.5}
     )
 

@@ -9,16 +9,16 @@ from contextlib import aclosing
 import pytest
 from fakes import JOINED, LOUD, FakeLocal, FakeRemote, FakeTokenizer
 
-from app.decoding.request import Tuning
-from app.decoding.vocabulary_match import Matching
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import InvalidRequest, RemoteError
 from app.evaluation.speed.bench import WARM_UP, Bench, Measured
 from app.evaluation.speed.cases import Case
 from app.evaluation.speed.modes import DRAFT, PLAIN, SINGLE, Mode, modes
 from app.evaluation.speed.timed import TimedRemote
 from app.profiles.profile import Profile
-from app.remote.interface import Drafted
-from app.steering.sampling import Sampling
+from app.remote.interface import DraftToken
+from app.steering.sampling import SamplingParams
 
 TEXT = "hello world, this is a long text"
 CASES = [Case("Say hello.", LOUD, (), 0.5), Case("And again.", JOINED, (), 1.0)]
@@ -34,8 +34,8 @@ class Listening(FakeRemote):
         self.now, self.delay = 0.0, 0.0
 
     async def draft(
-        self, prompt: Sequence[int], *, sampling: Sampling, top_logprobs: int, max_tokens: int
-    ) -> AsyncGenerator[Drafted, None]:
+        self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         self.wanted.append(max_tokens)
         self.now += self.delay
         stream = super().draft(prompt, sampling=sampling, top_logprobs=top_logprobs, max_tokens=max_tokens)
@@ -62,8 +62,8 @@ def bench_of(
     return Bench(
         remote,
         FakeLocal(),
-        Matching(remote, FakeTokenizer()),
-        modes=modes(Tuning(draft_length=6)) if which is None else which,
+        VocabularyMatcher(remote, FakeTokenizer()),
+        modes=modes(DecodingConfig(draft_length=6)) if which is None else which,
         cases=cases,
         tokens=tokens,
         clock=lambda: float(next(ticks)),
@@ -114,7 +114,9 @@ async def test_a_reply_that_ends_by_itself_has_moments_for_its_text_alone(remote
 
 async def test_before_each_prompt_is_measured_a_short_reply_to_it_is_not() -> None:
     remote = Listening()
-    measured = await measured_by(bench_of(remote, which=modes(Tuning())[:2], cases=CASES[:1], tokens=20))
+    measured = await measured_by(
+        bench_of(remote, which=modes(DecodingConfig())[:2], cases=CASES[:1], tokens=20)
+    )
     assert [run.mode for run in measured.runs] == [PLAIN, DRAFT]
     assert remote.wanted[:2] == [1, 1]  # what is checked once only
     assert remote.wanted[2] == WARM_UP < 20
@@ -165,7 +167,7 @@ async def test_an_error_among_several_at_once_ends_them_all(remote: FakeRemote) 
 
 
 async def test_a_profile_that_steers_nothing_is_named(remote: FakeRemote) -> None:
-    which = modes(Tuning(max_context_tokens=0))
+    which = modes(DecodingConfig(max_context_tokens=0))
     bench = bench_of(remote, which=which, cases=[Case("Hello.", Profile("anna", "SECRET"), (), 0.5)])
     with pytest.raises(InvalidRequest, match="COSTEER_MAX_CONTEXT_TOKENS") as caught:
         await measured_by(bench)
@@ -178,7 +180,7 @@ async def test_a_remote_is_timed_to_the_first_position_of_each_request() -> None
     timed = TimedRemote(remote, lambda: remote.now)
     for remote.delay in (3.0, 5.0):
         async with aclosing(
-            timed.draft([258, 97, 259], sampling=Sampling(), top_logprobs=2, max_tokens=3)
+            timed.draft([258, 97, 259], sampling=SamplingParams(), top_logprobs=2, max_tokens=3)
         ) as stream:
             assert await anext(stream)
             remote.now += 7.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.decoding.request import Tuning
+from app.decoding.request import DecodingConfig
 from app.evaluation.speed.bench import Crowd, Measured
 from app.evaluation.speed.memory import peak_memory
 from app.evaluation.speed.modes import DRAFT, PLAIN, SINGLE, Mode, modes
@@ -14,7 +14,7 @@ from app.evaluation.speed.run import Run
 from app.evaluation.speed.summary import Summary, summarise
 from evaluation.speed.made import made
 
-ALL = modes(Tuning(), confidence_gate=0.9, lenience=0.5)
+ALL = modes(DecodingConfig(), confidence_gate=0.9, lenience=0.5)
 GATE, LENIENT = (mode.name for mode in ALL if mode.knob)
 
 
@@ -36,12 +36,12 @@ def shown(summary: Summary) -> str:
 
 
 def test_the_modes_differ_in_what_they_should_and_in_nothing_else() -> None:
-    tuning = Tuning(draft_length=6, verify_batch=6, max_context_tokens=7)
+    tuning = DecodingConfig(draft_length=6, verify_batch=6, max_context_tokens=7)
     plain, draft, single, gate, lenient = modes(tuning, confidence_gate=0.9, lenience=0.5)
     assert [mode.name for mode in (plain, draft, single)] == [PLAIN, DRAFT, SINGLE]
     assert [mode.steered for mode in (plain, draft, single, gate, lenient)] == [False, True, True, True, True]
     assert draft.tuning == tuning
-    assert single.tuning == Tuning(draft_length=1, verify_batch=0, max_context_tokens=7)
+    assert single.tuning == DecodingConfig(draft_length=1, verify_batch=0, max_context_tokens=7)
     assert (gate.tuning.confidence_gate, gate.tuning.lenience) == (0.9, 1.0)
     assert (lenient.tuning.confidence_gate, lenient.tuning.lenience) == (None, 0.5)
     assert len(modes(tuning)) == 3
