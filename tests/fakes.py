@@ -16,11 +16,11 @@ from app.local.interface import LocalLogprobs
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts.message import Message
-from app.prompts.private import PrivateMessage, PrivatePrompt
-from app.remote.interface import DraftToken, Forward, ModelCard
+from app.prompts.private import PrivatePrompt
+from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
 from app.steering.formula import Rows, log_softmax
 from app.steering.sampling import SamplingParams
-from app.tokenization.tokenizer import Tokenizer
+from app.tokenization.tokenizer import TemplateMessage, Tokenizer
 
 EOS, VOCABULARY = 256, 260
 ROLES = {"system": 257, "user": 258, "assistant": 259}
@@ -70,8 +70,10 @@ class FakeTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
 
-    def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
-        rendered = "".join(f"{OF_ROLE[m.role]}{m.content}\ue000" for m in messages)
+    def render(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> str:
+        rendered = "".join(
+            f"{OF_ROLE[turn['role']]}{turn['content']}\ue000" for turn in (m.fields() for m in messages)
+        )
         return rendered.removesuffix("\ue000") if continue_final else rendered + OF_ROLE["assistant"]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -161,6 +163,9 @@ class FakeRemote:
     async def tokenize_text(self, text: str) -> list[int]:
         self.handed.append(text)
         return self.tokenizer.encode(text)
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        return RemoteVocabulary(self.tokenizer, "by the tokenizer of the remote")
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int

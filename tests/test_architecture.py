@@ -1,8 +1,9 @@
-"""The arrows between modules, read from their source: what each may import, and what none may have."""
+"""The arrows between rooms and modules, read from their source: what each may import, and what none may have."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,46 +15,23 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "app").rglob("*.py"))
 }
-SETTINGS_READERS = {
-    "app.main",
-    "app.cli.serving",
-    *(f"app.cli.{name}" for name in ("environment", "bench", "doctor", "evaluate")),
-}
-SQL_MODULES = {
-    f"app.store.{name}"
-    for name in (
-        "database",
-        "engine",
-        "inspection",
-        "migration",
-        "tables",
-        "index",
-        "profiles",
-        "history",
-        "keys",
-    )
-}
+MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 SQL = {"sqlmodel", "sqlalchemy", "sqlite3", "alembic"}
 WEB = {"fastapi", "starlette", "uvicorn", "sse_starlette"}
 HTTP = {"httpx", "requests", "urllib3", "aiohttp", "http"}
 TENSORS = {"torch", "transformers"}
-REMOTE_SIDE = {name for name in MODULES if name.startswith("app.remote")} | {
-    "app.remote.embedded",
-    "app.remote.interface",
-}
-PRIVATE_SIDE = {
-    "app.profiles.profile",
-    "app.profiles.profile_file",
-    "app.profiles.store",
-    "app.prompts.retrieval",
-    "app.prompts.local",
-    "app.local.model",
-    "app.decoding.generator",
-    "app.evaluation.speed",
-    "app.cli.doctor",
-    "app.api",
-    "app.main",
-}
+
+
+def between(marker: str) -> list[str]:
+    """The lines of docs/architecture.md between a marker and its end."""
+    found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- /{marker} -->", MAP, re.DOTALL)
+    assert found is not None, f"docs/architecture.md has no {marker}"
+    return found[1].splitlines()
+
+
+# Each imports from those below it only.
+LAYERS = [line.split() for line in between("layers") if line.strip()]
+DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 
 
 @cache
@@ -73,12 +51,18 @@ def imports(module: str) -> set[str]:
     return {".".join(name.split(".")[:size]) for name in names for size in range(1, name.count(".") + 2)}
 
 
-def arrows(module: str) -> set[str]:
-    """The modules of the product that this one imports; not the packages that it lies in."""
-    return {name for name in imports(module) & MODULES.keys() if not module.startswith(f"{name}.")} - {module}
+@cache
+def arrows(module: str) -> frozenset[str]:
+    """The modules of the product that this one imports; not the packages that it lies in.
+
+    An import loads the packages on its way too, so their own imports count.
+    """
+    found = {name for name in imports(module) & MODULES.keys() if not module.startswith(f"{name}.")}
+    return frozenset(found - {module})
 
 
-def reached(module: str) -> set[str]:
+@cache
+def reached(module: str) -> frozenset[str]:
     """The module, the modules of the product that it imports, those that they import, and so on."""
     found: set[str] = set()
     waiting = [module]
@@ -87,36 +71,68 @@ def reached(module: str) -> set[str]:
         if name not in found:
             found.add(name)
             waiting += arrows(name)
-    return found
+    return frozenset(found)
+
+
+def room(module: str) -> str | None:
+    """The package or file right in app/ that the module is in; None for app itself."""
+    return module.split(".")[1] if "." in module else None
+
+
+def inside(*rooms: str) -> list[str]:
+    """The modules of some rooms, which may be named with a dot: `local.engine`."""
+    return [m for m in MODULES if any(m == f"app.{r}" or m.startswith(f"app.{r}.") for r in rooms)]
+
+
+def foreign(module: str) -> set[str]:
+    """What the module, and whatever it reaches, imports of the web, HTTP, SQL or tensors."""
+    return {name for one in reached(module) for name in imports(one)} & (WEB | HTTP | SQL | TENSORS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_room_imports_from_the_layers_below_it_only(module: str) -> None:
+    own = room(module)
+    for other in arrows(module):
+        if own is not None and room(other) not in {own, None}:
+            assert DEPTH[own] < DEPTH[str(room(other))], f"{module} imports {other}"
+
+
+def test_the_map_has_every_room_and_no_other() -> None:
+    rooms = {name for name in map(room, MODULES) if name is not None}
+    assert DEPTH.keys() == rooms
+    listed = [match[1] for line in between("rooms") if (match := re.match(r"\| `(\w+)(?:\.py)?` \|", line))]
+    assert sorted(listed) == sorted(rooms)
+
+
+def test_nothing_imports_its_importer() -> None:
+    for name in MODULES:
+        for other in arrows(name):
+            assert name not in reached(other), f"{name} and {other} import each other"
 
 
 @pytest.mark.parametrize(
-    "module",
-    ["steering", "sampling", "prompts", "alignment", "stop", "profile", "errors", "engine.pass_cost"],
+    "module", inside("steering", "prompts", "profiles.profile", "errors", "local.interface")
 )
-def test_the_pure_core_knows_no_web_no_database_and_no_models(module: str) -> None:
-    foreign = WEB | HTTP | SQL | TENSORS
-    for name in reached(f"app.{module}"):
-        assert imports(name) & foreign == set(), name
+def test_the_pure_core_reaches_no_web_no_database_and_no_models(module: str) -> None:
+    assert foreign(module) == set()
 
 
-def test_the_loop_knows_neither_http_nor_sql_nor_tensors() -> None:
-    for name in reached("app.decoding.speculative"):
-        assert imports(name) & (WEB | HTTP | SQL | TENSORS) == set(), name
-    assert reached("app.decoding.speculative") & (PRIVATE_SIDE - {"app.profiles.profile"}) == set()
+def test_the_loop_reaches_neither_http_nor_sql_nor_tensors() -> None:
+    assert foreign("app.decoding.speculative") == set()
+    assert not reached("app.decoding.speculative") & set(inside("profiles.store", "prompts.retrieval"))
 
 
-def test_the_remote_s_side_cannot_reach_a_profile() -> None:
-    """prompts.py has both prompts, so the remote's side may import its public message alone."""
-    from_prompts = set()
-    for name in REMOTE_SIDE:
-        assert imports(name) & PRIVATE_SIDE == set(), name
-        from_prompts |= {i for i in imports(name) if i.startswith("app.prompts.")}
-    assert from_prompts == {"app.prompts.message.Message"}
+@pytest.mark.parametrize("module", inside("remote"))
+def test_the_remote_s_side_cannot_reach_a_profile(module: str) -> None:
+    """Nor any type that private text travels in: of the prompts it reaches the public message alone."""
+    assert not reached(module) & set(inside("profiles", "api", "decoding", "assembly", "settings"))
+    assert reached(module) & set(inside("prompts")) <= {"app.prompts", "app.prompts.message"}
+    assert reached(module) & set(inside("local")) <= {"app.local", *inside("local.engine")}
 
 
-def test_settings_are_read_where_parts_are_wired_and_nowhere_else() -> None:
-    assert {name for name in MODULES if "app.settings.settings" in imports(name)} == SETTINGS_READERS
+def test_settings_are_read_where_parts_are_made_and_nowhere_else() -> None:
+    readers = {room(name) for name in MODULES if "app.settings" in imports(name)}
+    assert readers == {"main", "assembly", "cli"}
 
 
 def test_the_environment_is_read_by_settings_alone() -> None:
@@ -136,34 +152,34 @@ def test_the_environment_is_read_by_settings_alone() -> None:
 
 def test_http_is_spoken_by_the_remote_and_the_weights_alone() -> None:
     speakers = {name for name in MODULES if imports(name) & HTTP}
-    weights = {name for name in speakers if name.startswith("app.weights.")}
-    assert speakers - weights == {"app.remote.connection", "app.remote.simulated"}
+    assert speakers - set(inside("local.weights")) == {"app.remote.connection", "app.remote.simulated"}
 
 
 def test_the_web_framework_stays_at_the_border() -> None:
     border = {name for name in MODULES if imports(name) & WEB}
-    wired = {"app.main", "app.cli.serving", "app.network.connections"}
-    assert border - wired == {n for n in border if n.startswith("app.api.")}
+    assert {room(name) for name in border} <= {"api", "main", "network", "cli"}
+    assert border & set(inside("cli")) <= {"app.cli.serving"}
 
 
 def test_sql_stays_in_the_store() -> None:
-    assert {name for name in MODULES if imports(name) & SQL} <= SQL_MODULES
+    assert {name for name in MODULES if imports(name) & SQL} <= set(inside("profiles.store"))
+
+
+def test_forward_passes_stay_in_the_local_models() -> None:
+    assert {room(name) for name in MODULES if "torch" in imports(name)} <= {
+        "local",
+        "remote",
+        "cli",
+        "evaluation",
+    }
+    assert {name for name in inside("remote") if "torch" in imports(name)} <= {"app.remote.embedded"}
 
 
 def test_routes_know_no_models_and_no_remote() -> None:
-    for name in MODULES:
-        if name.startswith("app.api"):
-            assert (
-                imports(name) & {"app.remote", "app.remote.embedded", "app.local.model", "app.local.engine"}
-                == set()
-            )
-            assert imports(name) & (HTTP | SQL | TENSORS) == set()
-
-
-def test_nothing_imports_its_importer() -> None:
-    for name in MODULES:
-        for other in arrows(name):
-            assert name not in reached(other), f"{name} and {other} import each other"
+    for name in inside("api"):
+        assert not imports(name) & (HTTP | SQL | TENSORS), name
+        assert arrows(name) & set(inside("remote")) <= {"app.remote", "app.remote.interface"}, name
+        assert arrows(name) & set(inside("local")) == set(), name
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -220,8 +220,8 @@ async def _measure(settings: Settings, given: Given, cases: Sequence[Case], meas
         bench = Bench(
             models.remote,
             models.local,
-            models.matching,
-            modes=modes(models.tuning, confidence_gate=given.confidence_gate, lenience=given.lenience),
+            models.matcher,
+            modes=modes(models.config, confidence_gate=given.confidence_gate, lenience=given.lenience),
             cases=cases,
             tokens=given.tokens,
             temperature=given.temperature,

@@ -206,11 +206,11 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
             forcing = Forcing(
                 models.remote,
                 models.local,
-                models.matching,
+                models.matcher,
                 tokens=plan.tokens,
                 max_context_tokens=settings.max_context_tokens,
             )
-            one_vocabulary = (await models.matching.match()).alignment is None
+            one_vocabulary = (await models.matcher.match()).alignment is None
             wanted = rules(plan.strengths, TOPS, one_vocabulary=one_vocabulary)
             await _read(forcing, plan.read, wanted, folder.read)
         if folder.written is not None:
@@ -218,8 +218,8 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
                 models.remote,
                 models.local,
                 models.small,
-                models.matching,
-                models.tuning,
+                models.matcher,
+                models.config,
                 tokens=plan.reply_tokens,
                 temperature=plan.temperature,
             )

@@ -92,7 +92,7 @@ class Sweeper:
             # In this order: whoever holds caches had read the profile before it is read here.
             version, held = self._store.version(), self._held()
             profiles = self._store.profiles.all()
-            gone = held - {profile.owner for profile in profiles}
+            gone = held - {Owner.of(profile) for profile in profiles}
             for caches in self._caches:
                 caches.forget(gone)
             uids = {profile.id: profile.uid for profile in profiles}

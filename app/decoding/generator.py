@@ -11,6 +11,7 @@ from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.stats import Clock, Stats
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from app.local.engine.owner import Owner
 from app.local.interface import RowModel
 from app.profiles.profile import Hit, Profile
 from app.prompts.local import LocalPrompts, common_beginning, local_prompts
@@ -78,7 +79,7 @@ class Generator:
             if order.model != card.id:
                 raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
             match = await self._matching.match()
-            _check_bias(order.sampling, len(match.spelling))
+            _check_bias(order.sampling, len(match.vocabulary))
             prompt = await match.public.ids(order.messages, continue_final=order.continue_final)
         local = await asyncio.to_thread(self.local_prompts, order) if steers(order.strength) else None
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
@@ -90,17 +91,17 @@ class Generator:
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "
                 "messages, or raise COSTEER_MAX_MODEL_LEN if the local model takes more."
             )
-        owner = order.profile.owner if order.profile is not None else None
+        owner = Owner.of(order.profile) if order.profile is not None else None
         request = DecodeRequest(
             prompt=prompt,
             sampling=order.sampling,
             max_tokens=min(order.max_tokens or room, room),
-            eos_ids=match.spelling.eos_ids,
+            eos_ids=match.vocabulary.eos_ids,
             aware=aware,
             agnostic=agnostic,
             strength=order.strength,
-            think_ids=match.spelling.think_ids,
-            thinking=await asyncio.to_thread(match.spelling.thinking, prompt, continued),
+            think_ids=match.vocabulary.think_ids,
+            thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
             tuning=self._tuning,
         )
         return Reply(
@@ -108,7 +109,7 @@ class Generator:
             order.stop,
             self._remote.kept_for(owner),
             match.model(self._local.kept_for(owner)),
-            match.spelling,
+            match.vocabulary,
             stats=stats,
             continues=order.continue_final,
             unsteered=None if request.steered else _why_not(order),
@@ -133,7 +134,7 @@ class Generator:
         limit = self._tuning.max_context_tokens
         beginning = await asyncio.to_thread(common_beginning, profile, self._matching.tokenizer, limit)
         if beginning is not None:
-            await self._local.kept_for(profile.owner).warm(beginning)
+            await self._local.kept_for(Owner.of(profile)).warm(beginning)
         await self._matching.match()
 
     async def alignment(self) -> str:

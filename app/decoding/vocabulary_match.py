@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.errors import TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
 from app.local.interface import LocalModel, RowModel
-from app.remote.interface import RemoteModel
+from app.remote.interface import RemoteModel, RemoteVocabulary
 from app.remote.prompt import PublicPrompt
 from app.tokenization.alignment import ByteAlignment, align
 from app.tokenization.probes import PROBES, first_difference
@@ -20,24 +19,13 @@ IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
-class Known:
-    """The remote's vocabulary, and for people how it is known."""
-
-    spelling: Vocabulary
-    source: str
-
-
-Find = Callable[[], Awaitable[Known]]
-
-
-@dataclass(frozen=True)
 class Match:
     """The remote's vocabulary and conversations, and the alignment; None where the vocabularies are the same.
 
     `described` says for people which alignment is in use.
     """
 
-    spelling: Vocabulary
+    vocabulary: Vocabulary
     public: PublicPrompt
     alignment: ByteAlignment | None
     described: str
@@ -50,12 +38,14 @@ class Match:
 class VocabularyMatcher:
     """Compares both sides when it is first asked, and remembers what it found."""
 
-    def __init__(self, remote: RemoteModel, tokenizer: Tokenizer, find: Find | None = None) -> None:
-        """`tokenizer` is the local model's; `find` gets the remote's vocabulary, and is asked where the two
-        are not the same. Without it they have to be."""
+    def __init__(
+        self, remote: RemoteModel, tokenizer: Tokenizer, known: RemoteVocabulary | None = None
+    ) -> None:
+        """`tokenizer` is the local model's. Where the two sides differ, the remote's vocabulary is the
+        `known` one; without that the remote is asked."""
         self.tokenizer = tokenizer
         self._remote = remote
-        self._find = find
+        self._known = known
         self._comparing: asyncio.Task[Match] | None = None
 
     async def match(self) -> Match:
@@ -81,13 +71,8 @@ class VocabularyMatcher:
             public = PublicPrompt(self._remote, self.tokenizer)
             await public.compare()
             return Match(self.tokenizer, public, None, IDENTITY)
-        if self._find is None:
-            raise TokenizerMismatch(
-                "The remote's tokenizer is not the local model's. Set COSTEER_LOCAL_MODEL to a small model "
-                "of the remote's own family."
-            )
-        known = await self._find()
-        own = known.spelling if isinstance(known.spelling, Tokenizer) else None
+        known = self._known or await self._remote.vocabulary()
+        own = known.vocabulary if isinstance(known.vocabulary, Tokenizer) else None
         if own is not None and _differ(theirs, own):
             raise TokenizerMismatch(
                 "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id "
@@ -97,18 +82,9 @@ class VocabularyMatcher:
             own.check_spelling()
         public = PublicPrompt(self._remote, own)
         await public.compare()
-        alignment = await asyncio.to_thread(align, known.spelling, self.tokenizer)
+        alignment = await asyncio.to_thread(align, known.vocabulary, self.tokenizer)
         described = f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({known.source})"
-        return Match(known.spelling, public, alignment, described)
-
-
-def known(tokenizer: Tokenizer, model: str) -> Find:
-    """The remote's vocabulary, from the tokenizer of a model that has the same."""
-
-    async def find() -> Known:
-        return Known(tokenizer, f"by the tokenizer of {model}")
-
-    return find
+        return Match(known.vocabulary, public, alignment, described)
 
 
 def _differ(theirs: list[list[int]], tokenizer: Tokenizer) -> bool:

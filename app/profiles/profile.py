@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from app.local.engine.owner import Owner
 from app.steering.strength import Strength
 
 Kind = Literal["document", "turn"]
@@ -89,11 +88,6 @@ class Profile:
     def __post_init__(self) -> None:
         if len(dict(self.fields)) != len(self.fields):
             raise ValueError("each key of a profile's fields may stand once only")
-
-    @property
-    def owner(self) -> Owner:
-        """Of what is computed for the profile as it was read."""
-        return Owner(self.id, self.uid, self.version)
 
     def __repr__(self) -> str:
         return f"Profile(id={self.id!r}, {len(self.fields)} fields)"

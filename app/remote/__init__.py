@@ -2,7 +2,3 @@
 
 Written against vLLM 0.32 and recordings of it (tests/fixtures/vllm-0.32).
 """
-
-from app.remote.vllm import VLLMRemote
-
-__all__ = ["VLLMRemote"]

@@ -13,7 +13,7 @@ from app.errors import Unsupported
 from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
 from app.prompts.message import Message
-from app.remote.interface import MIN_TEMPERATURE, DraftToken, Forward, Forwarded, ModelCard
+from app.remote.interface import MIN_TEMPERATURE, DraftToken, Forward, Forwarded, ModelCard, RemoteVocabulary
 from app.steering.formula import FloatArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
 from app.tokenization.tokenizer import Tokenizer
@@ -56,6 +56,10 @@ class EmbeddedRemote:
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
         return await asyncio.to_thread(self._runner.tokenizer.encode, text)
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        """Its tokenizer's."""
+        return RemoteVocabulary(self.tokenizer, f"by the tokenizer of {self._runner.name}")
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int

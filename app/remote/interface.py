@@ -10,6 +10,7 @@ from app.local.engine.owner import Owner
 from app.prompts.message import Message
 from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
+from app.tokenization.vocabulary import Vocabulary
 
 # vLLM draws as if the temperature were no lower than this unless it is zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
@@ -38,6 +39,14 @@ class ModelCard:
     max_model_len: int | None
     created: int = 0
     owned_by: str = "remote"
+
+
+@dataclass(frozen=True)
+class RemoteVocabulary:
+    """What the remote's token ids spell; `source` says for people how that is known."""
+
+    vocabulary: Vocabulary
+    source: str
 
 
 class RemoteModel(Protocol):
@@ -69,6 +78,10 @@ class RemoteModel(Protocol):
 
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
+        ...
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        """What its token ids spell. May take seconds. Raises TokenizerMismatch where it does not say."""
         ...
 
     def draft(

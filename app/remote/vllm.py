@@ -9,15 +9,16 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from app.errors import ModelNotFound, RemoteError
+from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
 from app.local.engine.owner import Owner
 from app.network.address import is_loopback, passwords
 from app.network.proxy import Proxy
 from app.prompts.message import Message
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.errors import OURS, is_for_the_client, refusal
-from app.remote.interface import DraftToken, Forward, ModelCard
+from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
 from app.remote.spare_connections import SPARES, Spares
+from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
     cards,
     drafted_positions,
@@ -141,6 +142,19 @@ class VLLMRemote:
         answer = await self._ask_tokenizer("detokenize", {"tokens": list(ids)})
         with understood():
             return str(orjson.loads(answer)["prompt"])
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        """What its endpoints say of its tokens; see remote/vocabulary.py. Raises TokenizerMismatch, and what
+        asking it raises."""
+        try:
+            learned = await learn_vocabulary(self)
+        except RemoteRejected as error:
+            raise TokenizerMismatch(
+                "The remote's tokenizer is not the local model's, and it does not say what its tokens "
+                "spell. Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of its model."
+            ) from error
+        unknown = f", {learned.unknown} of its tokens are not known" if learned.unknown else ""
+        return RemoteVocabulary(learned.vocabulary, f"learned from the remote{unknown}")
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int

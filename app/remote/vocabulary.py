@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.errors import ContextLengthExceeded, InvalidRequest, RemoteError, RemoteRejected, TokenizerMismatch
 from app.prompts.message import Message
-from app.remote.vllm import VLLMRemote
 from app.tokenization.probes import PROBES
 from app.tokenization.vocabulary import SPACE, THINK, SpelledVocabulary, spell
 
@@ -53,6 +53,18 @@ CHECKED = (
 )
 
 
+class TokenEndpoints(Protocol):
+    """What a vLLM says of texts and tokens; see VLLMRemote."""
+
+    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]: ...
+
+    async def tokenize_text(self, text: str) -> list[int]: ...
+
+    async def token_strings(self, text: str) -> list[tuple[int, str]]: ...
+
+    async def detokenize(self, ids: Sequence[int]) -> str: ...
+
+
 @dataclass(frozen=True)
 class Learned:
     """A vocabulary, and of how many of its ids the bytes could not be had."""
@@ -61,7 +73,9 @@ class Learned:
     unknown: int
 
 
-async def learn_vocabulary(remote: VLLMRemote, progress: Callable[[float], None] | None = None) -> Learned:
+async def learn_vocabulary(
+    remote: TokenEndpoints, progress: Callable[[float], None] | None = None
+) -> Learned:
     """What each of the remote's token ids spells. `progress` is told the share that is done.
 
     Exact where it knows: it is checked on texts of many kinds. Unknown are tokens that are part of no
@@ -86,7 +100,7 @@ async def learn_vocabulary(remote: VLLMRemote, progress: Callable[[float], None]
 class _Lesson:
     """What is learned so far: `texts` of ids, as the remote writes them, and `known` bytes."""
 
-    def __init__(self, remote: VLLMRemote, progress: Callable[[float], None]) -> None:
+    def __init__(self, remote: TokenEndpoints, progress: Callable[[float], None]) -> None:
         self._remote = remote
         self._progress = progress
         self._byte_level = self._piecewise = False  # byte-level BPE, SentencePiece, or neither

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Protocol
 
 import jinja2
 from transformers import AutoTokenizer
 
 from app.errors import InvalidRequest, WeightsError
-from app.prompts.message import Message
-from app.prompts.private import PrivateMessage
 from app.tokenization.vocabulary import THINK, inside_thought, spell
 
 # Texts after which a tokenizer puts no space of its own before a word.
 LEADS = ("", "\n", ".")
 SPELLED = "unspellably good"
+
+
+class TemplateMessage(Protocol):
+    """A message, public or private, for a chat template to render."""
+
+    def fields(self) -> dict[str, str]:
+        """role, content and perhaps name."""
+        ...
 
 
 class Tokenizer:
@@ -69,7 +76,7 @@ class Tokenizer:
         lead = self.check_spelling()
         return self.encode(lead + text)[len(self.encode(lead)) :] if lead else self.encode(text)
 
-    def render(self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False) -> str:
+    def render(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> str:
         """The conversation in the model's chat template, open for the assistant's reply.
 
         With `continue_final` it ends with the final message as far as that goes, for the reply to go on from.
@@ -99,9 +106,7 @@ class Tokenizer:
             param="messages",
         )
 
-    def chat(
-        self, messages: Sequence[Message | PrivateMessage], *, continue_final: bool = False
-    ) -> list[int]:
+    def chat(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> list[int]:
         """Token ids of the rendered conversation."""
         return self.encode(self.render(messages, continue_final=continue_final))
 

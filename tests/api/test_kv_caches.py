@@ -25,6 +25,7 @@ from app.decoding.generator import GenerationRequest, Generator
 from app.decoding.request import DecodingConfig
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
+from app.local.engine.owner import Owner
 from app.local.model import LocalModel
 from app.main import create_app
 from app.profiles.profile import Profile, ProfileDocument
@@ -251,7 +252,7 @@ async def test_nothing_of_a_profile_is_in_memory_once_a_change_is_answered(house
         assert HELLO[0]["content"] in runner.reads(), "the others keep theirs"
     assert JOINED.name in house.local.reads()
     # One that is still there is warm again, as it is now.
-    there = [profile.owner for profile in house.store.profiles.all() if profile.id == "loud"]
+    there = [Owner.of(profile) for profile in house.store.profiles.all() if profile.id == "loud"]
     assert {owner for owner in house.local.owners() if _is_loud(owner)} == set(there)
     # Choices of its history are forgotten with it, and with whoever had its id before.
     remembered = [name for name, _ in house.parts.retriever._remembered.values()]

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def owner(store: Store, profile_id: str) -> Owner:
-    return store.profiles.get(profile_id).owner
+    return Owner.of(store.profiles.get(profile_id))
 
 
 async def test_what_is_of_no_profile_as_it_is_now_is_dropped_and_who_is_there_is_warmed(store: Store) -> None:

@@ -81,7 +81,7 @@ async def test_what_models_keep_of_a_request_is_its_profile_s(
 async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
     local = FakeLocal()
     await Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig()).warm(LOUD)
-    assert local.kept == [LOUD.owner]
+    assert local.kept == [Owner.of(LOUD)]
 
 
 @pytest.mark.parametrize(

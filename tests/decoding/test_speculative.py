@@ -20,7 +20,7 @@ from app.local.interface import LocalLogprobs
 from app.local.model import SameVocabularyLogprobs, direct
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
-from app.remote.interface import DraftToken, Forward, ModelCard
+from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
 from app.steering.candidates import UNLISTED
 from app.steering.formula import FloatArray, IntArray, local_delta, log_softmax, steer
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
@@ -68,6 +68,9 @@ class ToyRemote:
 
     async def tokenize_text(self, text: str) -> list[int]:
         return []
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        raise NotImplementedError  # both sides have one vocabulary
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int

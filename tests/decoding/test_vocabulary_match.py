@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from app.decoding.generator import GenerationRequest, Generator
 from app.decoding.request import DecodingConfig
-from app.decoding.vocabulary_match import Known, VocabularyMatcher, known
+from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import RemoteUnavailable, TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
 from app.local.engine.branch import Branch
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
+from app.remote.interface import RemoteVocabulary
 from app.steering.formula import Rows
 from app.steering.sampling import SamplingParams
 
@@ -85,7 +86,7 @@ async def written(
 
 
 def other(remote: FakeRemote) -> VocabularyMatcher:
-    return VocabularyMatcher(remote, OtherTokenizer(), known(FakeTokenizer(), "the remote"))
+    return VocabularyMatcher(remote, OtherTokenizer())
 
 
 async def test_the_same_vocabulary_is_found_to_be() -> None:
@@ -123,24 +124,23 @@ async def test_and_so_does_what_is_steered(text: str) -> None:
 
 async def test_a_tokenizer_that_is_not_the_remotes_is_refused_and_the_setting_named() -> None:
     remote = FakeRemote()
-    matching = VocabularyMatcher(remote, OtherTokenizer(), known(OtherTokenizer(), "another"))
+    matching = VocabularyMatcher(remote, OtherTokenizer(), RemoteVocabulary(OtherTokenizer(), "another"))
     with pytest.raises(TokenizerMismatch, match="COSTEER_REMOTE_TOKENIZER"):
         await matching.match()
-    with pytest.raises(TokenizerMismatch, match="COSTEER_LOCAL_MODEL"):
-        await VocabularyMatcher(remote, OtherTokenizer()).match()
 
 
 async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
     asked = 0
     go = asyncio.Event()
 
-    async def slow() -> Known:
-        nonlocal asked
-        asked += 1
-        await go.wait()
-        return Known(FakeTokenizer(), "slowly")
+    class Slow(FakeRemote):
+        async def vocabulary(self) -> RemoteVocabulary:
+            nonlocal asked
+            asked += 1
+            await go.wait()
+            return RemoteVocabulary(FakeTokenizer(), "slowly")
 
-    matching = VocabularyMatcher(FakeRemote(), OtherTokenizer(), slow)
+    matching = VocabularyMatcher(Slow(), OtherTokenizer())
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(matching.match(), 0.01)
     waiting = [asyncio.create_task(matching.match()) for _ in range(3)]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from app.cli.doctor.check import Check, Verdict, failed, ok, skipped
 from app.cli.doctor.examination import in_thread
 from app.errors import CoSteerError
-from app.remote.interface import RemoteModel
+from app.remote.interface import RemoteModel, RemoteVocabulary
 
 if TYPE_CHECKING:  # seconds to import
-    from app.decoding.vocabulary_match import Find, Match
+    from app.decoding.vocabulary_match import Match
     from app.tokenization.tokenizer import Tokenizer
 
 NAMES = ("tokenizer", "chat template")
@@ -30,14 +30,17 @@ class Alike:
         remote: RemoteModel,
         model: str,
         folder: Callable[[], Path | None],
-        find: Callable[[], Find | None],
+        *,
+        named: str = "",
+        named_folder: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        """`folder` says where the local model lies, `find` how the remote's vocabulary is had; None: what it
-        takes is not here. Both may block."""
+        """`folder` says where the local model lies, `named_folder` where the tokenizer that the settings name
+        for the remote does, if they do; None: it is not here. Both may block."""
         self._remote = remote
         self._model = model
         self._folder = folder
-        self._find = find
+        self._named = named
+        self._named_folder = named_folder
         self._match: Match | None = None
         self._dated = False
 
@@ -60,13 +63,14 @@ class Alike:
 
         self._dated = tokenizer.dated
         try:
-            find = await in_thread(self._find)
-            if find is None:
+            named = await in_thread(self._named_folder) if self._named else None
+            if self._named and named is None:
                 return skipped(
                     "Not looked at: the tokenizer that COSTEER_REMOTE_TOKENIZER names is not here yet.",
                     "costeer serve",
                 )
-            self._match = await VocabularyMatcher(self._remote, tokenizer, find).match()
+            known = await in_thread(lambda: _vocabulary(named, self._named)) if named is not None else None
+            self._match = await VocabularyMatcher(self._remote, tokenizer, known).match()
         except CoSteerError as error:
             return failed(error.message, MEND)
         if self._match.alignment is None:
@@ -78,6 +82,13 @@ class Alike:
             return ok("Alike: conversations are rendered here, which saves a round trip")
         why = "It writes the date" if self._dated else "The remote's is not one that is known here"
         return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
+
+
+def _vocabulary(folder: Path, name: str) -> RemoteVocabulary:
+    from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
+
+    tokenizer = load_tokenizer(str(folder), "COSTEER_REMOTE_TOKENIZER")
+    return RemoteVocabulary(tokenizer, f"by the tokenizer of {Path(name).name}")
 
 
 def _load(folder: Path) -> Tokenizer:

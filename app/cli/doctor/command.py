@@ -21,7 +21,6 @@ from app.settings.settings import EMBEDDED, Settings, unknown_names
 
 if TYPE_CHECKING:
     from app.cli.doctor.check import Check, Finding
-    from app.decoding.vocabulary_match import Find
     from app.remote.vllm import VLLMRemote
 
 EPILOG = (
@@ -98,7 +97,7 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
         remote = _opened(settings, stack)
     elif settings.embedded_model != settings.local_model:
         names["embedded weights"] = settings.embedded_model
-    local = partial(_folder, settings)
+    local = partial(_local_folder, settings)
     return [
         *weights.checks(
             names, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, data_dir=settings.data_dir
@@ -157,31 +156,25 @@ def _of_remote(
             proxy=proxy,
             unused=proxy is None and bool(settings.remote_proxy.get_secret_value()),
         ),
-        *alike.Alike(remote, settings.local_model, local, partial(_find, remote, settings)).checks(),
+        *alike.Alike(
+            remote,
+            settings.local_model,
+            local,
+            named=settings.remote_tokenizer,
+            named_folder=partial(_folder, settings, settings.remote_tokenizer),
+        ).checks(),
     ]
 
 
-def _find(remote: VLLMRemote, settings: Settings) -> Find | None:
-    """How the remote's vocabulary is had; None where the tokenizer that the settings name is not here."""
-    from app.assembly import learned  # noqa: PLC0415  # these take seconds to import
-    from app.decoding.vocabulary_match import known  # noqa: PLC0415
-    from app.local.weights import presence  # noqa: PLC0415
-    from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
-
-    if not (name := settings.remote_tokenizer):
-        return learned(remote)
-    folder = presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder
-    if folder is None:
-        return None
-    return known(load_tokenizer(str(folder), "COSTEER_REMOTE_TOKENIZER"), Path(name).name)
-
-
-def _folder(settings: Settings) -> Path | None:
+def _local_folder(settings: Settings) -> Path | None:
     """Where the local model lies; None where it is not here."""
+    with suppress(WeightsError):  # said by the check of the weights
+        return _folder(settings, settings.local_model)
+    return None
+
+
+def _folder(settings: Settings, name: str) -> Path | None:
+    """Where a model lies; None where it is not here. Raises WeightsError for a name that there is none of."""
     from app.local.weights import presence  # noqa: PLC0415
 
-    with suppress(WeightsError):  # said by the check of the weights
-        return presence(
-            settings.local_model, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir
-        ).folder
-    return None
+    return presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from app.decoding.stats import Clock
 from app.local.engine.owner import Owner
 from app.prompts.message import Message
-from app.remote.interface import DraftToken, Forward, Forwarded, ModelCard, RemoteModel
+from app.remote.interface import DraftToken, Forward, Forwarded, ModelCard, RemoteModel, RemoteVocabulary
 from app.steering.sampling import SamplingParams
 
 
@@ -50,6 +50,9 @@ class TimedRemote:
 
     async def tokenize_text(self, text: str) -> list[int]:
         return await self._remote.tokenize_text(text)
+
+    async def vocabulary(self) -> RemoteVocabulary:
+        return await self._remote.vocabulary()
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, Self
+
+
+class Owning(Protocol):
+    """A profile, as far as its caches are concerned."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def uid(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +33,8 @@ class Owner:
     profile_id: str
     uid: str
     version: int
+
+    @classmethod
+    def of(cls, profile: Owning) -> Self:
+        """The owner of what is computed for this profile."""
+        return cls(profile.id, profile.uid, profile.version)

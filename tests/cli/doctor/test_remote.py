@@ -16,6 +16,7 @@ from app.cli.doctor.check import Check, Finding, State, Verdict, ok
 from app.errors import CoSteerError, TokenizerMismatch
 from app.network.proxy import Proxy
 from app.remote.prompt import CONVERSATIONS
+from app.remote.vllm import VLLMRemote
 from app.tokenization.probes import PROBES
 from cli.doctor.fake_vllm import FakeVLLM
 from cli.doctor.verdicts import findings
@@ -36,21 +37,26 @@ def undated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.tokenization.tokenizer.Tokenizer", load)
 
 
+@pytest.fixture(autouse=True)
+def unmapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def vocabulary(_: VLLMRemote) -> NoReturn:
+        raise TokenizerMismatch("The remote's tokens have no bytes of their own.")
+
+    monkeypatch.setattr(VLLMRemote, "vocabulary", vocabulary)
+
+
 async def examined(
     fake: FakeVLLM, *, folder: Path | None = Path("model"), wanted: int = 20, **options: Any
 ) -> Mapping[str, Finding]:
     async def fine() -> Verdict:
         return ok("")
 
-    async def unmapped() -> NoReturn:
-        raise TokenizerMismatch("The remote's tokens have no bytes of their own.")
-
     async with aclosing(fake.remote(**options)) as vllm:
         return await findings(
             [
                 *(Check(name, fine) for name in ("torch", "local weights")),
                 *remote.checks(vllm, url=BASE, has_key="api_key" in options, top_logprobs=wanted),
-                *alike.Alike(vllm, "small-model", lambda: folder, lambda: unmapped).checks(),
+                *alike.Alike(vllm, "small-model", lambda: folder).checks(),
             ]
         )
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.errors import ProfileExists, ProfileNotFound, StoreError
+from app.local.engine.owner import Owner
 from app.profiles.profile import HistoryItem, Profile, ProfileDocument, turn
 from app.profiles.store import Store
 from app.profiles.store.database import Database
@@ -176,14 +177,14 @@ def test_a_version_ends_when_something_is_no_longer_so(store: Store) -> None:
         (lambda: history.clear("isabel"), True),
         (lambda: store.profiles.put(ISABEL), True),
     ):
-        before = store.profiles.get("isabel").owner
+        before = Owner.of(store.profiles.get("isabel"))
         change()
-        assert (store.profiles.get("isabel").owner != before) == ends
-    owners = {store.profiles.get("isabel").owner}
+        assert (Owner.of(store.profiles.get("isabel")) != before) == ends
+    owners = {Owner.of(store.profiles.get("isabel"))}
     for _ in range(3):
         store.profiles.delete("isabel")
         store.profiles.put(ISABEL)
-        owners.add(store.profiles.get("isabel").owner)
+        owners.add(Owner.of(store.profiles.get("isabel")))
     assert len(owners) == 4
 
 
@@ -193,7 +194,7 @@ def test_all_profiles_are_as_they_are_read_one_by_one(store: Store) -> None:
     store.profiles.update("walter", lambda old: replace(old, name="W."))
     found = {profile.id: profile for profile in store.profiles.all()}
     assert found == {name: store.profiles.get(name) for name in ("isabel", "walter")}
-    assert found["walter"].owner == store.profiles.get("walter").owner
+    assert Owner.of(found["walter"]) == Owner.of(store.profiles.get("walter"))
 
 
 def test_an_update_that_is_refused_changes_nothing(store: Store) -> None:
