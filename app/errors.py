@@ -12,8 +12,9 @@ CoSteerError
 │   ├── HistoryItemNotFound
 │   ├── KeyNotFound
 │   └── ModelNotFound
+├── TooManyRequests           429  as many are being answered as this proxy takes
 ├── RemoteError               502  the remote answered wrongly
-│   ├── RateLimited           429
+│   ├── RateLimited           429  the remote takes no more for now
 │   ├── RemoteUnavailable     503  no connection, or overloaded
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
@@ -115,6 +116,12 @@ class KeyNotFound(NotFound):
 class ModelNotFound(NotFound):
     code = "model_not_found"
     param = "model"
+
+
+class TooManyRequests(CoSteerError):
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
 
 
 class RemoteError(CoSteerError):

@@ -34,7 +34,7 @@ class Admission:
         self._written: tuple[Choices, float] | None = None
 
     async def to_write(self) -> None:
-        """Raises RateLimited; ends with the client's leaving."""
+        """Raises TooManyRequests; ends with the client's leaving."""
         await self._take(self._crowd.writing)
 
     async def to_pass_on(self) -> None:

@@ -1,11 +1,11 @@
-"""Places for so many at once, and a queue of so many more, who get theirs in the order in which they came."""
+"""Limits concurrency: more requests queue first in, first out, up to a bound."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from app.errors import RateLimited
+from app.errors import TooManyRequests
 
 # Replies take seconds, so that one who comes back then is likely to find a place.
 RETRY_AFTER = 5.0
@@ -32,14 +32,14 @@ class ConcurrencyLimiter:
         return True
 
     async def take(self) -> None:
-        """Take a place, in turn. Raises RateLimited when too many wait already.
+        """Take a place, in turn. Raises TooManyRequests when too many wait already.
 
         One that stops waiting (its task is cancelled) loses its turn and holds up nobody.
         """
         if self.take_free():
             return
         if len(self._queue) >= self._seats:
-            raise RateLimited(
+            raise TooManyRequests(
                 f"{self.running} requests are being answered and {len(self._queue)} wait, as many as this "
                 "proxy takes. Ask again in a while.",
                 retry_after=RETRY_AFTER,

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from app.api.limiter import ConcurrencyLimiter
-from app.errors import RateLimited
+from app.errors import TooManyRequests
 
 
 async def settled() -> None:
@@ -46,7 +46,7 @@ async def test_past_both_bounds_one_is_told_to_come_back() -> None:
     await places.take()
     second = asyncio.create_task(places.take())
     await settled()
-    with pytest.raises(RateLimited) as refused:
+    with pytest.raises(TooManyRequests) as refused:
         await places.take()
     assert refused.value.status == 429
     assert refused.value.retry_after
@@ -99,7 +99,7 @@ async def test_whoever_comes_and_goes_no_place_is_lost_and_none_is_made(seed: in
         nonlocal inside
         try:
             await places.take()
-        except RateLimited:
+        except TooManyRequests:
             return
         inside += 1
         assert inside <= 3
