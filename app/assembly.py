@@ -53,14 +53,14 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
         models = await stack.enter_async_context(open_models(settings, progress))
-        writer = Generator(models.remote, models.local, models.matcher, models.config)
+        generator = Generator(models.remote, models.local, models.matcher, models.config)
         retriever = Retriever(store.history, settings.history_top_k)
-        warmer = Warmer(store.profiles.get, writer.warm)
+        warmer = Warmer(store.profiles.get, generator.warm)
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
         sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
         await stack.enter_async_context(sweeper.running())
         yield Parts(
-            writer, store, retriever, settings.strength, models.remote, warmer, sweeper, settings.any_model
+            generator, store, retriever, settings.strength, models.remote, warmer, sweeper, settings.any_model
         )
 
 

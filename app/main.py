@@ -40,8 +40,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     error_handlers.install(app)
     body_limits.install(app)
     docs.install(app)
-    origins.install(app, _doors(settings))
-    admission.install(app, _crowd(settings), metrics)
+    origins.install(app, keyless_access(settings))
+    admission.install(app, limiters(settings), metrics)
     readiness.install(app, settings.proxy())
     isolation.install(app)
     head.install(app)
@@ -51,13 +51,13 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     return app
 
 
-def _crowd(settings: Settings) -> admission.Limiters:
+def limiters(settings: Settings) -> admission.Limiters:
     return admission.Limiters(
         writing=ConcurrencyLimiter(settings.max_running, settings.max_waiting),
         passing=ConcurrencyLimiter(settings.max_passed_on, settings.max_waiting),
     )
 
 
-def _doors(settings: Settings) -> origins.KeylessAccess:
+def keyless_access(settings: Settings) -> origins.KeylessAccess:
     keyless = settings.trust_network or on_this_machine(settings.host)
     return origins.KeylessAccess(keyless, settings.hosts, settings.origins)

@@ -75,24 +75,26 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tuning() -> DecodingConfig:
+def config() -> DecodingConfig:
     return DecodingConfig(max_model_len=8192, draft_length=6)
 
 
 @pytest.fixture
-async def proxy(tmp_path: Path, clean_environment: Path, tuning: DecodingConfig) -> AsyncIterator[Proxy]:
+async def proxy(tmp_path: Path, clean_environment: Path, config: DecodingConfig) -> AsyncIterator[Proxy]:
     remote, local = FakeRemote(), FakeLocal()
     with Store.open(tmp_path / "data") as store:
         store.profiles.put(LOUD_DOCUMENT)
         store.profiles.put(ProfileDocument(JOINED))
-        writer, retriever = (
-            Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), tuning),
+        generator, retriever = (
+            Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), config),
             Retriever(store.history, 5),
         )
-        warmer = Warmer(store.profiles.get, writer.warm)
+        warmer = Warmer(store.profiles.get, generator.warm)
         caches = FakeCaches()
         sweeper = Sweeper(store, [caches], retriever, warmer.soon)
-        parts = Parts(writer, store, retriever, strength=0.5, remote=remote, warmer=warmer, sweeper=sweeper)
+        parts = Parts(
+            generator, store, retriever, strength=0.5, remote=remote, warmer=warmer, sweeper=sweeper
+        )
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)
         async with (

@@ -26,20 +26,20 @@ class Limiters:
 class Admission:
     """One request's, taken once its body is read and found right: no slow or wrong one holds a place."""
 
-    def __init__(self, request: Request, crowd: Limiters, metrics: Metrics) -> None:
+    def __init__(self, request: Request, limiters: Limiters, metrics: Metrics) -> None:
         self._request = request
-        self._crowd = crowd
+        self._limiters = limiters
         self._metrics = metrics
         self._place: ConcurrencyLimiter | None = None
         self._written: tuple[Choices, float] | None = None
 
     async def to_write(self) -> None:
         """Raises TooManyRequests; ends with the client's leaving."""
-        await self._take(self._crowd.writing)
+        await self._take(self._limiters.writing)
 
     async def to_pass_on(self) -> None:
         """Likewise."""
-        await self._take(self._crowd.passing)
+        await self._take(self._limiters.passing)
 
     def writes(self, choices: Choices, started: float) -> None:
         """What they cost is counted in the end; `started` is when the request came, by their clock."""
@@ -61,20 +61,20 @@ class Admission:
         self._place = places
 
 
-def install(app: FastAPI, crowd: Limiters, metrics: Metrics) -> None:
+def install(app: FastAPI, limiters: Limiters, metrics: Metrics) -> None:
     """For `TurnDep`."""
-    app.state.crowd, app.state.metrics = crowd, metrics
-    metrics.watch("written", crowd.writing)
-    metrics.watch("passed_on", crowd.passing)
+    app.state.limiters, app.state.metrics = limiters, metrics
+    metrics.watch("written", limiters.writing)
+    metrics.watch("passed_on", limiters.passing)
 
 
 async def admission_of(request: Request) -> AsyncIterator[Admission]:
     state = request.app.state
-    turn = Admission(request, state.crowd, state.metrics)
+    admission = Admission(request, state.limiters, state.metrics)
     try:
-        yield turn
+        yield admission
     finally:
-        turn.end()
+        admission.end()
 
 
 AdmissionDep = Annotated[Admission, Depends(admission_of)]

@@ -72,12 +72,12 @@ async def caller_of(
     required = parts.store.keys.still_required()
     if required is None:
         required = await asyncio.to_thread(parts.store.keys.required)
-    doors: KeylessAccess = request.app.state.doors
-    if required or not doors.keyless:
+    access: KeylessAccess = request.app.state.access
+    if required or not access.keyless:
         raise Unauthorized(
             "Send an API key as `Authorization: Bearer costeer-...`. `costeer keys create` makes one."
         )
-    refuse_strangers(request.headers, doors)
+    refuse_strangers(request.headers, access)
     return Caller()
 
 

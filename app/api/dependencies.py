@@ -21,7 +21,7 @@ class Parts:
     """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
     writer's, for what is passed on to it. With `any_model` a model's name that nobody knows is no mistake."""
 
-    writer: Generator
+    generator: Generator
     store: Store
     retriever: Retriever
     strength: Strength

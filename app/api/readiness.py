@@ -67,11 +67,11 @@ async def _look(parts: Parts) -> Report:
     )
     tokenizer: str | None = "Not compared yet: the remote is not ready."
     if remote is None:
-        compared = parts.writer.alignment()
+        compared = parts.generator.alignment()
         tokenizer = await _reason(compared, "The remote's tokenizer could not be compared.")
     # The server starts once the local model is loaded.
     reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database}
-    return Report(reasons, await parts.writer.alignment() if tokenizer is None else None)
+    return Report(reasons, await parts.generator.alignment() if tokenizer is None else None)
 
 
 async def _listed(parts: Parts) -> None:

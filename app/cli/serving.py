@@ -39,7 +39,7 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
-        model, notes = await _met(parts.writer, settings.remote_model)
+        model, notes = await _met(parts.generator, settings.remote_model)
         if (proxy := settings.proxy()) is not None:
             notes.append(f"The remote is reached through the proxy {proxy}.")
         elif settings.remote_proxy.get_secret_value():
@@ -64,12 +64,12 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _met(writer: Generator, named: str) -> tuple[str, list[str]]:
+async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:
     """The remote's model, and what there is to say before serving. A remote that is not there yet may come
     later; one that does not go with the local model is raised."""
     try:
-        model = (await writer.models())[0].id
-        alignment = await writer.alignment()
+        model = (await generator.models())[0].id
+        alignment = await generator.alignment()
     except (TokenizerMismatch, WeightsError):
         raise
     except CoSteerError as error:

@@ -23,8 +23,8 @@ class Choices:
         self.first_token: float | None = None  # when it came, by the clock
 
     @property
-    def spelling(self) -> Vocabulary:
-        return self.replies[0].spelling
+    def vocabulary(self) -> Vocabulary:
+        return self.replies[0].vocabulary
 
     @property
     def clock(self) -> Clock:

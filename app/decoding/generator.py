@@ -47,100 +47,102 @@ class Generator:
         self,
         remote: RemoteModel,
         local: RowModel,
-        matching: VocabularyMatcher,
-        tuning: DecodingConfig,
+        matcher: VocabularyMatcher,
+        config: DecodingConfig,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.clock = clock
         self._remote = remote
         self._local = local
-        self._matching = matching
-        self._tuning = tuning
+        self._matcher = matcher
+        self._config = config
 
     @property
     def max_context_tokens(self) -> int:
         """What the private text may take up in the local model's prompt."""
-        return self._tuning.max_context_tokens
+        return self._config.max_context_tokens
 
     async def models(self) -> list[ModelCard]:
         """The models that an order can name."""
         return [await self._remote.card()]
 
-    async def prepare(self, order: GenerationRequest) -> Reply:
+    async def prepare(self, generation: GenerationRequest) -> Reply:
         """Check an order against the remote and the models' limits and render its prompts.
 
         Raises ModelNotFound, InvalidRequest, ContextLengthExceeded, TokenizerMismatch and what the remote
         raises.
         """
-        continued = _continued(order)
+        continued = _continued(generation)
         stats = Stats(self.clock)
         with stats.spending("remote"):
             card = await self._remote.card()
-            if order.model != card.id:
-                raise ModelNotFound(f"There is no model {order.model!r} here. Use {card.id!r}.")
-            match = await self._matching.match()
-            _check_bias(order.sampling, len(match.vocabulary))
-            prompt = await match.public.ids(order.messages, continue_final=order.continue_final)
-        local = await asyncio.to_thread(self.local_prompts, order) if steers(order.strength) else None
+            if generation.model != card.id:
+                raise ModelNotFound(f"There is no model {generation.model!r} here. Use {card.id!r}.")
+            match = await self._matcher.match()
+            _check_bias(generation.sampling, len(match.vocabulary))
+            prompt = await match.public.ids(generation.messages, continue_final=generation.continue_final)
+        local = (
+            await asyncio.to_thread(self.local_prompts, generation) if steers(generation.strength) else None
+        )
         aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
-        room = card.max_model_len - len(prompt) if card.max_model_len else self._tuning.max_model_len
+        room = card.max_model_len - len(prompt) if card.max_model_len else self._config.max_model_len
         if aware is not None and agnostic is not None:
-            room = min(room, self._tuning.max_model_len - max(len(aware.ids), len(agnostic)))
+            room = min(room, self._config.max_model_len - max(len(aware.ids), len(agnostic)))
         if room <= 0:
             raise ContextLengthExceeded(
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "
                 "messages, or raise COSTEER_MAX_MODEL_LEN if the local model takes more."
             )
-        owner = Owner.of(order.profile) if order.profile is not None else None
+        owner = Owner.of(generation.profile) if generation.profile is not None else None
         request = DecodeRequest(
             prompt=prompt,
-            sampling=order.sampling,
-            max_tokens=min(order.max_tokens or room, room),
+            sampling=generation.sampling,
+            max_tokens=min(generation.max_tokens or room, room),
             eos_ids=match.vocabulary.eos_ids,
             aware=aware,
             agnostic=agnostic,
-            strength=order.strength,
+            strength=generation.strength,
             think_ids=match.vocabulary.think_ids,
             thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
-            tuning=self._tuning,
+            config=self._config,
         )
         return Reply(
             request,
-            order.stop,
+            generation.stop,
             self._remote.kept_for(owner),
             match.model(self._local.kept_for(owner)),
             match.vocabulary,
             stats=stats,
-            continues=order.continue_final,
-            unsteered=None if request.steered else _why_not(order),
+            continues=generation.continue_final,
+            unsteered=None if request.steered else _why_not(generation),
         )
 
-    def local_prompts(self, order: GenerationRequest) -> LocalPrompts | None:
+    def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
         """What the local model reads for the order; None without a profile. Blocks: for a worker thread."""
-        if order.profile is None:
+        if generation.profile is None:
             return None
         return local_prompts(
-            order.profile,
-            order.history,
-            order.messages,
-            self._matching.tokenizer,
-            self._tuning.max_context_tokens,
-            continue_final=order.continue_final,
+            generation.profile,
+            generation.history,
+            generation.messages,
+            self._matcher.tokenizer,
+            self._config.max_context_tokens,
+            continue_final=generation.continue_final,
         )
 
     async def warm(self, profile: Profile) -> None:
         """Do ahead what a profile's next reply needs: compute what all its prompts begin with, and compare
         both sides. Raises what the remote raises, and TokenizerMismatch."""
-        limit = self._tuning.max_context_tokens
-        beginning = await asyncio.to_thread(common_beginning, profile, self._matching.tokenizer, limit)
+        limit = self._config.max_context_tokens
+        beginning = await asyncio.to_thread(common_beginning, profile, self._matcher.tokenizer, limit)
         if beginning is not None:
             await self._local.kept_for(Owner.of(profile)).warm(beginning)
-        await self._matching.match()
+        await self._matcher.match()
 
     async def alignment(self) -> str:
         """How the remote's tokens are found among the local ones. Raises TokenizerMismatch where they cannot
         be, and what the remote raises."""
-        return (await self._matching.match()).described
+        return (await self._matcher.match()).described
 
 
 def _check_bias(sampling: SamplingParams, size: int) -> None:
@@ -153,20 +155,20 @@ def _check_bias(sampling: SamplingParams, size: int) -> None:
         )
 
 
-def _continued(order: GenerationRequest) -> str | None:
+def _continued(generation: GenerationRequest) -> str | None:
     """The text that the reply goes on from, if it does."""
-    if not order.continue_final:
+    if not generation.continue_final:
         return None
-    if not order.messages or order.messages[-1].role != "assistant":
+    if not generation.messages or generation.messages[-1].role != "assistant":
         raise InvalidRequest(
             "messages must end with one of the assistant for continue_final_message to go on from.",
             param="messages",
         )
-    return order.messages[-1].content
+    return generation.messages[-1].content
 
 
-def _why_not(order: GenerationRequest) -> str:
+def _why_not(generation: GenerationRequest) -> str:
     """Why the reply to an order is not steered, for a header: it names nothing."""
-    if order.profile is None:
+    if generation.profile is None:
         return "no profile"
-    return "nothing of the profile fits" if steers(order.strength) else "strength 0"
+    return "nothing of the profile fits" if steers(generation.strength) else "strength 0"

@@ -55,14 +55,14 @@ class Reply:
         stop: Sequence[str],
         remote: RemoteModel,
         local: LocalModel,
-        spelling: Vocabulary,
+        vocabulary: Vocabulary,
         *,
         stats: Stats | None = None,
         continues: bool = False,
         unsteered: str | None = None,
     ) -> None:
         self.request = request
-        self.spelling = spelling
+        self.vocabulary = vocabulary
         self.stats = stats or Stats()
         self.unsteered = unsteered
         self._stops = tuple(stop)
@@ -90,7 +90,7 @@ class Reply:
             self._stops,
             self._remote,
             self._local,
-            self.spelling,
+            self.vocabulary,
             stats=Stats(self.stats.clock),
             continues=self._continues,
             unsteered=self.unsteered,
@@ -98,7 +98,7 @@ class Reply:
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is decided. Closing the iterator frees the remote and the local model."""
-        text = _Text(self.spelling, self.request.prompt if self._continues else (), self._stops)
+        text = _Text(self.vocabulary, self.request.prompt if self._continues else (), self._stops)
         finish_reason, end = "stop", None
         tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
         async with aclosing(tokens):
@@ -116,8 +116,8 @@ class Reply:
 class _Text:
     """The text of one reply as it may be let out, and the tokens that it is made of."""
 
-    def __init__(self, spelling: Vocabulary, after: Sequence[int], stops: Sequence[str]) -> None:
-        self._detokenizer = Detokenizer(spelling, after)
+    def __init__(self, vocabulary: Vocabulary, after: Sequence[int], stops: Sequence[str]) -> None:
+        self._detokenizer = Detokenizer(vocabulary, after)
         self._stop = StopScanner(stops)
         self._unspelled: list[Token] = []  # their characters are not complete yet
         self._spelled: deque[Spelled] = deque()  # their text is not all out yet

@@ -58,7 +58,7 @@ class DecodeRequest:
     strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
-    tuning: DecodingConfig = field(default_factory=DecodingConfig)
+    config: DecodingConfig = field(default_factory=DecodingConfig)
 
     @property
     def steered(self) -> bool:

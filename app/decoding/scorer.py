@@ -17,7 +17,7 @@ class LocalScorer:
         self._session = session
         self._stats = stats
         self._news = news
-        self._outlooks: list[LocalLogprobs] = []
+        self._scored: list[LocalLogprobs] = []
         self._first = 0
         self._pass: asyncio.Task[list[LocalLogprobs]] | None = None
         self._pass_first = 0
@@ -33,7 +33,7 @@ class LocalScorer:
         if self._pass is not None and self._pass.done():
             self._collect(self._pass)
         index = position - self._first
-        return self._outlooks[index] if 0 <= index < len(self._outlooks) else None
+        return self._scored[index] if 0 <= index < len(self._scored) else None
 
     def start(self, generated: Sequence[int], drafted: Sequence[int]) -> None:
         """Score the position after `generated`, and those after each of the `drafted` tokens as well."""
@@ -45,7 +45,7 @@ class LocalScorer:
 
     def diverged(self, position: int) -> None:
         """The token at `position` is another than assumed: what was scored after it is void."""
-        del self._outlooks[max(0, position - self._first + 1) :]
+        del self._scored[max(0, position - self._first + 1) :]
         if self._pass is not None:
             self.stop()
 
@@ -62,7 +62,7 @@ class LocalScorer:
 
     def _collect(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:
         self._pass = None
-        self._outlooks, self._first = ended.result(), self._pass_first
+        self._scored, self._first = ended.result(), self._pass_first
         self._stats.local_seconds += self._stats.clock() - self._started
         self._stats.found = self._session.found
         self._stats.prefilled = self._session.prompt_tokens - self._session.found

@@ -51,12 +51,12 @@ async def _unsteered(
     request: DecodeRequest, remote: RemoteModel, stats: Stats
 ) -> AsyncGenerator[Token, None]:
     """The remote's own text, drawn by the remote with the client's own sampling fields."""
-    chooser = Verifier(request, stats)
+    verifier = Verifier(request, stats)
     stats.remote_requests += 1
-    stream = RetryingRemote(remote, request.tuning.patience, stats).draft(
+    stream = RetryingRemote(remote, request.config.patience, stats).draft(
         request.prompt,
         sampling=request.sampling,
-        top_logprobs=request.tuning.top_logprobs,
+        top_logprobs=request.config.top_logprobs,
         max_tokens=request.max_tokens,
     )
     async with aclosing(stream) as positions:
@@ -66,7 +66,7 @@ async def _unsteered(
             if drafted is None:
                 return
             stats.drafted += 1
-            token = chooser.keep(drafted)
+            token = verifier.keep(drafted)
             yield token
             if token.finish_reason:
                 return
@@ -79,12 +79,12 @@ class _Steering:
         self, request: DecodeRequest, remote: RemoteModel, session: LocalSession, stats: Stats
     ) -> None:
         self._request = request
-        self._remote = RetryingRemote(remote, request.tuning.patience, stats)
+        self._remote = RetryingRemote(remote, request.config.patience, stats)
         self._session = session
         self._stats = stats
-        self._chooser = Verifier(request, stats)
+        self._verifier = Verifier(request, stats)
         self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
-        self._scores = LocalScorer(session, stats, self._news)
+        self._scorer = LocalScorer(session, stats, self._news)
         self._behind = self._failed = False  # the local model: for now, and for good
         self._draft = self._ask()
 
@@ -106,7 +106,7 @@ class _Steering:
                 if token.finish_reason is not None:
                     return
         finally:
-            self._scores.stop()
+            self._scorer.stop()
             await self._end_draft()
 
     async def _next(self) -> DraftToken | None:
@@ -114,15 +114,15 @@ class _Steering:
         deadline: float | None = None
         while True:
             drafted = self._draft.pending[0] if self._draft.pending else None
-            if drafted is not None and (self._chooser.unsteered(drafted) or self._heard()):
+            if drafted is not None and (self._verifier.unsteered(drafted) or self._heard()):
                 return self._draft.pending.popleft()
             if drafted is None and self._draft.ended:
                 self._draft.check()
                 if self._draft.read == 0:
                     raise RemoteError("The remote ended its reply without drafting a token.")
                 return None
-            if drafted is not None and deadline is None and self._request.tuning.local_patience is not None:
-                deadline = asyncio.get_running_loop().time() + self._request.tuning.local_patience
+            if drafted is not None and deadline is None and self._request.config.local_patience is not None:
+                deadline = asyncio.get_running_loop().time() + self._request.config.local_patience
             self._news.clear()
             with self._stats.spending("remote" if drafted is None else "local"):
                 try:
@@ -142,21 +142,21 @@ class _Steering:
 
     def _choose(self, drafted: DraftToken) -> Token:
         with self._stats.spending("steering"):
-            position = len(self._chooser.generated)
-            own = self._chooser.unsteered(drafted)
+            position = len(self._verifier.generated)
+            own = self._verifier.unsteered(drafted)
             local = None if own else self._scored()
             self._stats.unassisted += local is None and not own
-            token = self._chooser.choose(drafted, local)
+            token = self._verifier.choose(drafted, local)
             if token.token_id != drafted.token_id:
-                self._scores.diverged(position)
+                self._scorer.diverged(position)
                 self._draft.pending.clear()
             return token
 
     def _scored(self) -> LocalLogprobs | None:
         try:
-            return self._scores.at(len(self._chooser.generated))
+            return self._scorer.at(len(self._verifier.generated))
         except Exception as error:
-            if self._request.tuning.local_patience is None:
+            if self._request.config.local_patience is None:
                 raise
             self._failed = True
             self._stats.mishap = f"the local model failed ({type(error).__name__})"
@@ -164,27 +164,27 @@ class _Steering:
 
     def _score(self) -> None:
         """Begin a local pass over what is new, if one is wanted and none is under way."""
-        pending, position = self._draft.pending, len(self._chooser.generated)
-        if self._scored() is not None or self._scores.running or self._failed:
+        pending, position = self._draft.pending, len(self._verifier.generated)
+        if self._scored() is not None or self._scorer.running or self._failed:
             return
         # A thought is not steered. The prompt is read all the same, while the remote reads it too.
-        if position and (self._chooser.thinking or (pending and self._chooser.unsteered(pending[0]))):
+        if position and (self._verifier.thinking or (pending and self._verifier.unsteered(pending[0]))):
             return
-        gathered = len(pending) >= self._request.tuning.verify_batch or (pending and self._draft.ended)
+        gathered = len(pending) >= self._request.config.verify_batch or (pending and self._draft.ended)
         if position and not gathered:
             return
         count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
-        self._scores.start(self._chooser.generated, [pending[i].token_id for i in range(count)])
+        self._scorer.start(self._verifier.generated, [pending[i].token_id for i in range(count)])
 
     def _ask(self) -> DraftStream:
         """A request for a draft that goes on from everything accepted."""
-        request, generated = self._request, self._chooser.generated
+        request, generated = self._request, self._verifier.generated
         self._stats.remote_requests += 1
         stream = self._remote.draft(
             [*request.prompt, *generated],
-            sampling=replace(self._chooser.draft_sampling(), seed=self._chooser.request_seed()),
-            top_logprobs=request.tuning.top_logprobs,
-            max_tokens=min(request.tuning.draft_length, request.max_tokens - len(generated)),
+            sampling=replace(self._verifier.draft_sampling(), seed=self._verifier.request_seed()),
+            top_logprobs=request.config.top_logprobs,
+            max_tokens=min(request.config.draft_length, request.max_tokens - len(generated)),
         )
         return DraftStream(stream, self._news)
 

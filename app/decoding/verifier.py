@@ -34,7 +34,7 @@ class Verifier:
         Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
         """
         sampling = self._request.sampling
-        top_k = self._request.tuning.top_logprobs
+        top_k = self._request.config.top_logprobs
         temperature = sampling.temperature
         return SamplingParams(
             temperature=temperature if sampling.greedy else max(temperature, MIN_TEMPERATURE),
@@ -52,7 +52,7 @@ class Verifier:
 
     def unsteered(self, drafted: DraftToken) -> bool:
         """Whether this position is the remote's own: a thought, or one that it is confident of."""
-        gate = self._request.tuning.confidence_gate
+        gate = self._request.config.confidence_gate
         return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
 
     def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token:
@@ -71,12 +71,12 @@ class Verifier:
         target = distribution(scores, request.sampling)
         index = int(np.flatnonzero(ids == drafted.token_id)[0])
         if request.sampling.greedy:
-            close = scores[index] >= scores.max() + math.log(request.tuning.lenience)
-            chosen = index if request.tuning.lenience < 1.0 and close else int(np.argmax(target))
+            close = scores[index] >= scores.max() + math.log(request.config.lenience)
+            chosen = index if request.config.lenience < 1.0 and close else int(np.argmax(target))
         else:
             draft = np.zeros(len(ids))  # the remote drafts nothing that it does not list
             draft[:listed] = distribution(remote[:listed], self.draft_sampling())
-            chosen = accept_or_resample(index, draft, target, self._rng, request.tuning.lenience)
+            chosen = accept_or_resample(index, draft, target, self._rng, request.config.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
 
     def keep(self, drafted: DraftToken) -> Token:

@@ -16,9 +16,9 @@ class Detokenizer:
     tokenizers render a token by its left neighbour (a leading space, for one).
     """
 
-    def __init__(self, spelling: Vocabulary, after: Sequence[int] = ()) -> None:
+    def __init__(self, vocabulary: Vocabulary, after: Sequence[int] = ()) -> None:
         """`after` are the tokens of a text that is out already, and that what comes continues."""
-        self._spelling = spelling
+        self._vocabulary = vocabulary
         self._ids = list(after[-WINDOW:])
         self._start = 0  # of the window
         self._released = len(self._ids)  # tokens whose text is out
@@ -33,8 +33,8 @@ class Detokenizer:
         return self._release(final=True)
 
     def _release(self, *, final: bool) -> str:
-        before = self._spelling.decode(self._ids[self._start : self._released])
-        now = self._spelling.decode(self._ids[self._start :])
+        before = self._vocabulary.decode(self._ids[self._start : self._released])
+        now = self._vocabulary.decode(self._ids[self._start :])
         if not final and (now.endswith("\N{REPLACEMENT CHARACTER}") or len(now) <= len(before)):
             return ""
         self._start, self._released = self._released, len(self._ids)

@@ -78,14 +78,14 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
             store.profiles.put(LOUD_DOCUMENT)
             store.profiles.put(ProfileDocument(JOINED))
             async with aclosing(VLLMRemote(url, api_key=REMOTE_KEY)) as remote:
-                matching = VocabularyMatcher(remote, FakeTokenizer())
-                writer = Generator(
-                    remote, FakeLocal(), matching, DecodingConfig(max_model_len=4096, draft_length=6)
+                matcher = VocabularyMatcher(remote, FakeTokenizer())
+                generator = Generator(
+                    remote, FakeLocal(), matcher, DecodingConfig(max_model_len=4096, draft_length=6)
                 )
-                warmer = Warmer(store.profiles.get, writer.warm)
+                warmer = Warmer(store.profiles.get, generator.warm)
                 retriever = Retriever(store.history, 5)
                 sweeper = Sweeper(store, [], retriever, warmer.soon)
-                parts = Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
+                parts = Parts(generator, store, retriever, 0.5, remote, warmer, sweeper)
                 app = create_app(Settings(), parts)
                 async with (
                     warmer.running([]),

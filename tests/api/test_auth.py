@@ -330,7 +330,7 @@ async def test_a_body_is_not_read_for_someone_who_may_not(proxy: Proxy) -> None:
 
 async def test_two_people_at_once_never_mix(proxy: Proxy, base_url: str) -> None:
     """Each reply is steered by its own profile, and kept in that one's history."""
-    proxy.app.state.crowd = Limiters(
+    proxy.app.state.limiters = Limiters(
         ConcurrencyLimiter(1000, 0), ConcurrencyLimiter(1, 0)
     )  # all of them at once
     keys = {}

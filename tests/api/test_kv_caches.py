@@ -87,13 +87,13 @@ async def opened(data_dir: Path) -> AsyncIterator[House]:
         with Store.open(data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
             store.profiles.put(ProfileDocument(JOINED))
-            writer = Generator(
+            generator = Generator(
                 embedded, LocalModel(local), VocabularyMatcher(embedded, FakeTokenizer()), DecodingConfig()
             )
             retriever = Retriever(store.history, 5)
-            warmer = Warmer(store.profiles.get, writer.warm)
+            warmer = Warmer(store.profiles.get, generator.warm)
             sweeper = Sweeper(store, (local, remote), retriever, warmer.soon)
-            parts = Parts(writer, store, retriever, 0.5, embedded, warmer, sweeper)
+            parts = Parts(generator, store, retriever, 0.5, embedded, warmer, sweeper)
             transport = httpx.ASGITransport(create_app(Settings(), parts))
             async with (
                 warmer.running([]),
@@ -138,7 +138,7 @@ async def test_what_a_request_costs_says_nothing_of_other_profiles(
     async with opened(tmp_path / "quiet") as house:
         alone = [await house.cost("joined", guess, **fields) for guess in guesses()]
     async with opened(tmp_path / "busy") as house:
-        await house.parts.writer.warm(house.store.profiles.get("loud"))
+        await house.parts.generator.warm(house.store.profiles.get("loud"))
         await house.chat("loud", SECRET)
         await house.chat("loud", FOG, strength=0)
         await house.chat(None, SECRET)
@@ -208,7 +208,7 @@ ELSEWHERE: dict[str, Callable[[Store], object]] = {
 
 async def used(house: House) -> list[weakref.ref[Any]]:
     """The profile is warm, and so is another one."""
-    await house.parts.writer.warm(house.store.profiles.get("loud"))
+    await house.parts.generator.warm(house.store.profiles.get("loud"))
     await house.chat("loud", SECRET)
     await house.chat("loud", FOG)
     await house.chat("joined", HELLO)
@@ -273,7 +273,7 @@ async def test_a_change_by_another_process_is_noticed(
     assert JOINED.name in house.local.reads()
 
 
-def _order(profile: Profile) -> GenerationRequest:
+def _generation(profile: Profile) -> GenerationRequest:
     messages = (Message("user", "Say hello."),)
     return GenerationRequest(
         "toy", messages, SamplingParams(temperature=0.0), 20, profile=profile, strength=0.5
@@ -282,7 +282,7 @@ def _order(profile: Profile) -> GenerationRequest:
 
 async def test_a_reply_that_runs_through_the_change_leaves_nothing_behind(house: House) -> None:
     profile = house.store.profiles.get("loud")
-    reply = await house.parts.writer.prepare(_order(profile))
+    reply = await house.parts.generator.prepare(_generation(profile))
     async with aclosing(reply.pieces()) as pieces:
         await anext(pieces)
         left = house.of_loud()
@@ -299,7 +299,7 @@ async def test_a_reply_that_runs_through_the_change_leaves_nothing_behind(house:
 async def test_a_reply_that_had_read_the_profile_before_is_swept_up_after(house: House) -> None:
     profile = house.store.profiles.get("loud")
     await house.client.delete("/v1/profiles/loud")
-    reply = await house.parts.writer.prepare(_order(profile))
+    reply = await house.parts.generator.prepare(_generation(profile))
     async with aclosing(reply.pieces()) as pieces:
         assert [piece async for piece in pieces]
     await _given_back(house)

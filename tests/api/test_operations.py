@@ -128,7 +128,7 @@ async def test_replies_are_counted_with_what_they_cost(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "tuning", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
+    "config", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
 )
 async def test_tokens_that_the_local_model_left_unsteered_are_counted(proxy: Proxy) -> None:
     proxy.local.broken = RuntimeError("out of memory")

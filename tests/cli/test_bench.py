@@ -43,8 +43,8 @@ class Opened:
         self.settings.append(settings)
         self.far.append(far)
         try:
-            matching = VocabularyMatcher(self.remote, FakeTokenizer())
-            yield Models(self.remote, FakeLocal(), NotImplemented, matching, DecodingConfig(draft_length=6))
+            matcher = VocabularyMatcher(self.remote, FakeTokenizer())
+            yield Models(self.remote, FakeLocal(), NotImplemented, matcher, DecodingConfig(draft_length=6))
         finally:
             self.closed += 1
 

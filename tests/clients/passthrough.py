@@ -64,13 +64,13 @@ class Taken:
 class Client:
     """One connection that is kept alive."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
         self._reader = reader
-        self._writer = writer
+        self._generator = generator
 
     async def ask(self, request: bytes, taken: Taken, *, streamed: bool) -> None:
         start = time.perf_counter()
-        self._writer.write(request)
+        self._generator.write(request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         if b" 200 " not in head[:20]:
             raise SystemExit(f"FAILED {head!r} {await self._reader.read(500)!r}")
@@ -91,7 +91,7 @@ class Client:
         await self._reader.readexactly(2)
 
     def close(self) -> None:
-        self._writer.close()
+        self._generator.close()
 
 
 async def load(

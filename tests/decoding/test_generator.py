@@ -44,14 +44,14 @@ def remote() -> FakeRemote:
     return FakeRemote()
 
 
-def writer_of(remote: FakeRemote, tuning: DecodingConfig | None = None) -> Generator:
+def writer_of(remote: FakeRemote, config: DecodingConfig | None = None) -> Generator:
     return Generator(
-        remote, FakeLocal(), VocabularyMatcher(remote, FakeTokenizer()), tuning or DecodingConfig()
+        remote, FakeLocal(), VocabularyMatcher(remote, FakeTokenizer()), config or DecodingConfig()
     )
 
 
-async def written(writer: Generator, order: GenerationRequest) -> str:
-    reply = await writer.prepare(order)
+async def written(generator: Generator, generation: GenerationRequest) -> str:
+    reply = await generator.prepare(generation)
     return "".join([piece.text async for piece in reply.pieces()])
 
 
@@ -72,8 +72,8 @@ async def test_what_models_keep_of_a_request_is_its_profile_s(
 ) -> None:
     """Of its public side too, whether it is steered or not."""
     local = FakeLocal()
-    writer = Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig())
-    await writer.prepare(replace(ORDER, profile=profile, strength=strength))
+    generator = Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig())
+    await generator.prepare(replace(ORDER, profile=profile, strength=strength))
     owner = None if profile is None else Owner("loud", "7e", 3)
     assert remote.kept == local.kept == [owner]
 
@@ -85,7 +85,7 @@ async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
 
 
 @pytest.mark.parametrize(
-    "order",
+    "generation",
     [
         replace(ORDER, profile=None),
         replace(ORDER, profile=None, strength=AUTO),
@@ -95,16 +95,16 @@ async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
     ids=["no profile", "no profile, auto", "strength 0", "empty profile"],
 )
 async def test_with_nothing_to_steer_by_the_text_is_the_remote_s_own(
-    remote: FakeRemote, order: GenerationRequest
+    remote: FakeRemote, generation: GenerationRequest
 ) -> None:
-    assert await written(writer_of(remote), order) == "hello world"
+    assert await written(writer_of(remote), generation) == "hello world"
 
 
 async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) -> None:
-    order = replace(ORDER, profile=JOINED, history=(), strength=AUTO)
-    reply = await writer_of(remote).prepare(order)
+    generation = replace(ORDER, profile=JOINED, history=(), strength=AUTO)
+    reply = await writer_of(remote).prepare(generation)
     assert (reply.request.strength, reply.unsteered) == (AUTO, None)
-    assert await written(writer_of(remote), order) == "hello_world"
+    assert await written(writer_of(remote), generation) == "hello_world"
 
 
 async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:
@@ -125,8 +125,8 @@ async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
 @pytest.mark.parametrize("local_len", [500, 600])
 async def test_prompt_and_reply_fit_both_models(remote: FakeRemote, remote_len: int, local_len: int) -> None:
     remote.max_model_len, remote.endless = remote_len, True
-    writer = writer_of(remote, DecodingConfig(max_model_len=local_len))
-    reply = await writer.prepare(ORDER)
+    generator = writer_of(remote, DecodingConfig(max_model_len=local_len))
+    reply = await generator.prepare(ORDER)
     assert reply.request.aware is not None
     pieces = [piece async for piece in reply.pieces()]
     assert pieces[-1].finish_reason == "length"
@@ -165,21 +165,21 @@ async def test_another_tokenizer_is_refused_before_the_conversation_is_sent(remo
 
 
 async def test_the_tokenizers_are_compared_once(remote: FakeRemote) -> None:
-    writer = writer_of(remote)
-    await written(writer, ORDER)
+    generator = writer_of(remote)
+    await written(generator, ORDER)
     asked = [handed for handed in remote.handed if isinstance(handed, str)]
     remote.handed.clear()
-    await written(writer, ORDER)
+    await written(generator, ORDER)
     assert len([handed for handed in remote.handed if isinstance(handed, str)]) < len(asked)
 
 
 async def test_a_remote_that_comes_back_is_used_again(remote: FakeRemote) -> None:
-    writer = writer_of(remote)
+    generator = writer_of(remote)
     remote.unreachable = RemoteUnavailable("Start it.")
     with pytest.raises(RemoteUnavailable):
-        await writer.prepare(ORDER)
+        await generator.prepare(ORDER)
     remote.unreachable = None
-    assert await written(writer, ORDER) == "HELLO WORLD"
+    assert await written(generator, ORDER) == "HELLO WORLD"
 
 
 async def test_stats_count_what_was_changed(remote: FakeRemote) -> None:
@@ -207,11 +207,11 @@ async def test_what_a_model_thinks_is_its_own_and_its_answer_is_steered(remote: 
         think_ids = (ord("{"), ord("}"))
 
     remote.text = "a{hello}world"
-    writer = Generator(remote, FakeLocal(), VocabularyMatcher(remote, Thinking()), DecodingConfig())
-    assert await written(writer, ORDER) == "A{hello}WORLD"
+    generator = Generator(remote, FakeLocal(), VocabularyMatcher(remote, Thinking()), DecodingConfig())
+    assert await written(generator, ORDER) == "A{hello}WORLD"
     begun = (*HELLO, Message("assistant", "a{he"))
-    order = replace(ORDER, messages=begun, continue_final=True)
-    assert await written(writer, order) == "llo}WORLD"
+    generation = replace(ORDER, messages=begun, continue_final=True)
+    assert await written(generator, generation) == "llo}WORLD"
 
 
 async def test_a_copy_differs_in_its_seed_alone(remote: FakeRemote) -> None:

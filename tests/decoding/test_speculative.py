@@ -136,7 +136,7 @@ class ToyLocal:
 def request(**changes: object) -> DecodeRequest:
     """One to PROMPT, with some fields of its own or of its tuning changed."""
     tuned = {field.name for field in fields(DecodingConfig)} & changes.keys()
-    tuning = replace(
+    config = replace(
         DecodingConfig(top_logprobs=6, draft_length=16),
         **{name: changes.pop(name) for name in tuned},  # type: ignore[arg-type]
     )
@@ -148,7 +148,7 @@ def request(**changes: object) -> DecodeRequest:
         aware=AWARE,
         agnostic=PROMPT,
         strength=0.8,
-        tuning=tuning,
+        config=config,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -72,16 +72,16 @@ class OtherSession(FakeSession):
         return np.concatenate([rows[..., EOS - 1 :: -1], rows[..., EOS:], pairs], axis=-1)
 
 
-def order(strength: float) -> GenerationRequest:
+def generation(strength: float) -> GenerationRequest:
     question = (Message("user", "Hello?"),)
     greedy = SamplingParams(temperature=0.0)
     return GenerationRequest("fake-model", question, greedy, max_tokens=400, profile=LOUD, strength=strength)
 
 
 async def written(
-    remote: FakeRemote, local: FakeLocal, matching: VocabularyMatcher, strength: float = 1.0
+    remote: FakeRemote, local: FakeLocal, matcher: VocabularyMatcher, strength: float = 1.0
 ) -> str:
-    reply = await Generator(remote, local, matching, DecodingConfig()).prepare(order(strength))
+    reply = await Generator(remote, local, matcher, DecodingConfig()).prepare(generation(strength))
     return "".join([piece.text async for piece in reply.pieces()])
 
 
@@ -124,9 +124,9 @@ async def test_and_so_does_what_is_steered(text: str) -> None:
 
 async def test_a_tokenizer_that_is_not_the_remotes_is_refused_and_the_setting_named() -> None:
     remote = FakeRemote()
-    matching = VocabularyMatcher(remote, OtherTokenizer(), RemoteVocabulary(OtherTokenizer(), "another"))
+    matcher = VocabularyMatcher(remote, OtherTokenizer(), RemoteVocabulary(OtherTokenizer(), "another"))
     with pytest.raises(TokenizerMismatch, match="COSTEER_REMOTE_TOKENIZER"):
-        await matching.match()
+        await matcher.match()
 
 
 async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
@@ -140,10 +140,10 @@ async def test_who_gives_up_waiting_leaves_the_comparison_to_others() -> None:
             await go.wait()
             return RemoteVocabulary(FakeTokenizer(), "slowly")
 
-    matching = VocabularyMatcher(Slow(), OtherTokenizer())
+    matcher = VocabularyMatcher(Slow(), OtherTokenizer())
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(matching.match(), 0.01)
-    waiting = [asyncio.create_task(matching.match()) for _ in range(3)]
+        await asyncio.wait_for(matcher.match(), 0.01)
+    waiting = [asyncio.create_task(matcher.match()) for _ in range(3)]
     await asyncio.sleep(0)
     go.set()
     matches = await asyncio.gather(*waiting)
@@ -159,8 +159,8 @@ async def test_a_remote_that_could_not_be_asked_is_asked_again() -> None:
 
     remote = Down()
     remote.unreachable = RemoteUnavailable("down")
-    matching = VocabularyMatcher(remote, FakeTokenizer())
+    matcher = VocabularyMatcher(remote, FakeTokenizer())
     with pytest.raises(RemoteUnavailable):
-        await matching.match()
+        await matcher.match()
     remote.unreachable = None
-    assert (await matching.match()).described == "identity"
+    assert (await matcher.match()).described == "identity"

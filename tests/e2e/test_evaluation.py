@@ -95,15 +95,15 @@ async def test_replies_are_what_each_way_of_writing_must_give(bundle_path: str, 
     runner = ModelRunner(bundle_path, dtype="float32", max_model_len=2048)
     try:
         remote = EmbeddedRemote(runner)
-        matching, tuning = (
+        matcher, config = (
             VocabularyMatcher(remote, runner.tokenizer),
             DecodingConfig(top_logprobs=len(runner.tokenizer) - 1),
         )
-        writing = Writing(remote, LocalModel(runner), remote, matching, tuning, tokens=12)
+        writing = Writing(remote, LocalModel(runner), remote, matcher, config, tokens=12)
         written = {
             system.name: (await writing.written([case], system))[0] for system in systems([1.0], loop=True)
         }
-        forcing = Forcing(remote, LocalModel(runner), matching)
+        forcing = Forcing(remote, LocalModel(runner), matcher)
         own = written[REMOTE_ALONE]
         forced = await forcing.forced(replace(case, reference=own.text), [remote_alone()])
     finally:

@@ -142,8 +142,8 @@ async def reply(
     runner: ModelRunner, *, profile: str | None, strength: float, sampling: SamplingParams, draft_length: int
 ) -> tuple[str, Stats]:
     remote = EmbeddedRemote(runner)
-    tuning = DecodingConfig(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
-    writer = Generator(remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), tuning)
+    config = DecodingConfig(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
+    generator = Generator(remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), config)
     document = read_profile_file(PROFILES / f"{profile}.toml") if profile else None
     order = GenerationRequest(
         model=runner.name,
@@ -154,7 +154,7 @@ async def reply(
         history=as_hits(document.history) if document else (),
         strength=strength,
     )
-    written = await writer.prepare(order)
+    written = await generator.prepare(order)
     return "".join([piece.text async for piece in written.pieces()]), written.stats
 
 
@@ -219,8 +219,8 @@ async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
 
 async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: ModelRunner) -> None:
     remote = EmbeddedRemote(runner)
-    matching = VocabularyMatcher(remote, runner.tokenizer)
-    writer = Generator(remote, LocalModel(runner), matching, DecodingConfig(verify_batch=4))
+    matcher = VocabularyMatcher(remote, runner.tokenizer)
+    generator = Generator(remote, LocalModel(runner), matcher, DecodingConfig(verify_batch=4))
     document = read_profile_file(PROFILES / "isabel.toml")
     order = GenerationRequest(
         model=runner.name,
@@ -233,7 +233,7 @@ async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: Mode
         strength=0.5,
         continue_final=True,
     )
-    written = await writer.prepare(order)
+    written = await generator.prepare(order)
     assert runner.tokenizer.decode(written.request.prompt).endswith("come to")
     assert written.request.steered
     pieces = [piece async for piece in written.pieces()]

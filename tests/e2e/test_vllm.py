@@ -59,7 +59,7 @@ class Product:
     """The proxy on a port of its own, and a client to it."""
 
     client: openai.AsyncOpenAI
-    writer: Generator
+    generator: Generator
     store: Store
 
     async def ask(self, question: str | list[ChatCompletionMessageParam], **fields: Any) -> tuple[str, str]:
@@ -80,7 +80,7 @@ async def serving(
     base_url: str, runner: ModelRunner, data_dir: Path, *, top_logprobs: int = 20, draft_length: int = SHARED
 ) -> AsyncIterator[Product]:
     """The product in front of the vLLM at `base_url`, tuned as main.py does for one on the same machine."""
-    tuning = DecodingConfig(
+    config = DecodingConfig(
         top_logprobs=top_logprobs,
         max_context_tokens=400,
         max_model_len=runner.max_model_len,
@@ -91,19 +91,19 @@ async def serving(
         store.profiles.put(ISABEL)
         store.profiles.put(WALTER)
         async with aclosing(VLLMRemote(base_url)) as remote:
-            writer = Generator(
-                remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), tuning
+            generator = Generator(
+                remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer), config
             )
-            warmer = Warmer(store.profiles.get, writer.warm)
+            warmer = Warmer(store.profiles.get, generator.warm)
             retriever = Retriever(store.history, 5)
             sweeper = Sweeper(store, [runner], retriever, warmer.soon)
-            parts = Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
+            parts = Parts(generator, store, retriever, 0.5, remote, warmer, sweeper)
             app = create_app(Settings(), parts)
             async with (
                 behind_a_port(app) as url,
                 openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
             ):
-                yield Product(client, writer, store)
+                yield Product(client, generator, store)
 
 
 @pytest.fixture
@@ -125,16 +125,16 @@ class Relay:
         async with await asyncio.start_server(self._handle, "127.0.0.1", port) as listener:
             yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
 
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
         kept = bytearray()
         self.outbound.append(kept)
         upstream, target = await asyncio.open_connection("127.0.0.1", self._target)
         pumps = [
             asyncio.create_task(_pump(reader, target, kept)),
-            asyncio.create_task(_pump(upstream, writer)),
+            asyncio.create_task(_pump(upstream, generator)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for closing in (writer, target):
+        for closing in (generator, target):
             closing.close()
         await asyncio.wait(pumps)
 
@@ -153,14 +153,14 @@ class Relay:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray | None = None
+    reader: asyncio.StreamReader, generator: asyncio.StreamWriter, kept: bytearray | None = None
 ) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(65536):
             if kept is not None:
                 kept += data
-            writer.write(data)
-            await writer.drain()
+            generator.write(data)
+            await generator.drain()
 
 
 def words(text: str) -> str:
@@ -302,7 +302,7 @@ async def test_a_request_to_the_remote_brings_many_tokens(
 ) -> None:
     relay = Relay(vllm.port)
     async with relay.listening() as base_url, serving(base_url, local_runner, tmp_path) as product:
-        reply = await product.writer.prepare(
+        reply = await product.generator.prepare(
             GenerationRequest(
                 model=MODEL,
                 messages=(Message("user", DINNER),),

@@ -84,12 +84,12 @@ async def test_a_position_is_seen_as_if_nothing_came_after_it(reply: list[int], 
             drafted = data.draw(st.lists(st.integers(0, len(REMOTE) - 1), max_size=5))
             text = [*reply[:accepted], *drafted]
             before = model.one.passes
-            outlooks = await session.score(text, accepted)
+            scored = await session.score(text, accepted)
             assert model.one.passes == before + 1
-            assert len(outlooks) == len(drafted) + 1
-            for position, outlook in enumerate(outlooks, accepted):
+            assert len(scored) == len(drafted) + 1
+            for position, local_logprobs in enumerate(scored, accepted):
                 spelled = b"".join(REMOTE[token_id] for token_id in text[:position])
                 alone = alignment.logprobs(row(VOCABULARY.spell(spelled)), candidates)
-                np.testing.assert_array_equal(outlook.logprobs(candidates), alone)
+                np.testing.assert_array_equal(local_logprobs.logprobs(candidates), alone)
             accepted += 1 + data.draw(st.integers(0, 3))
     assert model.open == 0

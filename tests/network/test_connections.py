@@ -22,22 +22,22 @@ PATIENCE = 30
 
 async def exchange(url: str, *parts: bytes, end: bool = False) -> bytes:
     """All that comes for `parts`, sent a packet each, until the server closes; `end` ends our half."""
-    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    reader, generator = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     came = b""
     try:
         for part in parts:
-            writer.write(part)
-            await writer.drain()
+            generator.write(part)
+            await generator.drain()
             await asyncio.sleep(0)
         if end:
-            writer.write_eof()
+            generator.write_eof()
         async with asyncio.timeout(PATIENCE):
             while piece := await reader.read(65536):
                 came += piece
     except OSError:  # the connection is gone; what came counts
         pass
     finally:
-        writer.close()
+        generator.close()
     return came
 
 
@@ -186,13 +186,13 @@ async def test_one_that_has_not_sent_all_of_its_body_is_told_so(base_url: str) -
 async def test_a_client_that_has_left_frees_the_remote(proxy: Proxy, base_url: str, stream: bytes) -> None:
     proxy.remote.endless, proxy.remote.max_model_len = True, 10**9
     body = CHAT[:-1] + b',"stream":' + stream + b"}"
-    _, writer = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
-    writer.write(chat(b"Content-Length: %d" % len(body), body=body))
+    _, generator = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
+    generator.write(chat(b"Content-Length: %d" % len(body), body=body))
     writing = proxy.app.state.crowd.writing
     async with asyncio.timeout(PATIENCE):
         while not writing.running:  # noqa: ASYNC110 - what runs is no event
             await asyncio.sleep(0.01)
-        writer.close()
+        generator.close()
         while writing.running:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

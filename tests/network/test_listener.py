@@ -30,14 +30,14 @@ def test_so_do_those_of_the_event_loop_that_serves() -> None:
         accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
         with closing(listen("127.0.0.1", 0)) as listener:
             async with await asyncio.start_server(
-                lambda _, writer: accepted.set_result(writer), sock=listener
+                lambda _, generator: accepted.set_result(generator), sock=listener
             ):
                 _, client = await asyncio.open_connection(*listener.getsockname()[:2])
-                writer = await accepted
-                nodelay: int = writer.get_extra_info("socket").getsockopt(
+                generator = await accepted
+                nodelay: int = generator.get_extra_info("socket").getsockopt(
                     socket.IPPROTO_TCP, socket.TCP_NODELAY
                 )
-                for end in (client, writer):
+                for end in (client, generator):
                     end.close()
                 return nodelay
 

@@ -35,13 +35,13 @@ def test_a_list_that_leaves_nothing_is_no_mistake() -> None:
     assert np.isfinite(found).all()
 
 
-def outlook(aware: list[float], agnostic: list[float]) -> SameVocabularyLogprobs:
+def local_logprobs(aware: list[float], agnostic: list[float]) -> SameVocabularyLogprobs:
     return SameVocabularyLogprobs(np.log(np.array([aware, agnostic], np.float32)))
 
 
 def test_what_the_context_alone_makes_likely_becomes_a_candidate() -> None:
     drafted = DraftToken(0, np.array([0, 1]), np.log([0.6, 0.3]))
-    wide = widened(drafted, outlook([0.1, 0.1, 0.2, 0.6], [0.5, 0.4, 0.05, 0.05]))
+    wide = widened(drafted, local_logprobs([0.1, 0.1, 0.2, 0.6], [0.5, 0.4, 0.05, 0.05]))
     assert wide.candidates.tolist() == [0, 1, 3, 2]
     np.testing.assert_array_equal(wide.logprobs[:2], drafted.logprobs)
     assert wide.token_id == 0
@@ -50,5 +50,5 @@ def test_what_the_context_alone_makes_likely_becomes_a_candidate() -> None:
 @pytest.mark.parametrize("size", [2, 3, 5, 40])
 def test_there_are_a_few_at_most_and_none_twice(size: int) -> None:
     even = [1 / size] * size
-    wide = widened(DraftToken(1, np.array([1, 0]), np.log([0.6, 0.3])), outlook(even, even))
+    wide = widened(DraftToken(1, np.array([1, 0]), np.log([0.6, 0.3])), local_logprobs(even, even))
     assert len(set(wide.candidates.tolist())) == len(wide.candidates) == 2 + min(UNLISTED, size - 2)

@@ -31,8 +31,8 @@ def test_a_token_is_as_likely_as_the_local_ones_that_stand_for_it(
     remote: list[bytes], local: list[bytes]
 ) -> None:
     rows = rows_over(len(local))
-    outlook = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
-    found = outlook.logprobs(np.arange(len(remote)))
+    local_logprobs = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    found = local_logprobs.logprobs(np.arange(len(remote)))
     for column, data in zip(found.T, remote, strict=True):
         if data and data in local:
             standing = [local.index(data)]
@@ -69,19 +69,21 @@ def test_the_likeliest_are_those_that_a_local_token_is_exactly(
     remote: list[bytes], local: list[bytes], without: set[int], count: int
 ) -> None:
     rows = rows_over(len(local))
-    outlook = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    local_logprobs = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
     # Of the remote's tokens that spell the same the first counts.
     exact = {remote.index(data): rows[0, local.index(data)] for data in set(remote) & set(local)}
     wanted = sorted(exact.keys() - without, key=lambda token_id: -exact[token_id])
-    found = outlook.likeliest(count, np.array(sorted(without), np.int64)).tolist()
+    found = local_logprobs.likeliest(count, np.array(sorted(without), np.int64)).tolist()
     assert found == wanted[: len(found)]
     # A few more than are wanted are looked at, not all.
     assert len(found) == min(count, len(wanted)) or len(local) > 2 * (count + len(without))
 
 
 def test_ids_beyond_the_remotes_vocabulary_are_not_known() -> None:
-    outlook = AlignedLogprobs(rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text))
-    assert (outlook.logprobs(np.array([7]))[0] == outlook.logprobs(np.array([7]))[1]).all()
+    local_logprobs = AlignedLogprobs(
+        rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text)
+    )
+    assert (local_logprobs.logprobs(np.array([7]))[0] == local_logprobs.logprobs(np.array([7]))[1]).all()
 
 
 class Named(FakeTokenizer):

@@ -13,7 +13,7 @@ from app.steering.formula import log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
 
-def token_detail(token: Token, spelling: Vocabulary) -> dict[str, Any]:
+def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
     """The drafted and the chosen token, and the probability of each before and after steering.
 
     Both probabilities are among the same candidates, so they are equal where nothing steers. `local_delta`,
@@ -25,8 +25,8 @@ def token_detail(token: Token, spelling: Vocabulary) -> dict[str, Any]:
     before = np.exp(log_softmax(token.remote_logprobs)) * mass
     after = np.exp(token.logprobs)
     return {
-        "drafted": spelling.token_text(token.drafted_id),
-        "chosen": spelling.token_text(token.token_id),
+        "drafted": vocabulary.token_text(token.drafted_id),
+        "chosen": vocabulary.token_text(token.token_id),
         "drafted_id": token.drafted_id,
         "chosen_id": token.token_id,
         "remote_prob": float(before[chosen]),

@@ -15,25 +15,25 @@ from app.tokenization.vocabulary import Vocabulary
 IMPOSSIBLE = -9999.0
 
 
-def logprobs(spelled: Iterable[Spelled], top: int, spelling: Vocabulary) -> dict[str, Any]:
+def logprobs(spelled: Iterable[Spelled], top: int, vocabulary: Vocabulary) -> dict[str, Any]:
     """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
 
     `top` likely alternatives are told for each token, or as many as there are candidates.
     """
     content = [
-        _entry(token, data, top, spelling)
+        _entry(token, data, top, vocabulary)
         for one in spelled
-        for token, data in zip(one.tokens, split(one, spelling), strict=True)
+        for token, data in zip(one.tokens, split(one, vocabulary), strict=True)
     ]
     return {"content": content, "refusal": None}
 
 
-def split(spelled: Spelled, spelling: Vocabulary) -> list[bytes | None]:
+def split(spelled: Spelled, vocabulary: Vocabulary) -> list[bytes | None]:
     """What each token has of the text; None for one that has no text of its own.
 
     Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
     """
-    own = [spelling.token_bytes(token.token_id) for token in spelled.tokens]
+    own = [vocabulary.token_bytes(token.token_id) for token in spelled.tokens]
     whole, text = b"".join(data or b"" for data in own), spelled.text.encode()
     # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
     start = whole.find(text)
@@ -52,19 +52,23 @@ def split(spelled: Spelled, spelling: Vocabulary) -> list[bytes | None]:
     return parts
 
 
-def _entry(token: Token, data: bytes | None, top: int, spelling: Vocabulary) -> dict[str, Any]:
+def _entry(token: Token, data: bytes | None, top: int, vocabulary: Vocabulary) -> dict[str, Any]:
     likeliest = np.argsort(-token.logprobs, kind="stable")[:top]
     return {
-        **_told(_text(token.token_id, data, spelling), token.logprob, data),
+        **_told(_text(token.token_id, data, vocabulary), token.logprob, data),
         "top_logprobs": [
-            _told(spelling.token_text(token_id), float(token.logprobs[index]), spelling.token_bytes(token_id))
+            _told(
+                vocabulary.token_text(token_id),
+                float(token.logprobs[index]),
+                vocabulary.token_bytes(token_id),
+            )
             for index, token_id in zip(likeliest, token.candidates[likeliest].tolist(), strict=True)
         ],
     }
 
 
-def _text(token_id: int, data: bytes | None, spelling: Vocabulary) -> str:
-    return spelling.token_text(token_id) if data is None else data.decode(errors="replace")
+def _text(token_id: int, data: bytes | None, vocabulary: Vocabulary) -> str:
+    return vocabulary.token_text(token_id) if data is None else data.decode(errors="replace")
 
 
 def _told(text: str, logprob: float, data: bytes | None) -> dict[str, Any]:

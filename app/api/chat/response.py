@@ -85,27 +85,27 @@ def steering_headers(choices: Choices) -> dict[str, str]:
     return {"X-CoSteer-Steered": "true"}
 
 
-async def whole(choices: Choices, form: ResponseOptions, record: Record, request: Request) -> Response:
+async def whole(choices: Choices, options: ResponseOptions, record: Record, request: Request) -> Response:
     """The reply in one object. A client that leaves before that frees the remote and the local model."""
     written = await while_present(request, _write(choices))
     outcome = await record(written[0].text)
-    seconds = choices.clock() - form.started
+    seconds = choices.clock() - options.started
     body = {
-        **form.head,
+        **options.head,
         "object": "chat.completion",
         "choices": [
             {
                 "index": index,
                 "message": {"role": "assistant", "content": one.text, "refusal": None, "annotations": []},
-                **_told(choices, form, one.spelled, one.end),
+                **_told(choices, options, one.spelled, one.end),
                 "finish_reason": one.finish_reason,
             }
             for index, one in enumerate(written)
         ],
         "usage": _usage(choices.prompt_tokens, choices.stats.tokens),
     }
-    if form.detail:
-        body["costeer"] = totals(choices, seconds, cached=form.cached)
+    if options.detail:
+        body["costeer"] = totals(choices, seconds, cached=options.cached)
     spent = milliseconds(choices, seconds)
     timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
     headers = {**steering_headers(choices), "Server-Timing": timing, **(outcome.headers() if outcome else {})}
@@ -113,25 +113,25 @@ async def whole(choices: Choices, form: ResponseOptions, record: Record, request
 
 
 async def events(
-    choices: Choices, form: ResponseOptions, closing: anyio.Event, record: Record
+    choices: Choices, options: ResponseOptions, closing: anyio.Event, record: Record
 ) -> AsyncGenerator[dict[str, str], None]:
     """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
-    head = {**form.head, "object": "chat.completion.chunk"}
-    if form.include_usage:
+    head = {**options.head, "object": "chat.completion.chunk"}
+    if options.include_usage:
         head["usage"] = None  # on every chunk but the last, as OpenAI has it
 
     def so_far(index: int) -> dict[str, Any]:
-        if not form.continuous_usage:
+        if not options.continuous_usage:
             return {}
         return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
 
     def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
-        told = _told(choices, form, piece.spelled if piece else None, None)
+        told = _told(choices, options, piece.spelled if piece else None, None)
         choice = {"index": index, "delta": delta, **told, "finish_reason": None}
         return {**head, **so_far(index), "choices": [choice]}
 
     def last_chunk(index: int, piece: Piece) -> dict[str, Any]:
-        told = _told(choices, form, None, piece.end)
+        told = _told(choices, options, None, piece.end)
         choice = {"index": index, "delta": {}, **told, "finish_reason": piece.finish_reason}
         return {**head, **so_far(index), "choices": [choice]}
 
@@ -145,7 +145,7 @@ async def events(
         async with aclosing(choices.pieces()) as pieces:
             async for index, piece in pieces:
                 text += piece.text if index == 0 else ""
-                if piece.text or (piece.spelled and (form.top_logprobs is not None or form.detail)):
+                if piece.text or (piece.spelled and (options.top_logprobs is not None or options.detail)):
                     yield _event(chunk(index, {"content": piece.text}, piece))
                 if piece.finish_reason is not None:
                     unfinished -= 1
@@ -154,7 +154,7 @@ async def events(
                         outcome = await record(text)
                     last = last_chunk(index, piece)
                     if not unfinished:
-                        last |= _in_total(choices, form, outcome)
+                        last |= _in_total(choices, options, outcome)
                     yield _event(last)
                 else:
                     grace.check()
@@ -164,19 +164,19 @@ async def events(
     except Exception as error:
         yield _event(unforeseen(error).body())
         return
-    if form.include_usage:
+    if options.include_usage:
         usage = {**head, "choices": [], "usage": _usage(choices.prompt_tokens, choices.stats.tokens)}
-        if form.detail:
-            usage["costeer"] = totals(choices, choices.clock() - form.started, cached=form.cached)
+        if options.detail:
+            usage["costeer"] = totals(choices, choices.clock() - options.started, cached=options.cached)
         yield _event(usage)
     yield {"data": "[DONE]"}
 
 
-def _in_total(choices: Choices, form: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
+def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
     """What the last chunk tells of the whole reply. Its headers were out before that was known."""
     told = outcome.told() if outcome else {}
-    if form.detail and not form.include_usage:
-        told |= totals(choices, choices.clock() - form.started, cached=form.cached)
+    if options.detail and not options.include_usage:
+        told |= totals(choices, choices.clock() - options.started, cached=options.cached)
     elif choices.stats.unassisted:
         told |= partly(choices)
     return {"costeer": told} if told else {}
@@ -191,16 +191,16 @@ async def _write(choices: Choices) -> list[_Written]:
 
 
 def _told(
-    choices: Choices, form: ResponseOptions, spelled: Iterable[Spelled] | None, end: Token | None
+    choices: Choices, options: ResponseOptions, spelled: Iterable[Spelled] | None, end: Token | None
 ) -> dict[str, Any]:
     """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
     told: dict[str, Any] = {"logprobs": None}
-    if form.top_logprobs is not None and spelled is not None:
-        told["logprobs"] = logprobs(spelled, form.top_logprobs, choices.spelling)
-    if form.detail:
+    if options.top_logprobs is not None and spelled is not None:
+        told["logprobs"] = logprobs(spelled, options.top_logprobs, choices.vocabulary)
+    if options.detail:
         tokens = [token for one in spelled or () for token in one.tokens]
         tokens += [end] if end is not None else []
-        told["costeer"] = {"tokens": [token_detail(token, choices.spelling) for token in tokens]}
+        told["costeer"] = {"tokens": [token_detail(token, choices.vocabulary) for token in tokens]}
     return told
 
 

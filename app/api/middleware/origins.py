@@ -41,20 +41,20 @@ class KeylessAccess:
     origins: frozenset[str] = frozenset()
 
 
-def install(app: FastAPI, doors: KeylessAccess) -> None:
-    """Let the pages of `doors` in: browsers ask first, and are told."""
-    app.state.doors = doors
-    if doors.origins:
+def install(app: FastAPI, access: KeylessAccess) -> None:
+    """Let the pages of `access` in: browsers ask first, and are told."""
+    app.state.access = access
+    if access.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=sorted(doors.origins),
+            allow_origins=sorted(access.origins),
             allow_methods=METHODS,
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
 
 
-def refuse_strangers(headers: Headers, doors: KeylessAccess) -> None:
+def refuse_strangers(headers: Headers, access: KeylessAccess) -> None:
     """Raises Forbidden for what a browser sends on behalf of another site's page.
 
     Three ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it
@@ -64,24 +64,24 @@ def refuse_strangers(headers: Headers, doors: KeylessAccess) -> None:
     schemes of their own (app://) are no pages.
     """
     host = _hostname(f"//{headers.get('host', '')}")
-    if not (_is_here(host) or host in doors.hosts):
+    if not (_is_here(host) or host in access.hosts):
         raise Forbidden(
             f"Without an API key, requests to other hosts than this machine are refused. {ADVICE} "
             "COSTEER_ALLOWED_HOSTS lets others in."
         )
-    if not _from_a_friend(headers, host, doors):
+    if not _from_a_friend(headers, host, access):
         raise Forbidden(
             f"Without an API key, requests from another site's page are refused. {ADVICE} "
             "COSTEER_CORS_ORIGINS lets pages in."
         )
 
 
-def _from_a_friend(headers: Headers, host: str | None, doors: KeylessAccess) -> bool:
-    """Whether no page has sent it, or one of this machine or of `doors`."""
+def _from_a_friend(headers: Headers, host: str | None, access: KeylessAccess) -> bool:
+    """Whether no page has sent it, or one of this machine or of `access`."""
     origin = headers.get("origin", "")
     if origin == "null" or origin.startswith(("http://", "https://")):
         site = _hostname(origin)
-        return site == host or _is_here(site) or origin.lower() in doors.origins
+        return site == host or _is_here(site) or origin.lower() in access.origins
     sent_by = headers.get("sec-fetch-site")
     # Of the same site as this machine's own names are its own pages only, at other ports.
     return bool(origin) or sent_by in OURS or (sent_by == "same-site" and _is_here(host))

@@ -57,7 +57,7 @@ async def chat_completions(
 
     What cannot be steered token by token (tools, images, a response format ...) goes to the remote as it is.
     """
-    started = parts.writer.clock()
+    started = parts.generator.clock()
     received = await receive(request, JSON)
     asked: Any = await parse(received.data)
     reason = unsteerable(asked) if isinstance(asked, dict) else None
@@ -80,7 +80,7 @@ async def chat_completions(
         hits = await asyncio.to_thread(parts.retriever.choose, profile.id, messages)
     continued = bool(body.continue_final_message)
     record = recorder(parts.store, profile, messages, x_costeer_record, continued=continued)
-    order = GenerationRequest(
+    generation = GenerationRequest(
         model=model,
         messages=messages,
         sampling=body.sampling(),
@@ -92,11 +92,11 @@ async def chat_completions(
         continue_final=continued,
     )
     await turn.to_write()
-    reply = await while_present(request, parts.writer.prepare(order))
+    reply = await while_present(request, parts.generator.prepare(generation))
     choices = Choices(reply.copies(body.n or 1))
     turn.writes(choices, started)
     options = body.stream_options
-    form = ResponseOptions(
+    response_options = ResponseOptions(
         head={
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),
@@ -110,10 +110,10 @@ async def chat_completions(
         cached=caller.profile_id is None,
     )
     if not body.stream:
-        return await whole(choices, form, record, request)
+        return await whole(choices, response_options, record, request)
     closing = anyio.Event()
     return EventSourceResponse(
-        events(choices, form, closing, record),
+        events(choices, response_options, closing, record),
         headers=steering_headers(choices),
         sep="\n",
         ping=PING_SECONDS,

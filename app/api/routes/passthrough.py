@@ -68,14 +68,14 @@ async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Resp
     return Relay(parts.remote, forward, reason)
 
 
-async def pass_on(request: Request, parts: PartsDep, turn: AdmissionDep, _caller: CallerDep) -> Response:
+async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _caller: CallerDep) -> Response:
     """The remote's own answer, whatever the path is for."""
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere
         raise HTTPException(404)
     query = await public_query(request.scope["query_string"], partial(_named, parts))
     body, content_type = await _body(request, parts)
-    await turn.to_pass_on()
+    await admission.to_pass_on()
     accept = request.headers.get("accept", "")
     forward = Forward(
         request.method,

@@ -36,9 +36,9 @@ def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
     strengths = (body.strength, profile.strength, parts.strength)
     strength = next(value for value in strengths if value is not None)
     hits = parts.retriever.choose(profile.id, messages, remember=False) if steers(strength) else []
-    order = GenerationRequest(
+    generation = GenerationRequest(
         model="", messages=messages, profile=profile, history=tuple(hits), strength=strength
     )
-    local = parts.writer.local_prompts(order)
+    local = parts.generator.local_prompts(generation)
     assert local is not None  # noqa: S101 - only an order without a profile has none
-    return Preview.of(profile.id, strength, hits, local, parts.writer.max_context_tokens)
+    return Preview.of(profile.id, strength, hits, local, parts.generator.max_context_tokens)

@@ -53,14 +53,14 @@ class Forcing:
         self,
         remote: EmbeddedRemote,
         local: RowModel,
-        matching: VocabularyMatcher,
+        matcher: VocabularyMatcher,
         *,
         tokens: int = 160,
         max_context_tokens: int = 1024,
     ) -> None:
         self._remote = remote
         self._local = local
-        self._matching = matching
+        self._matcher = matcher
         self._tokens = tokens
         self._max_context_tokens = max_context_tokens
 
@@ -70,23 +70,25 @@ class Forcing:
         ids = self._remote.tokenizer.encode_after(case.reference)[: self._tokens]
         mine, theirs = (
             case_prompts(case, one.tokenizer, self._max_context_tokens)
-            for one in (self._matching, self._remote)
+            for one in (self._matcher, self._remote)
         )
         nll = {rule.name: np.zeros(len(TEMPERATURES)) for rule in rules}
         remote = await self._remote.read(theirs.agnostic, ids)
-        outlooks = await self._outlooks(mine, ids)
+        scored = await self._scored(mine, ids)
         for window in _windows(len(ids)):
             public, chosen = log_softmax(remote[window].astype(np.float64)), np.array(ids[window])
             candidates = np.arange(public.shape[1])
-            local = np.stack([outlook.logprobs(candidates) for outlook in outlooks[window]], axis=1)
+            local = np.stack(
+                [local_logprobs.logprobs(candidates) for local_logprobs in scored[window]], axis=1
+            )
             flattened = [_log_sum(public / one) for one in TEMPERATURES]
             for rule in rules:
                 if rule.among is None:
                     nll[rule.name] += _nll(rule.score(public, local[0], local[1]), chosen)
                     continue
-                for number, outlook in enumerate(outlooks[window]):
+                for number, local_logprobs in enumerate(scored[window]):
                     norms = [each[number] for each in flattened]
-                    nll[rule.name] += _nll_among(rule, public[number], norms, outlook, chosen[number])
+                    nll[rule.name] += _nll_among(rule, public[number], norms, local_logprobs, chosen[number])
         told = await self._remote.read(theirs.aware.ids, ids)
         nll[SHOWN] = np.zeros(len(TEMPERATURES))
         for window in _windows(len(ids)):
@@ -95,8 +97,8 @@ class Forcing:
             case.id, len(ids), {name: tuple((sums / len(ids)).tolist()) for name, sums in nll.items()}
         )
 
-    async def _outlooks(self, prompts: CasePrompts, ids: Sequence[int]) -> list[LocalLogprobs]:
-        local = (await self._matching.match()).model(self._local)
+    async def _scored(self, prompts: CasePrompts, ids: Sequence[int]) -> list[LocalLogprobs]:
+        local = (await self._matcher.match()).model(self._local)
         async with local.session(prompts.aware, prompts.agnostic) as session:
             return await session.score(ids[:-1], 0)
 
@@ -112,7 +114,7 @@ def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
 
 
 def _nll_among(
-    rule: Rule, public: FloatArray, norms: Sequence[float], outlook: LocalLogprobs, chosen: int
+    rule: Rule, public: FloatArray, norms: Sequence[float], local_logprobs: LocalLogprobs, chosen: int
 ) -> FloatArray:
     """Negative log-likelihood of one token, at each of TEMPERATURES, where a rule chooses among some.
 
@@ -124,9 +126,9 @@ def _nll_among(
     listed = likeliest(public, rule.among)
     drafted = DraftToken(int(listed[0]), listed, public[listed])
     if rule.unlisted:
-        drafted = widened(drafted, outlook)
+        drafted = widened(drafted, local_logprobs)
     ids = drafted.candidates
-    scores = rule.score(drafted.logprobs, *outlook.logprobs(ids))
+    scores = rule.score(drafted.logprobs, *local_logprobs.logprobs(ids))
     found = np.flatnonzero(ids == chosen)
     nll = []
     for temperature, norm in zip(TEMPERATURES, norms, strict=True):

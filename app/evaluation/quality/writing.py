@@ -63,8 +63,8 @@ class Writing:
         remote: EmbeddedRemote,
         local: RowModel,
         own: EmbeddedRemote,
-        matching: VocabularyMatcher,
-        tuning: DecodingConfig,
+        matcher: VocabularyMatcher,
+        config: DecodingConfig,
         *,
         tokens: int = 128,
         temperature: float = 0.0,
@@ -74,12 +74,12 @@ class Writing:
         self._remote = remote
         self._local = local
         self._own = own
-        self._matching = matching
-        self._tuning = tuning
+        self._matcher = matcher
+        self._config = config
         self._tokens = tokens
         self._sampling = SamplingParams(temperature=temperature, seed=0)
         self._clock = clock
-        self._writer = Generator(remote, local, matching, tuning, clock)
+        self._generator = Generator(remote, local, matcher, config, clock)
 
     async def written(self, cases: Sequence[Case], system: System) -> list[Written]:
         """A reply to each of the `cases`, all written at the same time."""
@@ -95,7 +95,7 @@ class Writing:
 
     async def _ordered(self, case: Case, system: System) -> _Reply:
         """As the product writes it."""
-        order = GenerationRequest(
+        generation = GenerationRequest(
             (await self._remote.card()).id,
             case.messages,
             self._sampling,
@@ -104,7 +104,7 @@ class Writing:
             history=case.history,
             strength=system.strength,
         )
-        reply = await self._writer.prepare(order)
+        reply = await self._generator.prepare(generation)
         text, moments = [], []
         async with aclosing(reply.pieces()) as pieces:
             async for piece in pieces:
@@ -135,7 +135,7 @@ class Writing:
             sampling=self._sampling,
             max_tokens=self._tokens,
             eos_ids=model.tokenizer.eos_ids,
-            tuning=self._tuning,
+            config=self._config,
         )
         async with aclosing(decode(request, remote=model, local=None, stats=Stats())) as tokens:
             async for token in tokens:
@@ -145,18 +145,18 @@ class Writing:
         """As the paper has it: for each token one request to the remote, one to the local model, and its
         iteration over the whole vocabulary (arXiv 2507.04756, section 3)."""
         remote = await self._prompts(case, self._remote.tokenizer)
-        mine = await self._prompts(case, self._matching.tokenizer)
-        local = (await self._matching.match()).model(self._local)
+        mine = await self._prompts(case, self._matcher.tokenizer)
+        local = (await self._matcher.match()).model(self._local)
         rng = np.random.default_rng(self._sampling.seed)
         generated: list[int] = []
         async with local.session(mine.aware, mine.agnostic) as session:
             while len(generated) < self._tokens:
-                logits, (outlook,) = await asyncio.gather(
+                logits, (local_logprobs,) = await asyncio.gather(
                     self._remote.read([*remote.agnostic, *generated], [0]),
                     session.score(generated, len(generated)),
                 )
                 public = log_softmax(logits[0].astype(np.float64))
-                delta = local_delta(outlook.logprobs(np.arange(len(public))))
+                delta = local_delta(local_logprobs.logprobs(np.arange(len(public))))
                 scores = iterate(public, delta)
                 generated.append(draw(distribution(scores, self._sampling), rng))
                 yield generated[-1]
@@ -175,4 +175,4 @@ class Writing:
         return Written(case.id, system.name, reply.text, reply.tokens, reply.seconds, at_once, alone, shown)
 
     async def _prompts(self, case: Case, tokenizer: Tokenizer) -> CasePrompts:
-        return await asyncio.to_thread(case_prompts, case, tokenizer, self._tuning.max_context_tokens)
+        return await asyncio.to_thread(case_prompts, case, tokenizer, self._config.max_context_tokens)

@@ -49,7 +49,7 @@ class Bench:
         self,
         remote: RemoteModel,
         local: RowModel,
-        matching: VocabularyMatcher,
+        matcher: VocabularyMatcher,
         *,
         modes: Sequence[Mode],
         cases: Sequence[Case],
@@ -59,7 +59,7 @@ class Bench:
     ) -> None:
         self._remote = TimedRemote(remote, clock)
         self._writers = {
-            mode.name: Generator(self._remote, local, matching, mode.tuning, clock) for mode in modes
+            mode.name: Generator(self._remote, local, matcher, mode.config, clock) for mode in modes
         }
         self._modes = {mode.name: mode for mode in modes}
         self._cases = cases
@@ -98,10 +98,10 @@ class Bench:
                     done(1)
         if concurrency > 1:
             for repeat in range(repeats):
-                measured.crowds.append(await self._crowd(concurrency, repeat))
+                measured.crowds.append(await self.limiters(concurrency, repeat))
                 done(concurrency)
 
-    async def _crowd(self, size: int, repeat: int) -> Crowd:
+    async def limiters(self, size: int, repeat: int) -> Crowd:
         began = self._clock()
         try:
             async with asyncio.TaskGroup() as group:
@@ -119,7 +119,7 @@ class Bench:
 
     async def _written(self, name: str, number: int, repeat: int, *, tokens: int | None = None) -> Run:
         mode, case = self._modes[name], self._cases[number]
-        order = GenerationRequest(
+        generation = GenerationRequest(
             model=self._model,
             messages=case.messages,
             sampling=self._sampling,
@@ -130,7 +130,7 @@ class Bench:
         )
         self._remote.taken()
         asked = self._clock()
-        reply = await self._writers[name].prepare(order)
+        reply = await self._writers[name].prepare(generation)
         if mode.steered and reply.unsteered:
             raise InvalidRequest(
                 f"Replies for the profile {case.profile.id!r} are not steered: {reply.unsteered}. Give it "

@@ -17,23 +17,23 @@ class Mode:
     """
 
     name: str
-    tuning: DecodingConfig
+    config: DecodingConfig
     steered: bool = True
     knob: bool = False
 
 
 def modes(
-    tuning: DecodingConfig, *, confidence_gate: float | None = None, lenience: float | None = None
+    config: DecodingConfig, *, confidence_gate: float | None = None, lenience: float | None = None
 ) -> tuple[Mode, ...]:
-    """The three modes, of which draft and verify has the product's own `tuning`, and one for each knob."""
+    """The three modes, of which draft and verify has the product's own `config`, and one for each knob."""
     found = [
-        Mode(PLAIN, tuning, steered=False),
-        Mode(DRAFT, tuning),
-        Mode(SINGLE, replace(tuning, draft_length=1, verify_batch=0)),
+        Mode(PLAIN, config, steered=False),
+        Mode(DRAFT, config),
+        Mode(SINGLE, replace(config, draft_length=1, verify_batch=0)),
     ]
     if confidence_gate is not None:
-        gated = replace(tuning, confidence_gate=confidence_gate)
+        gated = replace(config, confidence_gate=confidence_gate)
         found.append(Mode(f"confidence gate {confidence_gate:g}", gated, knob=True))
     if lenience is not None:
-        found.append(Mode(f"lenience {lenience:g}", replace(tuning, lenience=lenience), knob=True))
+        found.append(Mode(f"lenience {lenience:g}", replace(config, lenience=lenience), knob=True))
     return tuple(found)

@@ -34,7 +34,7 @@ class Database:
         self.path = path
         self._reader = open_engine(path)
         # SQLite refuses, without waiting, to turn a read into a write: writers say so from the start.
-        self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
+        self._generator = self._reader.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite's own waiting is by polling and not fair; inside one process a lock is both.
         self._one_writer = threading.Lock()
         # For `version` alone; see there.
@@ -86,7 +86,7 @@ class Database:
         together `patience` seconds.
         """
         with named_errors(self.path), self._as_only_writer(patience) as left:
-            engine = self._writer if left is None else self._writer.execution_options(patience=left)
+            engine = self._generator if left is None else self._generator.execution_options(patience=left)
             with Session(engine) as session, session.begin():
                 yield session
         self._wipe_late()

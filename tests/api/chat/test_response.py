@@ -212,7 +212,7 @@ async def test_detail_names_the_strength_as_it_was_given(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "tuning", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
+    "config", [DecodingConfig(max_model_len=8192, draft_length=6, local_patience=30.0)], ids=["unsteered"]
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_reply_that_the_local_model_left_half_way_says_so(proxy: Proxy, stream: bool) -> None:
@@ -278,8 +278,8 @@ async def test_the_parts_of_the_time_add_up(
     proxy: Proxy, profile: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter(range(10**9))
-    writer = proxy.app.state.parts.writer
-    monkeypatch.setattr(writer, "clock", lambda: next(ticks) / 1000)  # a look at it takes a millisecond
+    generator = proxy.app.state.parts.generator
+    monkeypatch.setattr(generator, "clock", lambda: next(ticks) / 1000)  # a look at it takes a millisecond
     response = await proxy.chat(profile=profile, **DETAIL)
     ms = response.json()["costeer"]["ms"]
     assert list(ms) == ["remote", "local", "steering", "proxy", "total"]
@@ -314,7 +314,7 @@ async def test_a_header_says_whether_a_reply_is_steered_and_why_not(proxy: Proxy
 
 class TestWithoutRoom:
     @pytest.fixture
-    def tuning(self) -> Any:
+    def config(self) -> Any:
         return DecodingConfig(max_context_tokens=10)
 
     async def test_a_profile_that_does_not_fit_is_the_reason(self, proxy: Proxy) -> None:

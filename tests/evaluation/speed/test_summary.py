@@ -36,15 +36,15 @@ def shown(summary: Summary) -> str:
 
 
 def test_the_modes_differ_in_what_they_should_and_in_nothing_else() -> None:
-    tuning = DecodingConfig(draft_length=6, verify_batch=6, max_context_tokens=7)
-    plain, draft, single, gate, lenient = modes(tuning, confidence_gate=0.9, lenience=0.5)
+    config = DecodingConfig(draft_length=6, verify_batch=6, max_context_tokens=7)
+    plain, draft, single, gate, lenient = modes(config, confidence_gate=0.9, lenience=0.5)
     assert [mode.name for mode in (plain, draft, single)] == [PLAIN, DRAFT, SINGLE]
     assert [mode.steered for mode in (plain, draft, single, gate, lenient)] == [False, True, True, True, True]
-    assert draft.tuning == tuning
-    assert single.tuning == DecodingConfig(draft_length=1, verify_batch=0, max_context_tokens=7)
-    assert (gate.tuning.confidence_gate, gate.tuning.lenience) == (0.9, 1.0)
-    assert (lenient.tuning.confidence_gate, lenient.tuning.lenience) == (None, 0.5)
-    assert len(modes(tuning)) == 3
+    assert draft.config == config
+    assert single.config == DecodingConfig(draft_length=1, verify_batch=0, max_context_tokens=7)
+    assert (gate.config.confidence_gate, gate.config.lenience) == (0.9, 1.0)
+    assert (lenient.config.confidence_gate, lenient.config.lenience) == (None, 0.5)
+    assert len(modes(config)) == 3
 
 
 def test_quartiles_leave_out_what_is_not_known() -> None:
