@@ -18,7 +18,7 @@ from app.tokenization.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Spelled:
+class TokenText:
     """Tokens and the text that they are together: one token, or those that share a character.
 
     The text is shorter than theirs where a stop string begins inside a token.
@@ -37,7 +37,7 @@ class Piece:
     """
 
     text: str
-    spelled: tuple[Spelled, ...] = ()
+    token_texts: tuple[TokenText, ...] = ()
     finish_reason: str | None = None
     end: Token | None = None
 
@@ -120,7 +120,7 @@ class _Text:
         self._detokenizer = Detokenizer(vocabulary, after)
         self._stop = StopScanner(stops)
         self._unspelled: list[Token] = []  # their characters are not complete yet
-        self._spelled: deque[Spelled] = deque()  # their text is not all out yet
+        self._spelled: deque[TokenText] = deque()  # their text is not all out yet
         self._out = 0  # characters of the first one's text that are
 
     @property
@@ -147,7 +147,7 @@ class _Text:
         return replace(piece, finish_reason="stop" if self.stopped else finish_reason, end=end)
 
     def _spell(self, text: str) -> None:
-        self._spelled.append(Spelled(tuple(self._unspelled), text))
+        self._spelled.append(TokenText(tuple(self._unspelled), text))
         self._unspelled.clear()
 
     def _piece(self, text: str) -> Piece:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from app.decoding.retry import RetryPolicy
 from app.prompts.private import PrivatePrompt
+from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
@@ -67,18 +68,33 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One emitted token. `logprob` is its own under `logprobs` [K], the distribution over `candidates` [K]
-    that it was chosen from, before temperature.
+    """One emitted token, and the draft token in whose place it stands.
 
-    `remote_logprobs` [K] are the remote's own of the same candidates, and `local_delta` [K] what steered
-    them, None where nothing did. `finish_reason` is set on the last one.
+    `logprobs` [K] is the distribution over the draft's candidates [K] that it was chosen from, before
+    temperature; `local_delta` [K] what steered them, None where nothing did. `finish_reason` is set on the last.
     """
 
     token_id: int
-    drafted_id: int
-    logprob: float
-    candidates: IntArray
+    drafted: DraftToken
     logprobs: FloatArray
-    remote_logprobs: FloatArray
     local_delta: FloatArray | None = None
     finish_reason: str | None = None
+
+    @property
+    def drafted_id(self) -> int:
+        return self.drafted.token_id
+
+    @property
+    def candidates(self) -> IntArray:
+        """[K] token ids: what the remote listed, then those of the local model's own."""
+        return self.drafted.candidates
+
+    @property
+    def remote_logprobs(self) -> FloatArray:
+        """[K]: the remote's own, raw."""
+        return self.drafted.logprobs
+
+    @property
+    def logprob(self) -> float:
+        """Its own, of `logprobs`."""
+        return float(self.logprobs[self.candidates == self.token_id][0])

@@ -12,9 +12,9 @@ from app.decoding.stats import Stats
 from app.local.interface import LocalLogprobs
 from app.remote.interface import MIN_TEMPERATURE, DraftToken
 from app.steering.candidates import UNLISTED, estimate
-from app.steering.formula import FloatArray, local_delta, log_softmax, smoothed_delta, steer
+from app.steering.formula import FloatArray, log_softmax, steered_logprobs
 from app.steering.sampling import SamplingParams, TokenCounts, accept_or_resample, distribution, penalise
-from app.steering.strength import AUTO, AUTO_SMOOTHING, constant
+from app.steering.strength import AUTO
 
 
 class Verifier:
@@ -61,12 +61,10 @@ class Verifier:
         if local is not None and request.strength == AUTO:
             drafted = widened(drafted, local)
         remote, ids = drafted.logprobs, drafted.candidates
-        delta = None
-        if local is not None:
-            rows = local.logprobs(ids)
-            auto = request.strength == AUTO
-            delta = smoothed_delta(remote, rows, AUTO_SMOOTHING) if auto else local_delta(rows)
-        steered = log_softmax(remote) if delta is None else steer(remote, delta, constant(request.strength))
+        if local is None:
+            steered, delta = log_softmax(remote), None
+        else:
+            steered, delta = steered_logprobs(remote, local.logprobs(ids), request.strength)
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)
         index = int(np.flatnonzero(ids == drafted.token_id)[0])
@@ -77,15 +75,14 @@ class Verifier:
             draft = np.zeros(len(ids))  # the remote drafts nothing that it does not list
             draft[:listed] = distribution(remote[:listed], self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self._rng, request.config.lenience)
-        return self._emit(int(ids[chosen]), drafted, log_softmax(scores), chosen, delta)
+        return self._emit(int(ids[chosen]), drafted, log_softmax(scores), delta)
 
     def keep(self, drafted: DraftToken) -> Token:
         """The drafted token itself, as an unsteered reply has it."""
-        index = int(np.flatnonzero(drafted.candidates == drafted.token_id)[0])
-        return self._emit(drafted.token_id, drafted, drafted.logprobs, index, None)
+        return self._emit(drafted.token_id, drafted, drafted.logprobs, None)
 
     def _emit(
-        self, token_id: int, drafted: DraftToken, logprobs: FloatArray, index: int, delta: FloatArray | None
+        self, token_id: int, drafted: DraftToken, logprobs: FloatArray, delta: FloatArray | None
     ) -> Token:
         request = self._request
         self.generated.append(token_id)
@@ -99,16 +96,7 @@ class Verifier:
             finish_reason = "stop"
         elif len(self.generated) >= request.max_tokens:
             finish_reason = "length"
-        return Token(
-            token_id,
-            drafted.token_id,
-            float(logprobs[index]),
-            drafted.candidates,
-            logprobs,
-            drafted.logprobs,
-            delta,
-            finish_reason,
-        )
+        return Token(token_id, drafted, logprobs, delta, finish_reason)
 
 
 def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.steering.strength import AUTO, AUTO_SMOOTHING, Strength, constant
+
 FloatArray = npt.NDArray[np.float64]
-
-
 IntArray = npt.NDArray[np.int64]
+# [2, ...]: context-aware, then context-agnostic; natural-log probabilities, each over the whole vocabulary.
+Rows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ def log_softmax(logits: FloatArray) -> FloatArray:
     return shifted
 
 
+def local_delta(logprobs: FloatArray) -> FloatArray:
+    """log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of some tokens [K] (arXiv 2507.04756), from [2, K]."""
+    delta: FloatArray = logprobs[0] - logprobs[1]
+    return delta
+
+
 def smoothed_delta(logprobs: FloatArray, local: FloatArray, share: float) -> FloatArray:
     """local_delta between two smoothed distributions: to each `share` of the remote's is added.
 
@@ -84,8 +92,16 @@ def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray
     return scores
 
 
-# [2, ...]: context-aware, then context-agnostic; natural-log probabilities, each over the whole vocabulary.
-Rows = npt.NDArray[np.float32]
+def steered_logprobs(
+    remote: FloatArray, local: FloatArray, strength: Strength
+) -> tuple[FloatArray, FloatArray]:
+    """Some candidates, steered, and the local_delta that steered them; each [K], in nats.
+
+    `remote` [K] are the remote's raw log-probabilities, `local` [2, K] the local model's of the same tokens,
+    context-aware and context-agnostic. With "auto" both local distributions are smoothed by the remote's first.
+    """
+    delta = smoothed_delta(remote, local, AUTO_SMOOTHING) if strength == AUTO else local_delta(local)
+    return steer(remote, delta, constant(strength)), delta
 
 
 def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
@@ -98,9 +114,3 @@ def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
 def unlike(ids: IntArray, without: IntArray) -> IntArray:
     """Those of `ids` that are not in `without`, in their order."""
     return ids[~np.isin(ids, without)]
-
-
-def local_delta(logprobs: FloatArray) -> FloatArray:
-    """log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of some tokens [K] (arXiv 2507.04756), from [2, K]."""
-    delta: FloatArray = logprobs[0] - logprobs[1]
-    return delta

@@ -240,7 +240,7 @@ async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: Mode
     text = "".join(piece.text for piece in pieces)
     assert text.strip()
     assert not text.startswith("Dear")
-    told = logprobs((s for piece in pieces for s in piece.spelled), 3, runner.tokenizer)["content"]
+    told = logprobs((s for piece in pieces for s in piece.token_texts), 3, runner.tokenizer)["content"]
     assert b"".join(bytes(entry["bytes"]) for entry in told).decode(errors="replace") == text
     assert all(entry["logprob"] <= entry["top_logprobs"][0]["logprob"] <= 0 for entry in told)
 

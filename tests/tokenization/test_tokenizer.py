@@ -14,11 +14,12 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Rust
 
 from app.api.chat.logprobs import split
-from app.decoding.reply import Spelled
+from app.decoding.reply import TokenText
 from app.decoding.request import Token
 from app.errors import InvalidRequest, WeightsError
 from app.prompts.message import Message
 from app.prompts.private import PrivateMessage
+from app.remote.interface import DraftToken
 from app.tokenization.alignment import align
 from app.tokenization.detokenizer import Detokenizer
 from app.tokenization.tokenizer import Tokenizer
@@ -112,10 +113,10 @@ def spelled(tokenizer: Tokenizer, ids: list[int]) -> tuple[str, bytes]:
     whole, told, waiting = "", b"", []
     for number, token_id in enumerate([*ids, None]):
         if token_id is not None:
-            waiting.append(Token(token_id, token_id, 0.0, np.array([token_id]), NONE, NONE))
+            waiting.append(Token(token_id, DraftToken(token_id, np.array([token_id]), NONE), NONE))
         piece = text.flush() if number == len(ids) else text.push(token_id or 0)
         if piece or number == len(ids):
-            told += b"".join(part or b"" for part in split(Spelled(tuple(waiting), piece), tokenizer))
+            told += b"".join(part or b"" for part in split(TokenText(tuple(waiting), piece), tokenizer))
             waiting.clear()
         whole += piece
     return whole, told

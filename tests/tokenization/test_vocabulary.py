@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.api.chat.logprobs import split
-from app.decoding.reply import Spelled
+from app.decoding.reply import TokenText
 from app.decoding.request import Token
+from app.remote.interface import DraftToken
 from app.tokenization.detokenizer import Detokenizer
 from app.tokenization.vocabulary import SpelledVocabulary, Vocabulary, spell
 
@@ -43,10 +44,12 @@ def test_a_reply_loses_no_byte_and_doubles_none(ids: list[int], strips_space: bo
     waiting: list[Token] = []
     for token_id in [*ids, None]:
         if token_id is not None:
-            waiting.append(Token(token_id, token_id, 0.0, np.array([token_id]), np.zeros(1), np.zeros(1)))
+            waiting.append(
+                Token(token_id, DraftToken(token_id, np.array([token_id]), np.zeros(1)), np.zeros(1))
+            )
         piece = text.flush() if token_id is None else text.push(token_id)
         if piece or token_id is None:
-            told += b"".join(part or b"" for part in split(Spelled(tuple(waiting), piece), known))
+            told += b"".join(part or b"" for part in split(TokenText(tuple(waiting), piece), known))
             waiting.clear()
         pieces.append(piece)
     whole = known.decode(ids)

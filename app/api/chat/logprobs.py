@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.decoding.reply import Spelled
+from app.decoding.reply import TokenText
 from app.decoding.request import Token
 from app.tokenization.vocabulary import Vocabulary
 
@@ -15,31 +15,31 @@ from app.tokenization.vocabulary import Vocabulary
 IMPOSSIBLE = -9999.0
 
 
-def logprobs(spelled: Iterable[Spelled], top: int, vocabulary: Vocabulary) -> dict[str, Any]:
+def logprobs(token_texts: Iterable[TokenText], top: int, vocabulary: Vocabulary) -> dict[str, Any]:
     """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
 
     `top` likely alternatives are told for each token, or as many as there are candidates.
     """
     content = [
         _entry(token, data, top, vocabulary)
-        for one in spelled
+        for one in token_texts
         for token, data in zip(one.tokens, split(one, vocabulary), strict=True)
     ]
     return {"content": content, "refusal": None}
 
 
-def split(spelled: Spelled, vocabulary: Vocabulary) -> list[bytes | None]:
+def split(one: TokenText, vocabulary: Vocabulary) -> list[bytes | None]:
     """What each token has of the text; None for one that has no text of its own.
 
     Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
     """
-    own = [vocabulary.token_bytes(token.token_id) for token in spelled.tokens]
-    whole, text = b"".join(data or b"" for data in own), spelled.text.encode()
+    own = [vocabulary.token_bytes(token.token_id) for token in one.tokens]
+    whole, text = b"".join(data or b"" for data in own), one.text.encode()
     # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
     start = whole.find(text)
     end_of_text = start + len(text)
     if start < 0:
-        if whole[:1] != b" " or whole[1:].decode(errors="replace") != spelled.text:
+        if whole[:1] != b" " or whole[1:].decode(errors="replace") != one.text:
             return own
         start, end_of_text = 1, len(whole)
     parts: list[bytes | None] = []

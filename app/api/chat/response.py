@@ -17,7 +17,7 @@ from app.api.chat.recording import Outcome, Record
 from app.api.disconnect import while_present
 from app.api.error_handlers import shutting_down, unforeseen
 from app.decoding.choices import Choices
-from app.decoding.reply import Piece, Spelled
+from app.decoding.reply import Piece, TokenText
 from app.decoding.request import Token
 from app.decoding.stats import Clock
 from app.errors import CoSteerError
@@ -49,13 +49,13 @@ class _Written:
     """One choice as far as it is written."""
 
     text: str = ""
-    spelled: list[Spelled] = field(default_factory=list)
+    token_texts: list[TokenText] = field(default_factory=list)
     finish_reason: str | None = None
     end: Token | None = None
 
     def add(self, piece: Piece) -> None:
         self.text += piece.text
-        self.spelled += piece.spelled
+        self.token_texts += piece.token_texts
         self.finish_reason, self.end = piece.finish_reason, piece.end
 
 
@@ -97,7 +97,7 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
             {
                 "index": index,
                 "message": {"role": "assistant", "content": one.text, "refusal": None, "annotations": []},
-                **_told(choices, options, one.spelled, one.end),
+                **_told(choices, options, one.token_texts, one.end),
                 "finish_reason": one.finish_reason,
             }
             for index, one in enumerate(written)
@@ -126,7 +126,7 @@ async def events(
         return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
 
     def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
-        told = _told(choices, options, piece.spelled if piece else None, None)
+        told = _told(choices, options, piece.token_texts if piece else None, None)
         choice = {"index": index, "delta": delta, **told, "finish_reason": None}
         return {**head, **so_far(index), "choices": [choice]}
 
@@ -145,7 +145,7 @@ async def events(
         async with aclosing(choices.pieces()) as pieces:
             async for index, piece in pieces:
                 text += piece.text if index == 0 else ""
-                if piece.text or (piece.spelled and (options.top_logprobs is not None or options.detail)):
+                if piece.text or (piece.token_texts and (options.top_logprobs is not None or options.detail)):
                     yield _event(chunk(index, {"content": piece.text}, piece))
                 if piece.finish_reason is not None:
                     unfinished -= 1
@@ -191,14 +191,14 @@ async def _write(choices: Choices) -> list[_Written]:
 
 
 def _told(
-    choices: Choices, options: ResponseOptions, spelled: Iterable[Spelled] | None, end: Token | None
+    choices: Choices, options: ResponseOptions, token_texts: Iterable[TokenText] | None, end: Token | None
 ) -> dict[str, Any]:
     """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
     told: dict[str, Any] = {"logprobs": None}
-    if options.top_logprobs is not None and spelled is not None:
-        told["logprobs"] = logprobs(spelled, options.top_logprobs, choices.vocabulary)
+    if options.top_logprobs is not None and token_texts is not None:
+        told["logprobs"] = logprobs(token_texts, options.top_logprobs, choices.vocabulary)
     if options.detail:
-        tokens = [token for one in spelled or () for token in one.tokens]
+        tokens = [token for one in token_texts or () for token in one.tokens]
         tokens += [end] if end is not None else []
         told["costeer"] = {"tokens": [token_detail(token, choices.vocabulary) for token in tokens]}
     return told

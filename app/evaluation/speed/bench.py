@@ -141,7 +141,7 @@ class Bench:
             async for piece in pieces:
                 if piece.finish_reason is None:  # the last piece only closes the reply
                     moments.append(self._clock() - asked)
-                token_ids += [token.token_id for spelled in piece.spelled for token in spelled.tokens]
+                token_ids += [token.token_id for spelled in piece.token_texts for token in spelled.tokens]
         return Run(
             mode=name,
             case=number,
