@@ -27,6 +27,7 @@ app.command(epilog=command.EPILOG)(command.doctor)
 profiles.commands.command(
     "import", epilog="Example:\n\ncosteer profiles import isabel.toml walter.json --replace"
 )(transfer.import_files)
+profiles.commands.command("samples", epilog="Example:\n\ncosteer profiles samples --import")(transfer.samples)
 profiles.commands.command("export", epilog="Example:\n\ncosteer profiles export isabel isabel.json")(
     transfer.export
 )

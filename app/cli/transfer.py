@@ -12,10 +12,11 @@ import typer
 
 from app.cli.environment import open_store
 from app.cli.profiles import ProfileId
-from app.cli.terminal import counted, mistakes_named, write, write_bytes
+from app.cli.terminal import counted, mistakes_named, write, write_bytes, write_table
 from app.errors import CoSteerError, ProfileFileError
 from app.profiles.profile import ProfileDocument, StoredProfile
 from app.profiles.profile_file import dump_profile, read_profile_file
+from app.profiles.shipped import sample_profiles
 from app.profiles.store import Store
 
 STDOUT = "-"
@@ -36,6 +37,31 @@ def import_files(
     """
     if keep and replace:
         raise typer.BadParameter("--keep and --replace exclude each other")
+    _import(files, keep=keep, replace=replace)
+
+
+@mistakes_named()
+def samples(
+    take: Annotated[
+        bool, typer.Option("--import", help="Import those that are not there yet; the others stay.")
+    ] = False,
+) -> None:
+    """List the sample profiles that come with costeer: who they are, and the files to learn from."""
+    files = sample_profiles()
+    if take:
+        _import(files, keep=True, replace=False)
+        return
+    rows = [(path, read_profile_file(path)) for path in files]
+    write_table(
+        ("id", "name", "history", "file"),
+        [
+            (document.profile.id, document.profile.name, counted(len(document.history), "item"), str(path))
+            for path, document in rows
+        ],
+    )
+
+
+def _import(files: Sequence[Path], *, keep: bool, replace: bool) -> None:
     documents = [read_profile_file(path) for path in files]
     ids = [document.profile.id for document in documents]
     for number, profile_id in enumerate(ids):

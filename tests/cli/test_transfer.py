@@ -146,3 +146,12 @@ def test_a_truncated_export_is_refused_at_any_length() -> None:
         message = refused("profiles", "import", written("bert.json", whole[:size]))
         assert "bert.json" in message
     assert stored() == {}
+
+
+def test_the_samples_are_listed_and_imported_once() -> None:
+    ids = {"ingrid", "isabel", "walter"}
+    assert ids <= set(done("profiles", "samples").split())
+    assert {line.split()[1].rstrip(":") for line in done("profiles", "samples", "--import").splitlines()} == ids
+    done("profiles", "set", "isabel", "--name", "Another")
+    assert "profile isabel: kept" in done("profiles", "samples", "--import")
+    assert stored()["isabel"].name == "Another"

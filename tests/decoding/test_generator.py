@@ -159,7 +159,7 @@ async def test_another_tokenizer_is_refused_before_the_conversation_is_sent(remo
             return [*await super().tokenize_text(text), 1]
 
     other = Other()
-    with pytest.raises(TokenizerMismatch, match="COSTEER_LOCAL_MODEL"):
+    with pytest.raises(TokenizerMismatch, match="COSTEER_REMOTE_TOKENIZER"):
         await writer_of(other).prepare(ORDER)
     assert "Say hello" not in other.everything()
 

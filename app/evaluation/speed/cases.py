@@ -11,11 +11,11 @@ import orjson
 from app.errors import InvalidRequest
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.profiles.profile_file import read_profile_file
+from app.profiles.shipped import sample_profiles
 from app.profiles.terms import passages
 from app.prompts.message import Message
 from app.steering.strength import Strength
 
-SAMPLES = Path(__file__).parents[3] / "profiles"
 PROMPTS = (
     "Write a short invitation to dinner on Saturday.",
     "Tell me about your week.",
@@ -96,7 +96,7 @@ def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:
     """The profile in a file; without one the samples, or one of our own. Raises ProfileFileError."""
     if path is not None:
         return (read_profile_file(path),)
-    return tuple(read_profile_file(sample) for sample in sorted(SAMPLES.glob("*.toml"))) or (BUILT_IN,)
+    return tuple(read_profile_file(sample) for sample in sample_profiles()) or (BUILT_IN,)
 
 
 def pair(

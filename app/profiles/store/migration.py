@@ -16,10 +16,11 @@ from filelock import FileLock
 from sqlalchemy import inspect
 
 from app.errors import StoreError
+from app.profiles.shipped import shipped
 from app.profiles.store import index
 from app.profiles.store.engine import DATABASE, OTHER_FOLDER, named_errors, open_engine
 
-MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
+MIGRATIONS = shipped("migrations")
 # Seconds to wait for another process's migration.
 MIGRATION_TIMEOUT = 300.0
 
