@@ -24,7 +24,9 @@ def test_it_installs_app_alone(names: set[str]) -> None:
 
 
 def test_migrations_and_samples_lie_inside(names: set[str]) -> None:
-    versions = {f"app/migrations/versions/{path.name}" for path in (ROOT / "migrations/versions").glob("*.py")}
+    versions = {
+        f"app/migrations/versions/{path.name}" for path in (ROOT / "migrations/versions").glob("*.py")
+    }
     samples = {f"app/samples/{path.name}" for path in (ROOT / "profiles").glob("*.toml")}
     assert versions
     assert samples

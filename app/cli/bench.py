@@ -21,12 +21,13 @@ from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
 from app.evaluation.speed.cases import Case, pair, read_profiles, read_prompts
 from app.network.address import without_user
-from app.profiles.profile import Hit, Profile
+from app.profiles.profile import Profile
 from app.profiles.store import Store
+from app.prompts.context import personal_context
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.settings.settings import EMBEDDED, Settings
-from app.steering.strength import Strength, steers
+from app.steering.strength import Strength, resolve_strength, steers
 
 if TYPE_CHECKING:
     from app.evaluation.speed.bench import Measured
@@ -183,8 +184,7 @@ def _cases(
     strength: Strength | None,
 ) -> list[Case]:
     def steering(person: Profile) -> Strength:
-        own = settings.strength if person.strength is None else person.strength
-        return own if strength is None else strength
+        return resolve_strength(strength, person.strength, settings.strength)
 
     asked = read_prompts(prompts)
     if profile_id is None:
@@ -193,7 +193,7 @@ def _cases(
         with Store.open(settings.data_dir) as store:
             person = store.profiles.get(profile_id)
             retriever = Retriever(store.history, settings.history_top_k)
-            cases = [Case(one, person, _found(retriever, person, one), steering(person)) for one in asked]
+            cases = [_case(retriever, person, one, steering(person)) for one in asked]
     if not all(steers(case.strength) for case in cases):
         raise InvalidRequest(
             "At strength 0 nothing is steered, so there is nothing to measure. Give --strength."
@@ -201,8 +201,10 @@ def _cases(
     return cases
 
 
-def _found(retriever: Retriever, person: Profile, prompt: str) -> tuple[Hit, ...]:
-    return tuple(retriever.choose(person.id, (Message("user", prompt),), remember=False))
+def _case(retriever: Retriever, person: Profile, prompt: str, strength: Strength) -> Case:
+    asked = (Message("user", prompt),)
+    context = personal_context(retriever, person, asked, asked=strength, default=strength, remember=False)
+    return Case(prompt, person, context.history, context.strength)
 
 
 async def _measure(settings: Settings, given: Given, cases: Sequence[Case], measured: Measured) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from app.cli.terminal import counted, mistakes_named, say, write, write_json
 from app.errors import InvalidRequest
 from app.profiles.profile import Hit
 from app.profiles.store import Store
+from app.prompts.context import personal_context
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.steering.strength import steers
@@ -37,21 +39,20 @@ def preview(
     with Store.open(settings.data_dir) as store:
         person = store.profiles.get(profile)
         conversation = (Message("user", _read() if message == STDIN else _checked(message)),)
-        strength = settings.strength if person.strength is None else person.strength
-        retriever = Retriever(store.history, settings.history_top_k if steers(strength) else 0)
-        hits = retriever.choose(profile, conversation)
+        retriever = Retriever(store.history, settings.history_top_k)
+        context = personal_context(retriever, person, conversation, asked=None, default=settings.strength)
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
     from app.prompts.local import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
     from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
     tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
     limit = settings.max_context_tokens
-    prompts = local_prompts(person, hits, conversation, tokenizer, limit)
-    shown = Preview.of(profile, strength, hits, prompts, limit)
+    prompts = local_prompts(person, context.history, conversation, tokenizer, limit)
+    shown = Preview.of(profile, context, prompts, limit)
     if as_json:
         write_json(shown.model_dump())
     else:
-        _describe(shown, hits)
+        _describe(shown, context.history)
 
 
 def _read() -> str:
@@ -70,7 +71,7 @@ def _checked(message: str) -> str:
     return message
 
 
-def _describe(shown: Preview, hits: list[Hit]) -> None:
+def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
     aware, agnostic, private = shown.context_aware, shown.context_agnostic, shown.private
     if aware.prompt is not None:
         write(f"Context-aware prompt, {counted(aware.tokens, 'token')}:\n\n{aware.prompt}")

@@ -21,3 +21,8 @@ def steers(strength: Strength) -> bool:
 def constant(strength: Strength) -> float:
     """What local_delta is multiplied by."""
     return AUTO_STRENGTH if strength == AUTO else strength
+
+
+def resolve_strength(*given: Strength | None) -> Strength:
+    """The first one that is given: a request's before its profile's before the setting's."""
+    return next(strength for strength in given if strength is not None)

@@ -151,7 +151,9 @@ def test_a_truncated_export_is_refused_at_any_length() -> None:
 def test_the_samples_are_listed_and_imported_once() -> None:
     ids = {"ingrid", "isabel", "walter"}
     assert ids <= set(done("profiles", "samples").split())
-    assert {line.split()[1].rstrip(":") for line in done("profiles", "samples", "--import").splitlines()} == ids
+    assert {
+        line.split()[1].rstrip(":") for line in done("profiles", "samples", "--import").splitlines()
+    } == ids
     done("profiles", "set", "isabel", "--name", "Another")
     assert "profile isabel: kept" in done("profiles", "samples", "--import")
     assert stored()["isabel"].name == "Another"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from app.api.error_handlers import unforeseen
+from app.decoding.generator import GenerationRequest
 from app.errors import InvalidRequest, StoreError
 from app.profiles.profile import HistoryItem, Profile, turn
 from app.profiles.store import Store
-from app.prompts.message import Message
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,7 @@ class Outcome:
 Record = Callable[[str], Awaitable[Outcome | None]]
 
 
-def recorder(
-    store: Store,
-    profile: Profile | None,
-    messages: Sequence[Message],
-    header: str | None,
-    *,
-    continued: bool,
-) -> Record:
+def recorder(store: Store, request: GenerationRequest, header: str | None) -> Record:
     """What keeps the finished reply, if the profile wants that now and still does then. It never fails.
 
     Raises InvalidRequest for a `header` but `off`: who wanted it off and is misread would be recorded.
@@ -52,8 +45,10 @@ def recorder(
             "record_history.",
             param="X-CoSteer-Record",
         )
+    profile, messages = request.profile, request.messages
     # A reply that was begun is kept whole.
-    begun = messages[-1].content if messages[-1].role == "assistant" and continued else ""
+    continued = messages[-1].role == "assistant" and request.continue_final
+    begun = messages[-1].content if continued else ""
     question = next((message.content for message in reversed(messages) if message.role == "user"), "")
 
     async def record(reply: str) -> Outcome | None:

@@ -12,7 +12,7 @@ from app.api.dependencies import Parts, PartsDep
 from app.api.schemas.preview import Preview, PreviewIn
 from app.decoding.generator import GenerationRequest
 from app.profiles.profile import Profile
-from app.steering.strength import steers
+from app.prompts.context import personal_context
 
 router = APIRouter(prefix="/v1/profiles", tags=["Profiles"])
 
@@ -33,12 +33,12 @@ async def preview_profile(profile_id: str, request: Request, parts: PartsDep, ca
 
 def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
     messages = tuple(message.message() for message in body.messages)
-    strengths = (body.strength, profile.strength, parts.strength)
-    strength = next(value for value in strengths if value is not None)
-    hits = parts.retriever.choose(profile.id, messages, remember=False) if steers(strength) else []
+    context = personal_context(
+        parts.retriever, profile, messages, asked=body.strength, default=parts.strength, remember=False
+    )
     generation = GenerationRequest(
-        model="", messages=messages, profile=profile, history=tuple(hits), strength=strength
+        model="", messages=messages, profile=profile, history=context.history, strength=context.strength
     )
     local = parts.generator.local_prompts(generation)
-    assert local is not None  # noqa: S101 - only an order without a profile has none
-    return Preview.of(profile.id, strength, hits, local, parts.generator.max_context_tokens)
+    assert local is not None  # noqa: S101 - only a request without a profile has none
+    return Preview.of(profile.id, context, local, parts.generator.max_context_tokens)

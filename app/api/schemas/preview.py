@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -10,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.schemas.chat import ChatMessage
 from app.api.schemas.history import FoundItem
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
-from app.profiles.profile import Hit
+from app.prompts.context import PersonalContext
 from app.steering.strength import Strength, steers
 
 if TYPE_CHECKING:  # it imports transformers, which takes seconds
@@ -57,15 +56,13 @@ class Preview(BaseModel):
     history: list[PreviewedItem]
 
     @classmethod
-    def of(
-        cls, profile_id: str, strength: Strength, hits: Sequence[Hit], prompts: LocalPrompts, max_tokens: int
-    ) -> Self:
+    def of(cls, profile_id: str, context: PersonalContext, prompts: LocalPrompts, max_tokens: int) -> Self:
         """At strength 0 the small model reads nothing."""
-        aware = prompts.aware if steers(strength) else None
+        aware = prompts.aware if steers(context.strength) else None
         included = {hit.stored.id for hit in prompts.private.history}
         return cls(
             profile=profile_id,
-            strength=strength,
+            strength=context.strength,
             context_aware=Prompt(
                 prompt=prompts.aware_text if aware is not None else None,
                 tokens=len(aware.ids) if aware is not None else 0,
@@ -78,6 +75,6 @@ class Preview(BaseModel):
             ),
             history=[
                 PreviewedItem(**FoundItem.of_hit(hit).model_dump(), included=hit.stored.id in included)
-                for hit in hits
+                for hit in context.history
             ],
         )

@@ -1,0 +1,42 @@
+"""What is read of a person for one reply: their profile, the passages of their history, and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.profiles.profile import Hit, Profile
+from app.prompts.message import Message
+from app.prompts.retrieval import Retriever
+from app.steering.strength import Strength, resolve_strength, steers
+
+
+@dataclass(frozen=True, repr=False)
+class PersonalContext:
+    """`history` holds the most relevant passages first; none where nothing steers. Without a profile the reply is
+    the remote's own."""
+
+    profile: Profile | None
+    history: tuple[Hit, ...]
+    strength: Strength
+
+
+def personal_context(
+    retriever: Retriever,
+    profile: Profile | None,
+    messages: Sequence[Message],
+    *,
+    asked: Strength | None,
+    default: Strength,
+    remember: bool = True,
+) -> PersonalContext:
+    """The context for a conversation. `asked` is the request's own strength, `default` the setting's.
+
+    Reads the database: for a worker thread. `remember` is the retriever's. Raises StoreError.
+    """
+    strength = resolve_strength(asked, profile.strength if profile is not None else None, default)
+    if profile is None or not steers(strength):
+        return PersonalContext(profile, (), strength)
+    return PersonalContext(
+        profile, tuple(retriever.choose(profile.id, messages, remember=remember)), strength
+    )
