@@ -8,22 +8,25 @@ from typing import TypeVar
 
 import anyio
 from fastapi import Request
+from starlette.types import Receive
 
 from app.errors import CoSteerError
 
 T = TypeVar("T")
 
 
-async def while_present(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client of `request` leaves.
+async def disconnected(receive: Receive) -> None:
+    """Returns once the client has left. For requests whose body has been read: nothing else comes after it."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
-    For requests whose body has been read: what comes after it is only that the client has left.
-    """
+
+async def while_present(request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled when the client of `request` leaves; see `disconnected`."""
     scope = anyio.CancelScope()
 
     async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
+        await disconnected(request.receive)
         scope.cancel()
 
     watching = asyncio.create_task(watch())

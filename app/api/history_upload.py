@@ -9,7 +9,7 @@ from app.api.schemas.history import UploadQuery
 from app.api.validation_errors import TOLD
 from app.errors import InvalidRequest
 from app.profiles.document import ItemIn
-from app.profiles.plain_text import unified
+from app.profiles.plain_text import numbered_lines, unified
 from app.profiles.profile import HistoryItem
 
 LINES = ("application/jsonl", "application/x-ndjson")
@@ -48,14 +48,12 @@ def items_of(body: Body, query: UploadQuery) -> list[HistoryItem]:
 
 
 def _lines(text: str) -> Iterator[HistoryItem | InvalidRequest]:
-    # Not splitlines: JSON may hold other line ends (U+2028) as they are.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line and not line.isspace():
-            place = f"line {number}"
-            try:
-                yield validated(ItemIn, parsed(line, place), place=place).item()
-            except InvalidRequest as mistake:
-                yield mistake
+    for number, line in numbered_lines(text):
+        place = f"line {number}"
+        try:
+            yield validated(ItemIn, parsed(line, place), place=place).item()
+        except InvalidRequest as mistake:
+            yield mistake
 
 
 def _json(text: str) -> Iterator[HistoryItem | InvalidRequest]:

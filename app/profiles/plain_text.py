@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 # The longer ones first: UTF-32 begins as UTF-16 does.
 MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -51,3 +53,9 @@ def foreign(data: bytes) -> str | None:
 
 def _line_ends(data: bytes) -> int:
     return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+
+
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each with its number from 1. Line feeds alone end them, since JSON may hold
+    other line ends (U+2028) as they are."""
+    return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line and not line.isspace())

@@ -7,6 +7,7 @@ import orjson
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from app.api.disconnect import disconnected
 from app.api.error_handlers import shutting_down
 from app.errors import CoSteerError
 from app.remote.interface import Forward, Forwarded, RemoteModel
@@ -48,8 +49,7 @@ class Relay(Response):
             raise failure
 
     async def _watch(self, receive: Receive, work: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await disconnected(receive)
         self._gone = True
         work.cancel()
 

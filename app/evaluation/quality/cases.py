@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest
-from app.evaluation.speed.cases import newest, numbered_lines
+from app.evaluation.speed.cases import newest, read_lines
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument
 from app.prompts.local import local_prompts
 from app.prompts.message import Message
@@ -62,7 +62,7 @@ def read_cases(
     InvalidRequest, which names the line and never quotes it.
     """
     cases: list[Case] = []
-    for number, line in numbered_lines(path)[:limit]:
+    for number, line in read_lines(path)[:limit]:
         cases += _cases(line, f"{path}, line {number}", askers, top_k)
     if not cases:
         raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from app.errors import InvalidRequest
+from app.profiles.plain_text import NotUtf8, decoded, numbered_lines
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.profiles.profile_file import read_profile_file
 from app.profiles.shipped import sample_profiles
@@ -70,7 +71,7 @@ def read_prompts(path: Path | None) -> tuple[str, ...]:
     """
     if path is None:
         return PROMPTS
-    lines = numbered_lines(path)
+    lines = read_lines(path)
     if not lines:
         raise InvalidRequest(f"{path}: holds no prompt. Write one on each line.")
     if path.suffix.lower() == ".jsonl":
@@ -78,18 +79,18 @@ def read_prompts(path: Path | None) -> tuple[str, ...]:
     return tuple(line for _, line in lines)
 
 
-def numbered_lines(path: Path) -> list[tuple[int, str]]:
+def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text file that are not blank, with their numbers, without white space around them.
 
     Raises InvalidRequest when it cannot be read, or is no text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{path}: not UTF-8 text; save the file with the encoding UTF-8") from None
-    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    except NotUtf8 as error:
+        raise InvalidRequest(f"{path}: {error.found}; save the file with the encoding UTF-8") from None
+    return [(number, line.strip()) for number, line in numbered_lines(text)]
 
 
 def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:
