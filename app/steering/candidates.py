@@ -10,7 +10,7 @@ import numpy as np
 
 from app.steering.formula import FloatArray
 
-# Measured on CoGenesis, see README.md: five give nine tenths of what the whole vocabulary would; of more, the
+# Measured on CoGenesis, see docs/evaluation.md: five give nine tenths of what the whole vocabulary would; of more, the
 # estimates cost what the tokens bring.
 UNLISTED = 5
 

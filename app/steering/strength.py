@@ -9,7 +9,7 @@ AUTO: Literal["auto"] = "auto"
 # among candidates of the local model as well (see unlisted.py).
 AUTO_STRENGTH, AUTO_SMOOTHING = 1.0, 0.3
 
-# 0 leaves the reply to the remote. See README.md, "What it brings", for what is behind AUTO.
+# 0 leaves the reply to the remote. See docs/evaluation.md for what is behind AUTO.
 Strength = float | Literal["auto"]
 
 

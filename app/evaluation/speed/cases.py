@@ -29,25 +29,6 @@ PROMPTS = (
     "How do you plan a day with too much in it?",
     "Describe a meal that you remember.",
 )
-# Where the sample profiles are not at hand: in an installed package.
-BUILT_IN = ProfileDocument(
-    Profile(
-        "sample",
-        "Edith Lund",
-        (
-            ("occupation", "Lighthouse keeper, then a teacher of geography"),
-            ("writing_style", "Short, dry sentences; exact times and numbers; no exclamation marks"),
-            ("habits", "Opens with the weather and closes with a piece of advice"),
-        ),
-    ),
-    (
-        HistoryItem(
-            "Note to the pupils",
-            "Wind from the north-west, four degrees. The excursion leaves at 7:40 and waits for nobody, "
-            "myself included. Bring two maps, since one is always wrong. Eat before you are hungry.",
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,10 +75,10 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:
-    """The profile in a file; without one the samples, or one of our own. Raises ProfileFileError."""
+    """The profile in a file; without one the samples. Raises ProfileFileError."""
     if path is not None:
         return (read_profile_file(path),)
-    return tuple(read_profile_file(sample) for sample in sample_profiles()) or (BUILT_IN,)
+    return tuple(read_profile_file(sample) for sample in sample_profiles())
 
 
 def pair(

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidRequest, ProfileFileError
-from app.evaluation.speed import cases
-from app.evaluation.speed.cases import BUILT_IN, PROMPTS, newest, pair, read_profiles, read_prompts
+from app.evaluation.speed.cases import PROMPTS, newest, pair, read_profiles, read_prompts
 from app.profiles.profile import HistoryItem, Profile, ProfileDocument
 from app.steering.strength import AUTO
 
@@ -59,12 +58,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_profiles(tmp_path / "no.toml")
 
 
-def test_the_samples_are_used_or_where_they_are_missing_one_of_our_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_samples_are_used_where_no_profile_is_given() -> None:
     assert [one.profile.id for one in read_profiles(None)] == ["ingrid", "isabel", "walter"]
-    monkeypatch.setattr(cases, "SAMPLES", tmp_path / "none")
-    assert read_profiles(None) == (BUILT_IN,)
 
 
 def test_profiles_take_turns_and_keep_their_strength() -> None:
