@@ -32,7 +32,7 @@ READ_BYTES = 16 * 1024
 # A client that sends still resets the connection when that is closed, and may not see the answer.
 LINGER_SECONDS = 2.0
 # Until a client that has ended what it sends is asked whether it is there; each time twice as long.
-PROBE_SECONDS = 0.1
+PROBE_SECONDS = 0.02
 LONGEST_PROBE_SECONDS = 15.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
