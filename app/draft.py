@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio
 
@@ -55,11 +55,6 @@ class RemoteModel(Protocol):
         """Whether there is a server behind it that takes a client's own requests; see `forward`."""
         ...
 
-    def kept_for(self, owner: Owner | None) -> RemoteModel:
-        """The same model. What it keeps of prompts in this process it keeps for this owner alone; a remote
-        that is a server of its own is told nothing of whom it drafts for."""
-        ...
-
     async def card(self) -> RemoteCard:
         """The model in use: the one that is steered."""
         ...
@@ -86,6 +81,21 @@ class RemoteModel(Protocol):
     async def forward(self, request: Forward) -> Forwarded:
         """The answer to a client's own request; raises Unsupported when the remote takes none."""
         ...
+
+
+@runtime_checkable
+class KeepsPrompts(Protocol):
+    """A remote in this process, which keeps what it computes of prompts. One that is a server of its own is not
+    told for whom it drafts."""
+
+    def kept_for(self, owner: Owner | None) -> RemoteModel:
+        """The same model, which finds what it keeps for this owner alone."""
+        ...
+
+
+def kept_for(remote: RemoteModel, owner: Owner | None) -> RemoteModel:
+    """The remote, with what it keeps of prompts kept for this owner, if it keeps any."""
+    return remote.kept_for(owner) if isinstance(remote, KeepsPrompts) else remote
 
 
 class Draft:

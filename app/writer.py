@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.byte_model import RowModel
 from app.chooser import Request
-from app.draft import RemoteCard, RemoteModel
+from app.draft import RemoteCard, RemoteModel, kept_for
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local_prompts import LocalPrompts, common_beginning, local_prompts
 from app.matching import Matching
@@ -107,7 +107,7 @@ class Writer:
         return Reply(
             request,
             order.stop,
-            self._remote.kept_for(owner),
+            kept_for(self._remote, owner),
             match.model(self._local.kept_for(owner)),
             match.spelling,
             stats=stats,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from app.draft import Drafted, RemoteCard, RemoteModel
+from app.draft import Drafted, RemoteCard, RemoteModel, kept_for
 from app.forward import Forward, Forwarded
 from app.owner import Owner
 from app.prompts import Message
@@ -32,7 +32,7 @@ class TimedRemote:
 
     def kept_for(self, owner: Owner | None) -> TimedRemote:
         """Its waits are among this one's."""
-        other = TimedRemote(self._remote.kept_for(owner), self._clock)
+        other = TimedRemote(kept_for(self._remote, owner), self._clock)
         other._waits = self._waits
         return other
 

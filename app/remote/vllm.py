@@ -13,7 +13,6 @@ from app.address import is_loopback, passwords
 from app.draft import Drafted, RemoteCard
 from app.errors import ModelNotFound, RemoteError
 from app.forward import Forward
-from app.owner import Owner
 from app.prompts import Message
 from app.proxy import Proxy
 from app.remote.connection import Answer, Connection, Transport
@@ -85,10 +84,6 @@ class VLLMRemote:
             return False
 
     passes_on = True
-
-    def kept_for(self, owner: Owner | None) -> VLLMRemote:
-        """This one: the server is not told whom it drafts for."""
-        return self
 
     async def card(self) -> RemoteCard:
         """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""
