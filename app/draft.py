@@ -85,8 +85,8 @@ class RemoteModel(Protocol):
 
 @runtime_checkable
 class KeepsPrompts(Protocol):
-    """A remote in this process, which keeps what it computes of prompts. One that is a server of its own is not
-    told for whom it drafts."""
+    """A remote in this process, which keeps what it computes of prompts. A server of its own is not told for
+    whom it drafts."""
 
     def kept_for(self, owner: Owner | None) -> RemoteModel:
         """The same model, which finds what it keeps for this owner alone."""
