@@ -16,7 +16,7 @@ from app.local.interface import RowModel
 from app.profiles.profile import Hit, Profile
 from app.prompts.local import LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
-from app.remote.interface import ModelCard, RemoteModel
+from app.remote.interface import ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 
@@ -109,7 +109,7 @@ class Generator:
         return Reply(
             request,
             generation.stop,
-            self._remote.kept_for(owner),
+            kept_for(self._remote, owner),
             match.model(self._local.kept_for(owner)),
             match.vocabulary,
             stats=stats,

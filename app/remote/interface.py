@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.local.engine.owner import Owner
 from app.prompts.message import Message
@@ -56,11 +56,6 @@ class RemoteModel(Protocol):
     @property
     def passes_on(self) -> bool:
         """Whether there is a server behind it that takes a client's own requests; see `forward`."""
-        ...
-
-    def kept_for(self, owner: Owner | None) -> RemoteModel:
-        """The same model. What it keeps of prompts in this process it keeps for this owner alone; a remote
-        that is a server of its own is told nothing of whom it drafts for."""
         ...
 
     async def card(self) -> ModelCard:
@@ -121,3 +116,18 @@ class Forwarded(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsPrompts(Protocol):
+    """A remote in this process, which keeps the KV cache of its prompts. A server of its own is not told for whom
+    it drafts."""
+
+    def kept_for(self, owner: Owner | None) -> RemoteModel:
+        """The same model, with KV caches that this owner alone finds again."""
+        ...
+
+
+def kept_for(remote: RemoteModel, owner: Owner | None) -> RemoteModel:
+    """The remote with its KV caches, if it keeps any, kept for this owner."""
+    return remote.kept_for(owner) if isinstance(remote, KeepsPrompts) else remote

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import orjson
 
 from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
-from app.local.engine.owner import Owner
 from app.network.address import is_loopback, passwords
 from app.network.proxy import Proxy
 from app.prompts.message import Message
@@ -85,10 +84,6 @@ class VLLMRemote:
             return False
 
     passes_on = True
-
-    def kept_for(self, owner: Owner | None) -> VLLMRemote:
-        """This one: the server is not told whom it drafts for."""
-        return self
 
     async def card(self) -> ModelCard:
         """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""

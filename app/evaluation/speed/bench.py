@@ -98,10 +98,10 @@ class Bench:
                     done(1)
         if concurrency > 1:
             for repeat in range(repeats):
-                measured.crowds.append(await self.limiters(concurrency, repeat))
+                measured.crowds.append(await self._crowd(concurrency, repeat))
                 done(concurrency)
 
-    async def limiters(self, size: int, repeat: int) -> Crowd:
+    async def _crowd(self, size: int, repeat: int) -> Crowd:
         began = self._clock()
         try:
             async with asyncio.TaskGroup() as group:

@@ -8,7 +8,15 @@ from contextlib import aclosing
 from app.decoding.stats import Clock
 from app.local.engine.owner import Owner
 from app.prompts.message import Message
-from app.remote.interface import DraftToken, Forward, Forwarded, ModelCard, RemoteModel, RemoteVocabulary
+from app.remote.interface import (
+    DraftToken,
+    Forward,
+    Forwarded,
+    ModelCard,
+    RemoteModel,
+    RemoteVocabulary,
+    kept_for,
+)
 from app.steering.sampling import SamplingParams
 
 
@@ -31,7 +39,7 @@ class TimedRemote:
 
     def kept_for(self, owner: Owner | None) -> TimedRemote:
         """Its waits are among this one's."""
-        other = TimedRemote(self._remote.kept_for(owner), self._clock)
+        other = TimedRemote(kept_for(self._remote, owner), self._clock)
         other._waits = self._waits
         return other
 
