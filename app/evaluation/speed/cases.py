@@ -1,4 +1,4 @@
-"""What is asked, and for whom: prompts, profiles, and which goes with which."""
+"""The benchmark's cases: prompts, profiles, and which prompt goes with which profile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROMPTS = (
     "How do you plan a day with too much in it?",
     "Describe a meal that you remember.",
 )
-# Where the sample profiles are not at hand: in an installed package.
+# Used if there are no sample profiles.
 BUILT_IN = ProfileDocument(
     Profile(
         "sample",
@@ -51,7 +51,7 @@ BUILT_IN = ProfileDocument(
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """One prompt with the profile that steers its replies, and what of its history may be read."""
+    """One prompt, the profile that steers its replies, and the passages of its history to read."""
 
     prompt: str
     profile: Profile
@@ -64,9 +64,9 @@ class Case:
 
 
 def read_prompts(path: Path | None) -> tuple[str, ...]:
-    """The prompts in a file, one a line, or as `prompt` in each line's object when its name ends in .jsonl.
+    """The prompts in a file, one per line, or `prompt` of each line's object if its name ends in .jsonl.
 
-    Without a file ten of our own. Raises InvalidRequest, which names the line and never quotes it.
+    Without a file, ten built-in ones. Raises InvalidRequest, which names the line and never quotes it.
     """
     if path is None:
         return PROMPTS
@@ -79,9 +79,9 @@ def read_prompts(path: Path | None) -> tuple[str, ...]:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a text file that are not blank, with their numbers, without white space around them.
+    """The non-blank lines of a text file, stripped, with their line numbers.
 
-    Raises InvalidRequest when it cannot be read, or is no text.
+    Raises InvalidRequest when the file cannot be read, or is not UTF-8 text.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -93,7 +93,7 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def read_profiles(path: Path | None) -> tuple[ProfileDocument, ...]:
-    """The profile in a file; without one the samples, or one of our own. Raises ProfileFileError."""
+    """The profile in a file; without one the samples, or a built-in one. Raises ProfileFileError."""
     if path is not None:
         return (read_profile_file(path),)
     return tuple(read_profile_file(sample) for sample in sample_profiles()) or (BUILT_IN,)
@@ -105,7 +105,7 @@ def pair(
     top_k: int,
     strength: Callable[[Profile], Strength],
 ) -> list[Case]:
-    """Each prompt with one of the profiles, which take turns. `top_k` items of a history are read."""
+    """Pairs each prompt with one of the profiles, round-robin; reads at most `top_k` items of a history."""
     turns = [(prompt, documents[number % len(documents)]) for number, prompt in enumerate(prompts)]
     return [
         Case(prompt, one.profile, newest(one.history, top_k), strength(one.profile)) for prompt, one in turns
@@ -113,7 +113,7 @@ def pair(
 
 
 def newest(history: Sequence[HistoryItem], top_k: int) -> tuple[Hit, ...]:
-    """The newest items, as they are read when nothing in a history matches; `history` is oldest first."""
+    """The newest items, as retrieval gives them when nothing matches; `history` is oldest first."""
     kept = [*enumerate(history, 1)][::-1][:top_k]
     return tuple(Hit(StoredItem(number, item), passages(item.text)[0], 0, 0.0) for number, item in kept)
 
