@@ -27,16 +27,17 @@ from app.remote.vllm import VLLMRemote
 from app.settings.settings import EMBEDDED, Settings
 from app.tokenization.tokenizer import load_tokenizer
 
-# Where a vLLM shares the processor with the local model, a draft that runs on past a rejection takes time
-# from it, and a local pass over a few tokens costs little more than over one. Elsewhere its tokens are free.
+# Where a vLLM shares the CPU with the local model, a draft that runs on past a rejection takes compute from
+# it, and a local pass over a few tokens costs little more than over one. Elsewhere draft tokens are free.
 SHARED = 6
 REMOTE_DRAFT = 256
 
 
 @dataclass(frozen=True)
 class Models:
-    """The remote and the local model, how they go together, and how they are used. `small` is the local one
-    again, as it would write by itself; `caches` are those of all models in this process."""
+    """The remote and the local model, the matcher of their vocabularies, and the configuration of decoding.
+    `small` is the local model again, as one that writes alone; `caches` are the KV caches of all models in
+    this process."""
 
     remote: RemoteModel
     local: RowModel
@@ -48,8 +49,8 @@ class Models:
 
 @asynccontextmanager
 async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIterator[Parts]:
-    """The real parts; what they hold is freed at the end. Raises WeightsError, StoreError, and CoSteerError
-    for a proxy of no use."""
+    """The real parts, closed at the end. Raises WeightsError, StoreError, and CoSteerError for a proxy
+    setting that cannot be used."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
         models = await stack.enter_async_context(open_models(settings, progress))
@@ -68,15 +69,15 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
 async def open_models(
     settings: Settings, progress: Progress = SILENT, *, far: FarTransport | None = None
 ) -> AsyncIterator[Models]:
-    """The models without the database; what they hold is freed at the end. Raises WeightsError.
+    """The models without the database, closed at the end. Raises WeightsError.
 
-    With `far` a vLLM is used as one on another machine is, also when it runs on this one.
+    With `far` a vLLM is treated as one on another machine, even if it runs on this one.
     """
     async with AsyncExitStack() as stack:
         remote: RemoteModel
         if settings.remote_base_url == EMBEDDED:
             local = open_local(settings, stack, progress)
-            # Drafts and local passes are one and the same, so nothing is to be saved by gathering.
+            # The draft is forward passes in this process too, so gathering draft tokens saves nothing.
             embedded = open_embedded(settings, stack, progress, local)
             remote, shared, known = EmbeddedRemote(embedded), False, None
             caches: tuple[Caches, ...] = (local,) if embedded is local else (local, embedded)
@@ -93,14 +94,14 @@ async def open_models(
 def open_local(
     settings: Settings, stack: AsyncExitStack, progress: Progress, *, leave_a_core: bool = False
 ) -> ModelRunner:
-    """The small model, closed with the stack. `leave_a_core` is for a vLLM on this machine."""
+    """The local model, closed with the stack. `leave_a_core` is for a vLLM on this machine."""
     return _runner(settings.local_model, settings, stack, progress, leave_a_core=leave_a_core)
 
 
 def open_embedded(
     settings: Settings, stack: AsyncExitStack, progress: Progress, local: ModelRunner
 ) -> ModelRunner:
-    """The remote's model in this process; where it is the local one too, its weights are loaded once."""
+    """The remote's model in this process; if it is the local one too, its weights are loaded once."""
     if settings.embedded_model == settings.local_model:
         return local
     return _runner(settings.embedded_model, settings, stack, progress)
@@ -124,7 +125,7 @@ def open_vllm(settings: Settings, stack: AsyncExitStack, far: FarTransport | Non
 
 
 def named_vocabulary(settings: Settings, progress: Progress = SILENT) -> RemoteVocabulary | None:
-    """The remote's vocabulary by the tokenizer that COSTEER_REMOTE_TOKENIZER names; None if it names none."""
+    """The remote's vocabulary, from the tokenizer that COSTEER_REMOTE_TOKENIZER names; None if unset."""
     if not (name := settings.remote_tokenizer):
         return None
     path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
@@ -134,7 +135,7 @@ def named_vocabulary(settings: Settings, progress: Progress = SILENT) -> RemoteV
 
 
 def decoding_config(settings: Settings, max_model_len: int, *, shared: bool) -> DecodingConfig:
-    """How replies are drafted and verified. `shared` says that the remote computes on the same processor."""
+    """How replies are drafted and verified. `shared`: the remote runs on the same processor."""
     draft_length, verify_batch = (SHARED, SHARED) if shared else (REMOTE_DRAFT, 0)
     return DecodingConfig(
         top_logprobs=settings.top_logprobs,

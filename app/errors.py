@@ -3,7 +3,7 @@
 CoSteerError
 ├── InvalidRequest            400  the client sent something that cannot be honoured
 │   ├── ContextLengthExceeded 400
-│   ├── Unsupported           400  the embedded model cannot; a vLLM can
+│   ├── Unsupported           400  the embedded model cannot do this; a vLLM can
 │   └── ProfileExists         409
 ├── Unauthorized              401  no API key, or one that does not exist
 ├── Forbidden                 403  the API key is another profile's
@@ -12,14 +12,14 @@ CoSteerError
 │   ├── HistoryItemNotFound
 │   ├── KeyNotFound
 │   └── ModelNotFound
-├── TooManyRequests           429  as many are being answered as this proxy takes
+├── TooManyRequests           429  this proxy already answers as many requests as it takes
 ├── RemoteError               502  the remote answered wrongly
-│   ├── RateLimited           429  the remote takes no more for now
+│   ├── RateLimited           429  the remote takes no more requests for now
 │   ├── RemoteUnavailable     503  no connection, or overloaded
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
-│   └── TokenizerMismatch     502  the vocabularies of remote and local model do not go together
-├── WeightsError              500  model weights cannot be had; raised before serving
+│   └── TokenizerMismatch     502  the vocabularies of remote and local model cannot be matched
+├── WeightsError              500  model weights are unavailable; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
 └── StoreError                500  the database cannot be used; 503 while it is locked
 """
@@ -33,7 +33,7 @@ from typing import Any
 class CoSteerError(Exception):
     """Base of all errors. `message` says what is wrong and what to change; it never quotes private data.
 
-    `retry_after` is in seconds, where the remote says when to ask again.
+    `retry_after` is in seconds, where the remote says when to retry.
     """
 
     status: int = 500
@@ -132,7 +132,7 @@ class RemoteError(CoSteerError):
 
 class RateLimited(RemoteError):
     status = 429
-    type = "requests"  # OpenAI's, and "tokens" for a limit on those
+    type = "requests"  # OpenAI's; "tokens" is for a limit on tokens
     code = "rate_limit_exceeded"
 
 
@@ -166,9 +166,9 @@ class ProfileFileError(CoSteerError):
 
 
 class StoreError(CoSteerError):
-    """As text with the `path` of the file; `message`, which clients are told, says not where it lies.
+    """Its `str` names the `path` of the file; `message`, which clients are sent, does not say where it is.
 
-    `reason` is why, in few words.
+    `reason` says why, in a few words.
     """
 
     code = "store_error"

@@ -1,4 +1,4 @@
-"""The log: lines on the standard error, as text or as JSON, each with the request that it belongs to."""
+"""The log: lines on standard error, as text or as JSON, each with the id of the request it belongs to."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def write_log(level: Level, form: Form) -> None:
-    """Write what this product says from `level` on, and of its libraries the warnings.
+    """Log this product's records from `level` on, and warnings and errors of its libraries.
 
-    Some libraries log what they are working on, SQL with its values for one: below a warning none is heard.
+    Some libraries log the data they handle, SQL with its values for one: below a warning none is logged.
     """
-    # Where a line cannot be written, for a full disk or a reader that has gone, nothing else is to suffer.
+    # A line that cannot be written, because of a full disk or a closed pipe, must not break anything else.
     logging.raiseExceptions = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else Lines())
@@ -34,7 +34,7 @@ def write_log(level: Level, form: Form) -> None:
 
 
 class _WithoutQuotes(logging.Formatter):
-    """Of an exception only its type and where it came from: its text may quote anything."""
+    """Formats an exception as its type and traceback only: its text may quote anything."""
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         assert isinstance(ei, tuple)  # noqa: S101
@@ -51,7 +51,7 @@ class Lines(_WithoutQuotes):
         return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """On one line, with nothing that a terminal would obey: a client or a remote may have said it."""
+        """On one line, with terminal control characters escaped: a client or a remote may have sent them."""
         return printable(super().formatMessage(record)).replace("\n", "\\n")
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Lines(_WithoutQuotes):
 
 
 class JsonLines(_WithoutQuotes):
-    """An object a line: time, level, logger, message, request_id, and a record's `fields`, if it has any."""
+    """An object per line: time, level, logger, message, request_id, and a record's `fields`, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -75,10 +75,10 @@ class JsonLines(_WithoutQuotes):
         return json.dumps(line | getattr(record, "fields", {}))
 
 
-# Control characters but line ends and tabs, those that turn the direction of writing, halves of characters.
+# Control characters except line ends and tabs, line separators, bidirectional marks, lone surrogates.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would obey written out, as \\x1b; line ends and tabs stay."""
+    """The text with terminal control characters escaped, as \\x1b; line ends and tabs stay."""
     return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -1,4 +1,4 @@
-"""create_app(settings): the one place where the parts are wired."""
+"""create_app(settings): the FastAPI application, with its routes and middleware."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.settings.settings import Settings
 
 
 def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
-    """The application. It builds its parts from the settings when it starts, unless it is handed some."""
+    """The application. On startup it makes its parts from the settings, unless it is given some."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,1 +1,1 @@
-"""What steering costs, and what it brings."""
+"""Measures what steering costs (speed) and what it brings (quality)."""

@@ -1,1 +1,1 @@
-"""Models in this process: the local model's two contexts, the engine that runs them, their weights."""
+"""Models in this process: the local model with its two prompts, the inference engine, and the weights."""

@@ -1,4 +1,4 @@
-"""A local model of another vocabulary than the remote's, as one that takes the remote's tokens."""
+"""A local model whose vocabulary differs from the remote's, aligned so that it scores the remote's tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.tokenization.sequence import common_prefix
 
 
 class AlignedLocalModel:
-    """Reads replies in the remote's tokens by their bytes, and says how likely it finds those of others."""
+    """Retokenizes replies in the remote's tokens by their bytes; gives logprobs of the remote's tokens."""
 
     def __init__(self, local: RowModel, alignment: ByteAlignment) -> None:
         self._local = local
@@ -24,18 +24,18 @@ class AlignedLocalModel:
 
     @asynccontextmanager
     async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[AlignedSession]:
-        """A session over the two prompts, which are in local tokens. Raises ContextLengthExceeded."""
+        """A session over the two prompts, given in local tokens. Raises ContextLengthExceeded."""
         async with self._local.session(aware, agnostic) as session:
             yield AlignedSession(session, self._alignment)
 
     async def warm(self, prefix: PrivatePrompt) -> None:
-        """Compute the beginning of prompts to come, when there is nothing else to do."""
+        """Prefill the shared prefix of later prompts, in the background."""
         await self._local.warm(prefix)
 
 
 class AlignedSession:
-    """One reply. What is computed follows its last local tokens; a position where they are cut otherwise, as
-    before a token that has grown since, is a branch of the same pass."""
+    """One reply. The KV cache follows the local tokens of the whole reply; a position whose prefix tokenizes
+    otherwise, as where its last token has grown since, is scored as a branch of the same pass."""
 
     def __init__(self, session: RowSession, alignment: ByteAlignment) -> None:
         self._session = session
@@ -44,26 +44,26 @@ class AlignedSession:
 
     @property
     def cost(self) -> PassCost:
-        """What a pass costs; a scored position is two tokens of it, or a little more."""
+        """What a forward pass costs; scoring a position adds two tokens to it, or a few more."""
         return self._session.cost
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of both prompts together."""
+        """Number of tokens of both prompts together."""
         return self._session.prompt_tokens
 
     @property
     def found(self) -> int:
-        """How many of them were in the cache when the session first scored; 0 before."""
+        """How many prompt tokens the prefix cache held when the session first scored; 0 before."""
         return self._session.found
 
     async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
-        """What the model says of positions `first`..`len(generated)` of a reply in the remote's tokens."""
+        """Logprobs at positions `first`..`len(generated)` of a reply in the remote's tokens."""
         self._reply.follow(generated)
         cuts = [self._reply.at(position) for position in range(first, len(generated) + 1)]
         path = cuts[-1]
         branches: list[Branch] = []
-        at: list[int] = []  # of each position: local tokens of the path, or -1 - rows of branches up to it
+        at: list[int] = []  # per position: its local tokens on the path, or minus the branch rows so far
         rows_of_branches = 0
         for cut in cuts:
             shared = common_prefix(cut, path)
@@ -81,10 +81,10 @@ class AlignedSession:
 
 
 class AlignedLogprobs:
-    """Of a model with another vocabulary than the remote's."""
+    """One position's logprobs, from a local model whose vocabulary differs from the remote's."""
 
     def __init__(self, rows: Rows, alignment: ByteAlignment) -> None:
-        """`rows` [2, V]."""
+        """`rows` [2, V]: local logprobs, context-aware and context-agnostic."""
         self._rows = rows
         self._alignment = alignment
 

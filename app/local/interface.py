@@ -1,4 +1,4 @@
-"""The local model as decoding sees it: sessions over both prompts, and what they say of tokens."""
+"""The local model as decoding sees it: sessions over both prompts, which give logprobs of tokens."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from app.steering.formula import FloatArray, IntArray, Rows
 
 
 class LocalSession(Protocol):
-    """One reply's two contexts on the device."""
+    """One reply on the device, under both prompts."""
 
     @property
     def cost(self) -> PassCost:
-        """What a pass costs; every position that is scored is two tokens of it."""
+        """What a forward pass costs; scoring a position adds two tokens to it, one per prompt."""
         ...
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of both prompts together."""
+        """Number of tokens of both prompts together."""
         ...
 
     @property
     def found(self) -> int:
-        """How many of them were in the cache when the session first scored; 0 before."""
+        """How many prompt tokens the prefix cache held when the session first scored; 0 before."""
         ...
 
     async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
-        """What the model says of positions `first`..`len(generated)` of a reply in the remote's token ids.
+        """Logprobs at positions `first`..`len(generated)` of a reply in the remote's token ids.
 
-        What an earlier call has seen of `generated` is not computed again; what it saw and is no longer
-        there is rolled back.
+        The prefix of `generated` that earlier calls have computed stays in the KV cache and is reused; cached
+        tokens that are no longer in `generated` are rolled back.
         """
         ...
 
 
 class RowSession(LocalSession, Protocol):
-    """A reply in the local model's own tokens, with whatever might be in the place of some of them."""
+    """A reply in the local model's own tokens, with branches: tokens that might replace some of them."""
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
-        """[2, keep + n, V], after the last `keep` - 1 of `generated` and before them, and after each of the n
-        tokens of the `branches`."""
+        """Logprobs [2, keep + n, V]: before and after each of the last `keep` - 1 tokens of `generated`, then
+        after each of the n tokens of the `branches`."""
         ...
 
 
 class RowModel(Protocol):
-    """A local model in its own tokens."""
+    """A local model that is given its own tokens."""
 
     def kept_for(self, owner: Owner | None) -> RowModel:
         """See LocalModel."""
@@ -68,26 +68,28 @@ class RowModel(Protocol):
 
 
 class LocalLogprobs(Protocol):
-    """One position of a reply, seen in both contexts."""
+    """Logprobs at one position of a reply, under both prompts."""
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
         """[2, K]: log-probabilities of the remote's tokens `candidates` [K], context-aware and
-        context-agnostic. Of a token that is known in part they are those of the part; of one that is not
-        known at all, both are 0."""
+        context-agnostic. Partly matched: the matched part's log-probabilities; not matched at all: 0 for
+        both."""
         ...
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
-        """At most `count` of the remote's tokens: the likeliest context-aware ones but for `without`."""
+        """At most `count` of the remote's tokens: the likeliest context-aware, except those in `without`."""
         ...
 
 
 class LocalModel(Protocol):
+    """A local model that is given replies in the remote's tokens."""
+
     def session(
         self, aware: PrivatePrompt, agnostic: Sequence[int]
     ) -> AbstractAsyncContextManager[LocalSession]:
-        """A session over the two prompts; its KV cache is kept for the next one that fits."""
+        """A session over the two prompts; afterwards its KV caches are kept for reuse by prefix."""
         ...
 
     async def warm(self, prefix: PrivatePrompt) -> None:
-        """Compute the beginning of prompts to come, when there is nothing else to do."""
+        """Prefill the shared prefix of later prompts, in the background."""
         ...

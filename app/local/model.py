@@ -1,4 +1,4 @@
-"""The small model on the device: what it says with the private context, and what it says without."""
+"""The small model on the device: its logprobs with the private context, and without it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
 
 
 class LocalModel:
-    """Scores a reply in both contexts at once, in the same passes: weights are read once for both."""
+    """Scores a reply under both prompts in the same forward passes: the weights are read once for both."""
 
     def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
-        """`owner` is whose prompts it reads; None: of those who have no profile."""
+        """`owner` is the profile whose prompts it reads; None for requests without a profile."""
         self._runner = runner
         self._owner = owner
 
     def kept_for(self, owner: Owner | None) -> LocalModel:
-        """The same model, whose KV caches are kept for this owner alone."""
+        """The same model, with KV caches that only this owner can reuse."""
         return LocalModel(self._runner, owner)
 
     @asynccontextmanager
@@ -38,14 +38,14 @@ class LocalModel:
             yield LocalSession(self._runner, lease, (list(aware.ids), list(agnostic)))
 
     async def warm(self, prefix: PrivatePrompt) -> None:
-        """Compute the beginning of prompts to come, when there is nothing else to do."""
+        """Prefill the shared prefix of later prompts, in the background."""
         self._runner.check_length(len(prefix.ids))
         with self._runner.lease(self._owner) as lease:
             await self._runner.extend(lease, [list(prefix.ids)], 1, lambda _: None, background=True)
 
 
 class LocalSession:
-    """One reply's two contexts. See the protocol of the same name in scores.py."""
+    """One reply under both prompts. See the protocol of the same name in interface.py."""
 
     def __init__(self, runner: ModelRunner, lease: Lease, prompts: tuple[list[int], list[int]]) -> None:
         self.prompt_tokens = sum(map(len, prompts))
@@ -57,16 +57,16 @@ class LocalSession:
 
     @property
     def cost(self) -> PassCost:
-        """What a pass costs; a scored position is two tokens of it."""
+        """What a forward pass costs; scoring a position adds two tokens to it, one per prompt."""
         return self._runner.cost
 
     async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
-        """What the model says of positions `first`..`len(generated)`; `generated` is in its own token ids."""
+        """Logprobs at positions `first`..`len(generated)`; `generated` is in the model's own token ids."""
         return direct(await self.rows(generated, len(generated) - first + 1))
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
-        """Log-probabilities [2, keep + n, V] after the last `keep` - 1 tokens of `generated` and before them,
-        and after each of the n tokens of the `branches`, which leave `generated` at their `start`. Raises
+        """Logprobs [2, keep + n, V]: before and after each of the last `keep` - 1 tokens of `generated`, then
+        after each of the n tokens of the `branches`, which leave `generated` at their `start`. Raises
         ContextLengthExceeded when prompt and reply are longer than the model takes.
         """
         sequences = [[*prompt, *generated] for prompt in self._prompts]
@@ -74,7 +74,7 @@ class LocalSession:
             [Branch(len(prompt) + branch.start, branch.ids) for branch in branches]
             for prompt in self._prompts
         ]
-        # One that takes more of its own tokens than the remote took may come to its end before that.
+        # A reply may take more local tokens than remote ones, and so reach the local limit first.
         if (longest := max(map(len, sequences))) > self._runner.max_model_len:
             self._runner.check_length(longest)
         logprobs, found = await self._runner.extend(
@@ -91,14 +91,14 @@ def _log_softmax(logits: list[torch.Tensor]) -> Rows:
 
 
 class SameVocabularyLogprobs:
-    """Of a model that has the remote's own vocabulary."""
+    """One position's logprobs, from a local model that shares the remote's vocabulary."""
 
     def __init__(self, rows: Rows) -> None:
-        """`rows` [2, V]."""
+        """`rows` [2, V]: local logprobs, context-aware and context-agnostic."""
         self._rows = rows
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
-        """See LocalLogprobs. Ids past the local vocabulary (a remote's padding) are not known."""
+        """See LocalLogprobs. Ids past the local vocabulary (a remote's padding) are not matched."""
         known = candidates < self._rows.shape[1]
         columns = self._rows[:, np.where(known, candidates, 0)].astype(np.float64)
         return np.where(known, columns, 0.0)
@@ -109,5 +109,5 @@ class SameVocabularyLogprobs:
 
 
 def direct(rows: Rows) -> list[LocalLogprobs]:
-    """Of several positions; `rows` [2, positions, V]."""
+    """LocalLogprobs of each position, in the same vocabulary; `rows` [2, positions, V]."""
     return [SameVocabularyLogprobs(rows[:, position]) for position in range(rows.shape[1])]

@@ -1,4 +1,4 @@
-"""What the small model reads for one conversation, exactly: both prompts, as text and as token ids."""
+"""The local model's two prompts for one conversation, exactly as it reads them: text and token ids."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.tokenization.tokenizer import Tokenizer
 
 @dataclass(frozen=True, repr=False)
 class LocalPrompts:
-    """The context-aware and the context-agnostic prompt, and the private text that is all they differ in.
+    """The context-aware and the context-agnostic prompt, and the private text, which is all they differ in.
 
-    `private_tokens` counts the private text alone. When nothing private fits, or there is nothing, the aware
-    prompt is None: then there is nothing to steer by.
+    `private_tokens` counts the private text alone. When there is no private text, or none fits, the aware
+    prompt is None: then the reply cannot be steered.
     """
 
     private: PrivateText
@@ -37,9 +37,9 @@ def local_prompts(
     *,
     continue_final: bool = False,
 ) -> LocalPrompts:
-    """Both prompts; of `history`, most relevant first, as much as fits `max_context_tokens`.
+    """Both prompts, with as much of `history`, most relevant first, as fits `max_context_tokens`.
 
-    They are open for the assistant's reply or, with `continue_final`, for more of the final message.
+    They end where the assistant's reply begins or, with `continue_final`, where the final message goes on.
     """
 
     def count(text: str) -> int:
@@ -62,14 +62,14 @@ def local_prompts(
 
 
 def common_beginning(profile: Profile, tokenizer: Tokenizer, max_context_tokens: int) -> PrivatePrompt | None:
-    """What all context-aware prompts of a profile begin with, whatever the conversation and the history.
+    """The common prefix of all context-aware prompts of a profile, for any conversation and history.
 
     None when nothing of the profile fits.
     """
     private = fit(profile, (), max_context_tokens, lambda text: len(tokenizer.encode(text))).text
     if not private:
         return None
-    # Two that go on as differently as any: with history and without.
+    # Two prompts that diverge as early as any do: with history and without.
     ids = [
         tokenizer.encode(tokenizer.render(context_aware((Message("user", text),), private + more)))
         for text, more in (("Hello", ""), ("?", "\n\nTexts the user wrote before:"))

@@ -1,4 +1,4 @@
-"""A message of the public conversation, all that the remote's side may know of prompts."""
+"""A message of the public conversation, the only thing of `prompts` that the remote's side may know."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of the public conversation: `role` is system, user or assistant; `name` is who speaks."""
+    """One turn of the public conversation: `role` is system, user or assistant; `name` is the speaker's."""
 
     role: str
     content: str
     name: str | None = None
 
     def fields(self) -> dict[str, str]:
-        """As a chat template takes it."""
+        """The message as a chat template takes it."""
         named = {"name": self.name} if self.name is not None else {}
         return {"role": self.role, "content": self.content, **named}

@@ -1,4 +1,4 @@
-"""The two prompts: context-agnostic is the public conversation, context-aware has the private part too."""
+"""The private text, and the context-aware prompt: the public conversation with that text in front."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ INSTRUCTION = (
 
 @dataclass(frozen=True, repr=False)
 class PrivateMessage:
-    """One message of the context-aware prompt. No Message, so that the remote's side does not take it."""
+    """One message of the context-aware prompt. Not a Message, so that the remote's side does not take it."""
 
     role: str
     content: str
     name: str | None = None
 
     def fields(self) -> dict[str, str]:
-        """As a chat template takes it."""
+        """The message as a chat template takes it."""
         named = {"name": self.name} if self.name is not None else {}
         return {"role": self.role, "content": self.content, **named}
 
 
 @dataclass(frozen=True, repr=False)
 class PrivatePrompt:
-    """Token ids of a context-aware prompt. No sequence, so that it cannot be sent where ids are."""
+    """Token ids of a context-aware prompt. Not a Sequence, so that it cannot be sent where ids are."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)
 class PrivateText:
-    """What the local model reads about the user, and the items of their history that it has passages of."""
+    """What the local model reads about the user, and the passages of their history that are in it."""
 
     text: str
     history: tuple[Hit, ...]
@@ -56,10 +56,10 @@ def describe(profile: Profile, history: Sequence[Hit]) -> str:
 def fit(
     profile: Profile, history: Sequence[Hit], max_tokens: int, count: Callable[[str], int]
 ) -> PrivateText:
-    """The private text within `max_tokens`, as `count` measures them.
+    """The private text of at most `max_tokens`, as `count` counts them.
 
-    `history` is in order of relevance and gives way first: each passage that still fits is taken. Then whole
-    fields go, from the last. Nothing is cut in half. Empty when not even one field fits.
+    `history` is in order of relevance and is dropped first: each passage that still fits is taken. Then whole
+    fields are dropped, the last first. Nothing is cut in half. Empty when not even one field fits.
     """
     if count(describe(profile, ())) > max_tokens:
         for kept_fields in range(len(profile.fields) - 1, 0, -1):
@@ -75,7 +75,7 @@ def fit(
 
 
 def _shown(hit: Hit) -> str:
-    """A passage under its title, unless it begins with that itself, as a heading."""
+    """A passage under its title, unless the passage itself begins with it, as a heading."""
     title = hit.stored.item.title
     headed = hit.passage.lstrip("#").lstrip().startswith(title)
     return hit.passage if headed else f"# {title}\n{hit.passage}"
@@ -84,8 +84,8 @@ def _shown(hit: Hit) -> str:
 def context_aware(messages: Sequence[Message], private: str) -> tuple[PrivateMessage, ...]:
     """The conversation with the private text in front, in one system message.
 
-    A system message that the conversation opens with follows in the same message, since many chat
-    templates refuse a second one.
+    A system message at the start of the conversation is appended to it, since many chat templates refuse
+    a second one.
     """
     turns = [PrivateMessage(m.role, m.content, m.name) for m in messages]
     if turns and turns[0].role == "system":

@@ -1,4 +1,4 @@
-"""Which pieces of a history the local model reads: chosen once per conversation, by what is asked."""
+"""Retrieval: chooses, once per conversation, the passages of a history that the local model reads."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from app.profiles.profile import Hit, Kind, StoredItem
 from app.profiles.terms import passages, terms
 from app.prompts.message import Message
 
-# Each user turn counts half as much as the next one; what was said before these is not looked up.
+# Only the last user turns are searched for; each counts half as much as the one after it.
 TURNS = 3
 DECAY = 0.5
-# Conversations whose choice is remembered, each a few numbers.
+# Conversations whose choice is remembered; each takes a few numbers.
 REMEMBERED = 2000
 
-# (item id, number of the passage, score), as the store finds them.
+# (item id, number of the passage, score), as the store's search gives them.
 Found = tuple[int, int, float]
 
 
 class History(Protocol):
-    """The part of the store that is searched; see store/history.py."""
+    """The part of the store that is searched; see profiles/store/history.py."""
 
     def search(
         self, profile_id: str, queries: Sequence[tuple[float, Sequence[str]]], limit: int
@@ -35,26 +35,26 @@ class History(Protocol):
 
 
 class Retriever:
-    """Safe to call from several threads. What it raises is the store's."""
+    """Chooses passages of a history. Thread-safe. Its errors are the store's."""
 
     def __init__(self, history: History, top_k: int) -> None:
-        """Chooses at most `top_k` items; 0 is none at all."""
+        """At most `top_k` items are chosen; with 0, none."""
         self._history = history
         self._top_k = top_k
-        # Of a beginning of a conversation: whose it was, and what was chosen.
+        # By the key of a conversation's prefix: the profile's id, and what was chosen.
         self._remembered: OrderedDict[bytes, tuple[str, tuple[Found, ...]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def choose(self, profile_id: str, messages: Sequence[Message], *, remember: bool = True) -> list[Hit]:
         """The items to read, most relevant first.
 
-        A conversation that goes on keeps its choice, so that the prompt's beginning, and the KV cache of it,
-        stays; only what was changed or deleted since is changed or missing. A choice is made again when
-        nothing in it matched, or nothing that did is left, and at the beginning of a conversation, where
-        another one may have begun with the same words. Items without a match (score 0) fill up the
-        number: the person's newest documents show at least how they write.
+        A continued conversation keeps its choice, so that the prompt's prefix, and the KV cache of it, stays
+        valid; only what was changed or deleted since is changed or missing. The search is repeated when no
+        chosen item matched, or none that did is left, and at the start of a conversation, where another one
+        may have begun with the same words. Items without a match (score 0) fill up the number: the person's
+        newest documents show at least how they write.
 
-        Without `remember` the conversation is only looked at: what it would read, and nothing is kept of it.
+        Without `remember` this is a preview: it gives what would be read, and stores nothing.
         """
         if self._top_k == 0:
             return []
@@ -93,13 +93,13 @@ class Retriever:
 
 
 def queries(messages: Sequence[Message]) -> list[tuple[float, list[str]]]:
-    """What to look up: the words of the user's last turns and the weight of each turn, last first."""
+    """What to search for: the weight and the words of each of the user's last turns, last turn first."""
     turns = [message.content for message in reversed(messages) if message.role == "user"][:TURNS]
     return [(DECAY**age, terms(turn)) for age, turn in enumerate(turns)]
 
 
 def _prefixes(profile_id: str, messages: Sequence[Message]) -> list[bytes]:
-    """A key for each beginning of the conversation, shortest first; the last is the conversation itself."""
+    """A key for each prefix of the conversation, shortest first; the last is of the whole conversation."""
     digest = hashlib.sha256(profile_id.encode())
     keys = []
     for message in messages:

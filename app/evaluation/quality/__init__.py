@@ -1,1 +1,1 @@
-"""Whether steering makes text more personal, and how strongly it should."""
+"""Measures whether steering makes text more personal, and which strength is best."""

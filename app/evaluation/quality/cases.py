@@ -1,4 +1,4 @@
-"""What is evaluated: questions, whose they are, and what that person wrote."""
+"""The evaluation's cases: questions, the person who asks each, and what that person wrote."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPECTED = (
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """A question, the private context, and the user's own text in answer to it, where there is one."""
+    """A question, the private context, and the user's own answer as `reference`, if there is one."""
 
     id: str
     messages: tuple[Message, ...]
@@ -36,14 +36,14 @@ class Case:
 
 @dataclass(frozen=True, repr=False)
 class CasePrompts:
-    """What a model reads of a case, with its context and without."""
+    """A model's two prompts for a case, context-aware and context-agnostic."""
 
     aware: PrivatePrompt
     agnostic: tuple[int, ...]
 
 
 def case_prompts(case: Case, tokenizer: Tokenizer, max_context_tokens: int) -> CasePrompts:
-    """In a model's own tokens. Raises InvalidRequest when nothing of the context fits."""
+    """The prompts in a model's own tokens. Raises InvalidRequest when nothing of the context fits."""
     prompts = local_prompts(case.profile, case.history, case.messages, tokenizer, max_context_tokens)
     if prompts.aware is None:
         raise InvalidRequest(
@@ -55,8 +55,7 @@ def case_prompts(case: Case, tokenizer: Tokenizer, max_context_tokens: int) -> C
 def read_cases(
     path: Path, *, askers: Sequence[ProfileDocument] = (), top_k: int = 5, limit: int | None = None
 ) -> list[Case]:
-    """The cases in the first `limit` lines of a JSONL file. `top_k` items of a history are read, the last
-    ones of the list.
+    """The cases in the first `limit` lines of a JSONL file, with the last `top_k` items of each history.
 
     A line without a profile is a question, which becomes a case for each of the `askers`. Raises
     InvalidRequest, which names the line and never quotes it.
@@ -100,7 +99,7 @@ def _cases(line: str, origin: str, askers: Sequence[ProfileDocument], top_k: int
 
 
 def preference(wish: str) -> ProfileDocument:
-    """One of whom no more is known than what answers should be like, as arXiv 2507.04756 words it."""
+    """A profile that says only what answers should be like, as arXiv 2507.04756 words it."""
     fields = (("preference", f"Your answer should be as {wish} as possible."),)
     return ProfileDocument(Profile(wish, wish, fields), ())
 

@@ -1,4 +1,4 @@
-"""Teacher forcing: how likely each rule finds what a user really wrote."""
+"""Teacher-forced NLL: how likely each rule makes the text that a user really wrote."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray, likeliest, log_softmax
 
-# A distribution that is too sure of itself gains by being flattened alone, so rules are compared at the
-# temperature that suits each best.
+# An overconfident distribution improves by a higher temperature alone, so rules are compared at the best
+# temperature of each.
 TEMPERATURES = (1.0, 1.1, 1.2, 1.3, 1.5)
-AT_ONCE = 16  # positions; 16 rows of 150,000 numbers are 20 MB
+AT_ONCE = 16  # positions at once; 16 rows of 150,000 numbers are 20 MB
 
 
 @dataclass(frozen=True)
 class Forced:
-    """Of one case: tokens of the user's text, and by rule the mean negative log-likelihood in nats per token
-    at each of TEMPERATURES."""
+    """One case: the number of tokens of the user's text, and by rule the mean negative log-likelihood (NLL)
+    in nats per token at each of TEMPERATURES."""
 
     case: str
     tokens: int
@@ -35,7 +35,7 @@ class Forced:
 
     @classmethod
     def of(cls, case: str, tokens: int, nll: Mapping[str, Sequence[float]]) -> Self:
-        """From JSON."""
+        """From its fields in JSON."""
         return cls(case, tokens, {rule: tuple(each) for rule, each in nll.items()})
 
     @property
@@ -44,9 +44,9 @@ class Forced:
 
 
 class Forcing:
-    """Two models in this process: no server tells its whole distribution.
+    """Computes NLLs with two models in this process, since no server returns its whole distribution.
 
-    `tokens` of a user's text are read, and `max_context_tokens` of the private context.
+    At most `tokens` of a user's text are read, and `max_context_tokens` of the private context.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Forcing:
         self._max_context_tokens = max_context_tokens
 
     async def forced(self, case: Case, rules: Sequence[Rule]) -> Forced:
-        """What each rule, and the remote if it were shown the profile, makes of the case's reference."""
+        """The NLL of the case's reference by each rule, and by the remote if it were shown the profile."""
         assert case.reference is not None  # noqa: S101  # the caller has chosen those that have one
         ids = self._remote.tokenizer.encode_after(case.reference)[: self._tokens]
         mine, theirs = (
@@ -108,7 +108,7 @@ def _windows(positions: int) -> list[slice]:
 
 
 def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
-    """Summed negative log-likelihood of tokens `chosen` [n], at each of TEMPERATURES; `scores` [n, V]."""
+    """Summed NLL of the tokens `chosen` [n], at each of TEMPERATURES; `scores` [n, V]."""
     own = scores[np.arange(len(chosen)), chosen]
     return np.array([(_log_sum(scores / one) - own / one).sum() for one in TEMPERATURES])
 
@@ -116,11 +116,11 @@ def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
 def _nll_among(
     rule: Rule, public: FloatArray, norms: Sequence[float], local_logprobs: LocalLogprobs, chosen: int
 ) -> FloatArray:
-    """Negative log-likelihood of one token, at each of TEMPERATURES, where a rule chooses among some.
+    """NLL of one token, at each of TEMPERATURES, for a rule that chooses among a few candidates.
 
-    `public` [V] are the remote's log-probabilities, `norms` what those sum up to at each temperature. The
-    candidates share anew what the remote gives them together; it keeps what it gives to the others, so that
-    this is a distribution over all, and no token is impossible.
+    `public` [V] are the remote's log-probabilities, `norms` their log-sum-exp at each temperature. The rule
+    redistributes among the candidates the mass that the remote gives them; all other tokens keep the remote's
+    probability, so that this is a distribution over the whole vocabulary, and no token is impossible.
     """
     assert rule.among is not None  # noqa: S101  # as the caller sees to
     listed = likeliest(public, rule.among)
@@ -132,13 +132,13 @@ def _nll_among(
     found = np.flatnonzero(ids == chosen)
     nll = []
     for temperature, norm in zip(TEMPERATURES, norms, strict=True):
-        flat = public / temperature - norm  # its own at this temperature
+        flat = public / temperature - norm  # the remote's own at this temperature
         steered = log_softmax(scores / temperature)
         nll.append(-_log_sum(flat[ids]) - steered[found[0]] if len(found) else -flat[chosen])
     return np.array(nll)
 
 
 def _log_sum(scores: FloatArray) -> FloatArray:
-    """log sum exp over the last axis; torch takes all cores for it."""
+    """log sum exp over the last axis; torch uses all cores for it."""
     summed: FloatArray = torch.from_numpy(scores).logsumexp(dim=-1).numpy()
     return summed

@@ -1,4 +1,4 @@
-"""Ratios of sums over cases, means among them, with confidence intervals by the bootstrap."""
+"""Ratios of sums over cases, such as means, with bootstrap confidence intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OUTSIDE = (2.5, 97.5)  # percentiles
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, and the bounds between which it lies at 95%."""
+    """A figure and the bounds of its 95% confidence interval."""
 
     value: float
     low: float
@@ -21,10 +21,10 @@ class Interval:
 
 
 def ratio(over: npt.ArrayLike, under: npt.ArrayLike, *, seed: int = 0) -> Interval:
-    """Sum of `over` by sum of `under`, one of each a case. Of the cases so many are drawn with replacement,
-    `RESAMPLES` times; the interval is where the middle 95% of these ratios lie (percentile bootstrap, Efron
-    1979). Two rules that are compared on the same cases are drawn together, so that what makes a case hard
-    for both does not count.
+    """Sum of `over` divided by sum of `under`, which have one value per case. The cases are resampled with
+    replacement `RESAMPLES` times; the interval is the middle 95% of the resampled ratios (percentile
+    bootstrap, Efron 1979). Rules that are compared on the same cases are resampled together (paired), so that
+    a case which is hard for both does not widen the interval.
     """
     above, below = np.asarray(over, np.float64), np.asarray(under, np.float64)
     draws = np.random.default_rng(seed).integers(len(above), size=(RESAMPLES, len(above)))

@@ -1,4 +1,4 @@
-"""What a reply is like, without a judge: by the person's own text, and by itself."""
+"""Measures of a reply without a judge: against the person's own text, and of the reply by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEMMER = PorterStemmer()
 
 
 class _NoSynonyms:
-    """In WordNet's place, which has to be downloaded."""
+    """Replaces WordNet, which would have to be downloaded."""
 
     def synsets(self, word: str) -> list[object]:
         return []
@@ -28,16 +28,15 @@ def rouge_l(reply: str, reference: str) -> float:
 
 
 def meteor(reply: str, reference: str) -> float:
-    """METEOR with its stages of exact and of stemmed words, without that of synonyms (Banerjee and Lavie
-    2005)."""
+    """METEOR with its exact and stemmed matching, without synonyms (Banerjee and Lavie 2005)."""
     return float(
         single_meteor_score(_words(reference), _words(reply), stemmer=_STEMMER, wordnet=_NoSynonyms())
     )
 
 
 def repetition(reply: str) -> float | None:
-    """The share of runs of four words that came before in the reply (seq-rep-4, arXiv 1908.04319); None for
-    one of fewer words."""
+    """The share of 4-grams of words that occurred earlier in the reply (seq-rep-4, arXiv 1908.04319); None
+    for a reply of fewer words."""
     words = _words(reply)
     runs = Counter(tuple(words[first : first + RUN]) for first in range(len(words) - RUN + 1))
     return 1.0 - len(runs) / runs.total() if runs else None

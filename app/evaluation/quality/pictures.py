@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as PNG files."""
+"""Plots of an evaluation, as PNG files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from app.steering.strength import AUTO
 
 SIZE = (7.2, 4.2)  # inches
 DPI = 150
-TOP = 20  # what a vLLM lists unless it is told otherwise
+TOP = 20  # logprobs that a vLLM lists per position unless configured otherwise
 INK, QUIET, STEERED, OWN = "#222222", "#8a8a8a", "#0b6e99", "#c4560a"
 
 
 def strengths(standings: Sequence[Standing], path: Path) -> None:
-    """Strength against how much likelier what people wrote has become."""
+    """Plots strength against the gain in log-likelihood of what people wrote."""
     figure, axes = _axes()
     by_name = {one.rule: one for one in standings}
     at = {one.rule: value for one in standings if (value := _after(one.rule, "strength ")) is not None}
@@ -57,7 +57,7 @@ def strengths(standings: Sequence[Standing], path: Path) -> None:
 
 
 def candidates(standings: Sequence[Standing], path: Path) -> None:
-    """How many candidates the remote lists against how much is gained."""
+    """Plots how many candidates the remote lists against the gain."""
     figure, axes = _axes()
     best = constant(BEST_CONSTANT).name
     tops: set[int] = set()
@@ -94,7 +94,7 @@ def candidates(standings: Sequence[Standing], path: Path) -> None:
 
 
 def replies(figures: Sequence[Figures], path: Path) -> None:
-    """Harm against personalisation, a point a system."""
+    """Plots harm against personalisation, one point per system."""
     figure, axes = _axes()
     for one in figures:
         colour = {AUTO: OWN, REMOTE_ALONE: INK, SHOWN: QUIET, LOCAL_ALONE: QUIET}.get(one.system, STEERED)
@@ -132,7 +132,7 @@ def _axes() -> tuple[Figure, Axes]:
 
 
 def _level(axes: Axes, value: float, name: str, colour: str, line: str) -> None:
-    """A line across, with its name above its right end."""
+    """A horizontal line, with its name above its right end."""
     axes.axhline(value, color=colour, linestyle=line, linewidth=1.2)
     axes.annotate(
         name,

@@ -1,4 +1,4 @@
-"""An evaluation as tables, on the terminal, and as a page in Markdown with pictures."""
+"""Formats an evaluation as tables, on the terminal, and as a Markdown page with plots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SYSTEMS_NOTE = (
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: its columns, its rows, and what has to be said about it."""
+    """A table: its columns, its rows, and a note that explains them."""
 
     title: str
     columns: tuple[str, ...]
@@ -38,7 +38,7 @@ class Grid:
 
 
 def grids(summary: Summary) -> list[Grid]:
-    """The tables of those parts that there are."""
+    """One table for the rules and one for the systems, each if it has results."""
     found = []
     if summary.rules:
         rows = tuple(
@@ -85,7 +85,7 @@ def grids(summary: Summary) -> list[Grid]:
 
 
 def cell(interval: Interval | None, digits: int, *, of: int = 1) -> str:
-    """A figure with its interval; nothing where there is none."""
+    """A figure with its interval; empty if there is none."""
     if interval is None:
         return ""
     value, low, high = (f"{of * one:.{digits}f}" for one in (interval.value, interval.low, interval.high))
@@ -99,7 +99,7 @@ def write_report(
     cases: Sequence[Case],
     written: Mapping[str, Mapping[str, Written]],
 ) -> None:
-    """`report.md` with its pictures, and `replies.md`: by system those to each of the `cases`."""
+    """Write `report.md` with its plots, and `replies.md`; `written` has the replies by system and case."""
     drawn: dict[str, str] = {}
     if summary.rules:
         pictures.strengths(summary.rules, folder / "strengths.png")

@@ -1,4 +1,4 @@
-"""What has been evaluated so far, in a file that a broken-off evaluation goes on from."""
+"""The results so far, in a file from which an interrupted evaluation resumes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ R = TypeVar("R", bound=Result)
 
 
 class Results(Generic[R]):
-    """A JSONL file: what was asked for in the first line, then a line a result."""
+    """A JSONL file: the evaluation's arguments in the first line, then one result per line."""
 
     def __init__(self, path: Path, arguments: Mapping[str, Any], result: Callable[..., R]) -> None:
-        """Goes on from the file if there is one. Raises InvalidRequest when that is of another evaluation.
+        """Resumes from the file if it exists. Raises InvalidRequest when it is of another evaluation.
 
-        `result` makes one of its fields, as JSON has them.
+        `result` makes a result from its fields in JSON.
         """
         self._path = path
         self._kept: dict[tuple[str, ...], R] = {}
@@ -43,7 +43,7 @@ class Results(Generic[R]):
             data = b""
         except OSError as error:
             raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
-        whole = data[: data.rfind(b"\n") + 1]  # a line that has no end was broken off
+        whole = data[: data.rfind(b"\n") + 1]  # a last line without its newline was cut off
         try:
             found = [orjson.loads(line) for line in whole.splitlines()]
             made_with = found[0]["arguments"] if data else asked
@@ -70,12 +70,12 @@ class Results(Generic[R]):
         return iter(self._kept.values())
 
     def add(self, one: R) -> None:
-        """Keep one more, on the disk."""
+        """Add one result, and write it to the disk."""
         self._append(dataclasses.asdict(one))
         self._kept[one.key] = one
 
     def _cut_off(self, size: int) -> None:
-        """Forget what comes after the first `size` bytes; those are never written anew."""
+        """Truncate the file to its first `size` bytes, which are never rewritten."""
         with self._writing() as file:
             file.truncate(size)
 

@@ -1,8 +1,8 @@
-"""Rules of steering, over many positions at once: what they make of three distributions.
+"""Steering rules, vectorised over positions: each makes scores from three distributions.
 
 All arrays are [..., V]: natural-log probabilities over the remote's vocabulary, or over some of its tokens:
-the remote's, the local model's with the private context, and the local model's without it. A rule's scores
-are logarithms of probabilities up to a constant of each position.
+the remote's, the local model's context-aware ones, and its context-agnostic ones. A rule's scores are
+log-probabilities up to a constant per position.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ SHOWN = "remote shown the profile"
 LOCAL_ALONE = "local with context"
 PAPER_STRENGTH = "paper's strength"
 PAPER_LOOP = "paper's loop"
-BEST_CONSTANT = 0.5  # of those that were compared
+BEST_CONSTANT = 0.5  # the best of the constant strengths compared
 
 Score = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, and what it is called in reports.
+    """A steering rule, and its name in reports.
 
     `among`: it chooses among so many tokens that the remote lists, as a vLLM does, and with `unlisted` among
-    a few of the local model's as well (see unlisted.py); None: it is told of the whole vocabulary.
+    a few of the local model's as well (see steering/candidates.py); None: among the whole vocabulary.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Rule:
 
 
 def remote_alone() -> Rule:
-    """Nothing is steered."""
+    """The remote alone, unsteered."""
     return Rule(REMOTE_ALONE, lambda remote, aware, agnostic: remote)
 
 
 def local_alone() -> Rule:
-    """The small model writes by itself, with the private context."""
+    """The local model alone, with the private context."""
     return Rule(LOCAL_ALONE, lambda remote, aware, agnostic: aware)
 
 
 def constant(strength: float, name: str = "") -> Rule:
-    """The same strength everywhere: log p_R + c * local_delta (arXiv 2507.04756, closed form)."""
+    """The same strength at every position: log p_R + c * local_delta (arXiv 2507.04756, closed form)."""
     return Rule(
         name or f"strength {strength:g}",
         lambda remote, aware, agnostic: remote + strength * (aware - agnostic),
@@ -58,9 +58,9 @@ def constant(strength: float, name: str = "") -> Rule:
 
 
 def trusted(strength: float) -> Rule:
-    """The strength times what remote and local model have in common at the position: w = sum_v min(p_R, p_S).
+    """The strength times the overlap of the remote's and the local distribution: w = sum_v min(p_R, p_S).
 
-    Where the small model would say something else anyway, it is not to be trusted on the difference.
+    Where the local model would say something else anyway, its local_delta is not to be trusted.
     """
 
     def score(remote: FloatArray, aware: FloatArray, agnostic: FloatArray) -> FloatArray:
@@ -71,7 +71,7 @@ def trusted(strength: float) -> Rule:
 
 
 def mixed(strength: float, share: float) -> Rule:
-    """The same strength everywhere, then a `share` of the local distribution with the private context."""
+    """The same strength at every position, then mixed with a `share` of the context-aware distribution."""
 
     def score(remote: FloatArray, aware: FloatArray, agnostic: FloatArray) -> FloatArray:
         steered = log_softmax(remote + strength * (aware - agnostic))
@@ -82,7 +82,7 @@ def mixed(strength: float, share: float) -> Rule:
 
 
 def smoothed(strength: float, share: float) -> Rule:
-    """The same strength everywhere, between two smoothed local distributions (see steering.py)."""
+    """The same strength at every position, between smoothed local distributions (see steering/formula.py)."""
 
     def score(remote: FloatArray, aware: FloatArray, agnostic: FloatArray) -> FloatArray:
         return remote + strength * smoothed_delta(remote, np.stack((aware, agnostic)), share)
@@ -96,8 +96,8 @@ def paper_loop(ftrl: FTRL = PAPER) -> Rule:
 
 
 def iterate(remote: FloatArray, delta: FloatArray, ftrl: FTRL = PAPER) -> FloatArray:
-    """The paper's update step by step, over the last axis (arXiv 2507.04756, section 3). steering.py has the
-    closed form of it."""
+    """The paper's update step by step, over the last axis (arXiv 2507.04756, section 3). steering/formula.py
+    has its closed form."""
     player, cumulative = remote, np.zeros_like(remote)
     for step in range(1, ftrl.steps + 1):
         cumulative += ftrl.alpha * (player - remote) + ftrl.beta * delta
@@ -107,18 +107,18 @@ def iterate(remote: FloatArray, delta: FloatArray, ftrl: FTRL = PAPER) -> FloatA
 
 
 def among(rule: Rule, top: int) -> Rule:
-    """The rule where the remote lists its likeliest `top` tokens."""
+    """The rule restricted to the `top` likeliest tokens of the remote."""
     return replace(rule, name=f"{rule.name}, top {top}", among=top)
 
 
 def auto(top: int) -> Rule:
-    """What AUTO stands for, where the remote lists its likeliest `top` tokens."""
+    """The rule that AUTO stands for, when the remote lists its `top` likeliest tokens."""
     return Rule(f"{AUTO}, top {top}", smoothed(AUTO_STRENGTH, AUTO_SMOOTHING).score, top, unlisted=True)
 
 
 def rules(strengths: Sequence[float], tops: Sequence[int], *, one_vocabulary: bool) -> list[Rule]:
-    """Those that are compared. Where the models do not share a vocabulary, what the local one says of the
-    remote's tokens is no distribution, and the rules that need one are left out."""
+    """The rules that are compared. Where the models do not share a vocabulary, the local logprobs of the
+    remote's tokens are not a distribution, and the rules that need one are left out."""
     best = constant(BEST_CONSTANT)
     return [
         remote_alone(),

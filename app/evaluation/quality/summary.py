@@ -1,4 +1,4 @@
-"""What the cases say together: of texts that were read by rules, and of replies that systems wrote."""
+"""Summarises the cases: each rule by the NLL of users' texts, each system by the replies it wrote."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.evaluation.quality.writing import Written
 
 @dataclass(frozen=True)
 class Standing:
-    """One rule. `nll` is in nats per token of the users' own text, at `temperature`; `gained` how much lower
-    it is than the remote's alone at its own best temperature; `closed` which share that is of what the remote
-    would gain if it were shown the profile, None where it was not."""
+    """One rule. `nll` is in nats per token of the users' own text, at `temperature`, the rule's best;
+    `gained` is how much lower it is than that of the remote alone, at its own best temperature; `closed` is
+    the share of what the remote would gain if it were shown the profile, None where that was not measured."""
 
     rule: str
     temperature: float
@@ -30,12 +30,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one system's replies are like, in the mean over cases.
+    """Measures of one system's replies, as means over cases.
 
-    `rouge_l` and `meteor` are those with the person's own text, where there is one. `lift` is how much
-    likelier the remote finds the reply when it is shown the context, in nats per token, and `lifted` how much
-    more that is than of the remote's own replies to the same. `perplexity` is the remote's own, shown
-    nothing. `per_second` counts tokens of one reply.
+    `rouge_l` and `meteor` compare with the person's own text, where there is one. `lift` is how much likelier
+    the remote finds the reply when it is shown the context, in nats per token, and `lifted` how much more
+    that is than for the remote's own replies to the same cases. `perplexity` is that of the remote without
+    the context. `per_second` is tokens per second of one reply.
     """
 
     system: str
@@ -52,7 +52,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Summary:
-    """Of an evaluation, as far as it has come."""
+    """The summary of an evaluation so far."""
 
     texts: int = 0
     tokens: int = 0
@@ -63,9 +63,9 @@ class Summary:
 def summarise(
     cases: Sequence[Case], forced: Iterable[Forced], written: Iterable[Written], names: Sequence[str]
 ) -> Summary:
-    """Of those of the `cases` that are done; systems in the order of `names`.
+    """Summarises those of the `cases` that are done; systems in the order of `names`.
 
-    Rules are compared over the same texts, and systems over the same cases, so it is those that all have.
+    Rules are compared on the same texts, and systems on the same cases: only those that all of them have.
     """
     wanted = {case.id: case for case in cases}
     read = [one for one in forced if one.case in wanted]
@@ -83,7 +83,7 @@ def summarise(
 
 
 def standings(forced: Sequence[Forced]) -> list[Standing]:
-    """Of each rule over the same cases."""
+    """Each rule's results over the same cases."""
     common = [rule for rule in forced[-1].nll if all(rule in one.nll for one in forced)]
     tokens = np.array([one.tokens for one in forced], np.float64)
     sums = {rule: np.array([one.nll[rule] for one in forced]) * tokens[:, np.newaxis] for rule in common}
@@ -104,7 +104,7 @@ def standings(forced: Sequence[Forced]) -> list[Standing]:
 
 
 def figures(cases: Mapping[str, Case], systems: Mapping[str, Mapping[str, Written]]) -> list[Figures]:
-    """Of each system over the cases that all of them have written replies to that can be read."""
+    """Each system's figures, over the cases to which all systems have written a reply that has an NLL."""
     common = [
         case
         for case in systems[REMOTE_ALONE]
@@ -126,7 +126,7 @@ def _readable(reply: Written) -> bool:
 def _figures(name: str, cases: Sequence[Case], replies: Sequence[Written], own: Sequence[Written]) -> Figures:
     lift, usual = _lifts(replies), _lifts(own)
     harm = _mean([one.alone for one in replies])
-    assert harm is not None  # noqa: S101  # every one was read
+    assert harm is not None  # noqa: S101  # every one has an NLL
     perplexity = Interval(*(float(np.exp(one)) for one in (harm.value, harm.low, harm.high)))
     return Figures(
         name,

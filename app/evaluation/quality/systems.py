@@ -1,4 +1,4 @@
-"""Who writes a reply in an evaluation: a model alone, or both together."""
+"""The systems that an evaluation compares: a model that writes alone, or both together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = Literal["remote", "shown", "local", "steered", "loop"]
 
 @dataclass(frozen=True)
 class System:
-    """What it is called in reports, and how it writes; `strength` is of a steered one."""
+    """Its name in reports, and how it writes; `strength` is that of a steered one."""
 
     name: str
     kind: Kind
@@ -23,7 +23,7 @@ class System:
 
 
 def systems(strengths: Sequence[float], *, loop: bool) -> list[System]:
-    """Those that are compared; the last, if it is wanted, is the paper's own `loop`."""
+    """The systems that are compared; the last, with `loop`, is the paper's own loop."""
     return [
         System(REMOTE_ALONE, "remote"),
         System(SHOWN, "shown"),

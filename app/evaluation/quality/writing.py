@@ -1,4 +1,4 @@
-"""Replies as each system writes them, and how likely the remote finds them with and without the context."""
+"""Writes each system's replies, and computes their NLL under the remote with and without the context."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from app.tokenization.tokenizer import Tokenizer
 
 @dataclass(frozen=True, repr=False)
 class Written:
-    """A reply of so many `tokens`, its end included; `seconds` passed from the first to the last, with
-    `at_once` replies written at the same time.
+    """A reply of `tokens` tokens, the end token included; `seconds` passed from the first to the last, with
+    `at_once` replies written concurrently.
 
     `alone` and `shown` are its mean negative log-likelihoods, in nats per token, under the remote, and under
-    the remote if it were shown the context; None where there is nothing to read.
+    the remote if it were shown the context; None for an empty text.
     """
 
     case: str
@@ -56,7 +56,7 @@ class _Reply:
 
 
 class Writing:
-    """Two models in this process, in `remote`'s place and on the device, and the small one by itself."""
+    """Writes replies with two models in this process, the remote and the local one, or with one alone."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Writing:
         temperature: float = 0.0,
         clock: Clock = time.perf_counter,
     ) -> None:
-        """`own` is the local model once more, as one that writes; a reply has `tokens` at most."""
+        """`own` is the local model again, as one that writes alone; a reply has at most `tokens` tokens."""
         self._remote = remote
         self._local = local
         self._own = own
@@ -82,7 +82,7 @@ class Writing:
         self._generator = Generator(remote, local, matcher, config, clock)
 
     async def written(self, cases: Sequence[Case], system: System) -> list[Written]:
-        """A reply to each of the `cases`, all written at the same time."""
+        """A reply to each of the `cases`, all written concurrently."""
         if system.kind in ("remote", "steered"):
             writing = [self._ordered(case, system) for case in cases]
         else:
@@ -94,7 +94,7 @@ class Writing:
         ]
 
     async def _ordered(self, case: Case, system: System) -> _Reply:
-        """As the product writes it."""
+        """A reply as the product writes it."""
         generation = GenerationRequest(
             (await self._remote.card()).id,
             case.messages,
@@ -113,7 +113,7 @@ class Writing:
         return _Reply("".join(text), reply.stats.tokens, moments[-1] - moments[0])
 
     async def _unordered(self, case: Case, system: System) -> _Reply:
-        """As it would be written without the product."""
+        """A reply as it would be written without the product: by one model alone, or by the paper's loop."""
         model = self._own if system.kind == "local" else self._remote
         if system.kind == "loop":
             stream = self._papers_loop(case)
@@ -129,7 +129,7 @@ class Writing:
         return _Reply(text, len(ids), moments[-1] - moments[0])
 
     async def _by_itself(self, model: EmbeddedRemote, prompt: Sequence[int]) -> AsyncGenerator[int, None]:
-        """What a model writes after a prompt."""
+        """The tokens that a model generates after a prompt."""
         request = DecodeRequest(
             prompt=prompt,
             sampling=self._sampling,
@@ -142,7 +142,7 @@ class Writing:
                 yield token.token_id
 
     async def _papers_loop(self, case: Case) -> AsyncGenerator[int, None]:
-        """As the paper has it: for each token one request to the remote, one to the local model, and its
+        """The paper's own loop: for each token one request to the remote, one to the local model, and the
         iteration over the whole vocabulary (arXiv 2507.04756, section 3)."""
         remote = await self._prompts(case, self._remote.tokenizer)
         mine = await self._prompts(case, self._matcher.tokenizer)

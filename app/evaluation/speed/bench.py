@@ -1,4 +1,4 @@
-"""Writes replies and measures them: each case in every mode by turns, then several at once."""
+"""Runs the benchmark: each case in every mode by turns, then several replies concurrently."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from app.local.interface import RowModel
 from app.remote.interface import RemoteModel
 from app.steering.sampling import SamplingParams
 
-# Tokens of an unmeasured reply.
+# Tokens of a warm-up reply, which is not measured.
 WARM_UP = 2 * ENOUGH
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Replies that were written at the same time, and the seconds that they took together."""
+    """Replies that were written concurrently, and the wall-clock seconds until the last one ended."""
 
     runs: tuple[Run, ...]
     seconds: float
@@ -34,7 +34,7 @@ class Crowd:
 
 @dataclass
 class Measured:
-    """What has been measured so far, and on which model; it is filled in while the bench runs."""
+    """The measurements so far, and the remote model's id; filled in while the benchmark runs."""
 
     model: str = ""
     modes: tuple[Mode, ...] = ()
@@ -43,7 +43,7 @@ class Measured:
 
 
 class Bench:
-    """Writes every case in every mode, over one remote and one local model. `tokens` bounds a reply."""
+    """Writes every case in every mode, with one remote and one local model. `tokens` bounds a reply."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Bench:
         self._model = ""
 
     def replies(self, repeats: int, concurrency: int) -> int:
-        """How many it writes, unmeasured ones included."""
+        """How many replies `measure` writes, warm-up ones included."""
         at_once = concurrency if concurrency > 1 else 0
         return len(self._cases) * (1 + repeats * len(self._modes)) + repeats * at_once
 
@@ -81,14 +81,14 @@ class Bench:
         concurrency: int = 1,
         done: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Fill in `measured`, and call `done` with the number of replies after each. Raises CoSteerError."""
+        """Fill in `measured`, calling `done` with the number of replies just written. Raises CoSteerError."""
         measured.modes = tuple(self._modes.values())
         self._model = measured.model = (await self._remote.card()).id
         for name in self._modes:
-            await self._written(name, 0, 0, tokens=1)  # what is checked once only
+            await self._written(name, 0, 0, tokens=1)  # runs the checks that are made only once
         names = list(self._modes)
         for case in range(len(self._cases)):
-            # Fills the caches of the prompts, on both sides.
+            # Fills both models' prefix caches with the prompt.
             await self._written(DRAFT, case, 0, tokens=WARM_UP)
             done(1)
             for repeat in range(repeats):
@@ -113,7 +113,7 @@ class Bench:
                 ]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        # Which request was whose is not known here.
+        # Which request belongs to which reply is not known here.
         runs = tuple(replace(task.result(), waits=()) for task in tasks)
         return Crowd(runs, self._clock() - began)
 

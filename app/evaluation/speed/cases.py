@@ -1,4 +1,4 @@
-"""What is asked, and for whom: prompts, profiles, and which goes with which."""
+"""The benchmark's cases: prompts, profiles, and which prompt goes with which profile."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROMPTS = (
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """One prompt with the profile that steers its replies, and what of its history may be read."""
+    """One prompt, the profile that steers its replies, and the passages of its history to read."""
 
     prompt: str
     profile: Profile
@@ -46,9 +46,9 @@ class Case:
 
 
 def read_prompts(path: Path | None) -> tuple[str, ...]:
-    """The prompts in a file, one a line, or as `prompt` in each line's object when its name ends in .jsonl.
+    """The prompts in a file, one per line, or `prompt` of each line's object if its name ends in .jsonl.
 
-    Without a file ten of our own. Raises InvalidRequest, which names the line and never quotes it.
+    Without a file, ten built-in ones. Raises InvalidRequest, which names the line and never quotes it.
     """
     if path is None:
         return PROMPTS
@@ -63,7 +63,7 @@ def read_prompts(path: Path | None) -> tuple[str, ...]:
 def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text file that are not blank, with their numbers, without white space around them.
 
-    Raises InvalidRequest when it cannot be read, or is no text.
+    Raises InvalidRequest when the file cannot be read, or is not UTF-8 text.
     """
     try:
         text = decoded(path.read_bytes())
@@ -87,7 +87,7 @@ def pair(
     top_k: int,
     strength: Callable[[Profile], Strength],
 ) -> list[Case]:
-    """Each prompt with one of the profiles, which take turns. `top_k` items of a history are read."""
+    """Pairs each prompt with one of the profiles, round-robin; reads at most `top_k` items of a history."""
     turns = [(prompt, documents[number % len(documents)]) for number, prompt in enumerate(prompts)]
     return [
         Case(prompt, one.profile, newest(one.history, top_k), strength(one.profile)) for prompt, one in turns
@@ -95,7 +95,7 @@ def pair(
 
 
 def newest(history: Sequence[HistoryItem], top_k: int) -> tuple[Hit, ...]:
-    """The newest items, as they are read when nothing in a history matches; `history` is oldest first."""
+    """The newest items, as retrieval gives them when nothing matches; `history` is oldest first."""
     kept = [*enumerate(history, 1)][::-1][:top_k]
     return tuple(Hit(StoredItem(number, item), passages(item.text)[0], 0, 0.0) for number, item in kept)
 

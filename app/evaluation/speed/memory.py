@@ -1,4 +1,4 @@
-"""The most memory that this process has had."""
+"""The peak memory of this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def peak_memory() -> int | None:
-    """Bytes; None where the system does not tell (Windows)."""
+    """Peak resident memory in bytes; None where the system does not report it (Windows)."""
     if sys.platform == "win32":
         return None
     import resource  # noqa: PLC0415  # not there on Windows

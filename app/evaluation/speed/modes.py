@@ -1,4 +1,4 @@
-"""The ways to write the same reply that are compared."""
+"""The modes that the benchmark compares: ways to write the same reply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLAIN, DRAFT, SINGLE = "plain stream", "draft and verify", "one request per toke
 class Mode:
     """How to write a reply; one that is not steered is the remote's own stream.
 
-    A `knob` gives up some personalisation for speed, so its text is compared with draft and verify's.
+    A `knob` trades personalisation for speed, so its text is compared with that of draft and verify.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Mode:
 def modes(
     config: DecodingConfig, *, confidence_gate: float | None = None, lenience: float | None = None
 ) -> tuple[Mode, ...]:
-    """The three modes, of which draft and verify has the product's own `config`, and one for each knob."""
+    """The three modes, with the product's own `config` for draft and verify, and one for each knob."""
     found = [
         Mode(PLAIN, config, steered=False),
         Mode(DRAFT, config),

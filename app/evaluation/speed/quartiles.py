@@ -1,4 +1,4 @@
-"""The middle of several figures, and how far they are spread."""
+"""The median and the quartiles of several figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quartiles:
-    """Of `count` figures; a quarter of them is below `q1`, half below `median`, a quarter above `q3`."""
+    """Of `count` figures a quarter is below `q1`, half below `median`, and a quarter above `q3`."""
 
     q1: float
     median: float
@@ -18,7 +18,7 @@ class Quartiles:
 
 
 def quartiles(figures: Iterable[float | None]) -> Quartiles | None:
-    """Without those that are None; None when there are no others. One alone is all three."""
+    """Quartiles of the figures that are not None; None if there are none. One alone is all three."""
     known = [figure for figure in figures if figure is not None]
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""The summary for people: tables, and sentences about what stands in none of them."""
+"""Formats the summary for people: tables, and sentences for what is in none of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text; a row is as long as `columns`."""
+    """A table of text cells; each row is as long as `columns`."""
 
     columns: Row
     rows: tuple[Row, ...]
 
 
 def tables(summary: Summary) -> Iterator[Table]:
-    """The modes side by side, then what they are to each other, each where there is anything to show."""
+    """The modes side by side, then the comparisons between them, if there are any."""
     yield Table(("", *(mode.mode for mode in summary.modes)), tuple(_rows(summary)))
     compared = tuple(_compared(summary))
     if compared:
@@ -29,7 +29,7 @@ def tables(summary: Summary) -> Iterator[Table]:
 
 
 def sentences(summary: Summary) -> Iterator[str]:
-    """What to know of the figures, a line each."""
+    """Notes on the figures, one line each."""
     yield "Figures are medians with their quartiles."
     if short := sum(mode.short for mode in summary.modes):
         yield (

@@ -1,4 +1,4 @@
-"""One measured reply: how fast it came, and what it cost."""
+"""One measured reply: its latency and throughput, and what it cost."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from app.decoding.stats import Stats
 
-# A reply that ends before says little about the time per token.
+# Tokens; a shorter reply says little about the time per token.
 ENOUGH = 8
 
 
 @dataclass(frozen=True)
 class Run:
-    """A reply of one mode to one case; a case is written in every mode, and so in each `repeat`.
+    """A reply in one mode to one case; each case is written in every mode, once per `repeat`.
 
-    `moments` are seconds from asking to each token that has text, `seconds` those to the end. `waits` are
-    seconds to the first drafted position of each remote request, in order.
+    `moments` are seconds from the request to each token that has text, `seconds` those to the end. `waits`
+    are seconds from each remote request to its first draft token, in order.
     """
 
     mode: str
@@ -31,7 +31,7 @@ class Run:
 
     @property
     def enough(self) -> bool:
-        """Whether it is long enough for figures per token."""
+        """Whether it is long enough for per-token figures."""
         return len(self.moments) >= ENOUGH
 
     @property
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def tokens_per_second(self) -> float:
-        """After the first token."""
+        """Decode throughput, after the first token."""
         return (len(self.moments) - 1) / (self.moments[-1] - self.moments[0])
 
     @property
@@ -49,7 +49,7 @@ class Run:
 
     @property
     def local_ms_per_token(self) -> float:
-        """The local model's passes, also those that nobody waited for."""
+        """Time of the local forward passes, including those that nothing waited for."""
         return 1000 * self.stats.local_seconds / self.stats.tokens
 
     @property
@@ -57,7 +57,7 @@ class Run:
         return 1000 * self.stats.seconds["local"] / self.stats.tokens
 
     def figures(self) -> dict[str, Any]:
-        """For JSON; without the reply's text."""
+        """The figures for JSON, without the reply's text."""
         return {
             "mode": self.mode,
             "case": self.case,

@@ -1,4 +1,4 @@
-"""What the measured replies say together: each mode, the modes against each other, and what was possible."""
+"""Summarises the measured replies: each mode, the modes compared, and an upper bound on the speed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from app.evaluation.speed.run import Run
 
 @dataclass(frozen=True)
 class ModeFigures:
-    """All replies of a mode; of the `short` ones only the first token counts. Of the tokens of both its
-    prompts the local model `prefilled` so many, and `found` the others in its KV cache. The last five figures
-    are None where nothing is steered."""
+    """All replies of a mode; the `short` ones count for the first token only. Of the tokens of both its
+    prompts the local model `prefilled` some and `found` the others in its KV cache. The last five figures are
+    None where nothing is steered."""
 
     mode: str
     replies: int
@@ -35,7 +35,7 @@ class ModeFigures:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Tokens per second of one mode over those of another, for the same prompt and the same repeat."""
+    """Tokens per second of one mode divided by those of another, for the same prompt and repeat."""
 
     mode: str
     over: str
@@ -44,13 +44,13 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Bound:
-    """What draft and verify could reach of the plain stream's tokens per second, were a rejected draft all
-    that costs: 1 / (1 + (1 - a) * (rtt + restart) / pace), and the `share` of it that was reached.
+    """The upper bound of draft and verify's tokens per second over the plain stream's, if only rejected
+    drafts cost time: 1 / (1 + (1 - a) * (rtt + restart) / pace), and the `share` of it that was reached.
 
     `a` is a reply's own acceptance, and `pace_ms` the median time per token of the plain streams. A request
-    that goes on behind a rejected token takes rtt + restart + pace to its first drafted position; so
-    `restart_ms` is the median of these times, over all requests but the first of each reply, less both. It
-    holds the new connection, the remote's reading of the prompt, and what this device adds.
+    that continues after a rejected token takes rtt + restart + pace to its first draft token; so `restart_ms`
+    is the median of these times, over all requests but the first of each reply, minus rtt and pace. It
+    includes the new connection, the remote's prefill of the prompt, and the overhead of this device.
     """
 
     pace_ms: float
@@ -61,9 +61,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Knob:
-    """What a mode saved of draft and verify's time per token, and the share of the tokens that it changed:
-    edits (Levenshtein over token ids) to the longer of both texts. None where tokens are drawn at random,
-    when two texts differ anyway."""
+    """The share of draft and verify's time per token that a mode saved, and the share of tokens it changed:
+    edit distance (Levenshtein over token ids) over the length of the longer text. None where tokens are
+    sampled at random, since two texts then differ anyway."""
 
     mode: str
     time_saved: Quartiles
@@ -72,8 +72,8 @@ class Knob:
 
 @dataclass(frozen=True)
 class Together:
-    """Several replies at once: the tokens per second of all, and as many times those of one after the other;
-    the slowest reply's tokens per second, from asking to the end, as a share of the fastest one's."""
+    """Several concurrent replies: the throughput of all in tokens per second, its ratio to that of one reply
+    after the other, and the slowest one's tokens per second, request to end, as a share of the fastest's."""
 
     replies: int
     tokens_per_second: float
@@ -83,7 +83,7 @@ class Together:
 
 @dataclass(frozen=True)
 class Summary:
-    """`complete` is False when the bench was broken off."""
+    """All figures; `complete` is False when the benchmark was interrupted."""
 
     complete: bool
     modes: tuple[ModeFigures, ...]
@@ -95,7 +95,7 @@ class Summary:
 
 
 def summarise(measured: Measured, *, greedy: bool, rtt_ms: float | None, complete: bool) -> Summary:
-    """Medians and quartiles. `rtt_ms` is that of a far remote, None when none is imitated."""
+    """Medians and quartiles. `rtt_ms` is the simulated round-trip time to the remote, None without one."""
     runs, modes = measured.runs, measured.modes
     ratios = [_ratio(runs, DRAFT, other) for other in (PLAIN, SINGLE)]
     knobs = [_knob(runs, mode.name, greedy=greedy) for mode in modes if mode.knob]
@@ -130,7 +130,7 @@ def _of_mode(mode: Mode, everything: Sequence[Run]) -> ModeFigures:
 
 
 def _pairs(runs: Iterable[Run], one: str, other: str) -> Iterator[tuple[Run, Run]]:
-    """Replies of two modes to the same prompt, both long enough."""
+    """Replies of two modes to the same prompt in the same repeat, both long enough."""
     kept = {(run.mode, run.case, run.repeat): run for run in runs if run.enough}
     for (mode, case, repeat), run in kept.items():
         if mode == one and (other, case, repeat) in kept:
@@ -153,7 +153,7 @@ def _bound(runs: Sequence[Run], rtt_ms: float) -> Bound | None:
     reached = [drafted.tokens_per_second / plain.tokens_per_second for drafted, plain in pairs]
     over_plain = quartiles(bounds)
     share = quartiles(ratio / bound for ratio, bound in zip(reached, bounds, strict=True))
-    assert over_plain and share  # noqa: S101  # there is a pair
+    assert over_plain and share  # noqa: S101  # there is at least one pair
     return Bound(pace, again - rtt_ms, over_plain, share)
 
 

@@ -1,4 +1,4 @@
-"""A remote that is looked at while it drafts: how long each request takes to its first position."""
+"""A wrapper around a remote that times each draft request to its first token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.steering.sampling import SamplingParams
 
 
 class TimedRemote:
-    """Hands everything on to `remote`."""
+    """Delegates everything to `remote`."""
 
     def __init__(self, remote: RemoteModel, clock: Clock) -> None:
         self._remote = remote
@@ -29,9 +29,9 @@ class TimedRemote:
         self._waits: list[float] = []
 
     def taken(self) -> list[float]:
-        """Seconds from asking to the first drafted position, of each request since this was last called.
+        """Seconds from request to first draft token, of each draft request since the last call of this.
 
-        A request that was closed before it drafted anything is not among them.
+        A request that was closed before its first draft token is left out.
         """
         waits = self._waits.copy()
         self._waits.clear()

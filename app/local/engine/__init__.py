@@ -1,1 +1,1 @@
-"""Forward passes on this device: one model, its weights, its KV caches, and who gets the next pass."""
+"""The inference engine on this device: one model, its weights, its KV caches and its scheduler."""

@@ -1,4 +1,4 @@
-"""Tokens that might stand in the place of some of a sequence."""
+"""A branch: alternative tokens after a prefix of a sequence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which number format a model computes in here: measured once on a CPU, by rule on a GPU, and remembered."""
+"""Which dtype a model computes in here: measured once on a CPU, by rule on a GPU, and remembered."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import nn
 from app.local.engine.linear import PackedLinear, can_pack
 
 CANDIDATES = (torch.float32, torch.bfloat16)
-# A reply is 128 passes over a few tokens, and a prompt of 512 in two: so much does each pass weigh.
+# Tokens of a pass to their weight: a reply is 128 decode passes, and two passes prefill a prompt of 512.
 PASSES = {4: 128, 256: 2}
-# float32 rounds less, so another format has to be clearly faster.
+# float32 rounds less, so another dtype has to be clearly faster.
 CLEARLY = 1.2
-WEIGHTS = 64 << 20  # parameters to multiply with, at least: more than a processor's cache holds
+WEIGHTS = 64 << 20  # parameters per measurement, at least: more than the CPU's caches hold
 
 
 def pick_dtype(
     wanted: str, device: torch.device, config: Any = None, remembered: Path | None = None
 ) -> torch.dtype:
-    """`wanted` is a dtype's name or `auto`, which takes the fastest here for a model of this `config`.
+    """`wanted` is a dtype's name, or `auto`: the fastest here for a model of this `config`.
 
-    What was measured is kept in the JSON file `remembered`, by processor, torch and size of the model.
+    Results are kept in the JSON file `remembered`, by CPU, threads, torch version and size of the model.
     """
     known = known_dtype(wanted, device, config, remembered)
     if known is not None:
@@ -45,7 +45,7 @@ def known_dtype(
     remembered: Path | None = None,
     threads: int | None = None,
 ) -> torch.dtype | None:
-    """What `pick_dtype` takes where torch computes on so many `threads`; None where it would measure."""
+    """The dtype that `pick_dtype` takes when torch uses so many `threads`; None where it would measure."""
     if wanted != "auto":
         dtype: torch.dtype = getattr(torch, wanted)
         return dtype
@@ -61,7 +61,7 @@ def known_dtype(
 
 
 def seconds_of_a_reply(dtype: torch.dtype, out: int, into: int) -> float:
-    """What the products of a reply take in this dtype with weights [out, into], per parameter."""
+    """Seconds that the matrix products of a reply take in this dtype, per layer with weights [out, into]."""
     count = max(2, WEIGHTS // (out * into))
     layers: list[nn.Module] = []
     for _ in range(count):
@@ -71,7 +71,7 @@ def seconds_of_a_reply(dtype: torch.dtype, out: int, into: int) -> float:
     for tokens, times in PASSES.items():
         x = torch.ones(tokens, into, dtype=dtype)
         took = []
-        for _ in range(4):  # the first one is for the caches to fill
+        for _ in range(4):  # the first run warms the CPU's caches
             started = time.perf_counter()
             for layer in layers:
                 layer(x)

@@ -1,4 +1,4 @@
-"""The KV cache of one sequence: appended in place, rolled back for free, copied where another begins so."""
+"""The KV cache of one sequence: append in place, roll back for free, copy a prefix for another sequence."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 
 from app.local.engine.owner import Owner
 
-GROWTH = 256  # positions; a cache grows by at least so many, so that appending a token rarely copies
+GROWTH = 256  # positions; a cache grows by at least this many, so that appending a token rarely copies
 
 
 class KVCache:
-    """Keys and values of one sequence, and the token ids that they stand for; `owner` is whose they are.
+    """Keys and values of one sequence, and the token ids they belong to; only `owner` can reuse them.
 
-    One buffer a layer: [2, key-value heads, capacity, head size], keys then values; slot i is position i.
+    One buffer per layer: [2, key-value heads, capacity, head size], keys then values; slot i is position i.
     """
 
     def __init__(self, owner: Owner | None = None) -> None:
@@ -22,15 +22,15 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that the buffers take up, whether filled or not."""
+        """Bytes that the buffers occupy, filled or not."""
         return sum(buffer.nbytes for buffer in self._layers)
 
     def rollback(self, length: int) -> None:
-        """Forget everything past the first `length` tokens; the buffers stay."""
+        """Drop everything past the first `length` tokens; the buffers stay allocated."""
         del self.tokens[length:]
 
     def copy(self, length: int) -> KVCache:
-        """A cache of its own with the first `length` tokens, for the same owner."""
+        """A new cache with a copy of the first `length` tokens, for the same owner."""
         other = KVCache(self.owner)
         other.tokens = self.tokens[:length]
         for buffer in self._layers:
@@ -40,7 +40,7 @@ class KVCache:
         return other
 
     def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Write a layer's new keys and values [heads, new, head size] after the tokens held."""
+        """Write a layer's new keys and values [heads, new, head size] after the cached tokens."""
         start = len(self.tokens)
         end = start + keys.shape[1]
         if layer == len(self._layers):

@@ -1,4 +1,4 @@
-"""Memory that is free in this process, given back to the system."""
+"""Returns this process's free heap memory to the operating system."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import suppress
 
 
 def trim() -> None:
-    """Return what malloc holds and nobody uses; takes milliseconds.
+    """Return the heap memory that malloc holds but nothing uses; takes milliseconds.
 
-    KV caches and logits of all sizes come and go. What they leave in glibc's heap are holes, which it gives
-    back only when told to, and which grow for hours. Elsewhere than with glibc, nothing happens.
+    KV caches and logits of all sizes come and go. They leave holes in glibc's heap, which grow for hours, and
+    which it returns to the system only when told to. Without glibc, nothing happens.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

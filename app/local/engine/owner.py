@@ -1,4 +1,4 @@
-"""Whose the KV caches are: a profile's, as it is now, and nobody else's."""
+"""The owner of KV caches: a profile in its present version, which alone can reuse them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 
 class Owning(Protocol):
-    """A profile, as far as its caches are concerned."""
+    """The fields of a profile that an Owner is made of."""
 
     @property
     def id(self) -> str: ...
@@ -21,13 +21,13 @@ class Owning(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A profile in one of its versions. Whatever a model keeps of a prompt is found again by the same owner
-    alone, both sides of a request alike: its public conversation is a secret from other profiles too.
+    """A profile in one of its versions. What a model caches of a prompt can be reused by the same owner
+    alone, on the remote's and the local side alike: the public conversation is kept from other profiles too.
 
-    `uid` tells a profile from one that had the same id before. `version` ends with each change of the profile
-    and each correction or erasure in its history. What is added to the history, as a recorded exchange is,
-    ends none: everything that is kept is still the profile's own, and the next turn of the conversation finds
-    it. Requests without a profile have no owner, None; no API key of a profile can make one.
+    `uid` tells a profile from an earlier one of the same id. `version` changes with each change of the
+    profile and each correction or erasure in its history. An addition to the history, as a recorded exchange
+    is, does not change it: everything cached is still the profile's own, and the next turn reuses it.
+    Requests without a profile have no owner, None; a profile's API key cannot make such a request.
     """
 
     profile_id: str

@@ -1,7 +1,7 @@
-"""One forward pass over the new tokens of several sequences, laid end to end: no padding, whatever lengths.
+"""One forward pass over the new tokens of several sequences, concatenated: no padding, whatever the lengths.
 
-Linear layers, which cost most, see all tokens as one sequence; attention looks at each sequence's own cache.
-Weights are so read once for all that wait: both contexts of a reply, and several replies at once.
+Linear layers, which cost most, see all tokens as one sequence; attention reads each sequence's own KV cache.
+So weights are read once for the whole batch: both prompts of a reply, and several replies at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ATTENTION = "costeer_ragged"
 
 @dataclass(frozen=True)
 class Part:
-    """The next tokens of one sequence: `cache` holds what comes before `ids`, of whose last `keep` the logits
-    are wanted, and after them those of all tokens of the `branches`, which the cache forgets again."""
+    """The next tokens of one sequence: `cache` holds what comes before `ids`. Logits are returned for the
+    last `keep` of `ids`, then for all tokens of the `branches`, which do not stay in the cache."""
 
     cache: KVCache
     ids: Sequence[int]
@@ -31,17 +31,17 @@ class Part:
     branches: Sequence[Branch] = ()
 
     def __len__(self) -> int:
-        """Tokens that are computed."""
+        """Number of tokens computed."""
         return len(self.ids) + sum(len(branch.ids) for branch in self.branches)
 
     @property
     def kept(self) -> int:
-        """Rows of logits that come of it."""
+        """Number of rows of logits returned."""
         return self.keep + len(self) - len(self.ids)
 
 
 class RaggedBatch:
-    """What the model is given in place of a cache (`update`), and what our attention asks (`attend`).
+    """Passed to the model as its KV cache (`update`), and called by our attention function (`attend`).
 
     Implements what transformers' attention layers call, not its Cache class, whose batches are rectangular.
     """
@@ -60,7 +60,7 @@ class RaggedBatch:
         self._masks: dict[int, torch.Tensor] = {}
 
     def inputs(self) -> dict[str, torch.Tensor]:
-        """`input_ids` and `position_ids` [1, tokens], and `logits_to_keep`, the indices of kept positions."""
+        """`input_ids` and `position_ids` [1, tokens], and `logits_to_keep`, where to return logits."""
         ids: list[int] = []
         runs: list[torch.Tensor] = []
         for start, part in zip(self._starts, self._parts, strict=True):
@@ -81,16 +81,16 @@ class RaggedBatch:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_args: Any, **_kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append a layer's keys and values [1, heads, tokens, head size], each to its own cache."""
+        """Append a layer's keys and values [1, heads, tokens, head size], each to its sequence's cache."""
         for part, span in zip(self._parts, self._spans, strict=True):
             part.cache.append(layer_idx, keys[0, :, span], values[0, :, span])
         return keys, values
 
     def attend(self, layer: int, query: torch.Tensor, scale: float | None) -> torch.Tensor:
-        """Grouped-query attention of `query` [1, heads, tokens, head size] to each sequence's own cache.
+        """Grouped-query attention of `query` [1, heads, tokens, head size] over each sequence's own cache.
 
-        Returns [1, tokens, heads, head size]. A group's query heads become further query rows: transformers'
-        own repeats every key for each of them in memory, which costs more than the attention itself.
+        Returns [1, tokens, heads, head size]. The query heads of a group become further query rows:
+        transformers repeats every key in memory for each of them, which costs more than the attention.
         """
         _, heads, tokens, size = query.shape
         out = query.new_empty(1, tokens, heads, size)
@@ -110,16 +110,16 @@ class RaggedBatch:
             part.cache.tokens.extend(part.ids)
 
     def split(self, logits: torch.Tensor) -> list[torch.Tensor]:
-        """The kept logits [1, kept, V] by sequence."""
+        """Split the returned `logits` [1, kept, V] by sequence: [kept, V] each."""
         return list(torch.split(logits[0], [part.kept for part in self._parts]))
 
     def get_seq_length(self, _layer_idx: int = 0) -> int:
-        """Asked by models that were given no position ids; ours always are, so only the type matters."""
+        """Called by models that get no position ids; ours always do, so only the type matters."""
         return self._starts[0]
 
     def _mask(self, index: int, share: int) -> torch.Tensor:
-        """[share * new, slots], True where a new token sees a slot: up to its own, a branch's tokens only
-        what it continues and themselves."""
+        """[share * new, slots], True where a new token attends to a slot: all up to its own, but a branch's
+        tokens only to the prefix it continues and to the branch itself."""
         if index not in self._masks:
             start, part = self._starts[index], self._parts[index]
             slots = torch.arange(start + len(part), device=self._device)
@@ -144,7 +144,7 @@ def ragged_attention(
     scaling: float | None = None,
     **_kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What transformers' layers call; the batch, handed through the model as `ragged`, knows the keys."""
+    """What transformers' layers call; the batch, passed through the model as `ragged`, has the keys."""
     layer: Any = module.layer_idx
     return ragged.attend(layer, query, scaling), None
 

@@ -26,11 +26,11 @@ from app.tokenization.tokenizer import Tokenizer
 
 T = TypeVar("T")
 
-FEW_CORES = 2  # with so few, all of them compute
+FEW_CORES = 2  # with so few, a forward pass uses all of them
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`auto` takes CUDA, then Apple's GPU, then the CPU."""
+    """`auto` picks CUDA, then Apple's GPU, then the CPU."""
     if wanted != "auto":
         return torch.device(wanted)
     if torch.cuda.is_available():
@@ -41,7 +41,7 @@ def pick_device(wanted: str) -> torch.device:
 
 
 class ModelRunner:
-    """A causal language model that extends KV caches, for several callers at once."""
+    """A causal language model that extends the KV caches of several callers at once."""
 
     def __init__(
         self,
@@ -57,14 +57,13 @@ class ModelRunner:
     ) -> None:
         """Load from a folder or hub id that transformers takes. Raises WeightsError with what to change.
 
-        `cache_bytes` is the memory that KV caches may take up; `dtype_file` remembers which dtype is the
-        fastest here. `leave_a_core` is for a vLLM on this machine. It waits for work by spinning, and a
-        forward pass that uses every core waits for the thread that shares its core: 1 s a pass was seen in
-        place of 30 ms.
+        `cache_bytes` is the memory budget of the KV caches; `dtype_file` remembers which dtype is the fastest
+        here. `leave_a_core` is for a vLLM on this machine, which busy-waits for work: a forward pass on every
+        core waits for its thread that shares a core with vLLM, and took 1 s instead of 30 ms.
         """
         if (threads := compute_threads(leave_a_core)) != torch.get_num_threads():
             torch.set_num_threads(threads)
-        # A path says where things lie on this machine; its last part is enough of a name.
+        # A path reveals where files lie on this machine; its last part is enough of a name.
         self.name = Path(name or path).name if Path(name or path).exists() else name or path
         self.device = pick_device(device)
         config = read_config(path)
@@ -85,18 +84,18 @@ class ModelRunner:
         self._scheduler.close()
 
     def owners(self) -> frozenset[Owner]:
-        """Whose KV caches there are."""
+        """The owners of the KV caches."""
         return self._scheduler.owners()
 
     def forget(self, owners: Collection[Owner]) -> None:
-        """Drop the KV caches of these owners: now, and those of a reply that runs once it ends. May be called
-        from any thread."""
+        """Drop the KV caches of these owners: idle ones now, those of a running reply when it ends.
+        Thread-safe."""
         self._scheduler.forget(owners)
 
     @contextmanager
     def lease(self, owner: Owner | None = None) -> Iterator[Lease]:
-        """Caches for as long as one caller extends the same sequences; after it they are kept for what comes
-        of the same owner."""
+        """KV caches for as long as one caller extends the same sequences; afterwards the same owner can reuse
+        them."""
         lease = Lease(owner)
         try:
             yield lease
@@ -113,13 +112,13 @@ class ModelRunner:
         background: bool = False,
         branches: Sequence[Sequence[Branch]] = (),
     ) -> tuple[T, int]:
-        """Make the lease's caches hold `sequences`, and `finish` the logits of their last `keep` tokens.
+        """Make the lease's caches hold `sequences`, and pass `finish` the logits of their last `keep` tokens.
 
-        `finish` is given a float32 tensor [keep, V] for each sequence and runs on the worker thread. Returns
-        its result, and how many tokens of the sequences the caches held before. Of each, the longest
-        beginning that is held for the lease's owner is reused and the rest of the old one rolled back. Of the
-        `branches` of each the logits are given as well, [keep + tokens of its branches, V], and nothing is
-        held. `background` work gives way to all other.
+        `finish` is given a float32 tensor [keep, V] per sequence and runs on the scheduler's thread. Returns
+        its result, and how many tokens of the sequences were cached before. Of each sequence the longest
+        prefix cached for the lease's owner is reused, and the rest of the old cache rolled back. `branches`
+        add their logits to their sequence's, [keep + tokens of its branches, V], and are not kept in the
+        cache. `background` jobs give way to all others.
         """
         job = Job(lease, sequences, keep, finish, background, branches)
         return await self._scheduler.run(job), job.found
@@ -134,14 +133,14 @@ class ModelRunner:
 
     @torch.inference_mode()
     def forward(self, parts: Sequence[Part]) -> list[torch.Tensor]:
-        """Extend the cache of each part by its tokens; float32 logits [kept, V] of each, on the CPU.
+        """Extend the cache of each part by its tokens; returns float32 logits [kept, V] of each, on the CPU.
 
         Runs on the calling thread: the scheduler's, see `extend`.
         """
         batch = RaggedBatch(parts, self.device)
         output = self._model(
             **batch.inputs(),
-            # Four-dimensional, so that transformers makes none of its own; each sequence has its own mask.
+            # Four-dimensional, so that transformers builds none; `attend` has a mask for each sequence.
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.device),
             past_key_values=batch,
             use_cache=True,
@@ -152,14 +151,14 @@ class ModelRunner:
 
 
 def compute_threads(leave_a_core: bool) -> int:
-    """How many threads a forward pass takes: where there are cores enough, one is the event loop's."""
+    """How many threads a forward pass uses: where there are enough cores, one is left to the event loop."""
     if leave_a_core or cores() > FEW_CORES:
         return min(torch.get_num_threads(), max(1, cores() - 1))
     return torch.get_num_threads()
 
 
 def cores() -> int:
-    """Those that this process may use; not every system says."""
+    """Cores that this process may use; on systems that do not say, all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

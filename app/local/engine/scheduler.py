@@ -1,4 +1,4 @@
-"""One thread that runs forward passes, each over all sequences that wait: fair, and quick to forget."""
+"""The scheduler: one thread runs forward passes batched over all waiting jobs, fair to each of them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from app.tokenization.sequence import common_prefix
 T = TypeVar("T")
 Forward = Callable[[Sequence[Part]], list[torch.Tensor]]
 
-# Seconds that a pass may take: so long does a new reply wait, and one whose client has left go on.
+# Seconds that a pass may take, which bounds how long a new job waits and a cancelled one still runs.
 PASS_SECONDS, BACKGROUND_SECONDS = 0.25, 0.1
-FEWEST, MOST = 32, 2048  # tokens in a pass, whatever it costs
-# Seconds that those who got something from the last pass have to come back, so that the next one is shared.
+FEWEST, MOST = 32, 2048  # bounds on the tokens in a pass, whatever it costs
+# Seconds to wait for callers whose jobs the last pass completed to submit the next, so that they share it.
 COMPANY = 0.002
-TRIM_SECONDS = 60.0  # between two times that free memory is given back to the system
+TRIM_SECONDS = 60.0  # between two returns of free memory to the system
 
 
 class Lease:
-    """The caches of one borrower, one for each of its sequences. Only the scheduler's thread looks inside.
+    """The KV caches of one caller, one per sequence. Only the scheduler's thread looks inside.
 
-    `owner` is whose they are; None: of those who have no profile.
+    `owner` is the profile that can reuse them; None for requests without a profile.
     """
 
     def __init__(self, owner: Owner | None = None) -> None:
@@ -44,10 +44,10 @@ class Lease:
 
 @dataclass(eq=False)
 class Job(Generic[T]):
-    """Sequences to be held by a lease's caches; `finish` makes the result of their last `keep` logits each.
+    """Sequences for a lease's caches to hold; `finish` makes the result from the last `keep` logits of each.
 
-    `branches`, of each sequence, are computed as well and not held; their logits come after the others.
-    `background` work waits until there is no other. `found` counts tokens that the caches had.
+    `branches`, per sequence, are computed too but not kept; their logits come after the others. `background`
+    jobs wait until there is no other. `found` counts tokens that were already cached.
     """
 
     lease: Lease
@@ -64,7 +64,7 @@ class Job(Generic[T]):
     abandoned: bool = False
 
     def settle(self, result: T | None, error: BaseException | None = None) -> None:
-        """Hand the result, or the error, to the one who waits in the event loop."""
+        """Hand the result, or the error, to the caller that awaits it in the event loop."""
 
         def tell() -> None:
             if self.done.done():
@@ -74,13 +74,13 @@ class Job(Generic[T]):
             else:
                 self.done.set_result(result)  # type: ignore[arg-type]
 
-        # The loop is closed when the process ends while a pass runs: nobody waits any more.
+        # When the process ends during a pass the loop is closed: nobody awaits the result any more.
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(tell)
 
 
 class Scheduler:
-    """Runs jobs by means of `forward`, which extends the caches of the parts that it is given."""
+    """Runs jobs by calling `forward`, which extends the caches of the parts it is given."""
 
     def __init__(self, forward: Forward, caches: PrefixCache) -> None:
         self.cost = PassCost()
@@ -98,7 +98,7 @@ class Scheduler:
         self._thread.start()
 
     async def run(self, job: Job[T]) -> T:
-        """The job's result. When the caller is cancelled the job is dropped before the next pass."""
+        """Run a job for its result. If the caller is cancelled, the job is dropped before the next pass."""
         with self._changed:
             if self._closing:
                 raise RuntimeError("the model is closed")
@@ -111,23 +111,23 @@ class Scheduler:
             raise
 
     def release(self, lease: Lease) -> None:
-        """Take back a borrower's caches, once nothing of its own runs."""
+        """Take back a lease's caches, once the running pass has ended, and drop its jobs."""
         with self._changed:
             self._released.append(lease)
             self._changed.notify()
 
     def owners(self) -> frozenset[Owner]:
-        """Whose caches there are."""
+        """The owners of the KV caches."""
         return self._caches.owners()
 
     def forget(self, owners: Collection[Owner]) -> None:
-        """Drop the caches of these owners, and give their memory back. Safe to call from any thread."""
+        """Drop the KV caches of these owners, and return their memory to the system. Thread-safe."""
         if owners:
             self._caches.forget(owners)
             trim()
 
     def close(self) -> None:
-        """Finish the pass that runs, if any, and end the thread. What waits is failed."""
+        """Finish the running pass, if any, and end the thread. Waiting jobs fail."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -143,7 +143,7 @@ class Scheduler:
             job.settle(None, RuntimeError("the model was closed"))
 
     def _receive(self) -> bool:
-        """Wait for something to do and take it over; False at the end."""
+        """Wait for jobs or released leases and take them over; False when closing."""
         with self._changed:
             while not self._closing:
                 self._expected.difference_update(job.lease for job in self._arrived)
@@ -181,7 +181,7 @@ class Scheduler:
         self._jobs.append(job)
 
     def _pass(self, jobs: Sequence[Job[Any]]) -> None:
-        """One forward pass for `jobs`; those that are complete with it are settled."""
+        """One forward pass for `jobs`; the jobs that it completes are settled."""
         started = time.monotonic()
         limit = BACKGROUND_SECONDS if jobs[0].background else PASS_SECONDS
         room = min(max(self.cost.tokens_within(limit), FEWEST), MOST)
@@ -191,7 +191,7 @@ class Scheduler:
         parts = [_part(job, row, count) for job, row, count in taken]
         try:
             outputs = self._forward(parts)
-        except Exception as error:  # whatever it is, it is theirs who wait
+        except Exception as error:  # whatever it is, the waiting callers get it
             self._jobs = [job for job in self._jobs if job not in jobs]
             for job in jobs:
                 job.settle(None, error)
@@ -212,9 +212,9 @@ class Scheduler:
 
 
 def shares(wanted: Sequence[int], room: int) -> list[int]:
-    """How many of its `wanted` tokens each gets of `room`: as equal as can be, and nobody more than it wants.
+    """How many of its `wanted` tokens each sequence gets of `room`: max-min fair, never more than wanted.
 
-    At least one each, so that all go on.
+    At least one each, so that all make progress.
     """
     given = [0] * len(wanted)
     left = room

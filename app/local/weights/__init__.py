@@ -1,4 +1,4 @@
-"""Model weights: bundles with a pinned checksum, pulled once and kept as transformers folders."""
+"""Model weights: bundles with pinned checksums, downloaded once and kept as transformers folders."""
 
 from app.local.weights.bundles import BUNDLES, Bundle
 from app.local.weights.cache import Listing, installed, listing, pull

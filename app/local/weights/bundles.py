@@ -1,4 +1,4 @@
-"""The models that can be had by name: one GGUF file each, pinned, with the places it may come from."""
+"""The models available by name: one GGUF file each, with its pinned checksum and its sources."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.local.weights.wheels import Wheels
 
 @dataclass(frozen=True)
 class Bundle:
-    """One GGUF file and what becomes of it.
+    """One GGUF file and the transformers folder it is converted to.
 
     `size` and `converted_size` are bytes, of the GGUF file and of the transformers folder; `sources` are
-    tried in order, after the user's own folder; `eos_tokens` end a reply (GGUF has room for only one).
+    tried in order, after the user's own folder; `eos_tokens` end a reply (GGUF can name only one).
     """
 
     name: str

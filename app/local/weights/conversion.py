@@ -1,4 +1,4 @@
-"""GGUF to a transformers folder: what from_pretrained, and a vLLM, can load in seconds."""
+"""Converts a GGUF file to a transformers folder, which from_pretrained and a vLLM load in seconds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.local.weights.errors import ConversionFailed
 def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> None:
     """Writes the model in bfloat16, its configuration and its tokenizer into `folder`.
 
-    `eos_tokens` replace the one end of text that GGUF names; empty keeps that one.
+    `eos_tokens` replace the one end-of-text token that GGUF names; if empty, that one is kept.
     Raises ConversionFailed, or OSError when `folder` cannot be written.
     """
-    # Seconds to import, and only ever needed once.
+    # These take seconds to import, and are needed only once.
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
@@ -35,7 +35,7 @@ def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> No
             if missing := [token for token in eos_tokens if token not in vocabulary]:
                 raise ConversionFailed(f"{gguf.name} has no token {', '.join(missing)}")
             model.generation_config.eos_token_id = [vocabulary[token] for token in eos_tokens]
-            # Else the next reader may derive it from config.json again, with one end of text.
+            # Otherwise from_pretrained may derive it from config.json again, with one end-of-text token.
             model.generation_config._from_model_config = False
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -57,7 +57,7 @@ def _make_portable(folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the bars and hints of transformers off the terminal."""
+    """Keeps transformers' progress bars and warnings off the terminal."""
     from transformers.utils import logging  # noqa: PLC0415
 
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()

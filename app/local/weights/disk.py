@@ -1,4 +1,4 @@
-"""The disk: room for what is coming, files that are whole or absent, checksums."""
+"""Disk operations for weights: checks of free space, atomic file writes, checksums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def gigabytes(n: int) -> str:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of everything below a folder; 0 where there is nothing."""
+    """Bytes of a file or of everything below a folder; 0 if the path does not exist."""
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -36,13 +36,13 @@ def require(folder: Path, needed: int) -> None:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether it says that the disk is full; safetensors has its own exception, which carries only text."""
+    """Whether the error says that the disk is full; safetensors raises its own type, which has only text."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 @contextmanager
 def writing(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
-    """Turns errors of writing below `folder` into ones that say what to do; `needed` gives bytes."""
+    """Turns errors of writing below `folder` into WeightsErrors that say what to do; `needed` gives bytes."""
     try:
         yield
     except WeightsError:
@@ -59,7 +59,7 @@ def writing(folder: Path, needed: Callable[[], int]) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears at `path` only once all of it has reached the disk."""
+    """Write a file atomically: it appears at `path` only once all of it has reached the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
     try:
@@ -80,7 +80,7 @@ def sync(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder, or nothing."""
+    """Removes a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -88,7 +88,7 @@ def remove(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes unfinished pieces (*.tmp) below `folder`, also those of a process that was killed."""
+    """Removes unfinished files (*.tmp) below `folder`, also those left by a killed process."""
     for path in sorted(folder.rglob("*.tmp")):
         remove(path)
 
@@ -114,7 +114,7 @@ def verify(path: Path, sha256: str, size: int, progress: Progress) -> None:
 
 
 def free(folder: Path) -> int:
-    """Bytes that are free on the disk of `folder`, which need not exist."""
+    """Free bytes on the disk of `folder`, which need not exist."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(existing).free
 

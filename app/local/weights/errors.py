@@ -1,11 +1,11 @@
-"""Why weights cannot be had.
+"""The errors of downloading and converting model weights.
 
 WeightsError (app.errors)
 ├── SourceFailed          one source of a bundle has nothing usable; the next one is tried
 │   └── ChecksumMismatch  a file is not the one that the bundle pins
 ├── NoSource              every source failed; lists them
 ├── NotEnoughSpace        the disk is, or would get, full
-└── ConversionFailed      the GGUF file is sound, but no transformers folder came of it
+└── ConversionFailed      the GGUF file is intact, but could not be converted
 """
 
 from __future__ import annotations

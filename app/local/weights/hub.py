@@ -1,4 +1,4 @@
-"""GGUF files from the Hugging Face hub, over plain HTTP with resume."""
+"""Downloads GGUF files from the Hugging Face hub, over plain HTTP with resume."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.local.weights.sources import Progress
 if TYPE_CHECKING:
     import httpx
 
-# An unreachable hub is noticed in seconds, since another source may be at hand.
+# Short, so that an unreachable hub is noticed in seconds and the next source is tried.
 CONNECT_TIMEOUT = 3.0
 ATTEMPTS = 5
 
@@ -23,7 +23,7 @@ ATTEMPTS = 5
 class Hub:
     """One file of a hub repository; honours HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and the proxy variables.
 
-    hf_hub_download is not used: since release 2 it throws a broken download away, and without a network
+    hf_hub_download is not used: since release 2 it discards an interrupted download, and without a network
     it retries, noisily, for half a minute.
     """
 
@@ -52,7 +52,7 @@ class Hub:
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             opened = httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
-        except (ImportError, ValueError, httpx.InvalidURL):  # their texts may hold the proxy's password
+        except (ImportError, ValueError, httpx.InvalidURL):  # their messages may hold the proxy's password
             raise SourceFailed(
                 "the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used; correct or unset it (for "
                 'SOCKS: pip install "httpx[socks]")'
@@ -64,7 +64,7 @@ class Hub:
             except httpx.RequestError as error:
                 raise SourceFailed(f"{httpx.URL(url).host}: {str(error) or type(error).__name__}") from error
             except OSError:
-                # A full disk wants room, not a partial file; broken connections keep theirs.
+                # A full disk needs room, not a partial file; after a broken connection it is kept.
                 unfinished.unlink(missing_ok=True)
                 raise
         unfinished.replace(gguf)
@@ -72,7 +72,7 @@ class Hub:
 
 
 def _download(client: httpx.Client, url: str, unfinished: Path, size: int, progress: Progress) -> None:
-    """Asks for what is missing, again after a broken connection as long as each attempt brings something."""
+    """Requests the missing bytes; retries after a broken connection while each attempt makes progress."""
     import httpx  # noqa: PLC0415
 
     for attempt in range(1, ATTEMPTS + 1):
@@ -91,13 +91,13 @@ def _stream(client: httpx.Client, url: str, unfinished: Path, size: int, progres
     with client.stream("GET", url, headers={"Range": f"bytes={start}-"} if start else {}) as response:
         if response.status_code not in (200, 206):
             raise SourceFailed(f"HTTP {response.status_code} for {url}")
-        # 200 to a range request: the server sends the file from its beginning.
+        # 200 to a range request: the server sends the whole file.
         received = start if response.status_code == 206 else 0
         progress.stage(f"Downloading {unfinished.stem} from the Hugging Face hub", size)
         progress.advance(received)
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("ab" if received else "wb") as file:
-            # Chunks as they come: gathered into larger ones, a break would lose what was gathered.
+            # Chunks are written as they come: buffered, they would be lost with a broken connection.
             for chunk in response.iter_raw():
                 received += len(chunk)
                 if received > size:

@@ -1,4 +1,4 @@
-"""What a model's name in the settings stands for: a bundle, a folder, a GGUF file or a hub id."""
+"""Resolves a model's name in the settings: a bundle, a folder, a GGUF file or a hub id."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def resolve(
     name_or_path: str, *, cache_dir: Path, weights_dir: Path | None = None, progress: Progress = SILENT
 ) -> str:
-    """What transformers' from_pretrained takes: a folder, or a hub id as it stands.
+    """What transformers' from_pretrained takes: a folder, or the hub id unchanged.
 
-    A bundle is pulled and a GGUF file converted where that has not been done yet. Raises WeightsError.
+    A bundle is pulled and a GGUF file converted if that has not been done yet. Raises WeightsError.
     """
     if bundle := BUNDLES.get(name_or_path):
         return str(pull(bundle, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress))
@@ -31,9 +31,9 @@ def resolve(
 
 
 def named_path(name_or_path: str) -> Path | None:
-    """The model folder or GGUF file of that path, None for a hub id; WeightsError when it is neither."""
+    """The model folder or GGUF file at that path, None for a hub id; raises WeightsError if neither."""
     path = Path(name_or_path)
-    with suppress(RuntimeError):  # ~nobody
+    with suppress(RuntimeError):  # ~name of an unknown user
         path = path.expanduser()
     if name_or_path and path.is_dir():
         return _with_config(path)

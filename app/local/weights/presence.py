@@ -1,4 +1,4 @@
-"""Whether a model's weights are here, whole, and what a start would do to have them; nothing is fetched."""
+"""Whether a model's weights are here and complete, and what a start would download; downloads nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 @dataclass(frozen=True)
 class Presence:
-    """Where a model lies, ready to be loaded; `folder` is None where it has to be had first.
+    """Where a model's folder is, ready to be loaded; `folder` is None if the model has to be fetched first.
 
-    Then `source` says from where, `download` how many bytes of it are fetched (None: not known) and `space`
-    how many the disk needs for it.
+    Then `source` says from where, `download` how many bytes are downloaded (None: not known) and `space` how
+    many bytes of disk it needs.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Presence:
 
 
 def presence(name: str, *, cache_dir: Path, weights_dir: Path | None = None) -> Presence:
-    """Of a model of the settings. Raises WeightsError for what `resolve` would refuse, and for a folder that
-    lacks files."""
+    """The presence of a model that the settings name. Raises WeightsError for what `resolve` would refuse,
+    and for a folder that lacks files."""
     if bundle := BUNDLES.get(name):
         return _of_bundle(bundle, cache_dir, weights_dir)
     path = named_path(name)
@@ -42,7 +42,7 @@ def presence(name: str, *, cache_dir: Path, weights_dir: Path | None = None) -> 
         return Presence(name, _whole(path))
     if (folder := converted_file(path, cache_dir)) is not None:
         return Presence(name, folder)
-    # Weights of 4 bits grow fourfold.
+    # 4-bit weights grow fourfold when converted to bfloat16.
     return Presence(name, None, f"the file {path}, converted", space=4 * disk.size_of(path))
 
 
@@ -58,7 +58,7 @@ def _of_bundle(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> Pre
 
 
 def _of_hub(name: str) -> Presence:
-    """What transformers keeps of the hub, or would fetch."""
+    """A hub model: the folder in transformers' own cache, or what it would download."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow to import
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
 

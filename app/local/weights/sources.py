@@ -1,4 +1,4 @@
-"""What a source of weights is, what it reports while it works, and the simplest one: the user's folder."""
+"""The interfaces of a source of weights and of its progress, and the simplest source: the user's folder."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.local.weights.errors import SourceFailed
 
 
 class Progress(Protocol):
-    """Told what is being done. Stages follow one another; a new one ends the one before."""
+    """Receives progress reports. Stages follow one another; a new one ends the one before."""
 
     def stage(self, description: str, total: int | None) -> None:
-        """A stage begins; `total` is its bytes, None where there is nothing to count."""
+        """A stage begins; `total` is its number of bytes, None if there is nothing to count."""
 
     def advance(self, n: int) -> None:
         """`n` more bytes of this stage are done."""
@@ -32,7 +32,7 @@ SILENT: Progress = _Silent()
 
 
 class Source(Protocol):
-    """A place that a bundle's GGUF file may come from."""
+    """Provides a bundle's GGUF file."""
 
     @property
     def key(self) -> str:
@@ -40,13 +40,13 @@ class Source(Protocol):
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
 
     def fetch(self, filename: str, size: int, into: Path, progress: Progress) -> Path:
-        """The GGUF file of `size` bytes, not verified yet; written to `into` unless it lies elsewhere.
+        """The GGUF file of `size` bytes, not verified yet; written to `into` unless it exists elsewhere.
 
-        Raises SourceFailed when this source cannot give it, OSError when `into` cannot be written.
-        What is worth keeping for the next attempt stays in `into`; names ending in .tmp are swept away.
+        Raises SourceFailed when this source cannot provide it, OSError when `into` cannot be written.
+        What the next attempt can resume from stays in `into`; files ending in .tmp are deleted.
         """
 
 

