@@ -1,4 +1,4 @@
-"""What is in memory of a profile goes when the profile changes or goes, whoever has changed it."""
+"""Drops what is cached for a profile when the profile changes or is deleted, whichever process does that."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from app.local.engine.owner import Owner
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 
-# Between two looks at whether another process, as the command line is one, has written to the database.
+# Seconds between two checks whether another process, such as the command line, has written to the database.
 SECONDS = 1.0
 
 
 class Caches(Protocol):
-    """The KV caches of a model, as a ModelRunner has them."""
+    """A model's KV caches, as a ModelRunner has them."""
 
     def owners(self) -> frozenset[Owner]:
-        """Whose there are."""
+        """The owners that have KV caches."""
         ...
 
     def forget(self, owners: Collection[Owner]) -> None:
-        """Drop those of these owners."""
+        """Drop the KV caches of these owners."""
         ...
 
 
 class Sweeper:
-    """Compares whose caches there are with the profiles as they stand now, and drops the others.
+    """Compares the owners of cached data with the current profiles, and drops what belongs to none of them.
 
-    Whoever changes a profile here sweeps before answering. In the background it is done as often as anybody
-    has written to the database, and as caches of another owner have appeared: a reply that had read a profile
+    Code in this process that changes a profile sweeps before it answers. A background task also sweeps
+    whenever the database was written to or caches of another owner have appeared: a reply that read a profile
     just before it was changed ends after the sweep, and leaves caches behind.
     """
 
     def __init__(
         self, store: Store, caches: Sequence[Caches], retriever: Retriever, warm: Callable[[str], None]
     ) -> None:
-        """`warm` is told the ids of profiles that have lost their caches and are still there."""
+        """`warm` is called with the id of each profile that has lost its caches and still exists."""
         self._store = store
         self._caches = caches
         self._retriever = retriever
         self._warm = warm
         self._lock = threading.Lock()
         self._swept: tuple[int, frozenset[Owner]] | None = None
-        self._uids: dict[str, str] = {}  # of the profiles at the last sweep, by their ids
+        self._uids: dict[str, str] = {}  # profile id to uid, at the last sweep
 
     async def sweep(self) -> None:
-        """Drop what is of no profile any more; all there is where the database does not say what that is. A
-        change that was made is no failure then; what was dropped is computed again when it is wanted."""
+        """Drop what belongs to no current profile; drop everything if the database cannot be read. The change
+        that was made has not failed then: what was dropped is computed again when it is needed."""
         try:
             await self._drop()
         except StoreError:
@@ -61,7 +61,7 @@ class Sweeper:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Sweep within this block, whenever there may be something to drop."""
+        """Sweep in the background within this block, whenever there may be something to drop."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -71,7 +71,7 @@ class Sweeper:
 
     async def _run(self) -> None:
         while True:
-            with suppress(StoreError):  # whoever needs the database says so; here it is tried again
+            with suppress(StoreError):  # requests report the error; here it is retried
                 if await asyncio.to_thread(self._due):
                     await self._drop()
             await asyncio.sleep(SECONDS)
@@ -87,16 +87,16 @@ class Sweeper:
         return frozenset().union(*(caches.owners() for caches in self._caches))
 
     def _sweep(self) -> list[str]:
-        """The ids of the profiles that are still there and have lost their caches."""
+        """Drop what is out of date; the ids of the profiles that lost their caches and still exist."""
         with self._lock:
-            # In this order: whoever holds caches had read the profile before it is read here.
+            # The order matters: an owner of caches has read its profile before the profiles are read here.
             version, held = self._store.version(), self._held()
             profiles = self._store.profiles.all()
             gone = held - {Owner.of(profile) for profile in profiles}
             for caches in self._caches:
                 caches.forget(gone)
             uids = {profile.id: profile.uid for profile in profiles}
-            # One of the same id may be another person's.
+            # A profile with the same id may be a new one, of another person.
             before = [*self._uids.items(), *((owner.profile_id, owner.uid) for owner in gone)]
             replaced = {profile_id for profile_id, uid in before if uids.get(profile_id) != uid}
             self._retriever.keep_only(uids.keys() - replaced)

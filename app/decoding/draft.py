@@ -1,4 +1,4 @@
-"""One draft of the remote, read in the background while the local model works."""
+"""Reads one draft, a streamed remote request, in the background while the local model works."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from app.remote.interface import DraftToken
 
 
 class DraftStream:
-    """One remote request, read in the background so that the local model can work meanwhile."""
+    """One streamed remote request, buffered in the background so that the local model can work meanwhile."""
 
     def __init__(self, stream: AsyncGenerator[DraftToken, None], news: asyncio.Event) -> None:
-        """`news` is set whenever a position has arrived, and when the request has ended."""
+        """`news` is set whenever a draft token arrives, and when the request ends."""
         self.pending: deque[DraftToken] = deque()
         self.read = 0
         self.ended = False
         self._error: Exception | None = None
         self._news = news
-        # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and
-        # a connection whose clean-up is cut short stays in the pool for good.
+        # anyio's cancellation and not the task's own: httpx shields its clean-up from the former only, and a
+        # connection whose clean-up is interrupted stays in the pool for good.
         self._scope = anyio.CancelScope()
         self._task = asyncio.create_task(self._run(stream))
 
@@ -35,14 +35,14 @@ class DraftStream:
                         self.pending.append(position)
                         self.read += 1
                         self._news.set()
-        except Exception as error:  # raised by check(), in its place in the stream
+        except Exception as error:  # raised by check(), after the draft tokens that came before it
             self._error = error
         finally:
             self.ended = True
             self._news.set()
 
     def check(self) -> None:
-        """Raise the error that ended the request, once everything that came before it has been used."""
+        """Raise the error that ended the request, once all draft tokens before it have been consumed."""
         if not self.pending and self._error is not None:
             raise self._error
 

@@ -1,4 +1,4 @@
-"""From an order to a reply that can be written: prompts, the room for it, and what is refused."""
+"""From a generation request to a reply that is ready to decode: validation, prompts, room for the reply."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from app.steering.strength import Strength, steers
 class GenerationRequest:
     """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
 
-    `history` is what may be read of the profile's, most relevant first. With `continue_final` the reply goes
-    on from the last message, which is the assistant's.
+    `history`: the retrieved passages of the profile's history, most relevant first. With `continue_final` the
+    reply continues the last message, which is the assistant's.
     """
 
     model: str
@@ -41,7 +41,7 @@ class GenerationRequest:
 
 
 class Generator:
-    """Makes replies from orders, by a remote and a local model that go together."""
+    """Prepares replies to generation requests, with a remote and a local model whose vocabularies match."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class Generator:
 
     @property
     def max_context_tokens(self) -> int:
-        """What the private text may take up in the local model's prompt."""
+        """The most tokens that the private context may take up in the local model's prompt."""
         return self._config.max_context_tokens
 
     async def models(self) -> list[ModelCard]:
-        """The models that an order can name."""
+        """The models that a request can name."""
         return [await self._remote.card()]
 
     async def prepare(self, generation: GenerationRequest) -> Reply:
-        """Check an order against the remote and the models' limits and render its prompts.
+        """Check a request against the remote and the models' limits, and render its prompts.
 
         Raises ModelNotFound, InvalidRequest, ContextLengthExceeded, TokenizerMismatch and what the remote
         raises.
@@ -118,7 +118,7 @@ class Generator:
         )
 
     def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
-        """What the local model reads for the order; None without a profile. Blocks: for a worker thread."""
+        """The local model's prompts for a request; None without a profile. Blocks: for a worker thread."""
         if generation.profile is None:
             return None
         return local_prompts(
@@ -131,8 +131,8 @@ class Generator:
         )
 
     async def warm(self, profile: Profile) -> None:
-        """Do ahead what a profile's next reply needs: compute what all its prompts begin with, and compare
-        both sides. Raises what the remote raises, and TokenizerMismatch."""
+        """Prepare for a profile's next reply: prefill the prefix that all its prompts share, and match the
+        vocabularies. Raises TokenizerMismatch, and what the remote raises."""
         limit = self._config.max_context_tokens
         beginning = await asyncio.to_thread(common_beginning, profile, self._matcher.tokenizer, limit)
         if beginning is not None:
@@ -140,13 +140,13 @@ class Generator:
         await self._matcher.match()
 
     async def alignment(self) -> str:
-        """How the remote's tokens are found among the local ones. Raises TokenizerMismatch where they cannot
-        be, and what the remote raises."""
+        """How the remote's tokens are mapped to local ones, in words. Raises TokenizerMismatch where they
+        cannot be, and what the remote raises."""
         return (await self._matcher.match()).described
 
 
 def _check_bias(sampling: SamplingParams, size: int) -> None:
-    """Raises InvalidRequest for a token id that the remote's vocabulary of this `size` does not have."""
+    """Raise InvalidRequest for a logit_bias on a token id beyond the remote's vocabulary of this `size`."""
     beyond = next((token_id for token_id in sampling.logit_bias if token_id >= size), None)
     if beyond is not None:
         raise InvalidRequest(
@@ -156,7 +156,7 @@ def _check_bias(sampling: SamplingParams, size: int) -> None:
 
 
 def _continued(generation: GenerationRequest) -> str | None:
-    """The text that the reply goes on from, if it does."""
+    """The final message's text, if the reply continues it. Raises InvalidRequest if not the assistant's."""
     if not generation.continue_final:
         return None
     if not generation.messages or generation.messages[-1].role != "assistant":
@@ -168,7 +168,7 @@ def _continued(generation: GenerationRequest) -> str | None:
 
 
 def _why_not(generation: GenerationRequest) -> str:
-    """Why the reply to an order is not steered, for a header: it names nothing."""
+    """Why the reply to a request is not steered, for a response header: it names nothing private."""
     if generation.profile is None:
         return "no profile"
     return "nothing of the profile fits" if steers(generation.strength) else "strength 0"

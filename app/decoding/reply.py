@@ -1,4 +1,4 @@
-"""One reply as it is written: tokens become text, and the text stops where it should."""
+"""One reply as it is generated: tokens become text, and the text ends at a stop string."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from app.tokenization.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """Tokens and the text that they are together: one token, or those that share a character.
+    """Tokens and the text that they decode to: one token, or several that share a character.
 
-    The text is shorter than theirs where a stop string begins inside a token.
+    The text is cut short where a stop string begins inside a token.
     """
 
     tokens: tuple[Token, ...]
@@ -30,10 +30,10 @@ class TokenText:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text of the reply (perhaps none yet), and the tokens whose last characters are out with it.
+    """Some text of the reply (perhaps empty), and the tokens whose text is complete with it.
 
-    `finish_reason` is set on the last piece, with which the remote and the local model are free; `end` is the
-    end token, if the reply ended so.
+    `finish_reason` is set on the last piece; by then the remote and the local model have been released. `end`
+    is the end-of-sequence token, if one ended the reply.
     """
 
     text: str
@@ -43,10 +43,9 @@ class Piece:
 
 
 class Reply:
-    """A reply that is ready to be written: everything that could be refused has been checked.
+    """A reply that is ready to be generated: everything that could be refused has been checked.
 
-    `continues` says that its text goes on from the prompt's own. `unsteered` is why nothing steers it, None
-    when something does.
+    `continues`: its text continues the prompt's. `unsteered` is why it is not steered; None when it is.
     """
 
     def __init__(
@@ -76,13 +75,13 @@ class Reply:
         return len(self.request.prompt)
 
     def copies(self, n: int) -> list[Reply]:
-        """This reply and others to the same request, each drawn for itself: seed, seed + 1, ..."""
+        """This reply and `n` - 1 others to the same request, each sampled on its own: seed, seed + 1, ..."""
         return [self, *(self._copy(index) for index in range(1, n))]
 
     def _copy(self, index: int) -> Reply:
         sampling = self.request.sampling
         if sampling.seed is not None:
-            # Past the largest seed that vLLM takes it goes on from the smallest.
+            # Past the largest seed that vLLM takes, it wraps around to the smallest.
             seed = (sampling.seed + index + 2**63) % 2**64 - 2**63
             sampling = replace(sampling, seed=seed)
         return Reply(
@@ -97,7 +96,7 @@ class Reply:
         )
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """The text as it is decided. Closing the iterator frees the remote and the local model."""
+        """The text as it is generated. Closing the iterator releases the remote and the local model."""
         text = _Text(self.vocabulary, self.request.prompt if self._continues else (), self._stops)
         finish_reason, end = "stop", None
         tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
@@ -114,14 +113,14 @@ class Reply:
 
 
 class _Text:
-    """The text of one reply as it may be let out, and the tokens that it is made of."""
+    """The text of one reply as it may be released, and the tokens that it consists of."""
 
     def __init__(self, vocabulary: Vocabulary, after: Sequence[int], stops: Sequence[str]) -> None:
         self._detokenizer = Detokenizer(vocabulary, after)
         self._stop = StopScanner(stops)
-        self._unspelled: list[Token] = []  # their characters are not complete yet
-        self._spelled: deque[TokenText] = deque()  # their text is not all out yet
-        self._out = 0  # characters of the first one's text that are
+        self._unspelled: list[Token] = []  # tokens whose characters are not complete yet
+        self._spelled: deque[TokenText] = deque()  # tokens whose text is not all released yet
+        self._out = 0  # released characters of the first one's text
 
     @property
     def stopped(self) -> bool:
@@ -129,7 +128,7 @@ class _Text:
         return self._stop.stopped
 
     def push(self, token: Token) -> Piece:
-        """What can be let out once there is this token."""
+        """The text that can be released after this token."""
         self._unspelled.append(token)
         text = self._detokenizer.push(token.token_id)
         if text:
@@ -151,7 +150,7 @@ class _Text:
         self._unspelled.clear()
 
     def _piece(self, text: str) -> Piece:
-        """The piece of this text, with the tokens that it completes. A stop string may cut the last one."""
+        """The piece with this text and the tokens that it completes. A stop string may cut the last one."""
         self._out += len(text)
         complete = []
         while self._spelled and self._out >= len(self._spelled[0].text):

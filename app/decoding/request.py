@@ -1,4 +1,4 @@
-"""What decoding is given and gives: a request with its prompts, the configuration, and chosen tokens."""
+"""The input and the output of decoding: a request with its prompts, the configuration, and emitted tokens."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from app.steering.strength import Strength, steers
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """The settings of steering; see settings.py.
+    """How replies are decoded; the settings that it comes from are in app/settings/settings.py.
 
-    `top_logprobs` candidates are steered at each position. `max_context_tokens` is what the private text may
-    take up in the local prompt, `max_model_len` what prompt and reply may together.
+    `top_logprobs` candidates are steered at each position. `max_context_tokens` bounds the private context in
+    the local prompt, `max_model_len` the prompt and the reply together.
 
-    `draft_length` bounds one remote request; `verify_batch` is how many drafted tokens to gather before a
-    local pass, 0 to score at once whatever has arrived.
+    `draft_length` bounds the draft tokens of one remote request; `verify_batch` is how many draft tokens to
+    gather before a local pass, 0 to score at once whatever has arrived.
 
     Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
-    `confidence_gate`, nothing is steered (None: everything is). A drafted token is kept when it is at least
-    `lenience` times as likely as the best one, steered (arXiv 2211.17192, appendix A.5; 1: no lenience).
-    `patience` is had with a remote that fails in the middle of the reply. A drafted token waits for the local
-    model `local_patience` seconds at most, and is then taken as it is, as are all after it once that has
-    failed; None: as long as it takes, and failures are raised.
+    `confidence_gate`, nothing is steered (None: everything is). A draft token is accepted when, steered, it
+    is at least `lenience` times as likely as the best one (arXiv 2211.17192, appendix A.5; 1: no lenience).
+
+    `patience` says how long a remote that fails in the middle of a reply is retried. `local_patience` is the
+    timeout, in seconds, of a draft token that waits for the local model: it is then emitted unsteered, as are
+    all after it once the local model has failed. None: no timeout, and failures are raised.
     """
 
     top_logprobs: int = 20
@@ -44,10 +45,10 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """One reply to decode: public prompt, the two local prompts, and how to draw and when to stop.
+    """One reply to decode: public prompt, the two local prompts, and how to sample and when to stop.
 
     `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
-    `think_ids` open and close a stretch that is not steered, and `thinking` says that the prompt ends in one.
+    `think_ids` open and close the reasoning, which is not steered; `thinking`: the prompt ends inside it.
     """
 
     prompt: Sequence[int]
@@ -68,10 +69,11 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One emitted token, and the draft token in whose place it stands.
+    """One emitted token, and the draft token at its position.
 
-    `logprobs` [K] is the distribution over the draft's candidates [K] that it was chosen from, before
-    temperature; `local_delta` [K] what steered them, None where nothing did. `finish_reason` is set on the last.
+    `logprobs` [K] are those of the distribution over the candidates [K] that it was chosen from, before
+    temperature; `local_delta` [K] is what steered them, None if nothing did. `finish_reason` is set on the
+    last.
     """
 
     token_id: int
@@ -86,15 +88,15 @@ class Token:
 
     @property
     def candidates(self) -> IntArray:
-        """[K] token ids: what the remote listed, then those of the local model's own."""
+        """[K] token ids: those that the remote listed, then the local model's own candidates."""
         return self.drafted.candidates
 
     @property
     def remote_logprobs(self) -> FloatArray:
-        """[K]: the remote's own, raw."""
+        """[K]: the remote's raw log-probabilities; of the local model's own candidates, estimates of them."""
         return self.drafted.logprobs
 
     @property
     def logprob(self) -> float:
-        """Its own, of `logprobs`."""
+        """This token's own entry of `logprobs`."""
         return float(self.logprobs[self.candidates == self.token_id][0])

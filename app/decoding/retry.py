@@ -1,4 +1,4 @@
-"""A reply's remote that outlives failures: what has been drafted is not lost, the rest is asked for again."""
+"""Retries a remote that fails in the middle of a reply, from the tokens that it has drafted so far."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long a failing remote is asked again: `seconds` without a new token; 0 is not at all.
+    """How long a failing remote is retried: for `seconds` without a new token; 0 means no retry.
 
-    Between two requests it waits `first_wait` seconds, then twice as many, up to `longest_wait`; longer where
-    the remote says so.
+    Exponential backoff: it waits `first_wait` seconds before the first retry, then twice as long each time,
+    up to `longest_wait`; longer where the remote's Retry-After says so.
     """
 
     seconds: float = 0.0
@@ -30,9 +30,9 @@ class RetryPolicy:
 
 
 class RetryingRemote:
-    """The drafts of one reply. Once the remote has drafted anything, a failure is asked again from there.
+    """Drafts for one reply. Once the remote has drafted anything, a failed request is retried from there.
 
-    Before that it is raised: the client has seen nothing yet, and knows best whether to wait.
+    Before that the failure is raised: the client has seen nothing yet, and knows best whether to wait.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class RetryingRemote:
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
-        """As RemoteModel's. What is asked for again is the prompt with the remote's own tokens after it.
+        """See RemoteModel. A retry sends the prompt followed by the tokens that the remote has drafted.
 
-        Raises what the remote raises, once it is beyond patience or beyond repair.
+        Raises what the remote raises, once the retry policy's time is up or where a retry cannot help.
         """
         drafted: list[int] = []
         ended = False
@@ -70,7 +70,7 @@ class RetryingRemote:
                 return
             except RemoteError as error:
                 if ended or len(drafted) >= max_tokens:
-                    return  # nothing is missing but the end of the answer
+                    return  # all is drafted; only the end of the response is missing
                 failing_since = failing_since if failures else self._stats.clock()
                 wait = self._wait(error, failures)
                 over = self._stats.clock() + wait - failing_since > self._patience.seconds
@@ -82,7 +82,7 @@ class RetryingRemote:
             await self._sleep(wait)
 
     def _may_resume(self, error: RemoteError, sampling: SamplingParams, drafted: Sequence[int]) -> bool:
-        # These two count the reply's own tokens, which after a new beginning are the prompt's.
+        # These two penalties count generated tokens only, and in a retry those are part of the prompt.
         counting = bool(sampling.presence_penalty or sampling.frequency_penalty) and bool(drafted)
         passing = isinstance(error, RateLimited | RemoteUnavailable | RemoteTimeout)
         return self._begun and not counting and (passing or error.code == RemoteError.code)
@@ -90,12 +90,12 @@ class RetryingRemote:
     def _wait(self, error: RemoteError, failures: int) -> float:
         patience = self._patience
         wait = min(patience.first_wait * 2.0**failures, patience.longest_wait)
-        # Not all at the same moment, when many replies were cut off at once.
+        # Jitter: many replies that were cut off at once do not retry at the same moment.
         return max(wait * random.uniform(0.5, 1.0), error.retry_after or 0.0)
 
 
 def _going_on(sampling: SamplingParams, count: int) -> SamplingParams:
-    """Other random numbers after `count` tokens: with the same the remote would draw what it drew first."""
+    """Another seed after `count` tokens: with the same one the remote would repeat its random numbers."""
     if sampling.seed is None or count == 0:
         return sampling
     return replace(sampling, seed=(sampling.seed + count * 0x9E3779B97F4A7C15) % 2**63)

@@ -1,4 +1,4 @@
-"""What the local model says of the positions to come, computed in the background while the remote drafts."""
+"""Scores draft tokens with the local model, in the background while the remote drafts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.local.interface import LocalLogprobs, LocalSession
 
 
 class LocalScorer:
-    """What the local model says of one reply's next positions, and the pass that computes more of it."""
+    """The local model's log-probabilities at a reply's next positions, and the pass that computes more."""
 
     def __init__(self, session: LocalSession, stats: Stats, news: asyncio.Event) -> None:
         """`news` is set whenever a pass has ended."""
@@ -29,14 +29,14 @@ class LocalScorer:
         return self._pass is not None
 
     def at(self, position: int) -> LocalLogprobs | None:
-        """What it says of a position, or None where that is not known yet. Raises what it has raised."""
+        """The log-probabilities at a position, None if not computed yet. Raises what the pass raised."""
         if self._pass is not None and self._pass.done():
             self._collect(self._pass)
         index = position - self._first
         return self._scored[index] if 0 <= index < len(self._scored) else None
 
     def start(self, generated: Sequence[int], drafted: Sequence[int]) -> None:
-        """Score the position after `generated`, and those after each of the `drafted` tokens as well."""
+        """Start a pass that scores the position after `generated` and those after each `drafted` token."""
         self._pass_first = len(generated)
         self._started = self._stats.clock()
         self._pass = asyncio.create_task(self._session.score([*generated, *drafted], len(generated)))
@@ -44,20 +44,20 @@ class LocalScorer:
         self._stats.local_passes += 1
 
     def diverged(self, position: int) -> None:
-        """The token at `position` is another than assumed: what was scored after it is void."""
+        """The token emitted at `position` is not the one assumed: discard what was scored after it."""
         del self._scored[max(0, position - self._first + 1) :]
         if self._pass is not None:
             self.stop()
 
     def stop(self) -> None:
-        """Give up the pass that is under way, if any: it ends, and is forgotten."""
+        """Cancel the pass that is under way, if any, and discard its result."""
         if self._pass is not None:
             self._pass.cancel()
             self._pass = None
 
     def _ended(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:
         if not ended.cancelled():
-            ended.exception()  # seen; at() raises it if the pass is still wanted
+            ended.exception()  # marked as seen, for asyncio; at() raises it if the pass is still wanted
         self._news.set()
 
     def _collect(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:

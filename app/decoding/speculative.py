@@ -1,9 +1,9 @@
-"""Draft and verify: the remote drafts a stream, the device steers each position and keeps what agrees.
+"""Speculative decoding: the remote streams a draft, the device steers each position and accepts what agrees.
 
-One remote request per token would cost a round trip each. Instead a request drafts many; a drafted token is
-emitted while the steered choice agrees with it, and at the first disagreement the choice is emitted, the
-stream is closed and the next request goes on from everything accepted. Only the public prompt's token ids
-and the accepted ones are ever handed to the remote.
+One remote request per token would cost a round trip each. Instead one request drafts many tokens. A draft
+token is accepted while the steered choice agrees with it; at the first rejection the steered choice is
+emitted in its place, the stream is closed, and the next request continues from all emitted tokens. Only the
+token ids of the public prompt and the emitted ones are ever sent to the remote.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ async def decode(
     """The reply, token by token; the last one carries a finish_reason.
 
     Steered when the request has both local prompts and a strength, else the remote's own text. Raises what
-    the remote and the local model raise. Closing the iterator frees both at once.
+    the remote and the local model raise. Closing the iterator releases both at once.
     """
     if not request.steered or local is None:
         async with aclosing(_unsteered(request, remote, stats)) as tokens:
             async for token in tokens:
                 yield token
         return
-    assert request.aware is not None and request.agnostic is not None  # noqa: S101  # what `steered` says
+    assert request.aware is not None and request.agnostic is not None  # noqa: S101  # `steered` implies it
     async with (
         local.session(request.aware, request.agnostic) as session,
         aclosing(_Steering(request, remote, session, stats).tokens()) as tokens,
@@ -50,7 +50,7 @@ async def decode(
 async def _unsteered(
     request: DecodeRequest, remote: RemoteModel, stats: Stats
 ) -> AsyncGenerator[Token, None]:
-    """The remote's own text, drawn by the remote with the client's own sampling fields."""
+    """The remote's own text, sampled by the remote with the client's own sampling fields."""
     verifier = Verifier(request, stats)
     stats.remote_requests += 1
     stream = RetryingRemote(remote, request.config.patience, stats).draft(
@@ -73,7 +73,7 @@ async def _unsteered(
 
 
 class _Steering:
-    """One steered reply: its draft, what the local model says of it, and the choice between the two."""
+    """One steered reply: its draft stream, the local model's scores, and the verifier that uses both."""
 
     def __init__(
         self, request: DecodeRequest, remote: RemoteModel, session: LocalSession, stats: Stats
@@ -83,13 +83,13 @@ class _Steering:
         self._session = session
         self._stats = stats
         self._verifier = Verifier(request, stats)
-        self._news = asyncio.Event()  # a position has arrived, or a local pass has ended
+        self._news = asyncio.Event()  # a draft token has arrived, or a local pass has ended
         self._scorer = LocalScorer(session, stats, self._news)
-        self._behind = self._failed = False  # the local model: for now, and for good
+        self._behind = self._failed = False  # the local model: lagging for now, failed for good
         self._draft = self._ask()
 
     async def tokens(self) -> AsyncGenerator[Token, None]:
-        """The reply. Whatever comes next is asked for, of both models, before anybody reads a token."""
+        """The reply's tokens. Both models are set to work on what comes next before a token is yielded."""
         try:
             while True:
                 self._score()
@@ -110,7 +110,7 @@ class _Steering:
             await self._end_draft()
 
     async def _next(self) -> DraftToken | None:
-        """The next drafted position once it can be chosen at; None when the draft has ended before."""
+        """The next draft token, once it can be verified; None when the draft has ended before it."""
         deadline: float | None = None
         while True:
             drafted = self._draft.pending[0] if self._draft.pending else None
@@ -134,7 +134,7 @@ class _Steering:
             self._score()
 
     def _heard(self) -> bool:
-        """Whether the local model has spoken of this position, or is not waited for."""
+        """Whether the local model has scored the current position, or is not waited for."""
         if self._scored() is not None:
             self._behind = False
             return True
@@ -163,11 +163,11 @@ class _Steering:
             return None
 
     def _score(self) -> None:
-        """Begin a local pass over what is new, if one is wanted and none is under way."""
+        """Start a local pass over new draft tokens, if one is wanted and none is under way."""
         pending, position = self._draft.pending, len(self._verifier.generated)
         if self._scored() is not None or self._scorer.running or self._failed:
             return
-        # A thought is not steered. The prompt is read all the same, while the remote reads it too.
+        # Reasoning is not steered. The prompt is prefilled all the same, while the remote prefills its own.
         if position and (self._verifier.thinking or (pending and self._verifier.unsteered(pending[0]))):
             return
         gathered = len(pending) >= self._request.config.verify_batch or (pending and self._draft.ended)
@@ -177,7 +177,7 @@ class _Steering:
         self._scorer.start(self._verifier.generated, [pending[i].token_id for i in range(count)])
 
     def _ask(self) -> DraftStream:
-        """A request for a draft that goes on from everything accepted."""
+        """Request a draft that continues from all emitted tokens."""
         request, generated = self._request, self._verifier.generated
         self._stats.remote_requests += 1
         stream = self._remote.draft(

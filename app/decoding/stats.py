@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-# Seconds from any beginning; never runs backwards.
+# Seconds since an arbitrary moment; monotonic.
 Clock = Callable[[], float]
 Part = Literal["remote", "local", "steering"]
 PARTS: tuple[Part, ...] = ("remote", "local", "steering")
@@ -18,11 +18,11 @@ PARTS: tuple[Part, ...] = ("remote", "local", "steering")
 class Stats:
     """What one reply cost, or several together.
 
-    `seconds` were spent waiting for the remote, waiting for the local model, and choosing tokens. Local
-    passes took `local_seconds`, also where the remote took longer and nobody waited for them. Of the tokens
-    of both local prompts, so many were `found` in the KV cache and the others `prefilled`. `resumed` counts
-    the remote requests that went on after a failure. `unassisted` tokens were to be steered and were not,
-    since the local model failed or lagged behind: `mishap` says which.
+    `seconds` were spent waiting for the remote, waiting for the local model, and choosing tokens.
+    `local_seconds` is the duration of all local passes, also where the remote took longer and nobody waited
+    for them. Of the tokens of both local prompts, `found` were in the KV cache and `prefilled` were computed.
+    `resumed` counts remote requests that were retries after a failure. `unassisted` counts tokens that were
+    to be steered and were not, because the local model failed or lagged behind: `mishap` says which.
     """
 
     clock: Clock = time.perf_counter
@@ -41,17 +41,17 @@ class Stats:
 
     @property
     def acceptance(self) -> float:
-        """The share of emitted tokens that were the remote's own draft."""
+        """The share of emitted tokens that are the remote's draft tokens."""
         return 1.0 - self.changed / self.tokens if self.tokens else 1.0
 
     @property
     def expected_acceptance(self) -> float:
-        """What the share is likely to be: nine in ten, as is usual, until the reply itself tells."""
+        """The acceptance to expect: a prior of nine in ten, as is usual, updated by the reply itself."""
         return (self.tokens - self.changed + 9.0) / (self.tokens + 10.0)
 
     @contextmanager
     def spending(self, part: Part) -> Iterator[None]:
-        """Counts the time within as spent on `part`, also when it ends in an error."""
+        """Count the time within this block as spent on `part`, also when it raises."""
         started = self.clock()
         try:
             yield
@@ -60,7 +60,7 @@ class Stats:
 
 
 def together(several: Iterable[Stats]) -> Stats:
-    """The sums. Replies that are written at the same time wait at the same time, so their seconds overlap."""
+    """The sums over replies. Concurrent replies wait at the same time, so their seconds overlap."""
     total = Stats()
     for stats in several:
         total.tokens += stats.tokens

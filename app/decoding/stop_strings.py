@@ -1,4 +1,4 @@
-"""Stop strings, found in text that arrives in pieces, across their borders."""
+"""Finds stop strings in text that arrives in pieces, also where one spans several pieces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class StopScanner:
-    """Holds back what may become a stop string, and never lets out a part of one."""
+    """Holds back text that may become a stop string, and never releases part of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
@@ -25,11 +25,11 @@ class StopScanner:
         return self._take(len(self._held) - self._pending())
 
     def flush(self) -> str:
-        """What was held back, at the end of a reply that no stop string ended."""
+        """The text still held back at the end of the reply; empty if a stop string ended it."""
         return "" if self.stopped else self._take(len(self._held))
 
     def _pending(self) -> int:
-        """The length of the longest tail that begins a stop string."""
+        """The length of the longest suffix that is the beginning of a stop string."""
         longest = max(map(len, self._stops)) - 1
         for length in range(min(longest, len(self._held)), 0, -1):
             if any(stop.startswith(self._held[-length:]) for stop in self._stops):

@@ -1,4 +1,4 @@
-"""From what both models say of a position to its token: steered, penalised, drawn."""
+"""Chooses the token at a position from both models' logprobs: steer, penalise, accept or resample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.steering.strength import AUTO
 
 
 class Verifier:
-    """Chooses the tokens of one reply, one position after the other, and remembers what that depends on."""
+    """Chooses the tokens of one reply, one position after the other, and keeps the state for it."""
 
     def __init__(self, request: DecodeRequest, stats: Stats) -> None:
         self.generated: list[int] = []
@@ -29,9 +29,9 @@ class Verifier:
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
 
     def draft_sampling(self) -> SamplingParams:
-        """What the remote drafts with: everything that its returned logprobs let us recompute exactly.
+        """The remote's sampling for drafts: all parameters that can be recomputed exactly from its logprobs.
 
-        Penalties and bias would draw from beyond the returned candidates, so they act on the device alone.
+        With penalties or bias it could draw tokens beyond the candidates, so these act on the device alone.
         """
         sampling = self._request.sampling
         top_k = self._request.config.top_logprobs
@@ -51,12 +51,12 @@ class Verifier:
         return int(_rng(seed, len(self.generated)).integers(2**32))
 
     def unsteered(self, drafted: DraftToken) -> bool:
-        """Whether this position is the remote's own: a thought, or one that it is confident of."""
+        """Whether this position is left to the remote: it is reasoning, or passes the confidence gate."""
         gate = self._request.config.confidence_gate
         return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
 
     def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token:
-        """Steer one position by what the local model says of it, and choose. None leaves it unsteered."""
+        """Steer a position by the local model's logprobs, and choose its token. None leaves it unsteered."""
         request, listed = self._request, len(drafted.candidates)
         if local is not None and request.strength == AUTO:
             drafted = widened(drafted, local)
@@ -72,13 +72,13 @@ class Verifier:
             close = scores[index] >= scores.max() + math.log(request.config.lenience)
             chosen = index if request.config.lenience < 1.0 and close else int(np.argmax(target))
         else:
-            draft = np.zeros(len(ids))  # the remote drafts nothing that it does not list
+            draft = np.zeros(len(ids))  # the remote drafts no token that it does not list
             draft[:listed] = distribution(remote[:listed], self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self._rng, request.config.lenience)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), delta)
 
     def keep(self, drafted: DraftToken) -> Token:
-        """The drafted token itself, as an unsteered reply has it."""
+        """Emit the draft token itself, as an unsteered reply does."""
         return self._emit(drafted.token_id, drafted, drafted.logprobs, None)
 
     def _emit(
@@ -100,7 +100,7 @@ class Verifier:
 
 
 def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
-    """With candidates that the remote did not list, from the local model; after those that it did."""
+    """The draft token with the local model's own candidates after those that the remote listed."""
     listed = drafted.candidates
     more = local.likeliest(UNLISTED, listed)
     if not len(more):
@@ -115,9 +115,9 @@ def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
 
 
 def _rng(seed: int | None, purpose: int) -> np.random.Generator:
-    """Random numbers that no other purpose of the same seed draws, the remote's own use of it included.
+    """A random generator for one `purpose` of a seed, independent of the others and of the remote's own.
 
-    Were acceptance to reuse the numbers that a draft was drawn with, it would depend on the draft.
+    If acceptance reused the random numbers that a draft was sampled with, it would depend on the draft.
     """
     if seed is None:
         return np.random.default_rng()

@@ -1,4 +1,4 @@
-"""Whether remote and local model have the same vocabulary, and how to go from one to the other."""
+"""Compares the remote's vocabulary with the local model's, and finds how to map one to the other."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True)
 class Match:
-    """The remote's vocabulary and conversations, and the alignment; None where the vocabularies are the same.
+    """The remote's vocabulary and prompt, and the alignment; None where the vocabularies are the same.
 
-    `described` says for people which alignment is in use.
+    `described` says in words which alignment is in use.
     """
 
     vocabulary: Vocabulary
@@ -31,30 +31,30 @@ class Match:
     described: str
 
     def model(self, local: RowModel) -> LocalModel:
-        """The local model, for replies in the remote's tokens."""
+        """The local model as one that scores replies in the remote's tokens."""
         return local if self.alignment is None else AlignedLocalModel(local, self.alignment)
 
 
 class VocabularyMatcher:
-    """Compares both sides when it is first asked, and remembers what it found."""
+    """Compares the two vocabularies when first asked, and caches the result."""
 
     def __init__(
         self, remote: RemoteModel, tokenizer: Tokenizer, known: RemoteVocabulary | None = None
     ) -> None:
-        """`tokenizer` is the local model's. Where the two sides differ, the remote's vocabulary is the
-        `known` one; without that the remote is asked."""
+        """`tokenizer` is the local model's. Where the two vocabularies differ, `known` is the remote's; if
+        that is None the remote is asked for it."""
         self.tokenizer = tokenizer
         self._remote = remote
         self._known = known
         self._comparing: asyncio.Task[Match] | None = None
 
     async def match(self) -> Match:
-        """What was found. Raises TokenizerMismatch or WeightsError where the two cannot go together, and
-        what the remote raises; then the next to ask compares anew."""
+        """The result. Raises TokenizerMismatch or WeightsError where the two cannot be aligned, and what the
+        remote raises; after an error the next call compares again."""
         if self._comparing is None:
             self._comparing = asyncio.create_task(self._compare())
         comparing = self._comparing
-        # It may take seconds: whoever gives up waiting leaves it to those who ask next.
+        # It may take seconds: a caller that is cancelled leaves the task running for the next one.
         await asyncio.wait([comparing])
         if comparing.exception() is not None and self._comparing is comparing:
             self._comparing = None

@@ -1,4 +1,4 @@
-"""Profiles read ahead: the beginning of their prompts is in the KV cache before somebody asks."""
+"""Warms profiles up: the prefix of their prompts is in the KV cache before the first request."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from contextlib import asynccontextmanager, suppress
 
 from app.profiles.profile import Profile
 
-AT_START = 8  # profiles; each takes seconds of a slow processor, and memory
+AT_START = 8  # profiles; each takes seconds on a slow CPU, and memory
 
 
 class Warmer:
-    """Warms one profile after the other, in the background. It is a help, no duty: failures are no news."""
+    """Warms one profile after the other in the background. It only saves time, so failures are ignored."""
 
     def __init__(self, read: Callable[[str], Profile], warm: Callable[[Profile], Awaitable[None]]) -> None:
-        """`read` gets a profile by its id and may block; `warm` computes the beginning of its prompts."""
+        """`read` gets a profile by its id and may block; `warm` prefills the prefix of its prompts."""
         self._read = read
         self._warm = warm
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
 
     def soon(self, profile_id: str) -> None:
-        """Warm this profile: it is new, or has changed."""
+        """Queue this profile to be warmed: it is new, or has changed."""
         self._waiting.put_nowait(profile_id)
 
     @asynccontextmanager
     async def running(self, profiles: Iterable[Profile]) -> AsyncIterator[None]:
-        """Warm within this block; first the default one of `profiles`, then some more of them."""
+        """Warm queued profiles within this block: first the default one of `profiles`, then some more."""
         for profile in sorted(profiles, key=lambda profile: not profile.is_default)[:AT_START]:
             self.soon(profile.id)
         task = asyncio.create_task(self._run())

@@ -1,1 +1,1 @@
-"""The port and its connections, and the way to other machines: addresses and proxies."""
+"""The listening port and its connections, and the way to other machines: addresses and proxies."""

@@ -1,4 +1,4 @@
-"""A server's URL: whether it is of this machine, and how it is shown, which is without its password."""
+"""A server's URL: whether it points to this machine, and how it is shown without its password."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def without_user(url: str) -> str:
 
 
 def passwords(url: str) -> list[str]:
-    """What of the URL is shown to nobody: its password, as it is written and as it is sent."""
+    """The secrets of the URL, to be redacted: its password as written, as decoded and as sent."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # no URL, which is said when it is asked
+    except ValueError:  # not a URL, which the request reports
         return []
     user, password = parts.username or "", parts.password or ""
     if not password:
@@ -30,7 +30,7 @@ def passwords(url: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a connection to the host stays on this machine, as far as that can be told without asking."""
+    """Whether a connection to the host stays on this machine, as far as can be told without a look-up."""
     host = host.lower().rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -38,7 +38,7 @@ def is_loopback(host: str) -> bool:
         address = ip_address(host)
     except ValueError:
         try:
-            address = ip_address(socket.inet_aton(host))  # 127.1 and the like, as connecting takes them
+            address = ip_address(socket.inet_aton(host))  # 127.1 and the like, as connect() takes them
         except (OSError, UnicodeError):
             return False
     if isinstance(address, IPv6Address):

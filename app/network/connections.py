@@ -1,8 +1,8 @@
-"""Connections: how long and how large what a client sends may be, and who has left of those that are silent.
+"""Client connections: limits on the duration and size of requests, and detection of clients that have left.
 
-uvicorn's own protocol on h11 reads and writes them. Its other one, on httptools, takes the body of a request
-that asks for an upgrade (`curl --http2`) for a second request, which lets requests past whoever filters them;
-and it sends chunks to clients of HTTP/1.0.
+They are served by uvicorn's h11 protocol. Its other one, on httptools, parses the body of a request that asks
+for an upgrade (`curl --http2`) as a second request, which smuggles requests past whoever filters them; and it
+sends chunked responses to HTTP/1.0 clients.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from app.network.request_reader import RequestReader
 
 log = logging.getLogger(__name__)
 
-# From a request's first byte to the end of its headers; a connection without any byte counts as begun, and so
-# does one whose answer is sent before its request was.
+# Timeout from a request's first byte to the end of its headers. It also runs while a connection has sent
+# nothing, and after a response that was sent before its request was complete.
 HEADER_SECONDS = 15.0
-# What is read at once. A body of the smallest chunks takes so many milliseconds to read, in which nobody else
-# is served.
+# Read at once at most: in the smallest chunks it takes milliseconds to parse, in which nobody else is served.
 READ_BYTES = 16 * 1024
-# A client that sends still resets the connection when that is closed, and may not see the answer.
+# Linger before closing: a client that is still sending gets a reset, and may not see the response.
 LINGER_SECONDS = 2.0
-# Until a client that has ended what it sends is asked whether it is there; each time twice as long.
+# Until a client that has half-closed its connection is probed; doubled each time, up to the longest.
 PROBE_SECONDS = 0.02
 LONGEST_PROBE_SECONDS = 15.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
-    """uvicorn's, with bounds on what is read, and for clients that end their half of a connection early."""
+    """uvicorn's h11 protocol, with limits on what is read, and for clients that half-close early."""
 
     header_seconds = HEADER_SECONDS
     _late: TimerHandle | None = None
@@ -59,7 +58,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._arrived()
         self._stop_probing()
         super().connection_lost(exc)
-        self._read = bytearray()  # what is left of a connection waits for the garbage collector
+        self._read = bytearray()  # freed now: the rest of a connection waits for the garbage collector
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._read
@@ -77,7 +76,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether the connection stays open for what is still to be sent.
 
-        A client that ends its half before its answer begins may wait for it; one that does later has left.
+        A client that half-closes before its response begins may wait for it; one that does so later has left.
         """
         if self._refused or self._idle or (self.cycle.response_started and not self._ended):
             return False
@@ -102,7 +101,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
             super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn when the reader refuses what came."""
+        """Called by uvicorn when the reader refuses a request."""
         refused = self.conn.refused
         if refused is None:
             self._refuse(400, msg)
@@ -129,9 +128,9 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
             self._late = None
 
     def _refuse(self, status: int, message: str) -> None:
-        """The connection's last answer, if none has begun; what else the client sends is dropped."""
+        """Send an error as the last response, if none has begun, and drop what the client sends."""
         begun = False
-        if not self._idle:  # whoever reads the body is told that its client has left
+        if not self._idle:  # tell the application, which reads the body, that its client has left
             begun = self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -146,10 +145,10 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _probe(self, seconds: float) -> None:
-        """Ask whether a client is there that has ended its half of the connection.
+        """Probe whether a client that half-closed its connection is still there.
 
-        One that waits for its answer and one that has left look the same, until something is sent: the
-        latter's machine resets the connection. HTTP/1.0 has nothing that could be sent before an answer.
+        One that waits for its response and one that has left look the same until something is sent: then the
+        latter's machine resets the connection. HTTP/1.0 has nothing that could be sent before a response.
         """
 
         def ask() -> None:
@@ -171,7 +170,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
 
 
 def _answer(status: int, message: str) -> bytes:
-    """As of any other request, with an id that the log has too."""
+    """An error response like that of any other request, with a request id that is also logged."""
     request_id = uuid.uuid4().hex
     log.info("refused what is no request: %d", status, extra={"fields": {"request_id": request_id}})
     body = json.dumps(InvalidRequest(message, status=status).body()).encode()

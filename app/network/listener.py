@@ -1,4 +1,4 @@
-"""The port that is served on, taken before anything that takes long."""
+"""The listening socket, bound before anything slow begins."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host} port {port}: {reason}. "
             "Choose another with --host and --port, or COSTEER_HOST and COSTEER_PORT."
         ) from error
-    # Connections inherit it. Python's own sockets name no protocol, by which asyncio would have known that it
-    # is TCP; without it every answer waits 40 ms for the client's acknowledgement of its header.
+    # Accepted connections inherit it. asyncio would set it on sockets that name TCP as their protocol, but
+    # Python's name none; without it every response waits 40 ms for the client's ACK of its header.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def on_this_machine(host: str) -> bool:
-    """Whether only this machine reaches what listens there. Names but `localhost` are looked up."""
+    """Whether only this machine can reach what listens there. Names but `localhost` are looked up."""
     if host == "localhost":
         return True
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):  # `listen` says so
+    except (OSError, UnicodeError):  # `listen` reports it
         return False
     return all(ip_address(address.partition("%")[0]).is_loopback for address in found)

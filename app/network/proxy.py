@@ -1,4 +1,4 @@
-"""The proxy to a remote: the one that a setting names, else the environment's for https."""
+"""The proxy to a remote: the one that a setting names, else, for https, that of the environment."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Proxy:
 
 
 def proxy_url(value: str) -> str:
-    """The URL, http's where no scheme is written, as in curl. Raises ValueError, which quotes nothing."""
+    """The URL, with http:// where no scheme is given, as in curl. Raises ValueError, which quotes nothing."""
     value = value.strip()
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
-        # Reading the port is what checks it. An @ behind the host is a password that was cut at its slash.
+        # Reading the port validates it. An @ in the path comes from a password that was cut off at its slash.
         usable = parts.scheme in SCHEMES and parts.hostname and parts.port != 0 and "@" not in parts.path
     except ValueError:
         usable = False
@@ -47,11 +47,11 @@ def proxy_url(value: str) -> str:
 
 
 def proxy_for(url: str, named: str, environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy for requests to `url`; `named` is that of the settings.
+    """The proxy for requests to `url`; `named` is the one that the setting names.
 
-    This machine is asked directly always. The variables count for https alone, where a proxy sees the host's
-    name and nothing else: of http it would read the conversation. Raises CoSteerError for one that cannot be
-    used.
+    Loopback is always connected to directly. The environment variables count for https alone, where a proxy
+    sees the host's name and nothing else: over http it would read the conversation. Raises CoSteerError for a
+    proxy URL that cannot be used.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -73,7 +73,7 @@ def proxy_for(url: str, named: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Whether NO_PROXY lists the host: by name, a domain above it, address or network; * is every host."""
+    """Whether NO_PROXY lists the host: by name, parent domain, address or network; * means every host."""
     host = host.lower().rstrip(".")
     for entry in re.split(r"[\s,]+", no_proxy.lower()):
         name, ported = entry, ""
@@ -95,7 +95,7 @@ def _within(host: str, network: str) -> bool:
 
 
 def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
-    """The first of the variables that is set, in small letters first, as in curl; an empty one is none."""
+    """The first variable that is set, and its value; lower case first, as in curl. Empty counts as none."""
     for name in names:
         for spelled in (name.lower(), name):
             if spelled in environ:

@@ -1,4 +1,4 @@
-"""Requests as h11 reads them off a connection, and what is refused of what h11 would let through."""
+"""Reads requests off a connection with h11, and refuses some that h11 would let through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import h11
 if TYPE_CHECKING:
     from h11._events import Event
 
-# A request line with its headers, or a chunk's extensions, or trailers.
+# The limit of a request line with its headers, of a chunk's extensions, and of trailers.
 HEAD_KIB = 64
 VERSIONS = {b"1.0", b"1.1"}
 # RFC 9110, 7.2, by the grammar of RFC 3986, 3.2.2 and 3.2.3; empty where a target has no authority.
@@ -24,18 +24,18 @@ GENERAL = {
 
 
 class Refused(h11.RemoteProtocolError):
-    """Of a request that is not read. Its text is for the client; h11's own quotes what was sent."""
+    """Why a request is refused. The message is for the client; h11's own would quote what was sent."""
 
 
 class RequestReader(h11.Connection):
-    """h11's server side; `refused` is why nothing more is read."""
+    """h11's server-side connection; `refused` is why nothing more is read."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=HEAD_KIB * 1024)
         self.refused: Refused | None = None
 
     def next_event(self) -> Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Raises Refused."""
+        """As h11's. Raises Refused."""
         try:
             if self.their_state is h11.IDLE:
                 self._skip_empty_lines()
@@ -49,13 +49,13 @@ class RequestReader(h11.Connection):
         raise self.refused
 
     def _skip_empty_lines(self) -> None:
-        """Some clients end a body with a line that is no part of it (RFC 9112, 2.2)."""
+        """Skip the empty line that some clients send after a body (RFC 9112, 2.2)."""
         while len(self._receive_buffer) and self.trailing_data[0].startswith(b"\r\n"):
             self._receive_buffer.maybe_extract_next_line()
 
 
 def _checked(request: h11.Request) -> h11.Request:
-    """The request as it is served. Raises Refused for what other servers of a chain may read differently."""
+    """The request as it is served. Raises Refused for what other servers in a chain may parse differently."""
     headers = request.headers
     if request.http_version not in VERSIONS:
         raise Refused("This server speaks HTTP/1.1 and HTTP/1.0.", error_status_hint=505)
@@ -76,7 +76,7 @@ def _checked(request: h11.Request) -> h11.Request:
 
 
 def _relative(request: h11.Request, authority: bytes, path: bytes) -> h11.Request:
-    """A proxy's form of a target names the host, whatever Host says (RFC 9112, 3.2.2)."""
+    """The request in origin form. In absolute form the target names the host, not Host (RFC 9112, 3.2.2)."""
     others = [(name, value) for name, value in request.headers if name != b"host"]
     return h11.Request(
         method=request.method,

@@ -1,4 +1,5 @@
-"""The remote model behind a stock vLLM, over HTTP: it takes public messages, token ids and what is passed on.
+"""The remote: a stock vLLM over HTTP or a model in this process; it gets public messages and tokens only.
 
-Written against vLLM 0.32 and recordings of it (tests/fixtures/vllm-0.32).
+Besides, a vLLM gets the requests that clients have passed on to it. Written against vLLM 0.32 and recordings
+of it (tests/fixtures/vllm-0.32).
 """

@@ -1,4 +1,4 @@
-"""Requests to one host, and all that can go wrong on the way. All of httpx stays in this file."""
+"""HTTP requests to one host, and their errors; of this package only simulated.py uses httpx as well."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import httpx
 from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.proxy import Proxy
 
-# Of the remote's headers, those that mean the same behind this proxy. Its cookies are not the client's.
+# Response headers to pass on, which mean the same behind this proxy. The remote's cookies are not the
+# client's.
 PASSED_ON = ("content-type", "retry-after")
-# vLLM closes a connection that was idle for 5 s. One second less, since a request is still on its way then.
+# vLLM closes a connection that was idle for 5 s. One second less, since a request needs time to arrive.
 IDLE_SECONDS = 4.0
-# httpx's own limits let the 101st stream wait, and close idle connections as soon as 20 are open. It speaks
-# HTTP/1.1 only: closing an HTTP/2 stream early, httpcore 1.0 sends no reset, and the remote would write on.
+# httpx's default limits make the 101st stream wait, and close idle connections as soon as 20 are open.
+# HTTP/1.1 only: when an HTTP/2 stream is closed early, httpcore 1.0 sends no reset, and the remote would go
+# on generating.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
 Transport = httpx.AsyncBaseTransport
 
 
 class Answer:
-    """The remote's answer: status and headers at once, the body as it comes. To be closed."""
+    """The remote's response: status and headers at once, the body as it arrives. The caller closes it."""
 
     def __init__(self, response: httpx.Response, proxy: Proxy | None) -> None:
         self.status = response.status_code
@@ -39,7 +41,7 @@ class Answer:
             return await self._response.aread()
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The bytes as they arrive, decompressed; closing the answer ends the remote's work."""
+        """The bytes as they arrive, decompressed; closing the response ends the remote's work."""
         with _map_errors(self._proxy):
             async for chunk in self._response.aiter_bytes():
                 yield chunk
@@ -49,10 +51,10 @@ class Answer:
 
 
 class Connection:
-    """A pool of connections to one host, whose API key goes to that host only: no redirect is followed.
+    """A connection pool to one host. The API key goes to that host only: no redirect is followed.
 
-    No cookie is kept: the remote would know by it which requests are of one user. `secrets` are what no
-    refusal may quote, beside the key.
+    No cookie is kept: by it the remote would know which requests are of one user. No error may quote the key
+    or any of the `secrets`; see `without_secrets`.
     """
 
     def __init__(
@@ -90,7 +92,10 @@ class Connection:
         *,
         repeatable: bool = True,
     ) -> Answer:
-        """The answer, of whatever status. Raises RemoteUnavailable, RemoteTimeout and RemoteError."""
+        """The response, whatever its status. Raises RemoteUnavailable, RemoteTimeout and RemoteError.
+
+        A `repeatable` request is retried once where its connection broke before any response.
+        """
         with _map_errors(self._proxy):
             request = self._client.build_request(
                 method, url, content=content, headers={**headers, **self._authorization}
@@ -100,15 +105,15 @@ class Connection:
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if not repeatable:
                     raise
-                # A pooled connection that the server had closed while it was idle (vLLM does so after 5 s).
-                # Nothing of an answer had come, so asking once more is safe.
+                # The server had closed a pooled connection while it was idle (vLLM does so after 5 s).
+                # Nothing of a response had arrived, so one retry is safe.
                 response = await self._client.send(request, stream=True)
         return Answer(response, self._proxy)
 
     async def open(self, url: str) -> Answer:
-        """A connection that is held by its answer, of whatever status, to a request without the API key.
+        """The response, whatever its status, to a request without the API key; unread, it holds a connection.
 
-        Where that has a body it is read, and the connection is any other request's. Raises as `send` does.
+        A response with a body is read here, and its connection is free for others. Raises as `send` does.
         """
         with _map_errors(self._proxy):
             request = self._client.build_request("GET", url, timeout=self._connect_timeout)
@@ -118,17 +123,17 @@ class Connection:
         return Answer(response, self._proxy)
 
     def without_secrets(self, body: bytes) -> bytes:
-        """A refusal that quotes the API key or a password, without them."""
+        """An error body with *** in place of the API key and passwords."""
         for secret in self._secrets:
             body = body.replace(secret, b"***")
         return body
 
 
 def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
-    """What requests travel on. Of the environment only the certificates to trust are read, which a company's
-    own authority needs (SSL_CERT_FILE, SSL_CERT_DIR): no proxy, no password from a .netrc.
+    """The HTTP transport. From the environment it takes only the certificates to trust, which a company's own
+    authority needs (SSL_CERT_FILE, SSL_CERT_DIR): no proxy, no password from a .netrc.
 
-    Raises CoSteerError where those or the proxy cannot be used.
+    Raises CoSteerError where those certificates or the proxy cannot be used.
     """
     try:
         trusted = httpx.create_ssl_context()
@@ -152,7 +157,7 @@ def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
 
 @contextmanager
 def _map_errors(proxy: Proxy | None) -> Iterator[None]:
-    """httpx's exceptions as ours. Messages never quote what was sent, nor where to."""
+    """Map httpx's exceptions to ours. Their messages never quote what was sent, nor the address."""
     try:
         yield
     except httpx.ProxyError as error:

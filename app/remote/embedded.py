@@ -1,4 +1,4 @@
-"""The remote's interface over a model in this process, so that the product runs without a server."""
+"""The remote's interface to a model in this process, so that no server is needed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from app.tokenization.tokenizer import Tokenizer
 
 
 class EmbeddedRemote:
-    """Drafts with a ModelRunner what a vLLM would draft: same fields, same raw logprobs."""
+    """Drafts with a ModelRunner as a vLLM would: same fields, same raw logprobs."""
 
     def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
-        """`owner` is whose conversations it reads; None: of those who have no profile."""
+        """`owner`: whose conversations it reads; None for requests without a profile."""
         self._runner = runner
         self._owner = owner
 
     def kept_for(self, owner: Owner | None) -> EmbeddedRemote:
-        """The same model, whose KV caches are kept for this owner alone."""
+        """The same model, with KV caches that only this owner's requests reuse."""
         return EmbeddedRemote(self._runner, owner)
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Its own."""
+        """The model's tokenizer."""
         return self._runner.tokenizer
 
     async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
@@ -58,13 +58,13 @@ class EmbeddedRemote:
         return await asyncio.to_thread(self._runner.tokenizer.encode, text)
 
     async def vocabulary(self) -> RemoteVocabulary:
-        """Its tokenizer's."""
+        """Its tokenizer's vocabulary."""
         return RemoteVocabulary(self.tokenizer, f"by the tokenizer of {self._runner.name}")
 
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
-        """Drafted positions, one forward pass each. The same seed and prompt draw the same tokens."""
+        """Draft tokens, one forward pass each. The same seed and prompt sample the same tokens."""
         if not sampling.greedy:
             sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
         rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
@@ -87,7 +87,7 @@ class EmbeddedRemote:
                 sequence = [*sequence, drafted.token_id]
 
     async def read(self, prompt: Sequence[int], ids: Sequence[int]) -> Rows:
-        """What it makes of a text after a prompt: logits [n, V], before each of the n tokens `ids`."""
+        """Logits [n, V] of a text after a prompt: those that predict each of its n tokens `ids`."""
 
         def finish(logits: list[torch.Tensor]) -> Rows:
             rows: Rows = logits[0].numpy()
@@ -98,7 +98,7 @@ class EmbeddedRemote:
         return rows
 
     async def logprobs(self, prompt: Sequence[int], ids: Sequence[int]) -> FloatArray:
-        """[n]: how likely it finds each of the tokens `ids` of a text after a prompt, in nats."""
+        """[n]: log-probabilities of the tokens `ids` of a text after a prompt, in nats."""
 
         def finish(logits: list[torch.Tensor]) -> FloatArray:
             chosen = logits[0].gather(1, torch.tensor(ids)[:, None])[:, 0]
@@ -110,7 +110,7 @@ class EmbeddedRemote:
         return logprobs
 
     async def forward(self, request: Forward) -> Forwarded:
-        """Raises Unsupported: it drafts, and does nothing else."""
+        """Raise Unsupported: this remote drafts, and does nothing else."""
         raise Unsupported(
             f"{request.what} is not supported by the embedded model. Leave it out, or set "
             "COSTEER_REMOTE_BASE_URL to a vLLM, to which it is passed on.",
@@ -119,7 +119,7 @@ class EmbeddedRemote:
 
 
 def _drafted(token_id: int, logprobs: FloatArray, top: int, eos_ids: frozenset[int]) -> DraftToken:
-    """The drafted token first, then the rest of the top K by descending logprob, as vLLM lists them."""
+    """The draft token first, then the rest of the top K by descending logprob, as vLLM lists them."""
     best = np.argpartition(-logprobs, top)[:top]
     best = best[np.argsort(-logprobs[best], kind="stable")]
     ids = np.concatenate(([token_id], best[best != token_id]))

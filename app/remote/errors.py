@@ -1,4 +1,4 @@
-"""What a remote refuses, in our errors: which setting to change, and the status that clients react to."""
+"""Maps a remote's error responses to our errors: which setting to change, and the status for clients."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from app.errors import (
     RemoteUnavailable,
 )
 
-# What a client can act on, and is told with the same status.
+# Statuses that a client can act on, and that it gets unchanged.
 REJECTIONS = {
     400,
     409,
     413,
     422,
 }
-# Those are between this proxy and the remote, whatever the client sent.
+# Authentication is between this proxy and the remote, whatever the client sent.
 OURS = {401, 403}
 
 
 def refusal(status: int, body: bytes, headers: Mapping[str, str], *, forwarded: bool = False) -> CoSteerError:
-    """An answer that is no success, as an error. `forwarded` is a request that the client wrote itself."""
+    """An error response as an exception. `forwarded`: it answers a request that the client wrote itself."""
     try:
         error = orjson.loads(body)["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -45,7 +45,7 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], *, forwarded: 
 
 
 def is_for_the_client(status: int, body: bytes) -> bool:
-    """Whether an answer that is no success is one for the client as it is: OpenAI's own error object."""
+    """Whether an error response goes to the client unchanged: it is OpenAI's own error object."""
     if status < 400 or status in OURS:
         return False
     try:
@@ -70,7 +70,7 @@ def from_error(
         return known
     if status == 429:
         limited = RateLimited(f"The remote takes no more for now: {message}", retry_after=retry_after)
-        # OpenAI tells by the type which limit it was.
+        # OpenAI's error type says which rate limit it was.
         limited.type = "tokens" if fields.get("type") == "tokens" else limited.type
         return limited
     if status == 503:
@@ -85,7 +85,7 @@ def from_error(
 
 
 def retry_after(value: str) -> float | None:
-    """Seconds to wait, of a Retry-After header: a number of them or a date. None when it says nothing."""
+    """Seconds to wait, from a Retry-After header: a number of them or a date. None if it is neither."""
     try:
         seconds = float(value)
     except ValueError:
@@ -98,7 +98,7 @@ def retry_after(value: str) -> float | None:
 
 
 def _known(status: int, message: str, param: str | None, *, forwarded: bool) -> CoSteerError | None:
-    """The refusals that we can say more about than the remote does."""
+    """The errors of which we can say more than the remote does; None for all others."""
     if status in OURS:
         return RemoteError(
             f"The remote does not let us in: {message}. Set COSTEER_REMOTE_API_KEY.",

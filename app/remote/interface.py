@@ -1,4 +1,4 @@
-"""The remote as the rest of the product sees it: what it drafts, and what it takes as it is."""
+"""The remote as the rest of the code sees it: drafts, tokens, and requests that are passed on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
 from app.tokenization.vocabulary import Vocabulary
 
-# vLLM draws as if the temperature were no lower than this unless it is zero (vllm 0.32, SamplingParams).
+# vLLM raises any lower temperature to this, except zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
 
 
@@ -21,7 +21,7 @@ class DraftToken:
     """One position of the remote's draft.
 
     `candidates` [K] are token ids and `logprobs` [K] their raw log-probabilities in nats, before any
-    temperature; the drafted token is among them. `ends` marks the remote's own end of the reply.
+    temperature; the draft token is among them. `ends`: with this token the remote ends the reply.
     """
 
     token_id: int
@@ -32,8 +32,8 @@ class DraftToken:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if unsaid, and
-    `created` is in Unix time, 0 if unsaid."""
+    """A model as the remote lists it; `max_model_len` is prompt plus reply in tokens, None if not given, and
+    `created` is in Unix time, 0 if not given."""
 
     id: str
     max_model_len: int | None
@@ -43,19 +43,19 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class RemoteVocabulary:
-    """What the remote's token ids spell; `source` says for people how that is known."""
+    """The remote's vocabulary; `source` says in words where it is known from."""
 
     vocabulary: Vocabulary
     source: str
 
 
 class RemoteModel(Protocol):
-    """A model that drafts. It is handed the public conversation, accepted tokens, what a client asks to be
+    """A model that drafts. It is sent the public conversation, emitted tokens, what a client asks to be
     passed on, and nothing else."""
 
     @property
     def passes_on(self) -> bool:
-        """Whether there is a server behind it that takes a client's own requests; see `forward`."""
+        """Whether clients' own requests can be passed on to a server behind it; see `forward`."""
         ...
 
     async def card(self) -> ModelCard:
@@ -63,7 +63,7 @@ class RemoteModel(Protocol):
         ...
 
     async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
-        """All models that the remote lists; not `fresh`, as it listed them when it was last asked."""
+        """All models that the remote lists; unless `fresh`, the list may be the one it last sent."""
         ...
 
     async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
@@ -76,25 +76,25 @@ class RemoteModel(Protocol):
         ...
 
     async def vocabulary(self) -> RemoteVocabulary:
-        """What its token ids spell. May take seconds. Raises TokenizerMismatch where it does not say."""
+        """What its token ids spell. May take seconds. Raises TokenizerMismatch where it does not tell."""
         ...
 
     def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
-        """Drafted positions as they arrive, at most `max_tokens`; closing the iterator ends the request."""
+        """Draft tokens as they arrive, at most `max_tokens`; closing the iterator ends the request."""
         ...
 
     async def forward(self, request: Forward) -> Forwarded:
-        """The answer to a client's own request; raises Unsupported when the remote takes none."""
+        """The response to a client's own request; raises Unsupported when the remote takes none."""
         ...
 
 
 @dataclass(frozen=True, repr=False)
 class Forward:
-    """What to send. `path` is below /v1, like "embeddings", and quoted as in a URL, as `query` is; of the
-    client's headers only these two go along. `what` is its name, for a remote that cannot do it.
-    """
+    """A client's request to pass on. `path` is relative to /v1, like "embeddings", and percent-encoded, as
+    `query` is; of the client's headers only the two here are sent. `what` names the request in the error of a
+    remote that cannot do it."""
 
     method: str
     path: str
@@ -106,7 +106,7 @@ class Forward:
 
 
 class Forwarded(Protocol):
-    """The remote's answer, as it comes; to be closed, and closing it ends the remote's work."""
+    """The remote's response, as it arrives; to be closed, and closing it ends the remote's work."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Token ids of the public conversation: cut by the remote, or here where that gives the same."""
+"""Token ids of the public conversation: from the remote, or tokenized here where that gives the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.prompts.message import Message
 from app.remote.interface import RemoteModel
 from app.tokenization.tokenizer import Tokenizer
 
-# Conversations on which chat templates differ: system message or none, whose turn it was, white space.
+# Conversations on which chat templates differ: system message or none, order of turns, white space.
 CONVERSATIONS = (
     (Message("user", "Hello, who are you?"),),
     (Message("system", "Be brief.\n"), Message("user", "  Why is the sky blue, Zoë?\n\n")),
@@ -27,24 +27,24 @@ CONVERSATIONS = (
 
 
 class PublicPrompt:
-    """Renders conversations for the remote: on the device, where its template is found to be the same here.
-    That saves a round trip before each reply."""
+    """Tokenizes conversations for the remote: on the device, where its chat template proves to be the same
+    here. That saves a round trip before each reply."""
 
     def __init__(self, remote: RemoteModel, tokenizer: Tokenizer | None) -> None:
-        """`tokenizer` cuts as the remote does; None where there is none on the device."""
+        """`tokenizer` tokenizes as the remote does; None where there is no such tokenizer on the device."""
         self._remote = remote
         self._tokenizer = tokenizer
         self._here: Tokenizer | None = None
 
     @property
     def rendered_here(self) -> bool:
-        """Whether, by the comparison, conversations are rendered on the device."""
+        """Whether, by the comparison, conversations are tokenized on the device."""
         return self._here is not None
 
     async def compare(self) -> None:
-        """Look whether both sides render CONVERSATIONS alike. Raises what the remote raises."""
+        """Check whether both sides tokenize CONVERSATIONS alike. Raises what the remote raises."""
         tokenizer = self._tokenizer
-        # A template that writes the date may be of another day over there, sooner or later.
+        # A template that writes the date may write another day's on the remote, sooner or later.
         if tokenizer is None or not tokenizer.has_template or tokenizer.dated:
             return
 
@@ -65,7 +65,7 @@ class PublicPrompt:
 
         Raises InvalidRequest when the template refuses the conversation, and what the remote raises.
         """
-        # What CONVERSATIONS do not cover is the remote's to say.
+        # What CONVERSATIONS do not cover is left to the remote.
         if self._here is not None and not continue_final and all(one.name is None for one in messages):
             return await asyncio.to_thread(self._here.chat, messages)
         return await self._remote.tokenize(messages, continue_final=continue_final)

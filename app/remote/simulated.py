@@ -1,4 +1,4 @@
-"""Imitates a far, steadily paced remote: delays the bytes of one that is near, and changes none of them."""
+"""Simulates a distant, steadily paced remote: delays the bytes of a near one, and changes none of them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from app.remote.connection import network
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
-# httpcore's names (1.0): a pooled connection that is used again has neither of the first two.
+# httpcore's trace events (1.0): a pooled connection that is reused has neither of the first two.
 HANDSHAKES = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 SENDING = ".send_request_headers.started"
-# A blank line, whichever line ends the server uses; a CR LF is never taken for two.
+# A blank line, whichever line ending the server uses; a CR LF is never taken for two.
 EVENT_END = re.compile(rb"(?>\r\n|\n|\r){2}")
 
 
 class FarTransport(httpx.AsyncBaseTransport):
     """Wraps a transport, that of a Connection by default. `rtt` and `pace` are in seconds.
 
-    Each request reaches the server one `rtt` late, and so all of its answer comes one `rtt` late; a new TCP
-    connection costs one more, its TLS handshake another. Of a streamed answer each token leaves at least
+    Each request reaches the server one `rtt` late, and so all of its response comes one `rtt` late; a new TCP
+    connection costs one more, its TLS handshake another. Each token of a streamed response leaves at least
     `pace` after the one before it, and the first `pace` after the request arrived: a remote that takes so
-    long for a token takes it for the first one too. Whatever else is in an answer is not held up, and
-    closing reaches the server at once.
+    long for a token does so for the first one too. Nothing else in a response is delayed, and closing reaches
+    the server at once.
     """
 
     def __init__(
@@ -57,8 +57,9 @@ class FarTransport(httpx.AsyncBaseTransport):
             nonlocal handshakes, arrived
             handshakes += event in HANDSHAKES
             if event.endswith(SENDING):
-                # With the connection in hand: before, another request could take it meanwhile. And not when a
-                # handshake is done: what is cancelled there leaves its socket to the collector.
+                # Sleep once the request holds its connection: before, another request could take it
+                # meanwhile. And not right after a handshake: a request that is cancelled there leaves its
+                # socket to the garbage collector.
                 await self._sleep((1 + handshakes) * self._rtt)
                 handshakes, arrived = 0, self._clock()
             if traced is not None:
@@ -66,9 +67,9 @@ class FarTransport(httpx.AsyncBaseTransport):
 
         request.extensions = {**request.extensions, "trace": trace}
         if self._pace:
-            request.headers["Accept-Encoding"] = "identity"  # events are not to be seen in a compressed body
+            request.headers["Accept-Encoding"] = "identity"  # events cannot be found in a compressed body
         response = await self._inner.handle_async_request(request)
-        if arrived is None:  # a transport that tells nothing of its connections
+        if arrived is None:  # a transport without trace events
             await self._sleep(self._rtt)
             arrived = self._clock()
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
@@ -81,7 +82,7 @@ class FarTransport(httpx.AsyncBaseTransport):
 
 
 class _Paced(httpx.AsyncByteStream):
-    """A body of server-sent events, each let out when its tokens are due."""
+    """A body of server-sent events, each released when its tokens are due."""
 
     def __init__(
         self, inner: httpx.AsyncByteStream, pace: float, began: float, clock: Clock, sleep: Sleep
@@ -110,14 +111,14 @@ class _Paced(httpx.AsyncByteStream):
         if not count:
             return
         now = self._clock()
-        # By the schedule and not by when the last one really left, or every late wake-up would add up.
+        # Counted from when the last token was due, not from when it left, or late wake-ups would add up.
         self._due = max(now, self._due + count * self._pace)
         if self._due > now:
             await self._sleep(self._due - now)
 
 
 def tokens(event: bytes) -> int:
-    """How many tokens a server-sent event of vLLM's holds: by its token ids, else one for a choice."""
+    """How many tokens one of vLLM's server-sent events holds: by its token ids, else one per choice."""
     data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
     try:
         choices = orjson.loads(data).get("choices") or []

@@ -1,4 +1,4 @@
-"""Connections that are open before they are wanted: draft and verify closes one at each rejected token."""
+"""Opens spare connections before they are needed: draft and verify closes one at each rejected token."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from app.remote.connection import IDLE_SECONDS, Answer
 
 # One is enough where a draft lasts longer than the handshakes; two where some are rejected at once.
 SPARES = 2
-# Before it is too old to be used, so that there is one meanwhile.
+# A spare is replaced before it is too old to be used, so that there is one meanwhile.
 REPLACED_SECONDS = IDLE_SECONDS - 1
-# After a failure, so that a remote which refuses them is not asked at every token.
+# Backoff after a failure, so that a remote that refuses them is not asked at every token.
 PAUSE_SECONDS = 30.0
 
 
 class Spares:
-    """Opens them in the background, while drafts stream and then only.
+    """Opens spare connections in the background, only while drafts stream.
 
-    Each is held by an answer whose end has come and is not yet read: until `release` has it read, the pool
-    gives the connection to no request. So none is opened twice, and none is busy when it is wanted.
+    Each is held by a response that has arrived and is not read to its end: until `release` reads it, the pool
+    gives the connection to no request. So none is opened twice, and none is busy when it is needed.
     """
 
     def __init__(
         self, ask: Callable[[], Awaitable[Answer]], count: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`ask` makes a small request; `count` of 0 keeps none."""
+        """`ask` sends a small request; with `count` 0 no spare is kept."""
         self._ask = ask
         self._count = count
         self._clock = clock
@@ -41,11 +41,11 @@ class Spares:
 
     @property
     def ready(self) -> int:
-        """How many are held."""
+        """How many spares are held."""
         return len(self._held)
 
     def keep(self) -> None:
-        """While a draft streams: replace what was used and what grows old. Returns at once."""
+        """Call while a draft streams: starts to replace used and ageing spares. Returns at once."""
         now = self._clock()
         if now < self._not_before:
             return
@@ -57,7 +57,7 @@ class Spares:
             task.add_done_callback(self._opening.pop)
 
     async def release(self) -> None:
-        """Have the next request find an open connection, if one is ready. Waits for nothing."""
+        """Return a spare to the pool for the next request, if one is ready. Waits for nothing."""
         await self._drop_old()
         if self._held:
             _, answer = self._held.popleft()
@@ -68,7 +68,7 @@ class Spares:
         self._count = 0
         tasks = list(self._opening)
         for scope in self._opening.values():
-            scope.cancel()  # not the tasks: see draft.py
+            scope.cancel()  # not task.cancel(): see decoding/draft.py
         if tasks:
             await asyncio.wait(tasks)
         while self._held:

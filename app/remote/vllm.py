@@ -1,4 +1,4 @@
-"""The model behind a vLLM: its name, its tokens, its drafts, and what is passed on to it."""
+"""The remote behind a vLLM server: its models, tokens and drafts, and requests that are passed on to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from app.remote.wire import (
 )
 from app.steering.sampling import SamplingParams
 
-# What these do for a client lasts, and must not happen twice for one request.
+# These endpoints have lasting effects, which one request must not have twice.
 LASTING = ("batches", "files", "responses")
 
 
@@ -50,10 +50,11 @@ class VLLMRemote:
         proxy: Proxy | None = None,
         spare: bool | None = None,
     ) -> None:
-        """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare` is whether
-        connections are opened before a draft needs them; None: unless the server is on this machine.
+        """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare`: whether
+        spare connections are opened before a draft needs them; None: unless the server is on this machine.
 
-        Raises CoSteerError where the proxy, or the certificates that the environment names, are of no use."""
+        Raises CoSteerError where the proxy, or the certificates that the environment names, cannot be used.
+        """
         self._base_url = base_url.rstrip("/")
         self._token_timeout = token_timeout
         self._root = self._base_url.removesuffix("/v1")
@@ -80,13 +81,13 @@ class VLLMRemote:
         """Whether the remote runs here and so shares the processor with the local model."""
         try:
             return is_loopback(urlsplit(self._base_url).hostname or "")
-        except ValueError:  # no URL, which is said when it is asked
+        except ValueError:  # not a URL, which the request reports
             return False
 
     passes_on = True
 
     async def card(self) -> ModelCard:
-        """The model in use, asked for once. Raises ModelNotFound when the remote does not serve it."""
+        """The model in use, cached once found. Raises ModelNotFound when the remote does not serve it."""
         if self._card is not None:
             return self._card
         listed = await self.cards()
@@ -100,7 +101,7 @@ class VLLMRemote:
         )
 
     async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
-        """The models that the remote lists; not `fresh`, as it listed them when it was last asked."""
+        """The models that the remote lists; unless `fresh`, the list may be the one it last sent."""
         if fresh or not self._cards:
             async with self._request("GET", f"{self._base_url}/models", None) as answer:
                 with understood():
@@ -125,7 +126,7 @@ class VLLMRemote:
     async def token_strings(self, text: str) -> list[tuple[int, str]]:
         """Token ids of plain text, with no special tokens, each with its string in the vocabulary.
 
-        Raises RemoteError when the remote does not tell the strings.
+        Raises RemoteError when the remote does not return the strings.
         """
         body = {"prompt": text, "add_special_tokens": False, "return_token_strs": True}
         return token_strings(await self._ask_tokenizer("tokenize", body))
@@ -139,8 +140,8 @@ class VLLMRemote:
             return str(orjson.loads(answer)["prompt"])
 
     async def vocabulary(self) -> RemoteVocabulary:
-        """What its endpoints say of its tokens; see remote/vocabulary.py. Raises TokenizerMismatch, and what
-        asking it raises."""
+        """The vocabulary as learned from the server's endpoints; see vocabulary.py. Raises TokenizerMismatch,
+        and what those requests raise."""
         try:
             learned = await learn_vocabulary(self)
         except RemoteRejected as error:
@@ -154,7 +155,7 @@ class VLLMRemote:
     async def draft(
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
-        """Drafted positions as they arrive; closing the iterator closes the connection, and vLLM aborts."""
+        """Draft tokens as they arrive; closing the iterator closes the connection, and vLLM aborts."""
         ids = list(prompt)
         if not all(isinstance(token_id, int) for token_id in ids):
             raise TypeError("only token ids of the public prompt go to the remote")
@@ -175,7 +176,7 @@ class VLLMRemote:
             with understood():
                 async for data in timely(events(answer.body()), self._token_timeout):
                     if data == b"[DONE]":
-                        continue  # to the end of the answer, so that its connection is used again
+                        continue  # read the response to its end, so that its connection is reused
                     self._spares.keep()
                     positions, finish_reason = drafted_positions(data)
                     finished = finished or finish_reason is not None
@@ -185,20 +186,20 @@ class VLLMRemote:
             raise RemoteError("The remote's stream ended before the reply was finished.")
 
     async def version(self) -> str:
-        """vLLM's own, asked for anew. Raises as every request does."""
+        """vLLM's version, requested each time. Raises what every request raises."""
         async with self._request("GET", f"{self._root}/version", None) as answer:
             with understood():
                 return str(orjson.loads(await answer.read())["version"])
 
     async def asks_for_key(self) -> bool:
-        """Whether the models are refused to who has no API key."""
+        """Whether the list of models is refused to a request without an API key."""
         answer = await self._connection.open(f"{self._base_url}/models")
         await answer.aclose()
         return answer.status in OURS
 
     async def cached_tokens(self, prompt: Sequence[int]) -> int | None:
-        """How many tokens of a public prompt were in the remote's prefix cache, by its own account of one
-        token's cost; None when it does not tell, as a vLLM without --enable-prompt-tokens-details."""
+        """How many tokens of a public prompt were in the remote's prefix cache, by the usage of a one-token
+        completion; None when it does not report that, as a vLLM without --enable-prompt-tokens-details."""
         ids = list(prompt)
         if not all(isinstance(token_id, int) for token_id in ids):
             raise TypeError("only token ids of the public prompt go to the remote")
@@ -210,19 +211,19 @@ class VLLMRemote:
         return told
 
     async def prefix_cache_hits(self) -> float | None:
-        """Tokens that the prefix cache has saved since the remote started; None when it does not tell."""
+        """Tokens that the prefix cache has saved since the remote started; None when it reports none."""
         async with self._request("GET", f"{self._root}/metrics", None) as answer:
             return prefix_cache_hits(await answer.read())
 
     async def forward(self, request: Forward) -> Answer:
-        """The remote's answer to a client's own request, as it comes: a success, or OpenAI's error object.
+        """The remote's streamed response to a client's own request: a success, or OpenAI's error object.
 
-        It is asked with the remote's API key, and of the client's headers with the two of `request`. Every
-        other refusal is raised.
+        The request carries the remote's API key and, of the client's headers, the two of `request`. Every
+        other error response is raised.
         """
         if type(request) is not Forward:
             raise TypeError("only what a client asks to be passed on goes to the remote")
-        # What is passed on piece by piece must not wait for a compressor.
+        # No compression: it would hold back what is passed on piece by piece.
         headers = {"Accept-Encoding": "identity"}
         headers |= {"Content-Type": request.content_type} if request.content_type else {}
         headers |= {"Accept": request.accept} if request.accept else {}
@@ -245,7 +246,7 @@ class VLLMRemote:
         raise refusal(answer.status, public, answer.headers, forwarded=True)
 
     async def _open_spare(self) -> Answer:
-        # vLLM answers from memory, asks for no key, and has nothing to say: the answer has no body.
+        # vLLM answers this at once and without a key, and the response has no body.
         return await self._connection.open(f"{self._root}/health")
 
     async def _tokenize(self, body: Mapping[str, Any]) -> list[int]:

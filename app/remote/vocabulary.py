@@ -1,4 +1,4 @@
-"""A vLLM's vocabulary, learned from what its own endpoints say of fixed texts and of token ids."""
+"""Learns a vLLM's vocabulary from how its endpoints tokenize fixed texts and detokenize token ids."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from app.tokenization.vocabulary import SPACE, THINK, SpelledVocabulary, spell
 
 ADVICE = "Set COSTEER_REMOTE_TOKENIZER to the hub id or folder of a model that has the remote's tokenizer."
 UNTOLD = f"The remote does not write its tokens one by one. {ADVICE}"
-LOST = "\N{REPLACEMENT CHARACTER}"  # how /detokenize writes a part of a character
-BATCH = 32768  # tokens of a request: some 200 KB each way
-REQUESTS = 500  # and no more
+LOST = "\N{REPLACEMENT CHARACTER}"  # how /detokenize writes part of a character
+BATCH = 32768  # tokens per request: some 200 KB each way
+REQUESTS = 500  # at most
 LARGEST = 1 << 20  # ids; the largest vocabularies have a quarter of that
-USUAL = 160_000  # ids, for the bar
-# Signs that few tokens hold, the rarest first. One of them is put between tokens whose texts are asked for.
+USUAL = 160_000  # ids, for the progress bar
+# Characters that few tokens contain, the rarest first. One separates the tokens whose texts are requested.
 SEPARATORS = "\x01\x02\x03\x05\x0e\x0f\x10\x11\x12\x15¶‡¦¤¬þð我†§◊~^|"
-# Characters of two, three and four bytes that are mostly rare enough to be spelled byte by byte, and what
-# stands for none.
+# Characters of two, three and four bytes that are mostly rare enough to be tokenized byte by byte, and
+# U+FFFD, with which /detokenize replaces parts of characters.
 RARE = "\n".join(
     chr(code)
     for codes in (range(0x80, 0x800), range(0x800, 0xD800, 61), range(0xE000, 0x110000, 1021))
     for code in codes
     if not chr(code).isspace()
 ) + "".join(f"\n{LOST * size}\n {LOST * size}" for size in (1, 2, 3))
-# What makes a character of a token that has a part of one. UTF-8 takes not every byte as the second: after
-# E0 and F0 no low one, after ED and F4 no high one.
+# Bytes that complete a token which holds part of a character. Not every second byte is valid UTF-8: after E0
+# and F0 no low one, after ED and F4 no high one.
 ANY, LOW, HIGH = range(0x80, 0xC0), range(0x80, 0x90), range(0xA0, 0xC0)
 FIRST = ((), (range(0xC2, 0xE0),), ((*range(0xE1, 0xED), 0xEE, 0xEF),), ((0xF3, 0xF1, 0xF2, 0xF0),))
 LAST = ((), (ANY,), (LOW, ANY), (HIGH, ANY), (LOW, ANY, ANY), (HIGH, ANY, ANY))
-# transformers' clean_up_tokenization, where it is on, takes the space out of these.
+# transformers' clean_up_tokenization, where it is on, removes the spaces of these.
 CLEANED = "a . b ? c ! d , e ' f n't g 'm h 's i 've j 're"
 UNCLEAN = re.compile(r"[.?!,]|'|n't")
-# A tokenizer's pieces part letters from the signs around them: a token like this was added as a whole.
+# Pre-tokenizers split letters from punctuation: a token like this was added to the vocabulary as a whole.
 MARKUP = re.compile(r"[<\[](?=.*\w).*[>\]]")
-# Such names are given to nothing but special tokens, whether or not the chat template writes them.
+# Only special tokens have such names, whether or not the chat template writes them.
 CONTROL = re.compile(r"<[|\uff5c].+[|\uff5c]>")
 CONVERSATION = (Message("user", "One?"), Message("assistant", "Two."), Message("user", "Three?"))
 SYSTEM = (Message("system", "Be brief."), Message("user", "One?"))
-# On these, what is said of tokens differs from what they stand for wherever it does.
+# Where learned bytes are wrong, they do not spell one of these texts.
 CHECKED = (
     *PROBES,
     CLEANED,
@@ -54,7 +54,7 @@ CHECKED = (
 
 
 class TokenEndpoints(Protocol):
-    """What a vLLM says of texts and tokens; see VLLMRemote."""
+    """A vLLM's endpoints for texts and tokens; see VLLMRemote."""
 
     async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]: ...
 
@@ -67,7 +67,7 @@ class TokenEndpoints(Protocol):
 
 @dataclass(frozen=True)
 class Learned:
-    """A vocabulary, and of how many of its ids the bytes could not be had."""
+    """A vocabulary, and the number of its ids whose bytes could not be learned."""
 
     vocabulary: SpelledVocabulary
     unknown: int
@@ -76,10 +76,10 @@ class Learned:
 async def learn_vocabulary(
     remote: TokenEndpoints, progress: Callable[[float], None] | None = None
 ) -> Learned:
-    """What each of the remote's token ids spells. `progress` is told the share that is done.
+    """Learn the bytes of each of the remote's token ids. `progress` is called with the share that is done.
 
-    Exact where it knows: it is checked on texts of many kinds. Unknown are tokens that are part of no
-    character. Raises TokenizerMismatch where a token has no bytes of its own, and what the remote raises.
+    Known bytes are exact: they are checked on texts of many kinds. Tokens that are part of no character stay
+    unknown. Raises TokenizerMismatch where a token has no bytes of its own, and what the remote raises.
     """
     lesson = _Lesson(remote, progress or (lambda share: None))
     await lesson.begin()
@@ -98,7 +98,7 @@ async def learn_vocabulary(
 
 
 class _Lesson:
-    """What is learned so far: `texts` of ids, as the remote writes them, and `known` bytes."""
+    """What is learned so far: the `texts` of ids, as the remote detokenizes them, and `known` bytes."""
 
     def __init__(self, remote: TokenEndpoints, progress: Callable[[float], None]) -> None:
         self._remote = remote
@@ -111,7 +111,7 @@ class _Lesson:
         self.strips_space = False
 
     async def begin(self) -> None:
-        """The family of vocabularies, separators, and the tokens of rare characters."""
+        """Find the kind of vocabulary, the separators, and the tokens of rare characters."""
         pairs = await self._remote.token_strings("Hello hello hello\n")
         self._byte_level = any("Ġ" in token for _, token in pairs)
         self._piecewise = any(SPACE in token for _, token in pairs)
@@ -120,7 +120,7 @@ class _Lesson:
             self.strips_space = not (await self._remote.detokenize([in_front])).startswith(" ")
         separators = await self._spelled("a".join(SEPARATORS))
         signs = {sign.encode(): sign for sign in SEPARATORS}
-        # SentencePiece has a second token for each sign of ASCII, as a byte.
+        # SentencePiece has a second token for each ASCII character, as a byte.
         usable = {data for data in signs if data[0] >= 0x80 or not self._piecewise}
         self._separators = [(i, signs[data]) for i, data in separators.items() if data in usable]
         text = await self._detokenized([token_id for token_id, _ in self._separators])
@@ -130,8 +130,8 @@ class _Lesson:
         self.known = {**_single(rare), **separators, **self._spellings(rare)}
 
     async def read(self) -> None:
-        """The text of every id."""
-        signs = dict(self._separators)  # which would part what they are asked with
+        """Request the text of every id."""
+        signs = dict(self._separators)  # not requested: they would split the text that they are in
         while len(self.texts) < LARGEST:
             start = len(self.texts)
             asked = [token_id for token_id in range(start, start + BATCH) if token_id not in signs]
@@ -141,7 +141,7 @@ class _Lesson:
             self._progress(0.9 * len(self.texts) / max(USUAL, len(self.texts) + BATCH))
             if len(read) < len(asked):
                 break
-            # Behind the last token the remote writes nothing, or the same for every id.
+            # Past the last token the remote writes nothing, or the same for every id.
             if len(set(read.values())) == 1:
                 absent = self.texts[-1]
                 while self.texts and self.texts[-1] == absent:
@@ -149,7 +149,7 @@ class _Lesson:
                 break
 
     async def complete(self) -> None:
-        """From texts to bytes: at once where a text is whole characters, else by what makes it whole."""
+        """From texts to bytes: directly where a text is whole characters, else by bytes that complete it."""
         asked = await self._remote.token_strings(CLEANED)
         if (await self._remote.detokenize([i for i, _ in asked])).strip() != CLEANED:
             unclean = [text for text in self.texts if UNCLEAN.search(text) and LOST not in text]
@@ -168,13 +168,13 @@ class _Lesson:
             else:
                 self.known[token_id] = text.encode()
         self.known |= await self._parts(parts)
-        # What is written for no character may stand for itself.
+        # A token that is written as U+FFFD may be that character itself.
         rest = {self.texts[token_id] for token_id in parts if token_id not in self.known}
         self.known |= await self._spelled("\x01".join(f"{text}\x01a{text}" for text in sorted(rest)))
         self._progress(1.0)
 
     async def special(self) -> tuple[dict[int, str], frozenset[int], tuple[int, int] | None]:
-        """The special tokens and their names, those that end a reply, and the markers of thoughts."""
+        """The special tokens and their names, those that end a reply, and the markers of reasoning."""
         opened = await self._rendered(CONVERSATION[:2], continue_final=True)
         closed = await self._rendered(CONVERSATION)
         written = {*opened, *closed, *await self._rendered(SYSTEM)}
@@ -193,7 +193,7 @@ class _Lesson:
         return names, frozenset(ends[:1]), think
 
     async def check(self, vocabulary: SpelledVocabulary) -> None:
-        """Raises TokenizerMismatch unless the bytes of texts' tokens are the texts' own."""
+        """Raise TokenizerMismatch unless the tokens of each text in CHECKED spell that text."""
         for text in CHECKED:
             ids = await self._remote.tokenize_text(text)
             spelled = b"".join(vocabulary.token_bytes(token_id) or b"" for token_id in ids)
@@ -205,18 +205,18 @@ class _Lesson:
                 )
 
     async def _spelled(self, text: str) -> dict[int, bytes]:
-        """The bytes of a text's tokens, by their strings in the vocabulary."""
+        """The bytes of a text's tokens, from their strings in the vocabulary."""
         return self._spellings(await self._remote.token_strings(text))
 
     def _spellings(self, pairs: Sequence[tuple[int, str]]) -> dict[int, bytes]:
         if self._byte_level or self._piecewise:
             return {token_id: spell(token, byte_level=self._byte_level) for token_id, token in pairs}
-        # The strings are texts then, as with vLLM's Mistral tokenizer, and may have lost bytes.
+        # Here the strings are decoded text, as with vLLM's Mistral tokenizer, and may have lost bytes.
         return {token_id: token.encode() for token_id, token in pairs if LOST not in token}
 
     async def _parts(self, ids: Sequence[int]) -> dict[int, bytes]:
-        """The bytes of tokens that have parts of characters: what is there besides the bytes put around them
-        when the remote writes all of it as whole characters."""
+        """The bytes of tokens that hold parts of characters: bytes are put around each, and where the remote
+        writes whole characters, the token's own bytes are what lies between those."""
         single = {data[0]: token_id for token_id, data in self.known.items() if len(data) == 1}
         firsts = [_chosen(classes, single) for classes in FIRST]
         lasts = [_chosen(classes, single) for classes in LAST]
@@ -241,7 +241,7 @@ class _Lesson:
         return found
 
     async def _pieces(self, items: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each item of ids; of fewer items where the vocabulary ends before."""
+        """The text of each item, a sequence of ids; of fewer items where the vocabulary ends before."""
         refused, text, sign = False, "", ""
         for separator, sign in self._separators[:3]:
             ids = [separator]
@@ -254,9 +254,9 @@ class _Lesson:
                     raise
                 break
             except RemoteError as error:
-                if type(error) not in {RemoteError, RemoteRejected}:  # not an id that it does not have
+                if type(error) not in {RemoteError, RemoteRejected}:  # something other than an unknown id
                     raise
-                refused = error.status != 413  # too much at once
+                refused = error.status != 413  # not for the size of the request
                 break
             pieces = text.split(sign)
             if len(pieces) == len(items) + 2:
@@ -274,7 +274,7 @@ class _Lesson:
         return await self._remote.detokenize(ids)
 
     async def _rendered(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
-        """Prompt ids; none of a conversation that the template refuses."""
+        """Prompt ids; empty for a conversation that the template refuses."""
         try:
             return await self._remote.tokenize(messages, continue_final=continue_final)
         except (InvalidRequest, RemoteRejected):
@@ -285,18 +285,18 @@ class _Lesson:
 
 
 def _chosen(classes: Sequence[Sequence[int]], single: dict[int, int]) -> bytes | None:
-    """A byte of each class that is a token of its own; None where there is none."""
+    """A byte of each class for which there is a single-byte token; None if a class has none."""
     chosen = [next((byte for byte in one if byte in single), None) for one in classes]
     return bytes(byte for byte in chosen if byte is not None) if None not in chosen else None
 
 
 def _single(rare: Sequence[tuple[int, str]]) -> dict[int, bytes]:
-    """Tokens of one byte, by the lines of RARE that are cut into as many tokens as they have bytes."""
+    """Single-byte tokens, from the lines of RARE that tokenize into as many tokens as they have bytes."""
     lines: list[list[int]] = [[]]
     for token_id, token in rare:
         if token != "\n":  # noqa: S105  # no password
             lines[-1].append(token_id)
-            if "\n" in token:  # with the end of a line that cannot be told from it
+            if "\n" in token:  # merged with the line's end, which cannot be told from it
                 lines[-1].clear()
         if "\n" in token:
             lines.append([])

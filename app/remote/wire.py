@@ -1,4 +1,4 @@
-"""What a vLLM sends and is sent: server-sent events, chunks of drafted positions, sampling fields, models."""
+"""vLLM's wire format: server-sent events, chunks of draft tokens, sampling fields, lists of models."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.remote.errors import from_error
 from app.remote.interface import DraftToken, ModelCard
 from app.steering.sampling import SamplingParams
 
-# The older name is that of vLLM 0.8 and 0.9.
+# The name with gpu_ is that of vLLM 0.8 and 0.9.
 HITS = re.compile(rb"^vllm:(?:gpu_)?prefix_cache_hits_total(?:\{[^\n]*\})? ([0-9.eE+-]+)", re.MULTILINE)
 TOKEN_PREFIX = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_tokens_as_token_ids
 
 
 @contextmanager
 def understood() -> Iterator[None]:
-    """Malformed answers as RemoteError."""
+    """Raise malformed responses as RemoteError."""
     try:
         yield
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -33,7 +33,7 @@ def understood() -> Iterator[None]:
 
 
 def cards(listing: bytes) -> list[ModelCard]:
-    """The models of a /v1/models."""
+    """The models in a response of /v1/models."""
     return [
         ModelCard(
             str(model["id"]),
@@ -64,7 +64,7 @@ def sampling_fields(sampling: SamplingParams) -> dict[str, Any]:
 
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of server-sent events, however the bytes are cut. Splits at line feeds only: the JSON may
+    """The data of server-sent events, however the bytes are chunked. Splits at line feeds only: the JSON may
     hold other line separators unescaped, at which str.splitlines would cut it."""
     rest = b""
     async for chunk in chunks:
@@ -75,9 +75,9 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    """What arrives, unless more than `seconds` pass after something has: then RemoteTimeout.
+    """What arrives; raises RemoteTimeout when nothing more does for `seconds` after something has.
 
-    The first may take as long as it likes; that is a matter of the connection's own timeout.
+    The first may take as long as it likes; for that there is the connection's own timeout.
     """
     limit: float | None = None
     while True:
@@ -96,7 +96,7 @@ async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterato
 
 
 def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
-    """The drafted positions of one event, which may hold several or none, and its finish_reason."""
+    """The draft tokens of one event, which may hold several or none, and its finish_reason."""
     chunk = orjson.loads(data)
     if "error" in chunk:
         raise from_error(chunk["error"], RemoteError.status)
@@ -125,7 +125,7 @@ def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
 
 
 def token_strings(tokenized: bytes) -> list[tuple[int, str]]:
-    """Each token of a /tokenize with its string in the vocabulary."""
+    """The tokens in a response of /tokenize, each with its string in the vocabulary."""
     with understood():
         answer = orjson.loads(tokenized)
         ids: list[int] = answer["tokens"]
@@ -136,7 +136,7 @@ def token_strings(tokenized: bytes) -> list[tuple[int, str]]:
 
 
 def prefix_cache_hits(metrics: bytes) -> float | None:
-    """The counter of vLLM's Prometheus metrics, summed over its engines; None where there is none."""
+    """The hit counter in vLLM's Prometheus metrics, summed over its engines; None where there is none."""
     counted = [float(value) for value in HITS.findall(metrics)]
     return sum(counted) if counted else None
 

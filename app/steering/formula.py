@@ -36,7 +36,7 @@ PAPER = FTRL()
 
 
 def strength(ftrl: FTRL = PAPER) -> float:
-    """The one knob c that the five numbers amount to; 1.7832568430850784 for the paper's.
+    """The coefficient c that the five numbers amount to; 1.7832568430850784 for the paper's.
 
     Every iterate of the update is `log p_R + c * local_delta + const`, so the T steps over a vocabulary
     are one scalar recursion (arXiv 2507.04756, the update of section 3):
@@ -65,11 +65,11 @@ def local_delta(logprobs: FloatArray) -> FloatArray:
 
 
 def smoothed_delta(logprobs: FloatArray, local: FloatArray, share: float) -> FloatArray:
-    """local_delta between two smoothed distributions: to each `share` of the remote's is added.
+    """local_delta between two smoothed distributions: to each, `share` times the remote's is added.
 
     `logprobs` [..., V] are the remote's, `local` [2, ..., V] the local model's, context-aware and
     context-agnostic, of the same tokens. A token that the remote finds likelier than the local model does is
-    moved less: of that one the small model knows little, and the ratio of two small probabilities is noise.
+    moved less: the small model knows little about it, and the ratio of two small probabilities is noise.
     (Interpolation with a background distribution, Jelinek and Mercer 1980.)
     """
     aware, agnostic = np.logaddexp(local, logprobs + math.log(share))
@@ -84,7 +84,7 @@ def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray
     log p_S(v | u, x, y<t) - log p_S(v | x, y<t) of the same tokens, each from a log-softmax over the local
     model's whole vocabulary. Returns [K], normalised over the candidates (arXiv 2507.04756, closed form).
     """
-    # In place, and logarithm of a plain number: for K = 20 it is the calls that cost, not the arithmetic.
+    # In place, and math.log of a plain number: for K = 20 the numpy calls cost, not the arithmetic.
     scores = c * local_delta
     scores += logprobs
     scores -= np.maximum.reduce(scores)
@@ -95,22 +95,22 @@ def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray
 def steered_logprobs(
     remote: FloatArray, local: FloatArray, strength: Strength
 ) -> tuple[FloatArray, FloatArray]:
-    """Some candidates, steered, and the local_delta that steered them; each [K], in nats.
+    """Steered log-probabilities of some candidates, and the local_delta behind them; each [K], in nats.
 
     `remote` [K] are the remote's raw log-probabilities, `local` [2, K] the local model's of the same tokens,
-    context-aware and context-agnostic. With "auto" both local distributions are smoothed by the remote's first.
+    context-aware and context-agnostic. With "auto" the remote's smooth both local distributions first.
     """
     delta = smoothed_delta(remote, local, AUTO_SMOOTHING) if strength == AUTO else local_delta(local)
     return steer(remote, delta, constant(strength)), delta
 
 
 def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
-    """Indices of the greatest numbers of `row` [V], the greatest first."""
+    """Indices of the `count` greatest values of `row` [V], the greatest first."""
     count = min(count, len(row))
     best = np.argpartition(row, len(row) - count)[len(row) - count :]
     return best[np.argsort(-row[best], kind="stable")]
 
 
 def unlike(ids: IntArray, without: IntArray) -> IntArray:
-    """Those of `ids` that are not in `without`, in their order."""
+    """The `ids` that are not in `without`, in the same order."""
     return ids[~np.isin(ids, without)]

@@ -16,7 +16,7 @@ from app.steering.formula import FloatArray, IntArray, log_softmax
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How a token is drawn, in the terms of OpenAI's and vLLM's request fields. The defaults are neutral."""
+    """How a token is sampled, in OpenAI's and vLLM's request fields. The defaults are neutral."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -35,7 +35,7 @@ class SamplingParams:
 
 @dataclass
 class TokenCounts:
-    """Which tokens a reply's penalties look back on: the prompt's, and how often each was generated."""
+    """The tokens that a reply's penalties count: those of the prompt, and how often each was generated."""
 
     prompt: frozenset[int] = frozenset()
     counts: dict[int, int] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def keep_top_p(logprobs: FloatArray, top_p: float) -> FloatArray:
 
 
 def distribution(logprobs: FloatArray, sampling: SamplingParams) -> FloatArray:
-    """Probabilities [K] that tokens are drawn from: one-hot when greedy, ties to the first candidate."""
+    """Probabilities [K] to sample a token from: one-hot when greedy, ties to the first candidate."""
     if sampling.greedy:
         chosen = np.zeros_like(logprobs)
         chosen[np.argmax(logprobs)] = 1.0
@@ -104,7 +104,7 @@ def distribution(logprobs: FloatArray, sampling: SamplingParams) -> FloatArray:
 
 
 def draw(probs: FloatArray, rng: np.random.Generator) -> int:
-    """An index drawn from `probs` [K], which need not sum to exactly one."""
+    """An index sampled from `probs` [K], which need not sum to exactly one."""
     cumulative = np.cumsum(probs)
     index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
     # Rounding can push the draw onto the end; the last candidate that has mass is the right one then.

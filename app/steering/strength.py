@@ -1,25 +1,25 @@
-"""How strongly a reply is steered: by a number, or as has been measured to be best."""
+"""How strongly a reply is steered: a number, or "auto", the rule that was measured to be best."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 AUTO: Literal["auto"] = "auto"
-# AUTO is Bayes' rule between local distributions to which so much of the remote's is added (see steering.py),
-# among candidates of the local model as well (see unlisted.py).
+# AUTO is Bayes' rule (strength 1) between local distributions smoothed with this share of the remote's (see
+# formula.py), over candidates that include some of the local model's own (see candidates.py).
 AUTO_STRENGTH, AUTO_SMOOTHING = 1.0, 0.3
 
-# 0 leaves the reply to the remote. See docs/evaluation.md for what is behind AUTO.
+# 0 leaves the reply to the remote. For what is behind AUTO see docs/evaluation.md, "What `auto` is, and why".
 Strength = float | Literal["auto"]
 
 
 def steers(strength: Strength) -> bool:
-    """Whether anything is steered."""
+    """Whether this strength steers at all."""
     return strength == AUTO or strength > 0.0
 
 
 def constant(strength: Strength) -> float:
-    """What local_delta is multiplied by."""
+    """The number that local_delta is multiplied by."""
     return AUTO_STRENGTH if strength == AUTO else strength
 
 

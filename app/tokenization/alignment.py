@@ -1,4 +1,4 @@
-"""From the remote's vocabulary to a local one that is not the same: by the bytes that tokens add."""
+"""Maps the remote's tokens to a different local vocabulary, by the bytes that tokens spell."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ UNKNOWN, SEVERAL = -1, -2
 
 
 class ByteAlignment:
-    """Which local tokens' probabilities add up to that of a token of the remote's.
+    """Maps each remote token to the local tokens whose probabilities add up to its own.
 
-    That of the same bytes. Where there is none, the local model's next bytes are those when it takes a token
-    that begins with them, or one that they begin with and goes on with their rest. Of the latter it is the
-    longest that counts, and its rest, which would need passes of its own, as equally likely in both contexts.
+    That is the local token of the same bytes. Where there is none, the local model writes the same bytes if
+    its next token begins with them, or if its next token is a prefix of them and later tokens complete the
+    rest. Of such prefixes only the longest counts, and its rest, which would need passes of its own, is taken
+    to be equally likely in both contexts.
     """
 
     def __init__(
@@ -29,12 +30,12 @@ class ByteAlignment:
         local: ByteVocabulary,
         encode: Callable[[str], list[int]],
     ) -> None:
-        """`remote`: what each of its ids spells; of a special token, the local ones in its place, if any.
-        `encode` cuts a text that goes on from another into local tokens."""
+        """`remote`: the bytes of each remote token id; for a special token, the local ids in its place, if
+        any. `encode` tokenizes text that continues another text into local tokens."""
         self._remote = remote
         self._local = local
         self._encode = encode
-        # The local token where there is one; else which case it is.
+        # The local token id where there is exactly one; else UNKNOWN or SEVERAL.
         self._single = np.full(len(remote), UNKNOWN, np.int64)
         self._several: dict[int, IntArray] = {}
         for token_id, spelled in enumerate(remote):
@@ -44,14 +45,14 @@ class ByteAlignment:
             else:
                 single = spelled[0] if len(spelled) == 1 else SEVERAL if spelled else UNKNOWN
             self._single[token_id] = UNKNOWN if single is None else single
-        # And the other way: the remote's token that a local one is exactly.
+        # The other way: the remote token with exactly the bytes of a local one.
         self._back = np.full(len(local.spelling), UNKNOWN, np.int64)
-        exact_ids = np.flatnonzero(self._single >= 0)[::-1]  # of several the lowest id counts
+        exact_ids = np.flatnonzero(self._single >= 0)[::-1]  # of several, the lowest id
         self._back[self._single[exact_ids]] = exact_ids
 
     @property
     def exact(self) -> float:
-        """The share of the remote's tokens with bytes that a local token of the same bytes stands for."""
+        """The share of the remote's tokens with bytes for which there is a local token of the same bytes."""
         spelled = [
             single
             for single, data in zip(self._single, self._remote, strict=True)
@@ -60,11 +61,11 @@ class ByteAlignment:
         return sum(single >= 0 for single in spelled) / max(1, len(spelled))
 
     def retokenizer(self) -> Retokenizer:
-        """A reply in the remote's tokens, as local ones."""
+        """A retokenizer of one reply, from the remote's tokens to local ones."""
         return Retokenizer(self._local, self._encode, self._spell)
 
     def logprobs(self, rows: Rows, candidates: IntArray) -> FloatArray:
-        """[2, K]: see LocalLogprobs. `rows` [2, V] are the local model's."""
+        """[2, K]: see LocalLogprobs. `rows` [2, V] are the local model's log-probabilities."""
         known = candidates < len(self._single)
         single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
         logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
@@ -79,8 +80,8 @@ class ByteAlignment:
         return logprobs
 
     def likeliest(self, rows: Rows, count: int, without: IntArray) -> IntArray:
-        """See LocalLogprobs: of those that a local token stands for. `rows` [2, V] are the local model's."""
-        # Several local tokens may have no counterpart, or one that is not wanted.
+        """See LocalLogprobs; only tokens with a local one of the same bytes. `rows` as in `logprobs`."""
+        # Look at more than `count`: some local tokens have no counterpart, or one in `without`.
         ids = self._back[likeliest(rows[0, : len(self._back)], 2 * (count + len(without)))]
         return unlike(ids[ids >= 0], without)[:count]
 
@@ -101,8 +102,8 @@ class ByteAlignment:
 
 
 def align(remote: Vocabulary, local: Tokenizer) -> ByteAlignment:
-    """The alignment of two vocabularies. Special tokens are those of the same name, and the ends of a reply
-    those of the other; what has neither stands for nothing. Takes a second.
+    """Align two vocabularies. A special token maps to the local one of the same name, else one that ends a
+    reply maps to those that do here; anything else without bytes maps to nothing. Takes a second.
 
     Raises WeightsError for a local tokenizer whose tokens do not spell the text that they stand for.
     """

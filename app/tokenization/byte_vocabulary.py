@@ -1,4 +1,4 @@
-"""A vocabulary by what its tokens spell: look one up by its bytes, or all that begin with the same."""
+"""Looks tokens up by the bytes that they spell: the exact token, or all tokens with a prefix."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.steering.formula import IntArray
 
 
 class ByteVocabulary:
-    """Tokens in the order of their bytes. Ids without bytes, special tokens for one, are in none of it."""
+    """Tokens sorted by their bytes. Ids without bytes, such as special tokens, are left out."""
 
     def __init__(self, spelling: Sequence[bytes | None]) -> None:
-        """`spelling`: the bytes of each token id. Of several that spell the same the lowest id counts."""
+        """`spelling`: the bytes of each token id. Of several ids with the same bytes the lowest counts."""
         self.spelling = spelling
         ids = [token_id for token_id, data in enumerate(spelling) if data]
         ids.sort(key=lambda token_id: (spelling[token_id] or b"", token_id))
@@ -27,22 +27,22 @@ class ByteVocabulary:
         return data in self._exact
 
     def __len__(self) -> int:
-        """How many different strings its tokens spell."""
+        """How many different byte strings its tokens spell."""
         return len(self._exact)
 
     def exact(self, data: bytes) -> int | None:
-        """The token that spells exactly `data`."""
+        """The token that spells exactly `data`; None if there is none."""
         return self._exact.get(data)
 
     def beginning(self, data: bytes) -> IntArray:
-        """All tokens that begin with `data`, the exact one included."""
+        """All tokens that `data` is a prefix of, the exact one included."""
         first = bisect_left(self._sorted, data)
         end = _after(data)
         last = len(self._sorted) if end is None else bisect_left(self._sorted, end, first)
         return self._ids[first:last]
 
     def longest(self, data: bytes) -> int | None:
-        """The longest token that `data` begins with."""
+        """The longest token that is a prefix of `data`; None if there is none."""
         for length in range(min(len(data), self._longest), 0, -1):
             token_id = self._exact.get(data[:length])
             if token_id is not None:
@@ -50,7 +50,7 @@ class ByteVocabulary:
         return None
 
     def spell(self, data: bytes) -> list[int]:
-        """`data` in tokens, each the longest that fits; a byte that no token begins with is left out."""
+        """`data` in tokens, by greedy longest match; a byte that no token begins with is left out."""
         ids: list[int] = []
         while data:
             token_id = self.longest(data)
@@ -63,6 +63,6 @@ class ByteVocabulary:
 
 
 def _after(data: bytes) -> bytes | None:
-    """The smallest string that is greater than all that begin with `data`; None if there is none."""
+    """The smallest byte string greater than all that begin with `data`; None if there is none."""
     kept = data.rstrip(b"\xff")
     return kept[:-1] + bytes([kept[-1] + 1]) if kept else None

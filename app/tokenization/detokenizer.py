@@ -1,4 +1,4 @@
-"""Text from token ids as they come, by whole characters."""
+"""Streaming detokenization: text from token ids as they arrive, in whole characters."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from app.tokenization.vocabulary import Vocabulary
 
-WINDOW = 6  # tokens of a text that is continued; a token is rendered by its left neighbour at most
+WINDOW = 6  # tokens kept of a continued text; a token's text depends on its left neighbour at most
 
 
 class Detokenizer:
-    """Text from token ids as they come; a character is released once all its bytes are there.
+    """Text from token ids as they arrive; a character is released once all its bytes are there.
 
-    Decodes a short window only: the tokens since the last release and as many before it, since some
-    tokenizers render a token by its left neighbour (a leading space, for one).
+    Decodes a short window only: the tokens since the last release and those of the release before it, since
+    some tokenizers' text of a token depends on its left neighbour (a leading space, for instance).
     """
 
     def __init__(self, vocabulary: Vocabulary, after: Sequence[int] = ()) -> None:
-        """`after` are the tokens of a text that is out already, and that what comes continues."""
+        """`after`: the last tokens of a text that is released already, and that the new tokens continue."""
         self._vocabulary = vocabulary
         self._ids = list(after[-WINDOW:])
-        self._start = 0  # of the window
-        self._released = len(self._ids)  # tokens whose text is out
+        self._start = 0  # where the window begins
+        self._released = len(self._ids)  # tokens whose text is released
 
     def push(self, token_id: int) -> str:
         """The text that this token completes; empty while a character is incomplete."""
@@ -29,7 +29,7 @@ class Detokenizer:
         return self._release(final=False)
 
     def flush(self) -> str:
-        """What is left at the end; bytes that never became a character show as U+FFFD."""
+        """The remaining text at the end; bytes that never became a character show as U+FFFD."""
         return self._release(final=True)
 
     def _release(self, *, final: bool) -> str:

@@ -1,4 +1,4 @@
-"""From the remote's vocabulary to the local one: identity, checked by how both cut the same texts."""
+"""Checks whether the remote's and the local vocabulary are identical: both tokenize the same texts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PROBES = (
 
 
 def first_difference(remote: list[list[int]], local: list[list[int]]) -> str | None:
-    """The first of PROBES that the two tokenizers cut differently; None when the token ids all agree.
+    """The first of PROBES that the two tokenizers tokenize differently; None when the token ids all agree.
 
-    `remote`, `local`: token ids of each probe. Agreement on every one means the same vocabulary and the
-    same merges, so that a remote token id can be looked up in the local model as it is.
+    `remote`, `local`: token ids of each probe. Agreement on every one means the same vocabulary and the same
+    merges, so that a remote token id can be looked up in the local model as it is.
     """
     for text, theirs, ours in zip(PROBES, remote, local, strict=True):
         if theirs != ours:

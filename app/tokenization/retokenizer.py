@@ -1,4 +1,4 @@
-"""A reply that comes in the remote's tokens, in local ones: cut anew where they may have changed."""
+"""Converts a reply from the remote's tokens to local ones, tokenizing again only what may have changed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from app.tokenization.byte_vocabulary import ByteVocabulary
 from app.tokenization.sequence import common_prefix
 
-# Tokens at the end of a text that what comes may still change; of more, the first are settled.
+# Later text may still change the last OPEN tokens; past TOO_MANY tokens, those before are settled.
 OPEN, TOO_MANY = 8, 16
-# What a text is taken to go on with where that matters: tokenizers cut white space by what comes after it.
+# Appended to a text that ends in white space, since tokenizers split that by what comes after it.
 NEXT = "a"
-# A byte that belongs to no character (yet), as Python's surrogateescape writes it, or a run of others.
+# A run of bytes that belong to no character (yet), as Python's surrogateescape writes them, or of characters.
 STRETCHES = re.compile("[\udc80-\udcff]+|[^\udc80-\udcff]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """After some token of the remote: how many local tokens are settled, the bytes after them, and those in
-    local tokens."""
+    """The state after a remote token: how many local tokens are settled, the bytes after those, and the local
+    tokens of these bytes."""
 
     settled: int
     window: bytes
@@ -28,10 +28,10 @@ class _State:
 
 
 class Retokenizer:
-    """A reply as local tokens, as it stands after each of the remote's.
+    """A reply in local tokens, as it stands after each of the remote's tokens.
 
-    What it says of a position depends on the tokens before it alone, not on what was there in between: so it
-    may follow a draft and go back. Only the last few tokens are cut anew each time.
+    The result at a position depends on the tokens before it alone, not on drafts that were rejected in
+    between: so it can follow a draft and roll back. Only the last few tokens are tokenized again each time.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Retokenizer:
         encode: Callable[[str], list[int]],
         spell: Callable[[int], bytes | tuple[int, ...]],
     ) -> None:
-        """`encode` cuts text into local tokens. `spell` says of a token of the remote's what bytes it adds;
-        of a special one, which local tokens stand for it, if any."""
+        """`encode` tokenizes text into local tokens. `spell` returns the bytes of a remote token; for a
+        special one, the local tokens in its place, if any."""
         self._vocabulary = vocabulary
         self._encode = encode
         self._spell = spell
@@ -50,7 +50,7 @@ class Retokenizer:
         self._states = [_State(0, b"", ())]
 
     def follow(self, generated: Sequence[int]) -> None:
-        """Take over a reply in the remote's tokens, as far as it has changed."""
+        """Update to a reply in the remote's tokens; only what has changed of it is processed."""
         same = common_prefix(self._followed, list(generated))
         del self._followed[same:]
         del self._states[same + 1 :]
@@ -60,7 +60,7 @@ class Retokenizer:
             self._states.append(self._next(self._states[-1], self._spell(token_id)))
 
     def at(self, position: int) -> list[int]:
-        """The first `position` tokens of the remote's in local ones."""
+        """The first `position` of the remote's tokens, in local ones."""
         state = self._states[position]
         return [*self._settled[: state.settled], *state.open]
 
@@ -79,8 +79,8 @@ class Retokenizer:
         return _State(state.settled, window, tuple(ids))
 
     def _cut(self, data: bytes) -> list[int]:
-        """As the tokenizer cuts it; where that would change the bytes, which some normalise, and where they
-        are no characters, by the longest tokens that fit."""
+        """`data` as the tokenizer splits it; by greedy longest match where that would change the bytes, since
+        some tokenizers normalise, and where the bytes are no characters."""
         ids: list[int] = []
         for stretch in STRETCHES.findall(data.decode(errors="surrogateescape")):
             part = stretch.encode(errors="surrogateescape")

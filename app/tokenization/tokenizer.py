@@ -1,4 +1,4 @@
-"""The tokenizer on the device: chat template, token ids, and what each token stands for."""
+"""The tokenizer on the device: chat template, token ids, and the bytes of each token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from app.errors import InvalidRequest, WeightsError
 from app.tokenization.vocabulary import THINK, inside_thought, spell
 
-# Texts after which a tokenizer puts no space of its own before a word.
+# Lead-in texts: after one of them a tokenizer adds no space of its own before a word.
 LEADS = ("", "\n", ".")
 SPELLED = "unspellably good"
 
@@ -28,9 +28,8 @@ class TemplateMessage(Protocol):
 class Tokenizer:
     """A transformers tokenizer with its chat template. Safe to call from any thread.
 
-    `eos_ids` end a reply. `think_ids` open and close a reasoning model's thoughts; None where those markers
-    are no tokens of their own. `has_template` says that it has a chat template, `dated` that this writes the
-    date.
+    `eos_ids` end a reply. `think_ids` open and close a model's reasoning; None where those markers
+    are not single tokens. `has_template`: it has a chat template; `dated`: that template writes the date.
     """
 
     eos_ids: frozenset[int]
@@ -44,7 +43,7 @@ class Tokenizer:
         self._lead: str | None = None
         self._tokenizer = AutoTokenizer.from_pretrained(path)
         self.has_template = self._tokenizer.chat_template is not None
-        # The Rust tokenizer borrows its own settings mutably for a moment in each call.
+        # Each call borrows the Rust tokenizer's settings mutably for a moment, as only one thread may.
         self._lock = threading.Lock()
         own = self._tokenizer.eos_token_id
         self.eos_ids = eos_ids | ({own} if own is not None else set())
@@ -69,7 +68,7 @@ class Tokenizer:
         return ids
 
     def encode_after(self, text: str) -> list[int]:
-        """Token ids of `text` where it goes on from another: with no space of the tokenizer's own before it.
+        """Token ids of `text` as the continuation of another: without the space that some tokenizers prepend.
 
         Raises WeightsError as `check_spelling` does.
         """
@@ -79,7 +78,8 @@ class Tokenizer:
     def render(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> str:
         """The conversation in the model's chat template, open for the assistant's reply.
 
-        With `continue_final` it ends with the final message as far as that goes, for the reply to go on from.
+        With `continue_final` it ends with the unfinished final message, which the reply continues. Raises
+        InvalidRequest where the template refuses the conversation or cannot leave that message open.
         """
         conversation = [m.fields() for m in messages]
         try:
@@ -120,32 +120,31 @@ class Tokenizer:
             )
 
     def token_bytes(self, token_id: int) -> bytes | None:
-        """What the token adds to a text, which may be a part of a character; None for a special token, which
-        has no text, and for an id that the vocabulary does not have."""
+        """The bytes of the token, perhaps part of a character; None for a special token, which has no text,
+        and for an id that the vocabulary does not have."""
         token = None if token_id in self._special else self._name(token_id)
         return None if token is None else spell(token, byte_level=self._byte_level)
 
     def token_text(self, token_id: int) -> str:
-        """The token for people: its text, U+FFFD for a part of a character, a special token's name."""
+        """The token for display: its text, U+FFFD for part of a character, a special token's name."""
         data = self.token_bytes(token_id)
         return data.decode(errors="replace") if data is not None else self._name(token_id) or ""
 
     def thinking(self, prompt: Sequence[int], continued: str | None = None) -> bool:
-        """Whether the reply to `prompt` begins inside a thought: the template has opened one, or the final
-        message, which the reply continues, has. What users write of such markers opens none."""
+        """Whether the reply to `prompt` begins inside reasoning: opened by the template, or by the final
+        message, which the reply continues. Markers that users write open none."""
         return self.think_ids is not None and inside_thought(
             prompt, self.think_ids, self.token_bytes, continued
         )
 
     def special_name(self, token_id: int) -> str | None:
-        """How a special token is written; None for any other."""
+        """A special token's own text, such as "<|im_end|>"; None for every other token."""
         return self._name(token_id) if token_id in self._special else None
 
     def check_spelling(self) -> str:
-        """The text after which tokens spell just what comes then, as `encode_after` needs it.
+        """The lead-in text after which tokens spell exactly what follows, as `encode_after` needs it.
 
-        Raises WeightsError for a tokenizer whose tokens do not spell the text that they stand for: those of
-        WordPiece, for one.
+        Raises WeightsError for a tokenizer whose tokens do not spell their text, such as WordPiece.
         """
         if self._lead is not None:
             return self._lead
