@@ -1,1 +1,1 @@
-"""HTTP: what clients send and are sent."""
+"""The HTTP API: routes, middleware, schemas and error handlers."""

@@ -1,4 +1,4 @@
-"""When a request's turn comes: so many are answered at once, and others wait."""
+"""Admission of requests: each chat or passed-on request takes a place in a concurrency limiter."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from app.decoding.choices import Choices
 
 @dataclass(frozen=True)
 class Limiters:
-    """Who is answered at once. What is passed on needs no model of this machine: it has places of its own."""
+    """The concurrency limits. Passed-on requests need no local model, so they have a limiter of their own."""
 
     writing: ConcurrencyLimiter
     passing: ConcurrencyLimiter
 
 
 class Admission:
-    """One request's, taken once its body is read and found right: no slow or wrong one holds a place."""
+    """A request's place, taken once the body is read and valid: slow or invalid requests hold none."""
 
     def __init__(self, request: Request, limiters: Limiters, metrics: Metrics) -> None:
         self._request = request
@@ -34,19 +34,19 @@ class Admission:
         self._written: tuple[Choices, float] | None = None
 
     async def to_write(self) -> None:
-        """Raises TooManyRequests; ends with the client's leaving."""
+        """Takes a place to write a reply. Raises TooManyRequests; cancelled when the client disconnects."""
         await self._take(self._limiters.writing)
 
     async def to_pass_on(self) -> None:
-        """Likewise."""
+        """Likewise for a request that is passed on."""
         await self._take(self._limiters.passing)
 
     def writes(self, choices: Choices, started: float) -> None:
-        """What they cost is counted in the end; `started` is when the request came, by their clock."""
+        """Registers choices for the metrics; `started` is when the request arrived, by the choices' clock."""
         self._written = choices, started
 
     def end(self) -> None:
-        """Once the last byte is sent, or the client has left."""
+        """Frees the place and updates the metrics, once the last byte is sent or the client disconnected."""
         if self._place is not None:
             self._place.leave()
         if self._written is not None:
@@ -62,7 +62,7 @@ class Admission:
 
 
 def install(app: FastAPI, limiters: Limiters, metrics: Metrics) -> None:
-    """For `TurnDep`."""
+    """Puts the limiters and metrics into the app's state, for AdmissionDep."""
     app.state.limiters, app.state.metrics = limiters, metrics
     metrics.watch("written", limiters.writing)
     metrics.watch("passed_on", limiters.passing)

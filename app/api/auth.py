@@ -1,4 +1,4 @@
-"""Who asks: which profiles the API key of a request opens, and which profile a chat request is for."""
+"""Authentication: which profiles a request's API key gives access to, and which one a chat request uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BEARER = HTTPBearer(
 )
 
 
-# One of our keys, wherever it stands in the header; a placeholder like my-costeer-key is none.
+# One of our keys, anywhere in the header; a placeholder like my-costeer-key is not one.
 OURS = re.compile(rf"(?<![\w-]){PREFIX}")
 
 
@@ -33,19 +33,19 @@ WELL_FORMED = re.compile(rf"bearer\s+({PREFIX}\S+)\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever sent a request. `profile_id` is the only profile they may use; None is all of them."""
+    """The sender of a request. `profile_id` is the only profile that it may use; None means all."""
 
     profile_id: str | None = None
 
     def may_use(self, profile_id: str) -> None:
-        """Raises Forbidden. Says nothing of whether there is such a profile."""
+        """Raises Forbidden for other profiles, whether they exist or not."""
         if self.profile_id not in {None, profile_id}:
             raise Forbidden(
                 f"This API key opens the profile {self.profile_id!r} only. Use that one, or an admin key."
             )
 
     def must_be_admin(self, what: str) -> None:
-        """Raises Forbidden; `what` is what they would do."""
+        """Raises Forbidden for a profile's key; `what` names the action in the message."""
         if self.profile_id is not None:
             raise Forbidden(
                 f"This API key opens the profile {self.profile_id!r} only; to {what} takes an admin key."
@@ -57,11 +57,11 @@ async def caller_of(
     parts: PartsDep,
     _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
 ) -> Caller:
-    """The caller by the request's API key.
+    """The caller, identified by the request's API key.
 
-    Until there is an admin key, a request without one of our keys may do everything, as whoever can read the
-    database may anyway; only those that the doors of origin.py keep out may not. A key that looks like ours
-    and is none is refused always: it may have been deleted.
+    Until there is an admin key, a request without one of our keys may do everything, as anybody who can read
+    the database may anyway, unless middleware/origins.py rejects it. An unknown key in our format is always
+    rejected, since it may have been deleted. Raises Unauthorized or Forbidden.
     """
     secret = _secret(", ".join(request.headers.getlist("authorization")))
     if secret is not None:
@@ -85,7 +85,7 @@ CallerDep = Annotated[Caller, Depends(caller_of)]
 
 
 def split_model(model: str, served: list[str]) -> tuple[str, str | None]:
-    """`name@profile` as its two halves; a served model may have an @ in its own name."""
+    """Splits `name@profile`; a served model may have an @ in its own name, and is not split."""
     name, at, profile_id = model.rpartition("@")
     return (name, profile_id) if at and profile_id and model not in served else (model, None)
 
@@ -93,10 +93,10 @@ def split_model(model: str, served: list[str]) -> tuple[str, str | None]:
 async def choose_profile(
     store: Store, caller: Caller, header: str | None, field: str | None, alias: str | None
 ) -> Profile | None:
-    """The profile of a request: by header, body field or `model` (its part behind the @), else by the API
-    key, else the default one, if any is marked.
+    """The profile of a request: named by the header, the body field or `model` (after its @), else the API
+    key's, else the default one, if there is one.
 
-    Raises ProfileNotFound, Forbidden, and InvalidRequest when two of the request's own ways differ.
+    Raises ProfileNotFound, Forbidden, and InvalidRequest if the request names two different profiles.
     """
     named = {
         "the X-CoSteer-Profile header": header,
@@ -122,9 +122,9 @@ async def choose_profile(
 
 
 def _secret(authorization: str) -> str | None:
-    """Our key in the header; None when there is none of ours, but a placeholder or another service's.
+    """Our key in the Authorization header; None if it holds none, or a placeholder or another service's key.
 
-    Raises Unauthorized for one that is sent in another way: without it the request might open more.
+    Raises Unauthorized for our key in a malformed header: without a key the request might have more access.
     """
     if OURS.search(authorization) is None:
         return None
@@ -136,16 +136,16 @@ def _secret(authorization: str) -> str | None:
     return match[1]
 
 
-# Names the model that is steered, whichever that is.
+# An alias of the steered model.
 DEFAULT = "default"
 
 
 async def find_model(remote: RemoteModel, model: str, *, any_name: bool = False) -> tuple[str, str | None]:
-    """`name` or `name@profile` as its two halves, of which the first is a model that the remote lists.
+    """Splits `name` or `name@profile`, where `name` is a model that the remote lists.
 
-    The name `default` stands for the one that is steered, and with `any_name` so does every name that the
-    remote does not list. The list is asked for again only for a name that is not in it. Raises ModelNotFound,
-    and what the remote raises. Says nothing of whether there is such a profile.
+    `default` means the steered model, and with `any_name` so does every name that the remote does not list.
+    The cached list is refreshed only for a name that is not in it. Raises ModelNotFound, and the remote's
+    errors. Does not check that the profile exists.
     """
     steered = (await remote.card()).id
     if model == steered:

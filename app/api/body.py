@@ -1,4 +1,4 @@
-"""Bodies that are more than small JSON: read once the caller is known, and parsed beside the event loop."""
+"""Reads and validates request bodies; large ones are parsed in a thread, not on the event loop."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from app.profiles.strict_json import JsonMistake, loads
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 UTF8 = {"utf-8", "utf8"}
-# Up to here parsing takes less time than having a thread do it.
+# Bytes up to which parsing is faster than handing it to a thread.
 SMALL = 2**16
-# In a body that is no upload: each could be a mistake, of which a message is made.
+# JSON values in a body that is not an upload: each could be an error, and errors become messages.
 MAX_VALUES = 1_000_000
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,15 +31,18 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, repr=False)
 class Body:
-    """What was sent, and what it is."""
+    """A request body and its media type, in lower case without parameters."""
 
     media_type: str
     data: bytes
 
 
 async def receive(request: Request, *taken: str) -> Body:
-    """The body, of one of the `taken` media types and in UTF-8; anything else is refused with 415, and so is
-    one that is compressed, which might be a thousand times as large as what the limits saw."""
+    """Reads the body, which must have one of the `taken` media types and no charset but UTF-8; else 415.
+
+    A compressed body gets 415 too: it could be a thousand times larger than the size limit allows. Raises
+    InvalidRequest, also for a body that is empty or cut off.
+    """
     codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
     if {coding.strip() for coding in codings} - {"", "identity"}:
         raise _unsupported(
@@ -49,7 +52,7 @@ async def receive(request: Request, *taken: str) -> Body:
     media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if media_type not in taken:
         found = "has no Content-Type" if not given else "is of another type"
-        if "," in media_type:  # as HTTP joins a header that is sent twice
+        if "," in media_type:  # HTTP joins repeated headers with commas
             found = "has more than one Content-Type"
         raise _unsupported(f"The body {found}; send {', '.join(taken)}.")
     charsets = [
@@ -67,20 +70,20 @@ async def receive(request: Request, *taken: str) -> Body:
 
 
 async def receive_json(request: Request, model: type[M], *, also: tuple[str, ...] = ()) -> M:
-    """The body as `model`; every mistake is named by its key."""
+    """Reads the body as JSON and validates it as `model`. Raises InvalidRequest, which names each key."""
     body = await receive(request, JSON, *also)
     return await asyncio.to_thread(lambda: validated(model, _parsed_whole(body.data)))
 
 
 async def parse(data: bytes) -> object:
-    """The JSON value; the event loop goes on beside a large one."""
+    """Parses JSON; in a thread if it is large."""
     if len(data) <= SMALL:
         return _parsed_whole(data)
     return await asyncio.to_thread(_parsed_whole, data)
 
 
 def decoded(data: bytes) -> str:
-    """The text. Bytes that are no UTF-8 are named by their line."""
+    """Decodes UTF-8. Raises InvalidRequest with the line of invalid bytes."""
     try:
         return text_of(data)
     except NotUtf8 as error:
@@ -89,7 +92,7 @@ def decoded(data: bytes) -> str:
 
 
 def parsed(text: str, place: str = "", max_values: int | None = None) -> object:
-    """The JSON value; `place` is where in the body the text stands, if it is a part of it."""
+    """Parses JSON; `place` says where in the body the text is, if it is a part. Raises InvalidRequest."""
     try:
         return loads(text, max_values)
     except JsonMistake as mistake:
@@ -103,7 +106,10 @@ def parsed(text: str, place: str = "", max_values: int | None = None) -> object:
 def validated(
     model: type[M], value: object, *, steps: tuple[int, ...] = (), within: object = None, place: str = ""
 ) -> M:
-    """The value as `model`. It stands in the list `within`, behind `steps`, or at a `place`."""
+    """Validates `value` as `model`. Raises InvalidRequest.
+
+    For its messages: the value is at the path `steps` in the list `within`, or at a `place` in the body.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -120,12 +126,12 @@ def validated(
 
 
 def described(*contents: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """For /docs: the media types that a route takes, each with the schema of its body."""
+    """The OpenAPI request body of a route: its media types, each with a JSON schema."""
     return {"requestBody": {"required": True, "content": {name: {"schema": dict(s)} for name, s in contents}}}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON schema in one piece."""
+    """The model's JSON schema with all $refs resolved."""
     whole = model.model_json_schema()
     parts = whole.pop("$defs", {})
 

@@ -1,4 +1,4 @@
-"""What routes are handed: the parts that main.py has put together."""
+"""The FastAPI dependency with the parts that assembly.py has made: generator, store, remote and others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from app.steering.strength import Strength
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that lives as long as the server. `strength` is the setting's default; `remote` is the
-    writer's, for what is passed on to it. With `any_model` a model's name that nobody knows is no mistake."""
+    """Everything that lives as long as the server. `strength` is the setting's; `remote` is the generator's,
+    here for requests that are passed on. With `any_model` an unknown model name means the steered model."""
 
     generator: Generator
     store: Store

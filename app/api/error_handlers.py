@@ -1,4 +1,4 @@
-"""The one place where an exception becomes an HTTP answer, always with OpenAI's error object."""
+"""Exception handlers: the one place where exceptions become HTTP responses, with OpenAI's error object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.errors import CoSteerError, InvalidRequest, NotFound, Unauthorized
 
 log = logging.getLogger(__name__)
 
-# For /docs: what every route may answer.
+# For /docs: error responses that every route may give.
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Failure, "description": "The request has to change; the message says how."},
     "5XX": {"model": Failure, "description": "The proxy or the remote failed."},
@@ -39,7 +39,8 @@ def install(app: FastAPI) -> None:
 
 
 def unforeseen(error: Exception) -> CoSteerError:
-    """What a client is told of a bug. The log gets its place, and none its text, which may quote anything."""
+    """The error that a client gets for a bug. Logs its type and place, but not its text, which may quote
+    anything."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
     log.error("a request failed with %s at %s", type(error).__name__, place)
@@ -48,7 +49,7 @@ def unforeseen(error: Exception) -> CoSteerError:
 
 @contextmanager
 def beside_a_reply() -> Iterator[None]:
-    """What is done within goes on beside an answer, which no failure of it may cost."""
+    """Logs any exception of the block instead of raising it, so that it cannot break the response."""
     try:
         yield
     except Exception as bug:
@@ -60,7 +61,8 @@ def shutting_down() -> CoSteerError:
 
 
 class _LastResort:
-    """Answers what nothing else has. Starlette would raise it again, and the server log its text."""
+    """Middleware that answers unhandled exceptions. Starlette would re-raise them, and the server would log
+    their text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,7 +78,7 @@ class _LastResort:
         try:
             await self._app(scope, receive, watched)
             return
-        except asyncio.CancelledError:  # by the server alone, once its grace for open requests is over
+        except asyncio.CancelledError:  # only by the server, when its grace period for open requests ends
             error = shutting_down()
         except Exception as bug:
             error = unforeseen(bug)
@@ -85,7 +87,7 @@ class _LastResort:
 
 
 def _answer(error: CoSteerError) -> JSONResponse:
-    # HTTP asks for this header with every 401.
+    # RFC 9110 section 15.5.2 requires this header with every 401.
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -99,7 +101,7 @@ async def _costeer_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    # A body that was not sent as JSON is handed on unread.
+    # FastAPI leaves a body without a JSON Content-Type as bytes.
     if isinstance(error.body, bytes):
         message = "The body must be sent as JSON, with the header Content-Type: application/json."
         return _answer(InvalidRequest(message, status=415))
@@ -118,19 +120,19 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         answer = _answer(InvalidRequest(message, code="method_not_allowed", status=error.status_code))
         answer.headers["Allow"] = allowed
         return answer
-    if error.status_code == InvalidRequest.status:  # FastAPI's, for a body that no JSON parser takes
+    if error.status_code == InvalidRequest.status:  # FastAPI's, for a body that is not valid JSON
         return _answer(
             InvalidRequest("The body is not valid JSON: send UTF-8, without huge numbers or deep nesting.")
         )
     code = "request_too_large" if error.status_code == 413 else None
     answer = _answer(InvalidRequest(str(error.detail), status=error.status_code, code=code))
-    if error.status_code == 408:  # or the connection would wait for the rest
+    if error.status_code == 408:  # or the server would wait for the rest of the body
         answer.headers["Connection"] = "close"
     return answer
 
 
 def _methods(request: Request) -> list[str]:
-    """What the path takes. The Allow header that is at hand names the first route's methods only."""
+    """The methods of all routes with this path; Starlette's Allow header has the first route's only."""
     routes = request.app.router.routes
     scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
     allowed = [

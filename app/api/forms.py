@@ -1,4 +1,4 @@
-"""Multipart forms (RFC 7578), read strictly: what one program reads in them, another must read as well."""
+"""A strict parser of multipart forms (RFC 7578): it rejects what another parser might read differently."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_PARTS = 1000
 HEAD_BYTES = 8192
 DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]+=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
 PARAMETER = re.compile(r'([\w*]+)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
-# Of a part's headers those that change with its value, and so are left out.
+# Headers of a part that depend on its value, and are dropped when the value changes.
 BY_VALUE = ("content-length", "content-md5", "digest")
 PLAIN = {"7bit", "8bit", "binary"}
 
 
 @dataclass(frozen=True, repr=False)
 class Part:
-    """A field of the form, or a file of that name."""
+    """One part of the form: a field, or a file."""
 
     headers: dict[str, str]
     name: str
@@ -32,15 +32,15 @@ class Part:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def written(self, value: bytes) -> Part:
-        """With another value."""
+        """The part with another value."""
         headers = {name: said for name, said in self.headers.items() if name not in BY_VALUE}
         return replace(self, headers=headers, value=value)
 
 
 @dataclass(frozen=True, repr=False)
 class Form:
-    """Its parts; `boundary` is as the header has it, in quotes or not. `bare`: nothing stands around
-    them, which nobody reads and which could be anything."""
+    """A parsed form. `boundary` is as in the header, with or without quotes. `bare`: there is no preamble
+    or epilogue, which parsers ignore and which could hold anything."""
 
     boundary: str
     parts: list[Part]
@@ -51,7 +51,7 @@ class Form:
         return f"{MEDIA_TYPE}; boundary={self.boundary}"
 
     def dumped(self) -> bytes:
-        """As bytes again. Of the client's own only the spelling of headers is another."""
+        """Serializes the form; only the spelling of its headers may differ from what the client sent."""
         line = f"--{self.boundary.strip(chr(34))}".encode()
         pieces = []
         for part in self.parts:
@@ -64,7 +64,7 @@ class Form:
 
 
 def read_form(content_type: str, data: bytes) -> Form:
-    """Raises InvalidRequest for what is no such form, or not read alike by all."""
+    """Parses a form. Raises InvalidRequest if it is invalid, or if parsers could read it differently."""
     boundaries = BOUNDARY.findall(content_type)
     if len(boundaries) != 1 or not boundaries[0].isascii() or not 0 < len(boundaries[0].strip('"')) <= 70:
         raise _wrong("its Content-Type must name one boundary, of at most 70 characters")

@@ -7,12 +7,12 @@ from collections import deque
 
 from app.errors import TooManyRequests
 
-# Replies take seconds, so that one who comes back then is likely to find a place.
+# Seconds. Replies take that long, so a client that retries then is likely to find a place.
 RETRY_AFTER = 5.0
 
 
 class ConcurrencyLimiter:
-    """For one event loop. Whoever takes a place has to leave it."""
+    """For one event loop. Every place that is taken must be freed with `leave`."""
 
     def __init__(self, running: int, waiting: int) -> None:
         self.running = 0
@@ -24,17 +24,17 @@ class ConcurrencyLimiter:
         return len(self._queue)
 
     def take_free(self) -> bool:
-        """Take a place if that needs no waiting; says whether."""
-        # Where somebody waits there is no free place: one that is left is handed on at once.
+        """Takes a place if one is free; returns whether it did."""
+        # While requests wait no place is free: `leave` hands a place on at once.
         if self.running >= self._places:
             return False
         self.running += 1
         return True
 
     async def take(self) -> None:
-        """Take a place, in turn. Raises TooManyRequests when too many wait already.
+        """Takes a place, waiting first in, first out. Raises TooManyRequests if the queue is full.
 
-        One that stops waiting (its task is cancelled) loses its turn and holds up nobody.
+        A task that is cancelled while it waits leaves the queue.
         """
         if self.take_free():
             return
@@ -51,12 +51,12 @@ class ConcurrencyLimiter:
         except asyncio.CancelledError:
             if turn in self._queue:
                 self._queue.remove(turn)
-            elif not turn.cancelled():  # its turn came at the same moment
+            elif not turn.cancelled():  # it got a place at the same moment
                 self.leave()
             raise
 
     def leave(self) -> None:
-        """Hand the place on to the next who waits."""
+        """Frees the place, and hands it on to the next in the queue."""
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():

@@ -1,4 +1,4 @@
-"""What an operator may know: counts, seconds and tokens, and nothing that a client or a profile can name."""
+"""Prometheus metrics: counts, seconds and tokens, with no label that a client or a profile can choose."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from app.api.limiter import ConcurrencyLimiter
 from app.decoding.stats import PARTS, Stats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-# Of a label: whether the reply was steered.
+# Values of the label `steered`.
 STEERED = {True: "true", False: "false"}
 FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 25, 50, 100)
 
 
 class Metrics:
-    """Counts since the start. Every label has few values, none of them chosen outside."""
+    """Counts since the start. Every label has few values, and none comes from a request."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -79,16 +79,16 @@ class Metrics:
         )
 
     def watch(self, kind: str, places: ConcurrencyLimiter) -> None:
-        """Show who runs and who waits there."""
+        """Exports how many requests run and wait in a limiter."""
         self._places.labels(kind, "running").set_function(lambda: places.running)
         self._places.labels(kind, "waiting").set_function(lambda: places.waiting)
 
     def answered(self, route: str, method: str, status: int) -> None:
-        """Count a request. `route` is a route's pattern, never the path that was asked for."""
+        """Counts a request. `route` is the route's pattern, never the path of the request."""
         self._requests.labels(route, method, str(status)).inc()
 
     def replied(self, stats: Stats, first_token: float | None, *, steered: bool) -> None:
-        """Count what a reply cost, whole or broken off; `first_token` in seconds, None if there was none."""
+        """Counts a reply's cost, complete or not; `first_token` is in seconds, None if there was none."""
         label = STEERED[steered]
         self._replies.labels(label).inc()
         self._tokens.labels(label).inc(stats.tokens)
@@ -107,5 +107,5 @@ class Metrics:
             self._first_token.labels(label).observe(first_token)
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

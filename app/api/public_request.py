@@ -1,4 +1,4 @@
-"""What goes on to the remote of a request: no label, no field of this proxy, no profile's name."""
+"""Strips a passed-on request of what stays here: labels, this proxy's fields, and profile names."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest
 
 T = TypeVar("T")
-# A model's name without the profile behind it. Raises ModelNotFound.
+# Turns `name@profile` into the name of the remote's model. Raises ModelNotFound.
 Named = Callable[[str], Awaitable[str]]
-# What a URL may hold unquoted; the rest is quoted, and what is quoted stays so.
+# Characters that a query may hold unquoted. % is among them, so that what is quoted already stays as it is.
 QUERY = "/?:@!$&'()*+,;=~%"
 
 
 async def public_json(data: bytes, named: Named) -> bytes:
-    """A JSON body, byte for byte where there was nothing to take out. Raises InvalidRequest."""
+    """Strips a JSON body; unchanged byte for byte if there was nothing to remove. Raises InvalidRequest."""
     value = await parse(data)
     found = await _beside(len(data), lambda: public(value))
     return dumped(found.value) if await _resolve(found, named) else data
 
 
 async def public_value(value: Any, named: Named) -> Any:
-    """Likewise of a JSON value, in place."""
+    """Strips a parsed JSON value, in place."""
     found = public(value)
     await _resolve(found, named)
     return found.value
 
 
 async def public_form(content_type: str, data: bytes, named: Named) -> tuple[bytes, str]:
-    """A form without the parts that stay here, and its Content-Type. What it holds as JSON, and a file of
-    requests for a batch, are treated as JSON bodies are. Raises InvalidRequest."""
+    """Strips a form; returns it with its Content-Type. JSON parts and files of batch requests are stripped
+    as JSON bodies are. Raises InvalidRequest."""
     form = await _beside(len(data), lambda: read_form(content_type, data))
     batch = any(part.name == "purpose" and part.value.strip() == b"batch" for part in form.parts)
     kept, changed = [], not form.bare
@@ -53,8 +53,8 @@ async def public_form(content_type: str, data: bytes, named: Named) -> tuple[byt
 
 
 async def public_query(raw: bytes, named: Named) -> str:
-    """A query string. A label in it is what to look for, so without it the answer would be another: that is
-    refused with InvalidRequest."""
+    """Strips a query string of profile names. A label in it is a filter, and the answer would differ without
+    it, so it is rejected with InvalidRequest."""
     pairs = []
     for pair in re.split("([&;])", quote(raw, safe=QUERY)):
         name, _, value = pair.partition("=")
@@ -74,7 +74,7 @@ async def public_query(raw: bytes, named: Named) -> str:
 
 
 def dumped(body: Any) -> bytes:
-    """JSON again, with whole numbers of any size and the escapes of half characters."""
+    """Serializes JSON, with integers of any size and escaped lone surrogates."""
     try:
         return json.dumps(body, separators=(",", ":")).encode()
     except RecursionError:
@@ -82,7 +82,7 @@ def dumped(body: Any) -> bytes:
 
 
 async def _public_part(part: Part, named: Named, *, batch: bool) -> Part:
-    """The part itself where nothing of it stays here."""
+    """Strips a part; returns the same object if nothing changed."""
     is_file = part.name == "file" or "filename" in part.headers["content-disposition"].lower()
     if is_file and (batch or _is_batch(part.value)):
         lines = await _public_lines(part.value, named)
@@ -98,7 +98,7 @@ async def _public_part(part: Part, named: Named, *, batch: bool) -> Part:
 
 
 def _is_batch(data: bytes) -> bool:
-    """Whether a file is one of OpenAI's requests a line, by its first line."""
+    """Whether a file has OpenAI's batch format, one request per line; decided by its first line."""
     first = data.lstrip().partition(b"\n")[0]
     if not first.startswith((b"{", b"\xef\xbb\xbf{")):
         return False
@@ -111,7 +111,7 @@ def _is_batch(data: bytes) -> bool:
 
 async def _public_lines(data: bytes, named: Named) -> bytes:
     def read() -> list[tuple[str, Public]]:
-        # Not splitlines: JSON may hold other line ends (U+2028) as they are.
+        # Not splitlines, since JSON strings may contain other line separators (U+2028) unescaped.
         lines = enumerate(decoded(data).split("\n"), 1)
         return [
             (line, public(parsed(line, f"line {number} of the file") if line.strip() else None))
@@ -126,7 +126,7 @@ async def _public_lines(data: bytes, named: Named) -> bytes:
 
 
 async def _resolve(found: Public, named: Named) -> bool:
-    """Takes the profiles from its models' names; whether the value is another than was sent."""
+    """Removes the profiles from model names; returns whether the value differs from what was sent."""
     for container, key in found.aliases:
         resolved = await named(container[key])
         found.changed |= resolved != container[key]
@@ -135,5 +135,5 @@ async def _resolve(found: Public, named: Named) -> bool:
 
 
 async def _beside(size: int, work: Callable[[], T]) -> T:
-    """The event loop goes on beside what is large."""
+    """Runs `work`, in a thread if its input is large."""
     return work() if size <= SMALL else await asyncio.to_thread(work)

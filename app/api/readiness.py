@@ -1,4 +1,4 @@
-"""Whether replies can be written now, part by part: what GET /ready says."""
+"""The readiness check behind GET /ready: whether the remote, tokenizer and database are usable now."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from app.api.dependencies import Parts
 from app.errors import CoSteerError, ModelNotFound, StoreError
 from app.network.proxy import Proxy
 
-# Probes within so many seconds share an answer, so that they cost the remote and the disk nothing.
+# Seconds for which a report is cached, so that frequent probes do not load the remote and the disk.
 KEPT_SECONDS = 2.0
-# A part that has not answered by then is not ready; probes give up soon themselves.
+# Timeout of each part, after which it is not ready; probes themselves time out soon.
 PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """Of each part the reason why it is not ready; None where it is. `alignment` says how the remote's tokens
-    are found among the local ones, once both are compared."""
+    """For each part why it is not ready, or None if it is. `alignment` says how the remote's tokens are
+    mapped to the local model's, once the two vocabularies are compared."""
 
     parts: dict[str, str | None]
     alignment: str | None = None
@@ -34,7 +34,7 @@ class Report:
 
 
 class Readiness:
-    """Asks the parts, at most once in a while. Reasons are of fixed words: whoever asks needs no key."""
+    """Checks the parts, and caches the report. Reasons are fixed texts, since /ready needs no API key."""
 
     def __init__(self, proxy: Proxy | None) -> None:
         self.proxy = None if proxy is None else str(proxy)
@@ -42,7 +42,7 @@ class Readiness:
         self._report: tuple[float, Report] | None = None
 
     async def report(self, parts: Parts) -> Report:
-        """As of now, or of a moment ago."""
+        """A report that is at most KEPT_SECONDS old."""
         async with self._asking:
             if self._report is None or time.monotonic() - self._report[0] > KEPT_SECONDS:
                 report = await _look(parts)
@@ -51,7 +51,7 @@ class Readiness:
 
 
 def install(app: FastAPI, proxy: Proxy | None) -> None:
-    """`proxy` is the one that the remote is reached through."""
+    """Puts the check into the app's state; `proxy` is the one to the remote, if any."""
     app.state.readiness = Readiness(proxy)
 
 
@@ -75,14 +75,14 @@ async def _look(parts: Parts) -> Report:
 
 
 async def _listed(parts: Parts) -> None:
-    """The remote lists the model that is steered. Raises what the remote raises, and ModelNotFound."""
+    """Checks that the remote lists the steered model. Raises ModelNotFound, and the remote's errors."""
     listed = await parts.remote.cards()
     if (await parts.remote.card()).id not in [card.id for card in listed]:
         raise ModelNotFound("The remote does not list its model any more.")
 
 
 async def _reason(work: Awaitable[object], failed: str) -> str | None:
-    """Why it failed, or None. The error's own text stays here, since it may name hosts and files."""
+    """Why `work` failed, or None. The error's own text is left out, since it may name hosts and files."""
     try:
         with anyio.fail_after(PATIENCE_SECONDS):
             await work

@@ -1,4 +1,4 @@
-"""Writes to the database, in threads of their own: who waits for its lock there holds up no reply."""
+"""Runs database writes in separate threads, so that waiting for the write lock delays no reply."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Given = TypeVarTuple("Given")
 
 
 async def write(work: Callable[[Unpack[Given]], T], *given: *Given) -> T:
-    """What `work` returns, which may wait for other writers, of this process and of others, for long.
+    """Runs `work` in a thread; it may wait long for other writers, of this process and of others.
 
-    asyncio's own threads are few, and every reply needs one now and then. These are anyio's.
+    It uses anyio's threads: asyncio's default executor has few, and every reply needs one now and then.
     """
     return await anyio.to_thread.run_sync(work, *given)

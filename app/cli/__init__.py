@@ -1,4 +1,4 @@
-"""`costeer`: serve, and manage profiles, history, keys and weights."""
+"""The `costeer` command line: serves, and manages profiles, history, keys and weights."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def options(
         bool, typer.Option("--version", "-V", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """What stands before a command; the help is the application's own."""
+    """Options before a command; the help text is the application's own."""
 
 
 @app.command()
@@ -62,6 +62,6 @@ def version() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The entry point of the console script."""
     bear_any_output()
     app()

@@ -1,4 +1,4 @@
-"""`costeer bench`: what steering costs on this machine, with this remote."""
+"""`costeer bench`: measures what steering costs on this machine with this remote."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _share(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Given:
-    """What the command was called with, after the settings have filled the gaps; goes into the JSON."""
+    """The command's arguments, with defaults from the settings; part of the JSON output."""
 
     remote: str
     model: str
@@ -66,7 +66,7 @@ class Given:
 
     @property
     def far(self) -> bool:
-        """Whether a far remote is imitated."""
+        """Whether to simulate a distant remote."""
         return self.rtt_ms > 0 or self.pace_ms > 0
 
 

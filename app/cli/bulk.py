@@ -1,4 +1,4 @@
-"""Adds many items in batches, so that others can write in between and Ctrl-C leaves whole batches."""
+"""Adds many history items in batches, so that others can write in between and Ctrl-C keeps whole batches."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from app.cli.terminal import say
 from app.profiles.profile import HistoryItem
 from app.profiles.store import HistoryStore
 
-# One transaction: at most so many items, and so many characters if there is more than one.
+# Limits of one transaction: items, and characters unless it has a single item.
 BATCH = 1000
 BATCH_CHARACTERS = 4_000_000
-# Who waits for the database asks SQLite again every 100 ms at the latest. A pause longer than that, once a
-# second, lets them in; without it a server might wait until it gives up.
+# Another writer that waits for the lock polls it every 100 ms at the latest. A longer pause, once a second,
+# lets it in; without pauses a server might wait until its timeout.
 PAUSE_EVERY = 1.0
 PAUSE = 0.12
 
 
 def add_all(history: HistoryStore, profile_id: str, items: Sequence[HistoryItem]) -> None:
-    """Adds the items in order. When it is broken off, says how many are stored, and raises what did it."""
+    """Adds the items in order. If interrupted, prints how many are stored, and re-raises the exception."""
     done = 0
     try:
         with _interrupts() as interrupted, ItemProgress("Adding items", len(items)) as progress:
@@ -43,7 +43,7 @@ def add_all(history: HistoryStore, profile_id: str, items: Sequence[HistoryItem]
 
 
 def batches(items: Sequence[HistoryItem]) -> Iterator[Sequence[HistoryItem]]:
-    """The items in order, in pieces of at most BATCH."""
+    """Splits the items, in order, into batches within the limits."""
     start = size = 0
     for number, item in enumerate(items):
         size += len(item.text)
@@ -56,7 +56,7 @@ def batches(items: Sequence[HistoryItem]) -> Iterator[Sequence[HistoryItem]]:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, instead of KeyboardInterrupt; a second one works as ever."""
+    """Yields a function that tells whether Ctrl-C was pressed, which raises nothing; a second one does."""
     pressed = False
     before = signal.getsignal(signal.SIGINT)
 
@@ -65,7 +65,7 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         pressed = True
         signal.signal(signal.SIGINT, before)
 
-    if before is not signal.default_int_handler:  # ignored, as in a shell's background job, or another's
+    if before is not signal.default_int_handler:  # ignored, as in a background job, or handled elsewhere
         yield lambda: False
         return
     signal.signal(signal.SIGINT, remember)

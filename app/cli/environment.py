@@ -1,4 +1,4 @@
-"""What commands work with: the settings, and the store in the folder that they name."""
+"""Loads the settings for commands, and opens the store in the data folder that they name."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from app.settings.expected import expected
 from app.settings.settings import ENV_FILE, PREFIX, Settings, environment_names, suggestion, unknown_names
 
 CORRECT = "Correct these settings in the environment or in .env; .env.example lists them all."
-# Mistakes whose messages are ours.
+# Pydantic's error types whose messages are our own.
 OWN_WORDS = {"value_error", "strength"}
 
 
 def read_settings(**given: object) -> Settings:
-    """The settings; those `given` go first unless they are None. Raises CoSteerError when one is wrong."""
+    """The settings; `given` values that are not None override. Raises CoSteerError if one is invalid."""
     for sentence in unknown_names():
         say(f"warning: {sentence}")
     settings, mistakes = checked_settings(**given)
@@ -34,11 +34,11 @@ def read_settings(**given: object) -> Settings:
 
 
 def checked_settings(**given: object) -> tuple[Settings | None, list[str]]:
-    """The settings, or None and a sentence for each that is wrong. Raises CoSteerError for a .env that is
-    no text."""
+    """The settings, or None and a sentence for each invalid one. Raises CoSteerError for a .env that cannot
+    be read as text."""
     given = {name: value for name, value in given.items() if value is not None}
     file = read_env_file(Path(ENV_FILE))
-    # Its reader would tell of the lines that it leaves out, in its own words.
+    # python-dotenv would log warnings of its own about lines that it cannot parse.
     logging.getLogger("dotenv").setLevel(logging.ERROR)
     try:
         settings = Settings(**given)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def checked_settings(**given: object) -> tuple[Settings | None, list[str]]:
 
 
 def _told(mistake: ErrorDetails, file: EnvFile, given: Mapping[str, object]) -> str:
-    """What is wrong with a setting, and the line where it is written."""
+    """What is wrong with a setting, and its line in the .env file."""
     field, name = str(mistake["loc"][0]), _name(mistake)
     elsewhere = field in given or name in environment_names()
     place = "" if elsewhere or name not in file.lines else f"{ENV_FILE}, line {file.lines[name]}: "
@@ -65,5 +65,5 @@ def _name(mistake: ErrorDetails) -> str:
 
 
 def open_store() -> Store:
-    """The store on this device, made when there is none. Raises StoreError."""
+    """Opens the store on this device; creates it if there is none. Raises StoreError."""
     return Store.open(read_settings().data_dir)

@@ -1,4 +1,4 @@
-"""`costeer eval`: whether steering makes text more personal, and what it costs."""
+"""`costeer eval`: measures whether steering makes text more personal, and what it costs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def read(self) -> list[Case]:
-        """Those whose own text is read."""
+        """The cases with a reference text to score; none if `tokens` is 0."""
         return [case for case in self.cases if case.reference] if self.tokens else []
 
 
@@ -120,7 +120,7 @@ def evaluate(
     if missing:
         raise InvalidRequest(f"Not installed: {', '.join(missing)}. Run: pip install 'costeer[eval]'")
     settings = read_settings(local_model=local_model, embedded_model=model)
-    # A reply that is steered in part would be counted as steered.
+    # Fail on errors of the local model, or a partly steered reply would count as steered.
     settings = settings.model_copy(update={"remote_base_url": EMBEDDED, "on_local_failure": "error"})
     from app.evaluation.quality.cases import preference as one_who_prefers  # noqa: PLC0415
     from app.evaluation.quality.cases import read_cases  # noqa: PLC0415
@@ -128,7 +128,7 @@ def evaluate(
     askers = [read_profile_file(path) for path in profile or ()]
     askers += [one_who_prefers(one) for one in dict.fromkeys(preference or (() if askers else PREFERENCES))]
     cases = read_cases(file, askers=askers, top_k=settings.history_top_k, limit=limit)
-    if len(cases) < 2:  # nothing can be said of one
+    if len(cases) < 2:  # one case gives no interval
         raise InvalidRequest(f"{file}: needs two cases at least, two lines with a profile or a question.")
     strengths = tuple(dict.fromkeys(strength or STRENGTHS))
     from app.evaluation.quality.systems import systems  # noqa: PLC0415
@@ -153,7 +153,7 @@ def evaluate(
 
 
 class Folder:
-    """The results on the disk."""
+    """The results of an evaluation on the disk."""
 
     def __init__(self, path: Path, settings: Settings, plan: Plan) -> None:
         # Imported here: torch takes seconds, and few commands need it.
@@ -170,7 +170,7 @@ class Folder:
             "dtype": settings.dtype,
         }
         try:
-            # Replies tell of those they are written for.
+            # Private mode: replies contain personal information.
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""`costeer history`: what a person has written, added, searched and erased."""
+"""`costeer history`: adds, lists, searches and erases a person's own writing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ commands = typer.Typer(
 )
 MAX_LIMIT = 1000
 MAX_DIGITS = 18
-# Files left out that are named one by one.
+# Skipped files that are listed by name.
 MAX_PASSED_OVER = 20
 
 

@@ -1,4 +1,4 @@
-"""`costeer keys`: API keys, by which an app gets a profile with its base_url and api_key alone."""
+"""`costeer keys`: creates, lists and deletes API keys; by its key an app gets its profile."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def delete(
         if admins == [key] and not confirm(f"{LAST_ADMIN_KEY} Delete key {key}?", yes=yes):
             return
         store.keys.delete(key)
-        # Asked again, since another process may have deleted the other one meanwhile.
+        # Checked again, since another process may have deleted the other admin key meanwhile.
         opened = bool(admins) and not store.keys.required()
     write(f"key {key}: deleted")
     if opened:
@@ -109,6 +109,6 @@ def delete(
 
 
 def _base_url(host: str, port: int) -> str:
-    # What listens on every address is reached on this machine's own.
+    # A wildcard address is reached through the loopback address.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

@@ -1,4 +1,4 @@
-"""`costeer models`: the weights of the models that run in this process."""
+"""`costeer models`: lists and downloads the weights of the models that run in this process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pull(
 
 
 def fetch(names: Sequence[str], cache_dir: Path, weights_dir: Path | None) -> dict[str, str]:
-    """Where each model lies, after what is missing has been fetched. Raises WeightsError."""
+    """Downloads the weights that are missing; returns each model's path. Raises WeightsError."""
     with RichProgress() as progress:
         return {
             name: weights.resolve(name, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress)

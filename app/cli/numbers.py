@@ -1,4 +1,4 @@
-"""Numbers as they are typed: what a range alone lets through."""
+"""Typer callbacks that reject NaN and infinity, which pass a range check."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import typer
 
 
 def finite(value: float | None) -> float | None:
-    """Raises BadParameter for one that is no number, nor of any size."""
+    """Returns the value; raises BadParameter for NaN and infinity."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter("give a number")
     return value
 
 
 def all_finite(values: list[float] | None) -> list[float] | None:
-    """The same of several."""
+    """The same for several values."""
     for value in values or ():
         finite(value)
     return values

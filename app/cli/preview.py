@@ -1,4 +1,4 @@
-"""`costeer profiles preview`: exactly what the small model would read for a message."""
+"""`costeer profiles preview`: shows exactly what the small model would read for a message."""
 
 from __future__ import annotations
 

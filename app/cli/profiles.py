@@ -1,4 +1,4 @@
-"""`costeer profiles`: who replies are steered towards."""
+"""`costeer profiles`: creates, lists, shows, changes and erases profiles."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def _describe(stored: StoredProfile, strength: Strength, newest: Sequence[Stored
 
 
 def headline(stored: StoredItem, size: int = 60) -> str:
-    """An item's title, or how it begins."""
+    """An item's title, else the beginning of its text."""
     return one_line(stored.item.title or stored.item.text[: 4 * size], size)
 
 

@@ -1,4 +1,4 @@
-"""Shows on the terminal how far something is: bars and spinners, or one plain line each in a log."""
+"""Progress bars and spinners on the terminal; where the output is not a terminal, plain lines or nothing."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def spinner_name(console: Console) -> str:
 
 
 class RichProgress:
-    """An app.weights.Progress to be used as a context manager, which ends the last stage.
+    """Implements app.local.weights.Progress, as a context manager, which ends the last stage.
 
-    Writes to `file`, the standard error by default; it need not be a terminal.
+    Writes to `file`, by default the standard error; without a terminal one plain line per stage.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
-        # Bound now: what is shown must not go where a library's output is redirected to meanwhile.
+        # Bind the stream now, so that progress is not captured when a library's output is redirected.
         self._console = Console(file=file or sys.stderr)
         self._stage: Progress | None = None
         self._task = TaskID(0)
@@ -57,7 +57,7 @@ class RichProgress:
             size = f" ({total / 1e6:,.1f} MB)" if total is not None else ""
             self._console.print(Text(f"{description}{size}"), soft_wrap=True)
             return
-        # Without a number of bytes there is nothing to measure: a spinner says that it goes on.
+        # Without a total there is no progress to measure, so show a spinner.
         columns: list[ProgressColumn] = (
             [SpinnerColumn(spinner_name(self._console)), DESCRIPTION, TimeElapsedColumn()]
             if total is None
@@ -78,9 +78,9 @@ class RichProgress:
 
 
 class ItemProgress:
-    """A bar with the number of items and, unless they are slow, their `rate`; in a log nothing.
+    """A progress bar that counts items, with their `rate` if wanted; without a terminal it shows nothing.
 
-    To be used as a context manager. Writes to `file`, the standard error by default.
+    A context manager. Writes to `file`, by default the standard error.
     """
 
     def __init__(

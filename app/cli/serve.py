@@ -1,4 +1,4 @@
-"""`costeer serve`: the port, the weights, then the server."""
+"""`costeer serve`: opens the port, downloads missing weights, then runs the server."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def serve(
     """Serve the OpenAI API on this machine."""
     settings = read_settings(host=host, port=port)
     write_log(settings.log_level, settings.log_format)
-    # As Ctrl-C does, it should close what is open, a download's pip among it, and not just kill.
+    # SIGTERM should clean up as Ctrl-C does, for instance end the pip of a download.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     if not settings.trust_network and not on_this_machine(settings.host):
         _refuse_without_key(settings.host, settings.data_dir)
-    # The port first: a taken one should be said before minutes of downloading.
+    # The port first: if it is taken, that should be reported before minutes of downloading.
     with listen(settings.host, settings.port) as listener:
         # Before the event loop runs, so that Ctrl-C ends a download at once.
         fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
@@ -43,7 +43,7 @@ def serve(
 
 
 def _refuse_without_key(host: str, data_dir: Path) -> None:
-    """Raises CoSteerError where others than this machine's users could use every profile without a key."""
+    """Raises CoSteerError if other machines could use every profile without a key."""
     with Store.open(data_dir) as store:
         if store.keys.required():
             return

@@ -1,4 +1,4 @@
-"""The HTTP server: loads the models, then says how to use it, then serves."""
+"""Runs the HTTP server: loads the models, prints how to use the API, and serves it with uvicorn."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from app.network.connections import BoundedProtocol
 from app.network.proxy import UNUSED
 from app.settings.settings import Settings
 
-GRACE_SECONDS = 10  # that streams get to finish after a signal
+GRACE_SECONDS = 10  # that open requests get to finish after a signal
 
 
 def run(settings: Settings, listener: socket.socket, console: Console) -> None:
-    """`serve` in an event loop of its own: uvloop's, where there is one."""
-    # uvicorn knows where; the rest of its settings is not used here.
+    """Runs `serve` in a new event loop: uvloop's where it is installed."""
+    # uvicorn's configuration chooses the loop; nothing else of it is used here.
     loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve(settings, listener, console))
 
 
 async def serve(settings: Settings, listener: socket.socket, console: Console) -> None:
-    """Serve on `listener` until a signal. Raises CoSteerError when it cannot start."""
+    """Serves on `listener` until a signal. Raises CoSteerError if it cannot start."""
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
@@ -51,22 +51,22 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         config = uvicorn.Config(
             create_app(settings, parts),
             access_log=False,
-            log_config=None,  # the log is set up already
+            log_config=None,  # logging is configured already
             http=BoundedProtocol,
             ws="none",
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        # What is loaded by now stays: looking through it for garbage would stop every reply for a third of a
-        # second, each time.
+        # Exempt everything loaded so far from garbage collection: scanning it would stop every reply for a
+        # third of a second, each time.
         gc.collect()
         gc.freeze()
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
 async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:
-    """The remote's model, and what there is to say before serving. A remote that is not there yet may come
-    later; one that does not go with the local model is raised."""
+    """The name of the remote's model, and notes to print before serving. An unreachable remote is only a
+    warning, since it may come up later; one that does not fit the local model raises."""
     try:
         model = (await generator.models())[0].id
         alignment = await generator.alignment()
@@ -80,9 +80,9 @@ async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:
 
 
 def announce(console: Console, listener: socket.socket, model: str, profile: str | None) -> None:
-    """Print the base_url and a curl to paste."""
+    """Prints the base_url and a curl command to paste."""
     host, port = listener.getsockname()[:2]
-    # What listens on every address is reached on this machine's own.
+    # A wildcard address is reached through the loopback address.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     question = {"role": "user", "content": "Write a short invitation to dinner on Saturday."}

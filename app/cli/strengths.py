@@ -1,4 +1,4 @@
-"""A strength as it is typed, and as it is shown."""
+"""Parses and formats a strength on the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ METAVAR = f"0..4|{AUTO}"
 
 
 def typed(text: str) -> Strength:
-    """Raises BadParameter for what is no strength."""
+    """Parses a strength. Raises BadParameter."""
     given: TypeAdapter[Strength] = TypeAdapter(StrengthIn)
     try:
         return given.validate_python(text)

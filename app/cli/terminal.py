@@ -1,4 +1,4 @@
-"""What commands write, to people and to programs, and how they end when something is wrong."""
+"""The output of commands, for people or for programs, and their exit status and message on errors."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ out = Console()
 err = Console(stderr=True)
 
 LINE_BREAKS = re.compile(r"\s+")
-# Columns in which a cell of words can still be read; of a narrower table each row is written as a list.
+# The narrowest readable cell, in columns; if a table has no room for that, each row is printed as a list.
 NARROWEST = 12
-# Columns that a table spends on the borders of a cell.
+# Columns that a table needs for the borders of one cell.
 BORDERS = 3
-# A stream that cannot write a character has to do something else with it.
+# Error handlers under which writing a character that the stream's encoding lacks raises.
 STRICT = {"strict", "surrogateescape"}
 
 
 def bear_any_output() -> None:
-    """Makes the standard streams take any text: what their encoding lacks becomes a replacement character.
+    """Makes the standard streams accept any text; a character that their encoding lacks is replaced.
 
-    One that is closed becomes one that takes everything and keeps nothing.
+    A closed stream is redirected to the null device.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -49,13 +49,16 @@ def bear_any_output() -> None:
 
 
 def on_terminal() -> bool:
-    """Whether the standard output is read by a person, and not by a program or from a file."""
+    """Whether the standard output is a terminal, not a pipe or a file."""
     return sys.stdout.isatty()
 
 
 @contextmanager
 def mistakes_named() -> Iterator[None]:
-    """Errors that the user can mend are one message, not a traceback; Ctrl-C is no error."""
+    """Prints errors that the user can fix as one message without a traceback, and exits with status 1.
+
+    Ctrl-C exits with status 130 and no message.
+    """
     try:
         yield
     except CoSteerError as error:
@@ -76,21 +79,21 @@ def mistakes_named() -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """A line to the person, on the standard error."""
+    """Prints a line for people on the standard error."""
     print(printable(message), file=sys.stderr, flush=True)
 
 
 def write(text: str = "") -> None:
-    """Text to the person, on the standard output."""
+    """Prints text for people on the standard output."""
     print(printable(text), flush=True)
 
 
 def write_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[int] = (0,)
 ) -> None:
-    """A table to a person; to a program lines of cells with tabs between them, the names of columns first.
+    """Prints a table on a terminal; elsewhere tab-separated lines, with the column names first.
 
-    The columns `whole`, of ids, are never broken. A terminal too narrow for that gets a list for each row.
+    The columns `whole`, of ids, are never wrapped. If the terminal is too narrow, each row becomes a list.
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
     if not on_terminal():
@@ -110,9 +113,9 @@ def write_table(
 
 
 def write_aligned(cells: Sequence[str], widths: Sequence[int], styles: Sequence[str], below: str) -> None:
-    """A row of cells, the last as long as it is, and a line `below` that. A terminal folds what is too wide.
+    """Prints a row of cells, and a line `below` the last cell, which has no fixed width; a terminal wraps it.
 
-    `widths` and `styles` are of all cells but the last, and of all cells.
+    `widths` has one entry for each cell but the last, in columns; `styles` one for each cell.
     """
     texts = [Text(one_line(cell), style) for cell, style in zip(cells, styles, strict=True)]
     last = Text(f"-> {one_line(below)}", "bold") if below else None
@@ -134,42 +137,42 @@ def write_aligned(cells: Sequence[str], widths: Sequence[int], styles: Sequence[
 
 
 def write_json(value: Any) -> None:
-    """To programs; times are as the API has them."""
+    """Prints JSON for programs; times are formatted as in the API."""
     write_bytes(
         orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
     )
 
 
 def write_bytes(data: bytes) -> None:
-    """To the standard output as they are."""
+    """Writes the bytes unchanged to the standard output."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 def one_line(text: str, size: int | None = None) -> str:
-    """The text on one line; what is beyond `size` characters is three dots."""
+    """The text on one line, cut to `size` characters with an ellipsis."""
     line = printable(LINE_BREAKS.sub(" ", text)).strip()
     return line if size is None or len(line) <= size else f"{line[: size - 1]}…"
 
 
 def when(moment: datetime | None) -> str:
-    """In UTC, to the minute; nothing for never."""
+    """Formats a time in UTC, to the minute; None gives an empty string."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment is not None else ""
 
 
 def counted(number: int, noun: str) -> str:
-    """1 item, 2,000 items."""
+    """The number with its noun: 1 item, 2,000 items."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def asked() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether a person can be asked: the standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Whether to go on: asked on a terminal; elsewhere only --yes is an answer. Raises CoSteerError."""
+    """Whether to go on: asks on a terminal; without one raises CoSteerError unless --yes was given."""
     if yes:
         return True
     if not asked():
@@ -181,7 +184,7 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[int]) -> int:
-    """Columns below which a table would break an id, or cells of words into pieces that cannot be read."""
+    """The least width in columns at which the table breaks no id, and no cell is too narrow to read."""
     least = 1
     for number, name in enumerate(columns):
         cells = [name, *(row[number] for row in rows)]

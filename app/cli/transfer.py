@@ -1,4 +1,4 @@
-"""`costeer profiles import` and `export`: profiles from files, and into them."""
+"""`costeer profiles import`, `samples` and `export`: reads profiles from files, and writes them."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _store(store: Store, document: ProfileDocument, *, replace: bool) -> str:
 
 
 def _write_privately(path: Path, data: bytes) -> None:
-    """For the user alone, and whole or not at all."""
+    """Writes the file atomically, with permissions for the user only."""
     try:
         descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with mode 0600
         try:

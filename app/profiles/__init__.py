@@ -1,1 +1,1 @@
-"""People: their profiles and histories, the files they come in, and the database that keeps them."""
+"""Profiles and their history: the types, the file formats, and the SQLite database that stores them."""

@@ -1,4 +1,4 @@
-"""A profile and its history as documents: what a file or a request may hold."""
+"""Pydantic schemas of a profile and its history, for files, the command line and HTTP requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FieldText = Annotated[str, Field(max_length=10_000), FILLED, NOT_BLANK]
 Name = Annotated[str, Field(max_length=200), FILLED, NOT_BLANK]
 
 
-# Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
+# Descriptions say what is expected: in the API's documentation, and in error messages about a file.
 ID = "1 to 64 lowercase letters, digits, - and _, like isabel"
 
 
@@ -83,7 +83,7 @@ class DocumentIn(ProfileIn):
 
 
 def exported(document: ProfileDocument) -> dict[str, Any]:
-    """The document as DocumentIn takes it; times are datetimes."""
+    """The document as a dict that DocumentIn accepts; times are datetimes."""
     return {
         **_profile(document.profile),
         "created_at": document.created_at,
@@ -109,7 +109,7 @@ Title = Annotated[str, Field(max_length=1000), STORABLE]
 ItemText = Annotated[str, Field(max_length=MAX_TEXT), FILLED, NOT_BLANK]
 
 
-# Descriptions say what is expected: in the API's documentation, and in the message about a mistake in a file.
+# Descriptions say what is expected: in the API's documentation, and in error messages about a file.
 TITLE = "text of at most 1,000 characters"
 
 

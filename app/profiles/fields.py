@@ -1,4 +1,4 @@
-"""Types of the fields that people write, checked the same way in files, on the command line and over HTTP."""
+"""Pydantic types of the fields, validated the same way in files, on the command line and over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRENGTH = 'a number from 0 to 4, or "auto"'
 
 
 def _either(value: object, checked: ValidatorFunctionWrapHandler) -> Strength:
-    """Pydantic itself would report on every branch of the union."""
+    """One error for the whole union; pydantic itself would report one for each branch."""
     try:
         strength: Strength = checked(value)
     except ValidationError:
@@ -35,12 +35,12 @@ StrengthIn = Annotated[Annotated[float, Field(ge=0, le=4)] | Literal["auto"], Wr
 
 
 def wrong(predicate: str) -> PydanticCustomError:
-    """A mistake in a field, as the predicate of a sentence about it; see api/failures.py."""
+    """A validation error; `predicate` completes a sentence about the field, see api/validation_errors.py."""
     return PydanticCustomError("costeer", "{predicate}", {"predicate": predicate})
 
 
 class Wire(BaseModel):
-    """A field that is not known is refused by name, never ignored; no value is quoted in an error."""
+    """A strict model: unknown fields are rejected by name, never ignored, and errors quote no value."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -51,20 +51,20 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class Patch(Wire):
-    """What is to change; what is not named stays. So no default of a field is documented: whoever sent it,
-    as /docs would propose, would overwrite what is there."""
+    """A partial update: fields that are left out stay as they are. The schema documents no defaults, since
+    /docs would put them into its example request, and sending that would overwrite stored values."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class Listed(BaseModel):
-    """What can stand in a listing."""
+    """Base of all objects that a list response can hold."""
 
     id: str
 
 
 def _whole(text: str) -> str:
-    """JSON can escape half of a surrogate pair, which no tokenizer and no file takes."""
+    """Rejects lone surrogates: JSON can escape one, but it has no UTF-8 for a tokenizer or a file."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -73,7 +73,7 @@ def _whole(text: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """SQLite's tools end a text at a NUL."""
+    """Rejects NUL characters too, since SQLite's tools end a text at a NUL."""
     if "\0" in _whole(text):
         raise PydanticCustomError("nul", "a NUL character")
     return text
@@ -85,8 +85,8 @@ def _filled(text: str) -> str:
     return text
 
 
-# Text that can be read; that can be stored; that is stored and not blank. They stand behind a length, for
-# pydantic to measure it in characters.
+# Text without lone surrogates; also without NUL; also not blank. In an Annotated type they come after the
+# length limit, so that pydantic measures the length in characters.
 WHOLE = AfterValidator(_whole)
 
 
@@ -96,12 +96,12 @@ STORABLE = AfterValidator(_storable)
 FILLED = AfterValidator(_filled)
 
 
-# The same for the API's document, where a length alone would promise that blanks are taken.
+# The same for the OpenAPI schema, where a length limit alone would suggest that blanks are accepted.
 NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
 
 
 def _time(value: object) -> object:
-    """TOML has times of its own; JSON writes them as ISO 8601."""
+    """Parses a time and converts it to UTC: TOML has its own time values, JSON writes them as ISO 8601."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

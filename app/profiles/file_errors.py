@@ -1,4 +1,4 @@
-"""Says what is wrong with a key of somebody's document, and what is expected, without quoting the value."""
+"""Messages about validation errors in a file: what was found and what is expected, without the value."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import date, time
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-# More mistakes than this are counted, and not told: each would take a kilobyte.
+# Beyond this number errors are counted but not listed: each would take a kilobyte.
 MANY = 10_000
-# Of a key in a message: characters. A field's key has no more.
+# Characters of a key that a message shows. A profile field's key has no more.
 NAME = 100
 
-# What a value of another type is called; bool stands before int, its base.
+# Names for the types of values; bool comes before int, its base class.
 KINDS: dict[type, str] = {
     bool: "true or false",
     str: "text",
@@ -28,7 +28,7 @@ KINDS: dict[type, str] = {
 
 
 def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected: str | None = None) -> str:
-    """What is wrong with `key` of the table; what is `expected` is else the description of its field."""
+    """What is wrong with `key`; without `expected`, the field's description says what is expected."""
     if mistake["type"] == "extra_forbidden":
         return _unknown(key, table)
     wanted = expected or str(table.model_fields[key].description)
@@ -36,7 +36,7 @@ def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected:
 
 
 def found(mistake: ErrorDetails) -> str:
-    """What stands there, in words."""
+    """What the document holds there, in words."""
     value = mistake["input"]
     match mistake["type"]:
         case "nul" | "blank" | "time":

@@ -1,10 +1,10 @@
-"""Text as it is compared in a search: case, width and the marks that readers do without are unified.
+"""Folds text for search: unifies case and width, and removes the diacritics that people often leave out.
 
-A mark goes where people leave it out themselves, a matter of the script and not of Unicode's category:
+Which marks are removed depends on the script and not on Unicode's category:
 
 - Latin, Greek: every mark (Žižková, Ελλάδα, Việt), and strokes that have no decomposition (Łódź, Đà Nẵng).
-- Cyrillic: stress and ё, but й ї ў ѓ ќ are letters of their own.
-- Hebrew points and Arabic vowel signs, and hamza or madda on alef; ؤ and ئ are letters.
+- Cyrillic: the stress mark and the dots of ё; й ї ў ѓ ќ are letters of their own and stay.
+- Hebrew points, Arabic vowel signs, and hamza or madda on alef; ؤ and ئ are letters and stay.
 - Every other script keeps its marks: they are vowels in Hindi and Thai; か and が are two letters.
 """
 
@@ -20,7 +20,7 @@ GREEK = "\u0370-\u03ff\u1f00-\u1fff"
 CYRILLIC = "\u0400-\u0482\u048a-\u052f\u1c80-\u1c8f\ua640-\ua66e\ua680-\ua69d"
 ALEF = "\u0627"
 LETTERS_OF_THEIR_OWN = "йїўѓќ"
-# What Unicode does not decompose, and its CLDR's Latin-ASCII folds all the same.
+# Letters that Unicode does not decompose, but that CLDR's Latin-ASCII transform folds.
 STROKES = str.maketrans(
     {
         "ø": "o",
@@ -37,10 +37,10 @@ STROKES = str.maketrans(
 )
 MARKS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]"
 MARK = re.compile(MARKS)
-# Marks on those three scripts' letters, where they form no letter of their own.
+# Marks after letters of those three scripts; NFKC has composed those that form a letter of their own.
 ACCENTS = re.compile(f"(?<=[{LATIN}{GREEK}{CYRILLIC}]){MARKS}+")
-# Hebrew points and accents, Arabic vowel signs, tatweel and marks of recitation; and what is never seen: soft
-# hyphens, joiners of words, selectors of a glyph's variant.
+# Hebrew points and accents; Arabic vowel signs, tatweel and recitation marks; and invisible characters: soft
+# hyphens, word joiners, variation selectors.
 OPTIONAL = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670"
     "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u00ad\u034f\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+"
@@ -48,8 +48,8 @@ OPTIONAL = re.compile(
 
 
 def folded(text: str) -> str:
-    """Lower case, full width as half, and without optional marks; the same for what is folded already."""
-    # Twice, since what casefold makes need not be composed, and once more when what was in between is gone.
+    """The text in lower case and half width, without optional marks; folding twice changes nothing more."""
+    # NFKC again after casefold, whose result need not be composed, and NFC once marks are removed.
     text = composed(composed(text, "NFKC").casefold(), "NFKC")
     if text.isascii():
         return text
@@ -60,7 +60,7 @@ def folded(text: str) -> str:
 
 
 def _plain() -> dict[int, str]:
-    """Each letter without its optional marks. Those without any are here too: a miss takes longer."""
+    """Maps each letter to the one without its optional marks. All letters are in it: a miss is slower."""
     letter = re.compile(f"[{LATIN}{GREEK}{CYRILLIC}{ALEF}]")
     found = {}
     for code in range(0x2000):

@@ -1,6 +1,6 @@
-"""What a Markdown text calls itself: the title in its front matter, else its first heading.
+"""Finds the title of a Markdown text: the title in its front matter, else its first heading.
 
-It is read line by line, so that the time is in proportion to the length of any text.
+It works line by line, so it takes linear time for any text.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from app.profiles.strict_json import JsonMistake, loads
 
 HEADING = re.compile(r" {0,3}#{1,6}(?![^ \t])(.*)", re.DOTALL)
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-# Front matter of Jekyll, Obsidian and others (YAML), and of Hugo (TOML): how it begins, and how it may end.
+# Delimiters of front matter, as YAML (Jekyll, Obsidian and others) or TOML (Hugo): opening, then closing.
 FRONT = {"---": ("---", "..."), "+++": ("+++",)}
-# Its first line that is no comment. Without a key, lines of --- are rules in a text.
+# The first line of front matter that is not a comment. Without a key there, --- is a horizontal rule.
 KEY = re.compile(r"[\"']?\w[\w.:/ -]{0,99}[\"']?[ \t]{0,9}[:=](?![^\s\"'\[{])")
 COMMENT = re.compile(r"\s*(?:#|$)")
 TITLE = re.compile(r"[\"']?title[\"']?[ \t]{0,9}[:=](?=\s|[\"'])(.*)", re.IGNORECASE | re.DOTALL)
@@ -23,14 +23,14 @@ REMARK = re.compile(r"(?:^|[ \t])#")
 
 
 def title_of(text: str) -> str:
-    """The title, or "" when the text names none. Line ends are line feeds."""
+    """The title, or "" if there is none. Line ends must be line feeds."""
     lines = text.split("\n")
     end = _end_of_front_matter(lines)
     return _front_title(lines[1:end]) or _first_heading(lines[end:])
 
 
 def _end_of_front_matter(lines: Sequence[str]) -> int:
-    """The number of lines that are front matter."""
+    """The number of lines that the front matter takes; 0 if there is none."""
     ends = FRONT.get(lines[0].rstrip(), ())
     keys = False
     for number, line in enumerate(lines[1:] if ends else (), 1):
@@ -49,13 +49,13 @@ def _front_title(lines: Sequence[str]) -> str:
             value = found[1].strip()
             quoted = QUOTED.match(value)
             if quoted is None:
-                # A block (> or |) stands on the lines below; a comment ends what is not quoted.
+                # A block scalar (> or |) has its text on the lines below; a comment ends an unquoted value.
                 return "" if value.startswith((">", "|")) else REMARK.split(value, maxsplit=1)[0].strip()
             if quoted[2] is not None:
                 return quoted[2].replace("''", "'").strip()
             try:
                 return str(loads(quoted[0])).strip()
-            except JsonMistake:  # an escape that only YAML or TOML has
+            except JsonMistake:  # an escape sequence that only YAML or TOML has
                 return quoted[1].strip()
     return ""
 
@@ -75,6 +75,6 @@ def _first_heading(lines: Sequence[str]) -> str:
 
 
 def _without_closing(heading: str) -> str:
-    """## A ## is A, and ## C# is C#."""
+    """The heading without its closing #s: `## A ##` is A, but `## C#` is C#."""
     bare = heading.rstrip("#")
     return bare.rstrip(" \t") if not bare or bare[-1] in " \t" else heading

@@ -1,4 +1,4 @@
-"""Reads files into items of a history: text, JSONL and JSON; every mistake is named by file, line and key."""
+"""Reads text, JSONL and JSON files into history items; every error names the file, line and key."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from app.profiles.profile import MAX_TEXT, HistoryItem, Kind
 from app.profiles.strict_json import JsonMistake, loads
 
 STDIN = "-"
-# What a folder is searched for; a file that is named may have any other ending, and is text then.
+# Suffixes looked for in a folder; a file named explicitly may have any other suffix, and is read as text.
 SUFFIXES = {".txt", ".md", ".jsonl", ".json"}
 MARKDOWN = {".md", ".txt", ""}
 MAX_TITLE = 1000
-# Bytes that the longest text can take: 4 for a character, or 6 each for the halves of one that is escaped.
+# Bytes that the longest text can take: 4 per character in UTF-8; in JSON 12, as two escaped surrogates.
 MAX_BYTES = 4 * MAX_TEXT
 MAX_LINE = 12 * MAX_TEXT + 100_000
 MAX_LISTED = 50
-# What JSON may have around a value.
+# The white space that JSON allows around a value.
 BLANKS = " \t\r\n"
 SPLIT = "split it, one item for each part"
-# What a folder may hold beside files and folders.
+# Other things than files and folders that a folder may hold.
 SPECIAL = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -43,7 +43,7 @@ SPECIAL = {
 
 @dataclass(frozen=True)
 class Files:
-    """The items in files, in order, and what in a folder was passed over, each with the reason."""
+    """The items read, in order, and the paths skipped in folders, each with the reason."""
 
     items: list[HistoryItem] = field(repr=False)
     passed_over: list[str]
@@ -52,11 +52,11 @@ class Files:
 def read_history(
     paths: Sequence[str], stdin: BinaryIO, *, title: str | None = None, kind: Kind | None = None
 ) -> Files:
-    """All items in the files; "-" is standard input, and folders are read with all that is in them: hidden
-    ones, empty files and links that lead out of the folder apart.
+    """Reads all items; "-" is standard input, and folders are read recursively, without hidden files and
+    folders, empty files, and links that lead out of the folder.
 
-    `kind` is of those that name none themselves, `title` of a text instead of its own. Raises InvalidRequest
-    with all mistakes, the first 50 in words.
+    `kind` applies to items that name none; `title` replaces a text's own. Raises InvalidRequest with the
+    number of errors and the first 50 of them.
     """
     reading = _Reading(stdin, title, kind)
     for path in paths:
@@ -66,7 +66,7 @@ def read_history(
 
 
 class _Reading:
-    """What has been read so far. With the first mistake items are no longer kept, but still checked."""
+    """Collects items and errors. After the first error items are no longer kept, but still checked."""
 
     def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None) -> None:
         self.items: list[HistoryItem] = []
@@ -97,7 +97,7 @@ class _Reading:
             raise InvalidRequest("\n".join([head, *(f"  {one}" for one in self._mistakes), *more]))
 
     def _walk(self, folder: Path) -> Iterator[str]:
-        """Files by name; hidden ones are left out, and links to folders not followed."""
+        """Yields the files sorted by name; skips hidden ones, and does not follow links to folders."""
 
         def unreadable(error: OSError) -> None:
             self._wrong(_printable(str(error.filename)), f"cannot be read: {error.strerror}")
@@ -114,7 +114,7 @@ class _Reading:
                     yield str(Path(root, name))
 
     def _own(self, folder: Path, names: Sequence[str]) -> Iterator[str]:
-        """What is to be read of a folder's files: each once, by whatever links it is reached."""
+        """Of a folder's files those to read: each file once, however many links lead to it."""
         real = {name: os.path.realpath(name) for name in names}
         seen = {real[name] for name in names if not Path(name).is_symlink()}
         for name in names:
@@ -128,7 +128,7 @@ class _Reading:
             yield name
 
     def _file(self, path: str, *, within: bool = False) -> None:
-        """Reads a file; one `within` a folder may be empty, but no pipe, which might never end."""
+        """Reads a file; `within` a folder it may be empty, but not be a pipe, which might never end."""
         origin = _printable(path)
         try:
             if within:
@@ -154,7 +154,7 @@ class _Reading:
         data = stream.read(MAX_BYTES + 4)
         long = len(data) > MAX_BYTES
         try:
-            # The limit may cut a character, of 4 bytes at most.
+            # Cutting at the limit may split a UTF-8 character, hence errors="ignore".
             text = unified(decoded(data) if not long else data[:MAX_BYTES].decode(errors="ignore"))
         except NotUtf8 as error:
             place = f"{origin}, line {error.line}"
@@ -185,7 +185,7 @@ class _Reading:
             if number == 1 and (encoding := foreign(line)):
                 self._wrong(origin, f"{NotUtf8(1, encoding).found}; save it with the encoding UTF-8")
                 return
-            # In a file of an old Mac all the lines come as one.
+            # Old Macs end lines with CR alone, so readline returns the whole file as one line.
             for part in line.rstrip(b"\r\n").split(b"\r"):
                 if part.strip():
                     place = f"{origin}, line {number}"
@@ -207,7 +207,7 @@ class _Reading:
             self._item(given, origin)
 
     def _parsed(self, data: bytes, place: str, *, whole: bool = False) -> object:
-        """The value; `whole`: of a file and not of a line. Raises _NoJson when a mistake was noted."""
+        """The JSON value of a `whole` file or of one line. Raises _NoJson after recording an error."""
         try:
             return loads(unified(decoded(data)).rstrip(BLANKS))
         except NotUtf8 as error:
@@ -221,7 +221,7 @@ class _Reading:
         raise _NoJson
 
     def _item(self, given: object, place: str, key: str = "") -> None:
-        """Checks an item; `key` is where it stands at the place."""
+        """Validates an item; `key` is its position within `place`."""
         try:
             checked = ItemIn.model_validate(given)
         except ValidationError as error:
@@ -258,17 +258,17 @@ class _Reading:
 
 
 class _NoJson(Exception):
-    """A mistake that has been noted already."""
+    """Invalid JSON; the error is recorded already."""
 
 
 def _title(text: str, source: str) -> str:
-    """The title that a Markdown text gives itself, else the file's name without its ending."""
+    """The title in a Markdown text, else the file's name without its suffix."""
     markdown = not source or Path(source).suffix.lower() in MARKDOWN
     return ((title_of(text) if markdown else "") or Path(source).stem)[:MAX_TITLE]
 
 
 def _blank(stream: BinaryIO) -> bool:
-    """Whether there is nothing but white space in a file; it is then read from its beginning again."""
+    """Whether the file holds only white space; if it does not, seeks back to its beginning."""
     while part := stream.read(2**16):
         if part.strip(b" \t\r\n\f\v\xef\xbb\xbf"):
             stream.seek(0)
@@ -277,5 +277,5 @@ def _blank(stream: BinaryIO) -> bool:
 
 
 def _printable(path: str) -> str:
-    """A file's name, which in bytes need not be text."""
+    """A file's name for messages; its bytes need not be valid UTF-8."""
     return os.fsencode(path).decode(errors="replace")

@@ -1,22 +1,22 @@
-"""Text from bytes: UTF-8, with any line ends; what is something else is named by its line."""
+"""Decodes UTF-8 text with any line ends; bytes that are not UTF-8 are reported by line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-# The longer ones first: UTF-32 begins as UTF-16 does.
+# Byte order marks, the longer ones first: UTF-32's begins with UTF-16's.
 MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
     b"\0\0\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# Bytes that are looked at when there is no mark.
+# Bytes that are examined when there is no byte order mark.
 HEAD = 64
 
 
 class NotUtf8(Exception):
-    """The bytes are no UTF-8: `line` counts from 1, and `found` says what stands there, quoting nothing."""
+    """The bytes are not UTF-8: `line` counts from 1; `found` describes them and quotes nothing."""
 
     def __init__(self, line: int, encoding: str | None = None) -> None:
         self.line = line
@@ -37,12 +37,12 @@ def decoded(data: bytes) -> str:
 
 
 def unified(text: str) -> str:
-    """The text with each line end as a line feed, whether it came from Windows or from an old Mac."""
+    """The text with every line end as a line feed, whether it was CR LF (Windows) or CR (old Macs)."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def foreign(data: bytes) -> str | None:
-    """The encoding of a text that says so itself, or whose every second byte is 0, as in English UTF-16."""
+    """UTF-16 or UTF-32 by the byte order mark, or UTF-16 if every second byte is 0, as in English text."""
     for mark, encoding in MARKS.items():
         if data.startswith(mark):
             return encoding

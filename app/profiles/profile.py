@@ -1,4 +1,4 @@
-"""A person's profile and their own writing, as the product handles them; none prints what is private."""
+"""The profile and history types that the other packages use; their repr shows no private text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from app.steering.strength import Strength
 
 Kind = Literal["document", "turn"]
 
-# What one item of history may hold: a book, not a library. In characters.
+# Characters of one history item: a book, not a library.
 MAX_TEXT = 1_000_000
-# What is kept of a longer question: as much of its beginning and of its end.
+# Characters kept of a question; of a longer one the first and the last half of that.
 MAX_QUESTION = 100_000
 
 
@@ -20,7 +20,8 @@ MAX_QUESTION = 100_000
 class HistoryItem:
     """One piece of the person's own writing (a document), or one exchange with a model (a turn).
 
-    `title` and `source`, where it came from, may be empty. `created_at` is in UTC; None: when it is stored.
+    `title` and `source` (where it came from) may be empty. `created_at` is in UTC; None means the time of
+    storing.
     """
 
     title: str
@@ -34,7 +35,7 @@ class HistoryItem:
 
 
 def turn(question: str, reply: str) -> HistoryItem:
-    """A finished exchange, as it is recorded."""
+    """A finished exchange as a history item."""
     if len(question) > MAX_QUESTION:
         question = f"{question[: MAX_QUESTION // 2]} … {question[-MAX_QUESTION // 2 :]}"
     text = f"User: {question.strip()}\n\nAssistant: {reply.strip()}".replace("\0", "")
@@ -43,7 +44,7 @@ def turn(question: str, reply: str) -> HistoryItem:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item of the history with its id, which is never used twice; a later item has a greater one."""
+    """A history item with its id; ids are never reused, and later items have greater ones."""
 
     id: int
     item: HistoryItem
@@ -51,9 +52,9 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hit:
-    """What a search found: an item, its passage that matched best, and the BM25 score (more is better).
+    """A search hit: an item, its best matching passage, and the BM25 score (higher is better).
 
-    `number` counts the item's passages from 0. A score of 0 is an item that was taken without a match.
+    `number` is the passage's index in the item, from 0. A score of 0 marks an item chosen without a match.
     """
 
     stored: StoredItem
@@ -67,13 +68,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Profile:
-    """What the local model may read about one person, and how their replies are made; not their history.
+    """What the local model may read about one person besides the history, and how replies are steered.
 
     `id` is a slug and public; the rest is private. `fields` keep the person's own order. A `strength` of
-    None leaves it to the setting. With `record_history` each finished exchange becomes a turn of the history.
-    `uid` is the store's: a profile that is created or replaced gets another one, though its id may have been
-    a different person's before. `version`, of the same uid, grows with each change, and with each correction
-    or erasure in the history; what is added there does not count. Neither is part of what a profile says.
+    None means the setting's. With `record_history` each finished exchange is added to the history as a turn.
+    The store sets `uid` anew when a profile is created or replaced, so it tells apart two people who had the
+    same id. Within one uid, `version` grows with each change of the profile, and with each correction or
+    erasure in the history, not with additions. Neither counts in comparisons.
     """
 
     id: str
@@ -95,7 +96,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
-    """A profile with what the store knows of it: the number of its history items, and times in UTC."""
+    """A profile with the store's metadata: the number of its history items, and times in UTC."""
 
     profile: Profile
     history_count: int
@@ -105,9 +106,9 @@ class StoredProfile:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProfileDocument:
-    """A profile with its whole history, oldest first: what a file or an export holds.
+    """A profile with its whole history, oldest first: the content of a profile file or an export.
 
-    Times of None are the time of storing.
+    A time of None means the time of storing.
     """
 
     profile: Profile

@@ -1,4 +1,4 @@
-"""Reads a profile file, TOML or JSON, strictly: every mistake is named by line and key; and writes JSON."""
+"""Reads profile files (TOML or JSON) strictly, naming every error by line and key, and writes JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.profiles.toml_lines import Key, first_broken_line, key_lines
 
 BARE = re.compile("[A-Za-z0-9_-]+")
 MAX_LISTED = 50
-# Of what tomllib says, which may name a key of any length.
+# Characters shown of tomllib's message, which may contain a key of any length.
 MAX_REASON = 200
 QUOTED = 'Text stands in straight quotes, key = "text"; over several lines between """ and """'
 BACKSLASH = (
@@ -37,7 +37,7 @@ QUOTE = (
     'Nothing may stand behind a value. Where the text itself holds a ", write \\" for it, or put the text in '
     "single quotes"
 )
-# By words in what tomllib says.
+# Advice by words in tomllib's message.
 ADVICE = {
     "hex value": BACKSLASH,
     "Unescaped": BACKSLASH,
@@ -50,7 +50,7 @@ Syntax = Literal["toml", "json"]
 
 
 def read_profile_file(path: Path) -> ProfileDocument:
-    """The profile in the file: JSON when its name ends so, else TOML.
+    """Reads a profile from a file, as JSON if its name ends in .json, else as TOML.
 
     Raises ProfileFileError, also when the file cannot be read.
     """
@@ -64,9 +64,9 @@ def read_profile_file(path: Path) -> ProfileDocument:
 def parse_profile(
     data: bytes, origin: str, syntax: Syntax = "toml", admit: Callable[[str], None] | None = None
 ) -> ProfileDocument:
-    """The profile in a file's bytes; `origin` names the file in messages. Raises ProfileFileError.
+    """Parses a profile from a file's bytes; `origin` names the file in messages. Raises ProfileFileError.
 
-    `admit` is called with the id before the rest is looked at, and may raise what it wants.
+    `admit` is called with the id before the rest is validated, and may raise any exception.
     """
     source = _decoded(data, origin)
     document = _parsed(source, origin) if syntax == "toml" else _parsed_json(source, origin)
@@ -93,7 +93,7 @@ def parse_profile(
 
 
 def dump_profile(document: ProfileDocument) -> bytes:
-    """The document as indented JSON in UTF-8, which `parse_profile` takes back exactly.
+    """The document as indented JSON in UTF-8; `parse_profile` restores it exactly.
 
     Times are ISO 8601 in UTC with microseconds. The same document gives the same bytes.
     """
@@ -106,9 +106,9 @@ def _iso(moment: datetime) -> str:
 
 
 def _checked(document: object) -> tuple[ProfileDocument | None, list[ErrorDetails], int]:
-    """The profile, or None; its first mistakes, or none of very many; and how many there are.
+    """The profile or None, its first errors (none beyond MANY), and the number of all errors.
 
-    The items of the history are looked at one by one: pydantic would keep every mistake in all of them.
+    History items are validated one by one: pydantic would keep every error of all of them in memory.
     """
     history = document.get("history") if isinstance(document, dict) else None
     listed = history if isinstance(history, list) else []
@@ -141,7 +141,7 @@ def _checked(document: object) -> tuple[ProfileDocument | None, list[ErrorDetail
 
 
 def _decoded(data: bytes, origin: str) -> str:
-    """The text, ending in a line end: what tomllib finds at the very end of a document it gives no line."""
+    """The text with a final line end, since tomllib gives no line for an error at the end of a document."""
     try:
         source = decoded(data)
     except NotUtf8 as error:
@@ -187,7 +187,7 @@ def _parsed_json(source: str, origin: str) -> object:
 
 
 def _key(mistake: ErrorDetails) -> Key:
-    # For a bad key of a table pydantic appends "[key]".
+    # For an invalid key of a dict, pydantic appends "[key]" to the location.
     return mistake["loc"][:2] if mistake["loc"][:1] == ("fields",) else mistake["loc"]
 
 
@@ -203,7 +203,7 @@ def _name(part: str) -> str:
 
 
 def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
-    """What is wrong and what is expected, without the value."""
+    """What is wrong and what is expected, without quoting the value."""
     if not key:
         return f"{found(mistake)}; expected an object with the keys {', '.join(DocumentIn.model_fields)}"
     expected = None
@@ -216,12 +216,12 @@ def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
 
 
 def _misplaced(key: Key) -> str:
-    # TOML gives every key after a [header] to that table, which is easily forgotten.
+    # In TOML every key after a [header] belongs to that table, which is easily forgotten.
     if len(key) > 1 and key[-1] in DocumentIn.model_fields:
         return f" (the profile's own {key[-1]} stands above the first line in brackets)"
     return ""
 
 
 def _line(lines: Mapping[Key, int], key: Key) -> int:
-    """The line of the key, or of the table that misses it; the first line for the whole file."""
+    """The line of the key, else of the table that lacks it; for the whole file the first line."""
     return next((lines[key[:size]] for size in range(len(key), 0, -1) if key[:size] in lines), 1)

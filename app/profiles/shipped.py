@@ -1,4 +1,4 @@
-"""Folders that come with the product: inside `app` in a wheel, beside it in a checkout."""
+"""Locates folders that are installed with the package: inside `app` in a wheel, beside it in a checkout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ APP = Path(__file__).resolve().parents[1]
 
 
 def shipped(folder: str) -> Path:
-    """`migrations`, the versions of the database, or `profiles`, the samples."""
+    """The path of `migrations` (of the database schema) or `profiles` (the samples)."""
     inside = APP / {"profiles": "samples"}.get(folder, folder)
     return inside if inside.is_dir() else APP.parent / folder
 
 
 def sample_profiles() -> list[Path]:
-    """The sample profiles, by name."""
+    """The files of the sample profiles, sorted by name."""
     return sorted(shipped("profiles").glob("*.toml"))

@@ -1,6 +1,6 @@
-"""JSON that is taken as it was meant or not at all: no key twice, no NaN, and mistakes with their place.
+"""A strict JSON parser: rejects duplicate keys, NaN and infinity, and reports where an error is.
 
-What would take more than its share of time or memory, here or where the value is used, is refused first.
+Before parsing it rejects text that would cost too much time or memory, here or where the value is used.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import math
 import re
 from typing import Any, NoReturn
 
-# Brackets inside each other. Python's own bound is the stack, of which less is left where a value is used.
+# Nested brackets. Python's own limit is the recursion depth, of which less is left where a value is used.
 MAX_DEPTH = 100
-# In one object. A vocabulary's tokens, as keys of logit_bias, are fewer.
+# Keys of one object. logit_bias with every token of a vocabulary has fewer.
 MAX_KEYS = 300_000
 
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -20,7 +20,7 @@ BRACKET = re.compile(r"[][{}]")
 
 
 class JsonMistake(Exception):
-    """The text is no such JSON. `line` and `column` count from 1; None when the mistake has no one place."""
+    """The JSON is invalid. `line` and `column` count from 1; None if the error has no single position."""
 
     def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(reason)
@@ -30,18 +30,18 @@ class JsonMistake(Exception):
 
 
 def loads(text: str, max_values: int | None = None) -> object:
-    """The value of a JSON text of at most `max_values` values. Raises JsonMistake, which quotes nothing."""
+    """Parses a JSON text of at most `max_values` values. Raises JsonMistake, which quotes nothing."""
     _check_bounds(text, max_values)
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise JsonMistake(error.msg, error.lineno, error.colno) from None
-    except ValueError:  # Python's limit on the digits of a whole number
+    except ValueError:  # Python's limit on the digits of an int
         raise JsonMistake("a number with thousands of digits") from None
 
 
 def _check_bounds(text: str, max_values: int | None) -> None:
-    """Linear in the text, and nearly free for one that has few brackets and commas."""
+    """Raises JsonMistake beyond a bound. Takes linear time, and hardly any with few brackets and commas."""
     brackets = text.count("[") + text.count("{")
     if brackets <= MAX_DEPTH and (max_values is None or brackets + text.count(",") < max_values):
         return
@@ -56,7 +56,7 @@ def _check_bounds(text: str, max_values: int | None) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The usual reading, that the last one counts, would lose what the others say."""
+    """Rejects duplicate keys: json keeps the last value, and the others would be lost."""
     if len(pairs) > MAX_KEYS:
         raise JsonMistake(f"more than {MAX_KEYS:,} keys in one object")
     found = dict(pairs)
@@ -66,7 +66,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """1e999 would become infinity, which JSON cannot say."""
+    """Rejects overflow: 1e999 would become infinity, which JSON cannot express."""
     number = float(text)
     if math.isinf(number):
         raise JsonMistake("a number that is too large")

@@ -1,4 +1,4 @@
-"""From text to what a full-text index holds and what it is asked for, in any language."""
+"""Prepares text in any language for the full-text index: its words, the query terms, and passages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import unicodedata
 
 from app.profiles.folding import folded
 
-# A change here or in folding.py needs a new VERSION in store/index.py, so that indexes are made again.
+# A change here or in folding.py needs a new VERSION in store/index.py, so that indexes are rebuilt.
 
-# Scripts that put no space between words; Hangul does, but glues particles to them.
+# Scripts without spaces between words. Hangul has spaces, but attaches particles to words.
 UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
@@ -18,31 +18,31 @@ UNSPACED = (
     "\uac00-\ud7af"  # Hangul
 )
 RUN = re.compile(f"[{UNSPACED}]+")
-# What may not belong to a word: neither a letter nor a number; a mark does. SQLite's tables, which are older,
-# would take every new emoji for a letter.
+# Candidates for separators: neither letters nor digits. Combining marks among them belong to words, see
+# _words. Left to SQLite, whose Unicode tables are older, every new emoji would count as a letter.
 OTHER = re.compile(r"[^\w\s]|_")
 
-# UTF-8 bytes of one passage: about 500 tokens in most scripts, so that two or three fit a local prompt.
+# UTF-8 bytes of one passage: about 500 tokens in most scripts, so that two or three fit into a local prompt.
 PASSAGE = 2000
-# Where a passage may end, the best place first: paragraph, line, sentence, word.
+# Where a passage may be cut, the best border first: paragraph, line, sentence, word.
 BORDERS = [re.compile(p) for p in (r"\n\s*\n\s*", r"\n\s*", r"(?<=[.!?…])\s+|(?<=[。\uff01\uff1f])", r"\s+")]
 
-# Words of a query that are looked up; of a longer one the first and the last count.
+# Words of a query that are looked up; of a longer query the first and the last half of that.
 MAX_TERMS = 64
 
 
 def indexable(text: str) -> str:
-    """The text as it is indexed: words in unified case and form, unspaced scripts as overlapping pairs.
+    """The text as it is indexed: folded words; unspaced scripts as overlapping bigrams.
 
-    東京都 becomes 東京 京都 都: any two characters can be found, and one alone as the beginning of a word.
+    東京都 becomes 東京 京都 都: any two characters can be found, and a single one by a prefix search.
     """
     return RUN.sub(lambda run: f" {_pairs(run[0])} ", _words(text))
 
 
 def terms(text: str) -> list[str]:
-    """The different words to look up, lower case, in order; one that ends in * is the beginning of a word.
+    """The distinct words to look up, folded, in order; a word that ends in * is a prefix.
 
-    None holds a quotation mark, so each can be quoted and nothing in it is an operator.
+    No word contains a quotation mark, so each can be quoted and nothing in it is an operator.
     """
     found: dict[str, None] = {}
     text = _words(text)
@@ -58,9 +58,9 @@ def terms(text: str) -> list[str]:
 
 
 def passages(text: str) -> list[str]:
-    """The text in pieces of at most PASSAGE bytes, cut at the best border there is; together they are it all.
+    """Splits the text into passages of at most PASSAGE bytes, cut at the best border there is; none is lost.
 
-    A text that fits is one piece, and so is a blank one, which is empty then.
+    A text that fits is one passage; a blank text is one empty passage.
     """
     return [piece for part in _split(text, 0) if (piece := part.strip())] or [""]
 
@@ -78,7 +78,7 @@ def _split(text: str, depth: int) -> list[str]:
         return []
     if len(text.encode()) <= PASSAGE:
         return [text]
-    if depth == len(BORDERS):  # one word without end: by characters, of 4 bytes at most
+    if depth == len(BORDERS):  # a single long word: cut by characters, of at most 4 bytes each
         return [text[i : i + PASSAGE // 4] for i in range(0, len(text), PASSAGE // 4)]
     pieces, start = [], 0
     for border in BORDERS[depth].finditer(text):
@@ -92,7 +92,7 @@ def _split(text: str, depth: int) -> list[str]:
 
 
 def _joined(pieces: list[str]) -> list[str]:
-    """Neighbours put together for as long as they fit."""
+    """Merges neighbouring pieces as long as they fit into one passage."""
     joined: list[str] = []
     size = PASSAGE
     for piece in pieces:

@@ -1,6 +1,6 @@
-"""How deep and how large a TOML document may be.
+"""Limits the depth and size of a TOML document.
 
-It is looked at before tomllib reads it, whose time and memory for a key grow with the square of its parts.
+It is checked before tomllib parses it, whose time and memory for a key grow with the square of its parts.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import re
 
 from app.profiles.toml_lines import TOKEN
 
-# Parts of a key, like history.title, and brackets inside each other. A profile needs three.
+# Parts of a dotted key (history.title has two), and nested brackets. A profile needs three.
 MAX_DEPTH = 10
-# Lines, brackets, commas, dots and signs of equality outside strings; 90,000 items of a history have as many.
+# Line ends, brackets, commas, dots and equals signs outside strings; 90,000 history items have as many.
 MAX_TOKENS = 1_000_000
 
 PIECE = re.compile(rf"{TOKEN.pattern} | [.,=]", re.VERBOSE)
 
 
 class TomlTooMuch(Exception):
-    """The document goes past a bound on `line`, which counts from 1; `reason` quotes nothing."""
+    """The document exceeds a limit on `line`, which counts from 1; `reason` quotes nothing."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class TomlTooMuch(Exception):
 
 
 def check_bounds(source: str) -> None:
-    """Takes time in proportion to the source, whatever it holds. Raises TomlTooMuch."""
+    """Raises TomlTooMuch if the document exceeds a limit. Takes linear time for any source."""
     line, depth, parts, tokens = 1, 0, 1, 0
     for piece in PIECE.finditer(source):
         text = piece[0]

@@ -1,4 +1,4 @@
-"""Where the keys of a TOML document stand: tomllib reads them, and says nothing of lines."""
+"""Finds the lines of a TOML document's keys, since tomllib gives no line numbers for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-# Where something stands in the file: ("history", 1, "text").
+# The path of a key in the document: ("history", 1, "text").
 Key = tuple[str | int, ...]
 
-# What decides where a TOML statement ends: strings, comments, brackets and line ends. A string that is not
-# closed goes to the end of its line, so that nothing is read twice.
+# The tokens that decide where a TOML statement ends: strings, comments, brackets and line ends. An unclosed
+# string extends to the end of its line (a multi-line one: of the file), so that nothing is scanned twice.
 TOKEN = re.compile(
     r"""
     \"{3} (?: [^"\\]++ | \\[\s\S] | "(?!"") )*+ (?: "{3,5} | \Z )
@@ -27,7 +27,7 @@ TOKEN = re.compile(
 def key_lines(source: str) -> dict[Key, int]:
     """The line, from 1, on which each key and table of a valid TOML document first stands.
 
-    tomllib tells no positions, so it is asked about each statement alone, which has but one.
+    tomllib gives no positions, so it parses each statement separately: the statement's line is known.
     """
     lines: dict[Key, int] = {}
     table: Key = ()
@@ -58,7 +58,7 @@ def _table(header: Key, lengths: dict[Key, int]) -> Key:
 
 
 def _keys(value: object, above: Key = ()) -> Iterator[Key]:
-    """Every key inside the value, outer ones first."""
+    """Yields the path of every key inside the value, outer ones first."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for part, one in inner:
         yield (*above, part)
@@ -66,7 +66,7 @@ def _keys(value: object, above: Key = ()) -> Iterator[Key]:
 
 
 def _statements(source: str) -> Iterator[tuple[int, str]]:
-    """First line and text of each statement: it ends with the first line end outside strings and brackets."""
+    """Yields each statement's line and text; it ends at the first line end outside strings and brackets."""
     line, start, depth = 1, 0, 0
     for token in TOKEN.finditer(source + "\n"):
         match token[0]:
@@ -83,7 +83,7 @@ def _statements(source: str) -> Iterator[tuple[int, str]]:
 
 
 def first_broken_line(source: str) -> int:
-    """The line on which the first statement begins that is not TOML by itself; one within toml_bounds.py."""
+    """The line of the first statement that is not valid TOML by itself. Check toml_bounds.py first."""
     for line, statement in _statements(source):
         try:
             tomllib.loads(statement)

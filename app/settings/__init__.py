@@ -1,1 +1,1 @@
-"""Every setting: what it is, where a .env file has it, and how to say what it takes."""
+"""The settings: their schema, the lines of a .env file, and descriptions of the values they accept."""

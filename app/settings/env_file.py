@@ -1,4 +1,4 @@
-"""A .env file line by line: where each of our settings stands, and what in it is no setting."""
+"""Reads a .env file: the line of each COSTEER_ setting, and the lines that are mistakes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.errors import CoSteerError
 OURS = "COSTEER"
 NAME = re.compile(rf"{OURS}_[A-Z0-9_]*", re.IGNORECASE)
 FOLLOWED_BY_EQUALS = re.compile(rf"\s*(export\s+)?{NAME.pattern}\s*=", re.IGNORECASE)
-# Of UTF-16 the marks at the beginning; without one every other byte of plain text is zero.
+# UTF-16's byte order marks; without one, every other byte of plain text is zero.
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass
 class EnvFile:
-    """The line of each variable of ours, by its name in capitals; the names of those without a value; and a
-    sentence for each mistake."""
+    """The line number of each COSTEER_ variable, by its name in upper case; the names of those without a
+    value; and a sentence for each mistake."""
 
     lines: dict[str, int] = field(default_factory=dict)
     without_value: set[str] = field(default_factory=set)
@@ -30,12 +30,12 @@ class EnvFile:
 
 
 def read_env_file(path: Path) -> EnvFile:
-    """Nothing where there is no such file. Raises CoSteerError for one that is no text.
+    """Reads the file; empty if there is none. Raises CoSteerError if it cannot be read as UTF-8 text.
 
-    No line is quoted: it may hold a key.
+    No line is quoted, since it may contain a key.
     """
     found = EnvFile()
-    if not path.is_file():  # as pydantic-settings has it; a folder of this name is a virtual environment
+    if not path.is_file():  # as in pydantic-settings; a folder named .env may be a virtual environment
         return found
     for number, binding in _numbered(_text(path)):
         if mistake := _mistake(binding, found.lines):
@@ -58,7 +58,7 @@ def _mistake(binding: Binding, earlier: dict[str, int]) -> str | None:
         return _unparsed(binding.original.string)
     key = binding.key or ""
     if not NAME.fullmatch(key):
-        # Others may keep theirs in the file; what has our name in it is meant for us.
+        # Other programs may keep variables in the file; a name that contains COSTEER is meant for us.
         return f"a name is {OURS}_ and letters, digits and _." if OURS in key.upper() else None
     if binding.value is None:
         return f"{key} needs a = and a value. Write {key}=value."

@@ -1,4 +1,4 @@
-"""What a setting takes, in words, as its type says it."""
+"""Describes in words the values that a setting accepts, from its type annotation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS: dict[Any, str] = {
 
 
 def expected(setting: FieldInfo) -> str:
-    """What may stand there, to be read after "must be"."""
+    """The accepted values, as words that follow "must be"."""
     kind, limits = _plain(setting.annotation, setting.metadata)
     if get_origin(kind) is Literal:
         *others, last = map(str, get_args(kind))
@@ -28,7 +28,7 @@ def expected(setting: FieldInfo) -> str:
 
 
 def _plain(annotation: Any, limits: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-    """The type behind `X | None` and Annotated, and what limits it."""
+    """The type inside `X | None` and Annotated, and its constraints."""
     if get_origin(annotation) in {Union, types.UnionType}:
         return _plain(next(one for one in get_args(annotation) if one is not type(None)), limits)
     if get_origin(annotation) is Annotated:

@@ -1,4 +1,4 @@
-"""Every setting of the product, from the environment (prefix COSTEER_) or a .env file."""
+"""All settings, read from environment variables (prefix COSTEER_) or a .env file."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
-# As a browser names it: a scheme, a host, and a port unless it is the scheme's own. No path.
+# An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:[0-9]+)?"
 )
 
 
 class Settings(BaseSettings):
-    """Read by main.py, server.py and cli.py only; every other part is handed what it needs.
+    """Used by main.py, assembly.py and cli/ only; every other module gets the values it needs as arguments.
 
-    An empty variable is as good as none. An unknown one is a mistake in .env, see also `unknown_names`.
+    An empty variable counts as unset. An unknown name is an error in .env; see also `unknown_names`.
     """
 
     model_config = SettingsConfigDict(
@@ -41,92 +41,93 @@ class Settings(BaseSettings):
         env_file=ENV_FILE,
         env_file_encoding="utf-8-sig",
         extra="forbid",
-        dotenv_filtering="match_prefix",  # other programs may keep theirs in the same .env
+        dotenv_filtering="match_prefix",  # other programs may keep variables in the same .env
         hide_input_in_errors=True,
     )
 
-    # Where it listens.
+    # The address to listen on.
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    # Says that whoever reaches the port may use everything, also where it listens beyond this machine.
+    # Whether anybody who reaches the port may use everything, even if it listens beyond this machine.
     trust_network: bool = False
-    # Host names under which it may be asked without an API key, besides this machine's own.
+    # Host headers accepted without an API key, besides this machine's own names.
     allowed_hosts: str = ""
-    # Web pages (https://app.example) that may call it from a browser.
+    # Origins (https://app.example) whose web pages may call the API from a browser.
     cors_origins: str = ""
 
-    # Replies that are written at once; requests that are passed on at once; and of each, how many may wait.
+    # Limits of concurrency: replies written, requests passed on; and the length of the queue of each.
     max_running: Annotated[int, Field(ge=1)] = 8
     max_passed_on: Annotated[int, Field(ge=1)] = 64
     max_waiting: Annotated[int, Field(ge=0)] = 64
 
-    # What the log says, and how.
+    # The log's level and format.
     log_level: Level = "warning"
     log_format: Form = "text"
 
-    # The remote: "embedded", or a vLLM's OpenAI root such as http://host:8001/v1.
+    # The remote: "embedded", or the base URL of a vLLM's OpenAI API, such as http://host:8001/v1.
     remote_base_url: Annotated[str, Field(repr=False)] = EMBEDDED  # it may hold a password
-    # The model's name at the remote; empty takes the first one it lists.
+    # The name of the remote's model that is steered; empty means the first one it lists.
     remote_model: str = ""
-    # Whether a request may name any model: what the remote does not list then stands for the steered one.
+    # Whether a request may name any model: a name that the remote does not list then means the steered one.
     any_model: bool = False
     remote_api_key: SecretStr = SecretStr("")
-    # The proxy that it is reached through, whatever the environment says; see app/proxy.py.
+    # The HTTP or SOCKS proxy to the remote; overrides the environment's, see app/network/proxy.py.
     remote_proxy: SecretStr = SecretStr("")
-    # Where its tokenizer is another one than the local model's: the hub id or folder of a model that has it.
+    # If the remote's tokenizer differs from the local model's: the hub id or folder of a model that has it.
     # Empty asks the remote itself.
     remote_tokenizer: str = ""
-    # Seconds to connect, and seconds without a byte, before the remote counts as gone.
+    # Timeouts in seconds: to connect to the remote, and between two bytes from it.
     remote_connect_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     remote_read_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
-    # Seconds between two tokens before a stream counts as stalled.
+    # Timeout in seconds between two tokens of a stream.
     remote_token_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
-    # Seconds that a reply which has begun waits for a remote that failed, asking it again; 0 ends it at once.
+    # Seconds during which a reply that has begun retries a failed remote; 0 ends it at once.
     remote_patience: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
 
-    # Models in this process: bundle name, hub id or path.
+    # Models that run in this process: bundle name, hub id or path.
     embedded_model: str = "qwen2.5-coder-0.5b-instruct"
     local_model: str = "qwen2.5-coder-0.5b-instruct"
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    # Prompt plus reply, in tokens, that a model in this process takes.
+    # Tokens of prompt plus reply that a model in this process accepts.
     max_model_len: Annotated[int, Field(ge=256)] = 8192
 
     # Steering.
     strength: StrengthIn = AUTO
     top_logprobs: Annotated[int, Field(ge=2, le=1000)] = 20
-    # Tokens of profile and history that the local model reads.
+    # Maximum tokens of profile and history in the local model's prompt.
     max_context_tokens: Annotated[int, Field(ge=0)] = 1024
-    # Items of the history, the best matches, that are offered to it; 0 leaves the history out.
+    # History items retrieved for that prompt, best matches first; 0 leaves the history out.
     history_top_k: Annotated[int, Field(ge=0, le=100)] = 5
-    # Tokens that one remote request drafts, and drafted tokens gathered before a local pass (0: score at
-    # once whatever is there). Unset, both follow from where the remote runs.
+    # Tokens that one remote request drafts, and draft tokens gathered before a local forward pass (0: score
+    # at once whatever has arrived). Unset, both follow from where the remote runs.
     draft_length: Annotated[int, Field(ge=1, le=4096)] | None = None
     verify_batch: Annotated[int, Field(ge=0, le=256)] | None = None
 
-    # Two knobs that trade personalisation for speed; `costeer bench` measures both. Where the remote's
+    # Two settings that trade personalisation for speed; `costeer bench` measures both. Where the remote's
     # likeliest token has at least this probability, nothing is steered; unset, everything is.
     confidence_gate: Annotated[float, Field(gt=0, le=1)] | None = None
-    # A drafted token is kept when it is at least so many times as likely as the best one; 1 keeps the best.
+    # A draft token is accepted if its probability is at least this multiple of the best one's; 1 keeps the
+    # best only.
     lenience: Annotated[float, Field(gt=0, le=1)] = 1.0
-    # When the local model fails, or keeps a drafted token waiting for longer than `local_patience`: write on
-    # without steering, or end the reply with an error (and wait as long as it takes).
+    # When the local model fails: go on unsteered, or end the reply with an error. With "unsteered", a draft
+    # token that waits longer than `local_patience` counts as a failure; with "error" there is no timeout.
     on_local_failure: Literal["unsteered", "error"] = "unsteered"
-    # Seconds; reading a long profile for the first time may take many on a slow processor.
+    # Seconds; prefilling a long profile for the first time may take many on a slow processor.
     local_patience: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-    # Memory that the KV caches of a model in this process may take up, in MiB.
+    # Memory for the KV caches of one model in this process, in MiB.
     kv_cache_mib: Annotated[int, Field(ge=0)] = 512
 
-    # Where things lie: the database, and the weights.
+    # Folders: of the database, and of downloaded weights.
     data_dir: Path = Path(platformdirs.user_data_dir("costeer"))
     cache_dir: Path = Path(platformdirs.user_cache_dir("costeer"))
-    # A folder with GGUF files that you already have; looked at before any download.
+    # A folder with GGUF files that you already have; searched before any download.
     weights_dir: Path | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
-        """Spaces around a value mean nothing, and a value of spaces is as good as none."""
+        """Strips white space around values; a value of white space alone counts as unset."""
         stripped = {
             name: value.strip() if isinstance(value, str) else value for name, value in values.items()
         }
@@ -191,21 +192,21 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Path | None) -> Path | None:
         try:
             return value.expanduser() if value is not None else None
-        except RuntimeError as error:  # ~nobody
+        except RuntimeError as error:  # ~user, and there is no such user
             raise ValueError("starts with ~ and a user that there is none of") from error
 
     @property
     def hosts(self) -> frozenset[str]:
-        """`allowed_hosts`, one by one."""
+        """`allowed_hosts` as a set."""
         return frozenset(listed(self.allowed_hosts))
 
     @property
     def origins(self) -> frozenset[str]:
-        """`cors_origins`, one by one."""
+        """`cors_origins` as a set."""
         return frozenset(listed(self.cors_origins))
 
     def proxy(self, environ: Mapping[str, str] = os.environ) -> Proxy | None:
-        """The proxy that the remote is reached through. Raises CoSteerError for a variable of no use."""
+        """The proxy to the remote, if any. Raises CoSteerError for a variable that names no usable proxy."""
         if self.remote_base_url == EMBEDDED:
             return None
         return proxy_for(self.remote_base_url, self.remote_proxy.get_secret_value(), environ)
@@ -217,19 +218,19 @@ class Settings(BaseSettings):
 
 
 def listed(value: str) -> list[str]:
-    """What is separated by commas, in small letters."""
+    """Splits a comma-separated list, in lower case."""
     return [part.strip().lower() for part in value.split(",") if part.strip()]
 
 
 def environment_names(environ: Mapping[str, str] = os.environ) -> set[str]:
-    """The variables of the environment, in capitals."""
+    """The names of the environment's variables, in upper case."""
     return {name.upper() for name in environ}
 
 
 def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """A sentence for each variable that has our prefix and is no setting.
+    """A sentence for each environment variable with our prefix that is not a setting.
 
-    Not an error as in .env: others write there too, Kubernetes for one (COSTEER_SERVICE_HOST).
+    It is not an error, as in .env: other programs set some too, like Kubernetes (COSTEER_SERVICE_HOST).
     """
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     unknown = [name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known]
@@ -237,7 +238,7 @@ def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def suggestion(name: str) -> str:
-    """` Did you mean COSTEER_...?` for a misspelt name, else nothing."""
+    """` Did you mean COSTEER_...?` for a misspelt name, else an empty string."""
     known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
     close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
     return f" Did you mean {close[0]}?" if close else ""
@@ -246,7 +247,7 @@ def suggestion(name: str) -> str:
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # Reading the port is what checks it.
+        # Reading the port validates it.
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

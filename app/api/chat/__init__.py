@@ -1,1 +1,1 @@
-"""A chat reply in OpenAI's shapes."""
+"""Chat completion responses in OpenAI's format."""

@@ -1,4 +1,4 @@
-"""What steering did to a reply, for those who ask: token by token, and in total."""
+"""The optional `costeer` objects of a response: what steering did, token by token and in total."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.tokenization.vocabulary import Vocabulary
 
 
 def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The drafted and the chosen token, and the probability of each before and after steering.
+    """The draft token and the chosen token, each with its probability before and after steering.
 
-    Both probabilities are among the same candidates, so they are equal where nothing steers. `local_delta`,
-    in nats, is the chosen token's; None where the local model was not asked.
+    Both probabilities are over the same candidates, so they are equal where nothing is steered. `local_delta`
+    is the chosen token's, in nats; None if the local model was not used.
     """
     candidates = token.candidates.tolist()
     chosen, drafted = candidates.index(token.token_id), candidates.index(token.drafted_id)
@@ -38,9 +38,9 @@ def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
-    """What all choices cost together, `seconds` after the request came.
+    """The cost of all choices together; `seconds` is the time since the request arrived.
 
-    What was found in the KV cache is told with `cached` only: it depends on what others have asked before.
+    KV cache hits are included only with `cached`, since they depend on what others have asked before.
     """
     stats = choices.stats
     return {
@@ -60,14 +60,14 @@ def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
 
 
 def partly(choices: Choices) -> dict[str, Any]:
-    """How much of a steered reply is not, and why."""
+    """The number of unassisted tokens, and why they were not steered."""
     return {"unassisted": choices.stats.unassisted, "mishap": choices.stats.mishap}
 
 
 def milliseconds(choices: Choices, seconds: float) -> dict[str, float]:
-    """Where the time went. `proxy` is what is left of the total: the prompts, the text, and HTTP.
+    """The time in each stage, in ms. `proxy` is the rest of the total: prompts, text processing and HTTP.
 
-    Choices that are written at the same time wait at the same time: their parts may exceed the total.
+    Choices that are written concurrently also wait concurrently, so the stages' sum may exceed the total.
     """
     spent = choices.stats.seconds
     ms: dict[str, float] = {part: round(spent[part] * 1000, 3) for part in PARTS}

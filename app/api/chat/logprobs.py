@@ -1,4 +1,4 @@
-"""OpenAI's `logprobs` of a reply's tokens, taken from the distribution that each was chosen from."""
+"""OpenAI's `logprobs` object, from the distributions that the reply's tokens were chosen from."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from app.decoding.reply import TokenText
 from app.decoding.request import Token
 from app.tokenization.vocabulary import Vocabulary
 
-# What OpenAI writes for a token that is as good as impossible; JSON has no infinity.
+# OpenAI's value for a token of practically no probability; JSON has no infinity.
 IMPOSSIBLE = -9999.0
 
 
 def logprobs(token_texts: Iterable[TokenText], top: int, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The object of a choice. Its entries' bytes, one after the other, are the text's UTF-8.
+    """The `logprobs` of a choice. The concatenated `bytes` of its entries are the text in UTF-8.
 
-    `top` likely alternatives are told for each token, or as many as there are candidates.
+    Each token has its `top` likeliest alternatives, or fewer if there are fewer candidates.
     """
     content = [
         _entry(token, data, top, vocabulary)
@@ -29,13 +29,13 @@ def logprobs(token_texts: Iterable[TokenText], top: int, vocabulary: Vocabulary)
 
 
 def split(one: TokenText, vocabulary: Vocabulary) -> list[bytes | None]:
-    """What each token has of the text; None for one that has no text of its own.
+    """Each token's bytes of the text; None for a token without text.
 
-    Bytes that never became a character stay what they are, though the text shows U+FFFD for them.
+    Bytes that form no valid character are kept unchanged, though the text shows U+FFFD for them.
     """
     own = [vocabulary.token_bytes(token.token_id) for token in one.tokens]
     whole, text = b"".join(data or b"" for data in own), one.text.encode()
-    # Less than the whole where a stop string has cut the end, or the vocabulary the space in front.
+    # The text is shorter if a stop string cut its end, or if the detokenizer removed a leading space.
     start = whole.find(text)
     end_of_text = start + len(text)
     if start < 0:

@@ -1,4 +1,4 @@
-"""A finished exchange, kept in its profile's history; where that fails the reply goes out and says so."""
+"""Records a finished exchange in the profile's history; if that fails, the response says so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.profiles.store import Store
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an exchange that was to be kept: `reason` says why it is not; None where it is."""
+    """The result of recording an exchange: `reason` says why it was not recorded, None if it was."""
 
     reason: str | None = None
 
@@ -26,18 +26,19 @@ class Outcome:
         return {"X-CoSteer-Recorded": "false", "X-CoSteer-Recorded-Reason": self.reason}
 
     def told(self) -> dict[str, Any]:
-        """What the last chunk of a stream says of it."""
+        """The fields of the stream's last chunk; empty if the exchange was recorded."""
         return {} if self.reason is None else {"recorded": False, "recorded_reason": self.reason}
 
 
-# Takes a finished reply's text. None where nothing was to be kept.
+# Takes a finished reply's text. Returns None if nothing was to be recorded.
 Record = Callable[[str], Awaitable[Outcome | None]]
 
 
 def recorder(store: Store, request: GenerationRequest, header: str | None) -> Record:
-    """What keeps the finished reply, if the profile wants that now and still does then. It never fails.
+    """A function that records the finished reply if the profile has record_history both now and by then; it
+    never raises.
 
-    Raises InvalidRequest for a `header` but `off`: who wanted it off and is misread would be recorded.
+    Raises InvalidRequest for a `header` other than `off`, since ignoring a misspelt `off` would record.
     """
     if header is not None and header.lower() != "off":
         raise InvalidRequest(
@@ -46,7 +47,7 @@ def recorder(store: Store, request: GenerationRequest, header: str | None) -> Re
             param="X-CoSteer-Record",
         )
     profile, messages = request.profile, request.messages
-    # A reply that was begun is kept whole.
+    # With continue_final_message the reply is recorded with the beginning that the client sent.
     continued = messages[-1].role == "assistant" and request.continue_final
     begun = messages[-1].content if continued else ""
     question = next((message.content for message in reversed(messages) if message.role == "user"), "")
@@ -64,6 +65,6 @@ async def _kept(store: Store, profile: Profile, item: HistoryItem) -> Outcome:
         return Outcome(await asyncio.to_thread(store.history.record, profile, item))
     except StoreError as error:
         return Outcome(f"the database cannot be written: {error.reason}")
-    except Exception as error:  # the reply is finished, whatever goes wrong beside it
+    except Exception as error:  # the reply is finished, and must not fail because of recording
         unforeseen(error)
         return Outcome("recording failed inside the proxy; its log says where")

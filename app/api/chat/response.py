@@ -1,4 +1,4 @@
-"""Replies in OpenAI's shapes: whole, or as the chunks of a stream."""
+"""Builds chat completion responses in OpenAI's format: one JSON object, or a stream of chunks (SSE)."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from app.decoding.request import Token
 from app.decoding.stats import Clock
 from app.errors import CoSteerError
 
-# That a stream has to finish in after a signal; it then ends with its next piece.
+# Seconds that a stream has to finish after a shutdown signal; then it ends with its next piece.
 FINISH_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
 class ResponseOptions:
-    """What a client wants told. `head` is what every object begins with: id, created, model.
+    """What a response contains. `head` is the beginning of every object: id, created, model.
 
-    `continuous_usage` tells in every chunk what its choice has used so far, as vLLM does. `top_logprobs` is
-    None when no logprobs are asked for; `started` is when the request came, by the clock of its choices.
-    `cached` is whether the detail says what was in the KV cache.
+    `continuous_usage` puts into every chunk the usage of its choice so far, as vLLM does. `top_logprobs` is
+    None if no logprobs are requested; `started` is when the request arrived, by the choices' clock. `cached`:
+    the detail includes KV cache hits.
     """
 
     head: Mapping[str, Any]
@@ -46,7 +46,7 @@ class ResponseOptions:
 
 @dataclass
 class _Written:
-    """One choice as far as it is written."""
+    """The text and tokens of one choice so far."""
 
     text: str = ""
     token_texts: list[TokenText] = field(default_factory=list)
@@ -60,14 +60,14 @@ class _Written:
 
 
 class _Grace:
-    """The time that a stream has left once the server is `closing`."""
+    """The grace period of a stream once the server is `closing`."""
 
     def __init__(self, closing: anyio.Event, clock: Clock) -> None:
         self._closing, self._clock = closing, clock
         self._until: float | None = None
 
     def check(self) -> None:
-        """Raises CoSteerError when it is over."""
+        """Raises CoSteerError once the grace period is over."""
         if not self._closing.is_set():
             return
         if self._until is None:
@@ -77,7 +77,7 @@ class _Grace:
 
 
 def steering_headers(choices: Choices) -> dict[str, str]:
-    """Whether the reply is steered, and why not."""
+    """The headers that say whether the reply is steered, and if not, why."""
     if choices.unsteered is not None:
         return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
     if choices.stats.unassisted:
@@ -86,7 +86,7 @@ def steering_headers(choices: Choices) -> dict[str, str]:
 
 
 async def whole(choices: Choices, options: ResponseOptions, record: Record, request: Request) -> Response:
-    """The reply in one object. A client that leaves before that frees the remote and the local model."""
+    """The reply as one JSON object. A disconnect cancels it, which frees the remote and the local model."""
     written = await while_present(request, _write(choices))
     outcome = await record(written[0].text)
     seconds = choices.clock() - options.started
@@ -115,10 +115,10 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
 async def events(
     choices: Choices, options: ResponseOptions, closing: anyio.Event, record: Record
 ) -> AsyncGenerator[dict[str, str], None]:
-    """OpenAI's chunks, then [DONE]; after a failure an error event in their place."""
+    """Yields OpenAI's chunks, then [DONE]; after a failure an error event, and no [DONE]."""
     head = {**options.head, "object": "chat.completion.chunk"}
     if options.include_usage:
-        head["usage"] = None  # on every chunk but the last, as OpenAI has it
+        head["usage"] = None  # in every chunk but the last, as OpenAI does
 
     def so_far(index: int) -> dict[str, Any]:
         if not options.continuous_usage:
@@ -150,7 +150,7 @@ async def events(
                 if piece.finish_reason is not None:
                     unfinished -= 1
                     if index == 0:
-                        # Before the client hears that it is finished: by then it is kept, or told not to be.
+                        # Record before the last chunk, which tells the client whether that succeeded.
                         outcome = await record(text)
                     last = last_chunk(index, piece)
                     if not unfinished:
@@ -173,7 +173,7 @@ async def events(
 
 
 def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
-    """What the last chunk tells of the whole reply. Its headers were out before that was known."""
+    """The last chunk's fields about the whole reply, which were not known when the headers were sent."""
     told = outcome.told() if outcome else {}
     if options.detail and not options.include_usage:
         told |= totals(choices, choices.clock() - options.started, cached=options.cached)
@@ -193,7 +193,7 @@ async def _write(choices: Choices) -> list[_Written]:
 def _told(
     choices: Choices, options: ResponseOptions, token_texts: Iterable[TokenText] | None, end: Token | None
 ) -> dict[str, Any]:
-    """What is asked for of a choice's tokens. The end token has no logprobs, since it has no text."""
+    """The requested fields about a choice's tokens. The end token has no text, and so no logprobs."""
     told: dict[str, Any] = {"logprobs": None}
     if options.top_logprobs is not None and token_texts is not None:
         told["logprobs"] = logprobs(token_texts, options.top_logprobs, choices.vocabulary)

@@ -1,1 +1,1 @@
-"""What every request goes through before its route."""
+"""ASGI middleware that every request passes before its route."""

@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how slow; one past a bound is answered before it does harm."""
+"""Middleware that limits the size of a request body and the time it may take: 413 or 408 beyond a limit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.errors import InvalidRequest
 
 MIB = 2**20
 BODY = 32 * MIB
-# Histories are uploaded in one piece, so that nothing half written stays.
+# Histories are uploaded in one request, so that no partial upload is stored.
 UPLOAD = 128 * MIB
-# A body has so many seconds, and one more for each so many bytes that have come.
+# The timeout of a body: these seconds, plus one for each SLOWEST bytes received.
 PATIENCE_SECONDS = 20.0
 SLOWEST = 16 * 1024
 SLOW = "The body came too slowly. Send it at once, or in parts."
@@ -24,7 +24,7 @@ UPLOADS = re.compile("/v1/profiles/(import|[^/]+/history)")
 
 
 def install(app: FastAPI) -> None:
-    """Put the limits before every route of `app`."""
+    """Adds the limits to `app`."""
     app.add_middleware(_BodyLimit)
 
 
@@ -52,7 +52,7 @@ class _BodyLimit:
 
         async def counted() -> Message:
             nonlocal size, whole
-            if whole:  # what comes is that the client has left
+            if whole:  # the next message is http.disconnect
                 return await receive()
             try:
                 async with asyncio.timeout_at(started + PATIENCE_SECONDS + size / SLOWEST):
@@ -61,7 +61,7 @@ class _BodyLimit:
                 raise HTTPException(408, SLOW) from None
             whole = not part.get("more_body", False)
             size += len(part.get("body", b""))
-            if size > limit:  # a body that did not say how large it is
+            if size > limit:  # a body without Content-Length
                 raise HTTPException(413, message)
             return part
 

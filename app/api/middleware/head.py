@@ -1,4 +1,4 @@
-"""HEAD, wherever GET is: the same headers, and no body."""
+"""Middleware that answers HEAD wherever GET is allowed: the same headers, and no body (RFC 9110, 9.3.2)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def install(app: FastAPI) -> None:
-    """For every route of `app`, those that are passed on among them."""
+    """Adds HEAD to every route of `app`, also to passed-on paths."""
     app.add_middleware(_Head)
 
 
 class _Head:
-    """Asks for GET. With the headers the answer is complete, upon which the work for a body ends as when a
-    client has left."""
+    """Runs the route as GET. The response is complete with its headers, so the work for its body ends as on
+    a client's disconnect."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,4 +32,4 @@ class _Head:
         try:
             await self._app(asked, receive, headers)
         finally:
-            scope.update({name: asked[name] for name in ("route",) if name in asked})  # for the journal
+            scope.update({name: asked[name] for name in ("route",) if name in asked})  # for request_log

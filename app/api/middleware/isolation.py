@@ -1,4 +1,4 @@
-"""What browsers are told with every answer: no other site may embed or frame it, and no cache keep it."""
+"""Middleware that adds security headers: no other site may embed or frame a response, no cache store it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# An answer's own headers go before these. Pages that COSTEER_CORS_ORIGINS lets in ask by CORS, to which the
-# resource policy does not apply.
+# A response's own headers take precedence. Pages allowed by COSTEER_CORS_ORIGINS use CORS requests, to which
+# Cross-Origin-Resource-Policy does not apply.
 HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 NOT_KEPT = {"Cache-Control": "no-store"}
-# The same for everybody, so that browsers may keep it.
+# The same for everybody, so that browsers may cache it.
 PUBLIC = "/docs"
 
 
 def install(app: FastAPI) -> None:
-    """Put it around everything that `app` has by now."""
+    """Adds the middleware around all that `app` has so far."""
     app.add_middleware(_Isolation)
 
 

@@ -1,4 +1,4 @@
-"""Web pages: one of another site must not reach the private API through the browser of its user."""
+"""CORS and host checks, so that no other site's page reaches the private API through the user's browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.errors import Forbidden
 
 ADVICE = "Send an API key (`costeer keys create` makes one), or use the address 127.0.0.1."
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-# What pages may read of an answer's headers.
+# Response headers that pages may read (Access-Control-Expose-Headers).
 EXPOSED = (
     "X-CoSteer-Steered",
     "X-CoSteer-Reason",
@@ -24,16 +24,17 @@ EXPOSED = (
     "Server-Timing",
     "Retry-After",
 )
-# Of Sec-Fetch-Site: what the user's own typing and our own pages send. What is no browser sends none.
+# Sec-Fetch-Site of accepted requests: user navigation and our own pages. Clients that are not browsers send
+# none.
 OURS = {None, "none", "same-origin"}
 
 
 @dataclass(frozen=True)
 class KeylessAccess:
-    """By which ways a request may come that has no API key.
+    """Which requests are accepted without an API key.
 
-    `keyless` is whether it may at all; `hosts` are the names it may use for this server besides this
-    machine's own, and `origins` the web pages that may send it.
+    `keyless`: whether any are; `hosts`: host names accepted besides this machine's own; `origins`: the
+    origins whose web pages may send requests.
     """
 
     keyless: bool = True
@@ -42,7 +43,7 @@ class KeylessAccess:
 
 
 def install(app: FastAPI, access: KeylessAccess) -> None:
-    """Let the pages of `access` in: browsers ask first, and are told."""
+    """Adds CORS for the origins of `access`, which answers browsers' preflight requests."""
     app.state.access = access
     if access.origins:
         app.add_middleware(
@@ -55,13 +56,13 @@ def install(app: FastAPI, access: KeylessAccess) -> None:
 
 
 def refuse_strangers(headers: Headers, access: KeylessAccess) -> None:
-    """Raises Forbidden for what a browser sends on behalf of another site's page.
+    """Raises Forbidden for a request that a browser sends on behalf of another site's page.
 
-    Three ways lead there. A page may send plain text anywhere, though not read the answer: browsers name it
-    in Origin. It may link to an answer, or embed one as if it were an image, and learn whether there is one:
-    then Sec-Fetch-Site says that it is another site's. And a site may let its own name point to this machine
-    (DNS rebinding), so that browsers take the API for a part of the site: then Host has that name. Apps with
-    schemes of their own (app://) are no pages.
+    There are three attacks. A page may POST plain text to any site, though not read the response: its Origin
+    names the page. It may link to or embed a response, as an image for instance, and learn whether it exists:
+    Sec-Fetch-Site then shows another site. And a site may point its own name at this machine (DNS rebinding),
+    so that browsers treat the API as same-origin: Host has that name then. Apps with custom schemes (app://)
+    are not web pages.
     """
     host = _hostname(f"//{headers.get('host', '')}")
     if not (_is_here(host) or host in access.hosts):
@@ -77,18 +78,18 @@ def refuse_strangers(headers: Headers, access: KeylessAccess) -> None:
 
 
 def _from_a_friend(headers: Headers, host: str | None, access: KeylessAccess) -> bool:
-    """Whether no page has sent it, or one of this machine or of `access`."""
+    """Whether the request comes from no page, or from a page of this machine or of an allowed origin."""
     origin = headers.get("origin", "")
     if origin == "null" or origin.startswith(("http://", "https://")):
         site = _hostname(origin)
         return site == host or _is_here(site) or origin.lower() in access.origins
     sent_by = headers.get("sec-fetch-site")
-    # Of the same site as this machine's own names are its own pages only, at other ports.
+    # same-site with a name of this machine means a page of this machine, on another port.
     return bool(origin) or sent_by in OURS or (sent_by == "same-site" and _is_here(host))
 
 
 def _hostname(url: str) -> str | None:
-    """In small letters; None when there is none."""
+    """The host name in lower case; None if there is none."""
     try:
         return urlsplit(url).hostname
     except ValueError:
@@ -96,7 +97,7 @@ def _hostname(url: str) -> str | None:
 
 
 def _is_here(host: str | None) -> bool:
-    """Whether it can only be this machine: no stranger can own `localhost`, or a loopback address."""
+    """Whether the host must be this machine: nobody else can own `localhost` or a loopback address."""
     name = (host or "").rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

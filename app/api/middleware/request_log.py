@@ -1,4 +1,4 @@
-"""A line in the log for each request, and the id that its client and the log know it by."""
+"""Middleware that logs and counts each request, and gives it a request id (X-Request-Id)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 NAME = b"x-request-id"
 SANE = re.compile(rb"[ -~]{1,64}")
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-CLIENT_LEFT = 499  # before there was an answer; nginx's status for it
+CLIENT_LEFT = 499  # the client disconnected before the response; nginx's status for that
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
-    """Put it around everything that `app` has by now."""
+    """Adds the middleware around all that `app` has so far."""
     app.add_middleware(_Journal, metrics=metrics)
 
 
 class _Journal:
-    """Answers get X-Request-Id: the client's own, if it is short and printable, or else a new one.
+    """Responses get an X-Request-Id: the client's own if it is short and printable, else a new one.
 
-    What is told of a request is its route's pattern and not its path, for that holds names.
+    The log and the metrics name the route's pattern, not the path, which contains names.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

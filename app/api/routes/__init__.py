@@ -1,1 +1,1 @@
-"""One file for each group of paths."""
+"""The API's routes, one file for each group of paths."""

@@ -1,4 +1,4 @@
-"""/docs: the API to read and to try, from files of this machine only."""
+"""/docs: Swagger UI for reading and trying the API, served from local files only."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ PAGE = f"""<!doctype html>
 </body>
 </html>
 """
-# A stranger's script on this page could read every profile: the browser runs and loads nothing but ours, and
-# sends nothing elsewhere.
+# A foreign script on this page could read every profile: the policy lets the browser run and load our own
+# files only, and connect nowhere else.
 POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     f"script-src 'self' 'sha256-{base64.b64encode(hashlib.sha256(START.encode()).digest()).decode()}'; "
@@ -46,7 +46,7 @@ POLICY = (
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and Swagger UI's own files, which the package fastapi-swagger brings."""
+    """Serves the page, and Swagger UI's files from the package fastapi-swagger."""
 
     async def page() -> HTMLResponse:
         return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
@@ -61,7 +61,7 @@ def install(app: FastAPI) -> None:
                     operation["security"] = [{}, *(one for one in operation["security"] if one)]
         return described
 
-    # FastAPI writes each route's key down as required; until there is an admin key, none is.
+    # FastAPI documents each route's API key as required, but until there is an admin key none is.
     app.openapi = with_optional_keys  # type: ignore[method-assign]
     app.add_api_route("/docs", page, include_in_schema=False)
     app.mount(ASSETS, StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

@@ -1,4 +1,4 @@
-"""/v1/profiles/{profile_id}/history: own writing added, listed, searched, corrected and erased."""
+"""/v1/profiles/{profile_id}/history: routes to add, list, search, correct and erase history items."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ async def add_items(
     parts: PartsDep,
     caller: CallerDep,
 ) -> Listing[CreatedItem]:
-    """Adds one item or many, all or none of them: an item or a list as JSON, an item a line as JSONL, or one
-    text as it stands, with its line ends as line feeds. Answers with the new ids in the same order, always as
-    a list and without the texts."""
+    """Adds one item or many, all or none of them: an item or a list as JSON, one item per line as JSONL, or
+    one plain text, whose line ends become line feeds. Answers with the new ids in the same order, always as a
+    list and without the texts."""
     caller.may_use(profile_id)
     body = await receive(request, *TYPES)
     items = await asyncio.to_thread(items_of, body, query)
@@ -88,7 +88,7 @@ async def delete_items(profile_id: str, parts: PartsDep, caller: CallerDep) -> H
 async def search_items(
     profile_id: str, query: Annotated[SearchQuery, Query()], parts: PartsDep, caller: CallerDep
 ) -> Listing[FoundItem]:
-    """The items that match best, by BM25, each with the passage that did."""
+    """The best matching items, by BM25, each with its best passage."""
     caller.may_use(profile_id)
     hits = await asyncio.to_thread(
         lambda: parts.store.history.search(profile_id, [(1.0, terms(query.q))], query.limit)
@@ -110,7 +110,7 @@ async def read_item(profile_id: str, item_id: str, parts: PartsDep, caller: Call
 async def patch_item(
     profile_id: str, item_id: str, request: Request, parts: PartsDep, caller: CallerDep
 ) -> Item:
-    """Changes what is named; the rest stays, and so does the item's place."""
+    """Changes the fields that are sent; the others stay, and so does the item's position."""
     caller.may_use(profile_id)
     patch = await receive_json(request, ItemPatch, also=(MERGE_PATCH,))
     update = parts.store.history.update
@@ -129,7 +129,7 @@ async def delete_item(profile_id: str, item_id: str, parts: PartsDep, caller: Ca
 
 
 def _number(item_id: str) -> int:
-    """item_7 as 7."""
+    """The number of an item's id: 7 for item_7. Raises HistoryItemNotFound."""
     match = ITEM_ID.fullmatch(item_id)
     if match is None:
         raise HistoryItemNotFound(f"There is no history item of that id; one looks like {ITEM_PREFIX}7.")

@@ -1,4 +1,4 @@
-"""What is not steered: chat requests that cannot be, and OpenAI's other paths. They go to the remote."""
+"""Passes requests on to the remote unsteered: chat requests that cannot be steered, and other paths."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from app.remote.interface import Forward
 router = APIRouter()
 
 CHAT = "chat/completions"
-# What is passed on, by the first steps of the path below /v1. Nothing else is: a slip in the path of a
-# profile must not carry private text to the remote.
+# The paths below /v1 that are passed on, by their beginning. No others are: a typo in the path of a profile
+# must not send private text to the remote.
 FAMILIES = (
     "audio",
     "batches",
@@ -45,15 +45,14 @@ FAMILIES = (
     "score",
 )
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-# What a path may hold unquoted.
+# Characters that a path may hold unquoted.
 PATH = "/:@!$&'()*+,;=~"
 
 
 async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Response:
-    """The remote's own answer to a chat request, of which is taken out what stays here; `reason` is why it is
-    not steered.
+    """Passes a chat request on, stripped of what stays here; `reason` says why it is not steered.
 
-    Raises InvalidRequest for a field that nobody knows: vLLM would ignore it without a word.
+    Raises InvalidRequest for an unknown field, which vLLM would silently ignore.
     """
     for name in asked:
         if name not in KNOWN:
@@ -69,9 +68,9 @@ async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Resp
 
 
 async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _caller: CallerDep) -> Response:
-    """The remote's own answer, whatever the path is for."""
+    """Passes a request on, and returns the remote's own response."""
     path = request.scope["path"].removeprefix("/v1/")
-    if {"", ".", ".."}.intersection(path.split("/")):  # the URL would lead elsewhere
+    if {"", ".", ".."}.intersection(path.split("/")):  # the URL would resolve to another path
         raise HTTPException(404)
     query = await public_query(request.scope["query_string"], partial(_named, parts))
     body, content_type = await _body(request, parts)
@@ -91,7 +90,7 @@ async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _c
 
 def _paths() -> Iterator[str]:
     for family in FAMILIES:
-        if family != CHAT:  # that itself is steered
+        if family != CHAT:  # /v1/chat/completions itself has its own route
             yield f"/v1/{family}"
         yield f"/v1/{family}/{{first}}"
         yield f"/v1/{family}/{{first}}/{{rest:path}}"
@@ -99,7 +98,7 @@ def _paths() -> Iterator[str]:
 
 for _path in _paths():
     router.add_api_route(_path, pass_on, methods=METHODS, include_in_schema=False)
-# In the schema, beside the chat requests that are answered here.
+# This one is in the OpenAPI schema, beside the chat route.
 router.add_api_route(
     f"/v1/{CHAT}",
     pass_on,
@@ -112,7 +111,7 @@ router.add_api_route(
 
 
 async def _body(request: Request, parts: Parts) -> tuple[bytes, str | None]:
-    """The body without what stays on the device, and its Content-Type. Raises InvalidRequest."""
+    """The body, stripped of what stays on the device, and its Content-Type. Raises InvalidRequest."""
     try:
         data = await request.body()
     except ClientDisconnect:
@@ -126,5 +125,5 @@ async def _body(request: Request, parts: Parts) -> tuple[bytes, str | None]:
 
 
 async def _named(parts: Parts, model: str) -> str:
-    """The remote learns no profile's name."""
+    """The remote's model of `name@profile`, so that the remote learns no profile's name."""
     return (await find_model(parts.remote, model, any_name=parts.any_model))[0]

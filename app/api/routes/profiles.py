@@ -1,4 +1,4 @@
-"""/v1/profiles: created, listed, read, changed, erased, exported and imported."""
+"""/v1/profiles: routes to create, list, read, change, erase, export and import profiles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOML = "application/toml"
 
 @router.get("", summary="List the profiles")
 async def list_profiles(parts: PartsDep, caller: CallerDep) -> Listing[ProfileOut]:
-    """All profiles by id; with the API key of a profile, that one only."""
+    """All profiles, sorted by id; with the API key of a profile, that one only."""
     if caller.profile_id is None:
         found = await asyncio.to_thread(parts.store.profiles.list)
     else:
@@ -38,7 +38,7 @@ async def list_profiles(parts: PartsDep, caller: CallerDep) -> Listing[ProfileOu
     "", status_code=201, summary="Create a profile", openapi_extra=described((JSON, schema(ProfileIn)))
 )
 async def create_profile(request: Request, parts: PartsDep, caller: CallerDep) -> ProfileOut:
-    """A new default takes the mark from the one before. Takes an admin key, if there is one."""
+    """A new default profile replaces the one before. Needs an admin key, if there is one."""
     caller.must_be_admin("create profiles")
     body = await receive_json(request, ProfileIn)
     stored = await write(parts.store.profiles.create, ProfileDocument(body.profile()))
@@ -90,8 +90,8 @@ async def read_profile(profile_id: str, parts: PartsDep, caller: CallerDep) -> P
     openapi_extra=described((JSON, schema(ProfilePatch)), (MERGE_PATCH, schema(ProfilePatch))),
 )
 async def patch_profile(profile_id: str, request: Request, parts: PartsDep, caller: CallerDep) -> ProfileOut:
-    """A JSON merge patch (RFC 7396): what is not named stays, a field of null is removed, a new one comes
-    last. A strength of null leaves it to the setting."""
+    """A JSON merge patch (RFC 7396): what is left out stays, a field of null is removed, a new one comes
+    last. A strength of null means the setting's."""
     caller.may_use(profile_id)
     patch = await receive_json(request, ProfilePatch, also=(MERGE_PATCH,))
 
@@ -131,13 +131,13 @@ async def export_profile(profile_id: str, parts: PartsDep, caller: CallerDep) ->
     caller.may_use(profile_id)
     export = parts.store.profiles.export
     data = await asyncio.to_thread(lambda: dump_profile(export(profile_id)))
-    # A profile that exists has a slug for an id, which needs no quoting.
+    # An existing profile's id is a slug, which needs no quoting.
     headers = {"Content-Disposition": f'attachment; filename="{profile_id}.json"'}
     return Response(data, media_type=JSON, headers=headers)
 
 
 def _same_mark(caller: Caller, before: Profile, after: Profile) -> None:
-    """Which profile is the default one concerns the others."""
+    """Raises Forbidden if a profile's key changes which profile is the default, as that affects others."""
     if before.is_default != after.is_default:
         caller.must_be_admin("change which profile is the default one")
 

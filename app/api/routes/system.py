@@ -1,4 +1,4 @@
-"""GET /v1/models, those that a request can name; GET /health, /ready and /metrics for who runs the server."""
+"""GET /v1/models for clients, and GET /health, /ready and /metrics for operators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["System"])
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Alive: the server answers. Says nothing of the remote."""
+    """Liveness: the server answers. Does not check the remote."""
     return {"status": "ok"}
 
 
@@ -30,7 +30,7 @@ async def health() -> dict[str, str]:
 async def ready(
     parts: PartsDep, readiness: Annotated[Readiness, Depends(readiness_of)], response: Response
 ) -> Ready:
-    """Whether replies can be written now: each part, and why it is not ready. As of the last two seconds."""
+    """Readiness: whether replies can be written now; for each part, why it is not ready. Up to 2 s old."""
     report = await readiness.report(parts)
     response.status_code = 200 if report.ready else 503
     return Ready.of(report.parts, report.alignment, readiness.proxy)
@@ -38,16 +38,16 @@ async def ready(
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request, caller: CallerDep) -> Response:
-    """Counts, seconds and tokens since the start, for Prometheus. Where keys are needed, an admin key."""
+    """Counts, seconds and tokens since the start, for Prometheus. Needs an admin key if keys are required."""
     caller.must_be_admin("read the metrics")
     numbers: Metrics = request.app.state.metrics
     return Response(numbers.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/v1/models", summary="List the models")
-@router.get("/v1/models/", include_in_schema=False)  # or the next route would take it
+@router.get("/v1/models/", include_in_schema=False)  # or the next route would match it
 async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller: CallerDep) -> ModelList:
-    """The models that the remote lists now. One of them is steered; what names another one is passed on."""
+    """The models that the remote lists now. One of them is steered; requests for another are passed on."""
     steered = await parts.remote.card()
     cards = await parts.remote.cards()
     if query.aliases:
@@ -57,7 +57,7 @@ async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller
 
 @router.get("/v1/models/{model:path}", summary="Read a model")
 async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut:
-    """A model of the list, or `name@profile` of the one that is steered."""
+    """A model of the list, or `name@profile` of the steered one."""
     name, profile_id = await find_model(parts.remote, model, any_name=parts.any_model)
     (card,) = [card for card in await parts.remote.cards(fresh=False) if card.id == name][:1]
     if profile_id is None:

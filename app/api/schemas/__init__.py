@@ -1,1 +1,1 @@
-"""The wire: what clients send and are sent, in JSON and in files; checked strictly, unknown keys refused."""
+"""Pydantic schemas of requests and responses; requests are validated strictly, unknown keys rejected."""

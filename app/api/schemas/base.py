@@ -1,4 +1,4 @@
-"""What all wire types share: strictness, and text that every part behind them can take."""
+"""Base schemas: strict query parameters, list responses, and OpenAI's error object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.profiles.fields import Listed
 
 
 class Query(BaseModel):
-    """Query parameters: text that stands for numbers, but as strict with names."""
+    """Query parameters: text is converted to numbers, but unknown names are rejected."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Listed)
 
 
 class Listing(BaseModel, Generic[T]):
-    """OpenAI's list: `last_id` is where the next page goes on, if there is more."""
+    """OpenAI's list object; if `has_more`, the next page begins after `last_id`."""
 
     object: Literal["list"] = "list"
     data: list[T]

@@ -1,4 +1,4 @@
-"""OpenAI's chat request; replies are built beside their route."""
+"""The schema of a chat completion request; responses are built in api/chat/."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
 from app.prompts.message import Message
 from app.steering.sampling import SamplingParams
 
-# Replies to one request; each is written for itself.
+# Choices of one request; each is generated separately.
 MAX_N = 16
-# OpenAI takes 4, vLLM any number; each is looked for in every piece of the reply.
+# OpenAI allows 4, vLLM any number; every piece of the reply is searched for each.
 MAX_STOPS = 64
 
 
 def _kind(value: object) -> str | None:
-    """The branch of a field that takes one string or a list; without it pydantic reports on both."""
+    """Discriminates a field that is a string or a list; without it pydantic reports errors for both."""
     return "one" if isinstance(value, str) else "list" if isinstance(value, list) else None
 
 
@@ -29,7 +29,7 @@ def _nothing(value: object) -> object:
 
 
 Text = Annotated[str, WHOLE]
-# Anything empty: clients send back what they were sent, in each its own word for nothing.
+# Any empty value: clients send back what they received, and differ in how they write an empty field.
 Nothing = Annotated[Any, AfterValidator(_nothing)]
 NoItems = Annotated[list[Any], Field(max_length=0)]
 StopString = Annotated[str, Field(min_length=1, max_length=1000), WHOLE]
@@ -61,9 +61,9 @@ Stop = Annotated[
 class ChatMessage(Wire):
     """One message of the conversation. `developer` is OpenAI's newer name for `system`.
 
-    What a reply's message has beside its text may be sent back with it, as clients do, while it is empty;
-    else it is a matter of the remote, see unsteered.py. A reply may have no text either: of the assistant
-    alone a message without content is taken, as an empty one.
+    Clients send replies back with all their fields. Those other than the text are accepted here if empty;
+    otherwise the request is passed on to the remote, see steerable.py. A reply may have no text, so an
+    assistant message, and no other, may lack its content, which then counts as empty.
     """
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -85,7 +85,7 @@ class ChatMessage(Wire):
         return content
 
     def message(self) -> Message:
-        """The message as chat templates take it; text parts are joined by line breaks, as vLLM does."""
+        """The message for a chat template; text parts are joined by line breaks, as in vLLM."""
         role = "system" if self.role == "developer" else self.role
         content = self.content or ""
         text = content if isinstance(content, str) else "\n".join(part.text for part in content)
@@ -93,22 +93,22 @@ class ChatMessage(Wire):
 
 
 class StreamOptions(Wire):
-    """`continuous_usage_stats` is vLLM's: with `include_usage`, the usage so far in every chunk."""
+    """OpenAI's options, and vLLM's `continuous_usage_stats`: with `include_usage`, usage in every chunk."""
 
     include_usage: bool | None = None
     continuous_usage_stats: bool | None = None
-    # OpenAI's padding against who watches the lengths of packets; there is none here, as in vLLM.
+    # OpenAI pads chunks against eavesdroppers who watch packet lengths; there is no padding here, as in vLLM.
     include_obfuscation: bool | None = None
 
 
 class TextFormat(Wire):
-    """The one response format that asks for nothing."""
+    """The response format `text`, which is the default and constrains nothing."""
 
     type: Literal["text"]
 
 
 class Detail(Wire):
-    """What to tell of the steering."""
+    """What the response says about the steering."""
 
     detail: bool = False
 
@@ -116,8 +116,7 @@ class Detail(Wire):
 class ChatRequest(Wire):
     """A chat request that can be steered: OpenAI's fields, vLLM's sampling fields, and those of this proxy.
 
-    Numbers are bounded as OpenAI and vLLM bound them. Fields that only the remote can honour are in
-    unsteered.py.
+    Numbers have the limits of OpenAI and vLLM. Fields that only the remote can honour are in steerable.py.
     """
 
     model: Text
@@ -131,7 +130,7 @@ class ChatRequest(Wire):
     n: Annotated[int, Field(ge=1, le=MAX_N)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    # vLLM's: write on from the last message, which is the assistant's.
+    # vLLM's: continue the last message, which is the assistant's.
     continue_final_message: bool | None = None
     add_generation_prompt: bool | None = None
 
@@ -145,7 +144,7 @@ class ChatRequest(Wire):
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
 
-    # Labels for the provider's bookkeeping: they change nothing in a reply, and stay on the device.
+    # Labels for the provider's bookkeeping: they do not affect the reply, and stay on the device.
     user: str | None = None
     metadata: dict[str, Any] | None = None
     safety_identifier: str | None = None
@@ -155,9 +154,9 @@ class ChatRequest(Wire):
     session_id: str | None = None
     service_tier: str | None = None
     store: bool | None = None
-    # A guess at the reply, by which a provider may write it sooner and not otherwise.
+    # A guess at the reply, with which a provider may write the same reply faster.
     prediction: dict[str, Any] | None = None
-    # Of no effect without tools; see unsteered.py.
+    # Without effect if there are no tools; see steerable.py.
     tools: NoItems | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = None
@@ -217,10 +216,10 @@ class ChatRequest(Wire):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def sampling(self) -> SamplingParams:
-        """The fields that were given; OpenAI's defaults for the rest."""
+        """The sampling parameters; OpenAI's defaults for those not given."""
         names = {field.name for field in dataclasses.fields(SamplingParams)} - {"top_k", "logit_bias"}
         given = self.model_dump(include=names, exclude_none=True)
-        if self.top_p == 0:  # OpenAI's; vLLM takes none. It leaves the likeliest token alone.
+        if self.top_p == 0:  # allowed by OpenAI, not by vLLM; it keeps the likeliest token only
             given |= {"top_p": 1.0, "temperature": 0.0}
         bias = {int(key): value for key, value in (self.logit_bias or {}).items()}
         return SamplingParams(**given, top_k=max(self.top_k or 0, 0), logit_bias=bias)

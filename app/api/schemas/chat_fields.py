@@ -1,10 +1,10 @@
-"""The names of a chat request's fields: OpenAI's, vLLM's, and this proxy's own."""
+"""The names of all known fields of a chat request: OpenAI's, vLLM's, and this proxy's own."""
 
 from __future__ import annotations
 
-# For this proxy alone.
+# This proxy's own fields.
 OWN = frozenset({"profile", "strength", "steering", "costeer"})
-# They tell who asks, and change nothing in a reply: they stay on the device.
+# Fields that identify the user and do not affect the reply: they stay on the device.
 LABELS = frozenset(
     {
         "metadata",
@@ -25,7 +25,7 @@ OPENAI = frozenset(
     top_logprobs top_p user verbosity web_search_options
     """.split()  # noqa: SIM905  # one a line would be ninety lines
 )
-# Of vLLM 0.32, and the names that older ones have for structured_outputs and the like.
+# Fields of vLLM 0.32, and names that older versions used, as for structured_outputs.
 VLLM = frozenset(
     """
     add_generation_prompt add_special_tokens allowed_token_ids bad_words cache_salt chat_template

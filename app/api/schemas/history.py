@@ -1,4 +1,4 @@
-"""History on the wire: its items, as JSON of the API, lines of JSONL and parts of an export, and queries."""
+"""Schemas of the history routes: items, patches, queries and responses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ItemId = Annotated[
 
 
 class ItemPatch(Patch):
-    """What is to change of an item; what is not named stays."""
+    """A partial update of an item; fields that are left out stay as they are."""
 
     text: ItemText = Field("", description=TEXT)
     title: Title = Field("", description=TITLE)
@@ -46,7 +46,7 @@ class ItemPatch(Patch):
 
 
 class PageQuery(Query):
-    """What part of a history to list."""
+    """Which page of a history to list."""
 
     after: ItemId | None = Field(None, description="An item's id; the list goes on behind it.")
     limit: int = Field(20, ge=1, le=100)
@@ -54,21 +54,21 @@ class PageQuery(Query):
 
 
 class SearchQuery(Query):
-    """What to look for; an item is found by any of the words, in any language, and nothing is an operator."""
+    """A search query: items match if they contain any of the words, in any language; it has no operators."""
 
     q: Annotated[str, FILLED, NOT_BLANK]
     limit: int = Field(10, ge=1, le=100)
 
 
 class UploadQuery(Query):
-    """What a text that is uploaded as it stands cannot say itself."""
+    """Metadata of an uploaded plain text or Markdown file, which has no fields of its own."""
 
     title: Title = Field("", description="Of plain text and Markdown: at most 1,000 characters.")
     source: Title = Field("", description="Where plain text or Markdown comes from.")
 
 
 class Item(Listed):
-    """An item of the history."""
+    """A history item."""
 
     id: str
     object: Literal["profile.history_item"] = "profile.history_item"
@@ -84,7 +84,7 @@ class Item(Listed):
 
 
 class FoundItem(Item):
-    """An item that a search found: its BM25 score (more is better) and the passage that matched best."""
+    """A search hit: an item, its BM25 score (higher is better) and its best matching passage."""
 
     score: float
     passage: str
@@ -96,7 +96,7 @@ class FoundItem(Item):
 
 
 class CreatedItem(Listed):
-    """A new item, by its id; the text is what was sent."""
+    """The id of a new item, without its text."""
 
     id: str
     object: Literal["profile.history_item.created"] = "profile.history_item.created"
@@ -114,7 +114,7 @@ class ItemDeleted(BaseModel):
 
 
 class HistoryDeleted(BaseModel):
-    """`deleted` is how many items there were."""
+    """The result of erasing a history; `deleted` is the number of items."""
 
     object: Literal["profile.history.deleted"] = "profile.history.deleted"
     deleted: int

@@ -1,4 +1,4 @@
-"""Models as clients are sent them."""
+"""Schemas of the models routes: OpenAI's model object and list."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ModelList(BaseModel):
 
 
 class ModelsQuery(Query):
-    """`aliases` adds `name@profile` for each profile that the caller may use. What clients send along for
-    other servers, their own version for one, means nothing here and does no harm."""
+    """`aliases` adds `name@profile` for each profile that the caller may use. Unknown parameters, which
+    clients send for other servers, such as their version, are harmless and ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""A preview on the wire: what the small model would read for a conversation."""
+"""Schemas of the preview route, which shows what the small model would read for a conversation."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class PreviewIn(Wire):
 
 
 class PreviewedItem(FoundItem):
-    """An item that was chosen, and whether its passage fitted into the private text."""
+    """A retrieved item, and whether its passage was included in the private text."""
 
     included: bool
 
 
 class Prompt(BaseModel):
-    """A prompt with its chat template. A text of null: there is nothing to steer by, and nothing is read."""
+    """A prompt as rendered by the chat template; null if there is nothing to steer by and none is read."""
 
     prompt: str | None
     tokens: int
 
 
 class PrivatePart(BaseModel):
-    """The private text alone, and how many tokens it may have (COSTEER_MAX_CONTEXT_TOKENS)."""
+    """The private text alone, and its token limit (COSTEER_MAX_CONTEXT_TOKENS)."""
 
     text: str
     tokens: int

@@ -1,4 +1,4 @@
-"""Profiles on the wire: JSON of the API, exports, and profile files (TOML)."""
+"""Schemas of the profiles routes: patches, queries and responses."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from app.steering.strength import Strength
 
 
 class ProfilePatch(Patch):
-    """What is to change of a profile; what is not named stays.
+    """A JSON merge patch (RFC 7396) of a profile; fields that are left out stay as they are.
 
-    `fields` is merged (RFC 7396): a key with null is removed, a new one comes last. `strength: null` leaves
-    the strength to the setting.
+    In `fields`, a key with null is removed, and a new key comes last. `strength: null` means the setting's
+    strength.
     """
 
     name: Name = Field("", description=NAME)
@@ -38,7 +38,7 @@ class ProfilePatch(Patch):
     fields: dict[FieldName, FieldText | None] = Field({}, description=FIELDS)
 
     def applied(self, profile: Profile) -> Profile:
-        """Raises ValueError when there are too many fields then."""
+        """The patched profile. Raises ValueError if it has too many fields."""
         given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         if "default" in given:
             given["is_default"] = given.pop("default")

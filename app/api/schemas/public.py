@@ -1,4 +1,4 @@
-"""What of a JSON body may leave the device: all but labels and this proxy's fields, at any depth."""
+"""Strips a JSON body of what must not leave the device: labels and this proxy's fields, at any depth."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from app.api.schemas.chat_fields import LABELS, OWN
 
 KEPT_HERE = OWN | LABELS
-# Their strings name models, which a profile may stand behind.
+# Fields whose strings are model names, possibly `name@profile`.
 MODELS = frozenset({"model", "models"})
-# What stands below these is a client's own data, in which `user` or `metadata` may be any word: the schemas
-# of tools and replies, a tool's arguments and what it gave back, documents, what a template is filled with.
+# Fields that hold a client's own data, in which `user` or `metadata` may mean anything: schemas of tools and
+# replies, a tool's arguments and output, documents, template variables. Nothing is stripped inside them.
 DATA = frozenset(
     """
     arguments chat_template_kwargs documents functions guided_json input_schema json_schema logit_bias
@@ -24,8 +24,8 @@ DATA = frozenset(
 
 @dataclass
 class Public:
-    """A JSON value that is public but for the profiles behind its `aliases`: where they stand, by container
-    and key. `changed` is whether anything was taken out."""
+    """A stripped JSON value. `aliases` are the places, as container and key, of model names that may still
+    name a profile. `changed`: something was removed."""
 
     value: Any
     changed: bool = False
@@ -33,11 +33,11 @@ class Public:
 
 
 def public(value: Any) -> Public:
-    """The value without what stays here, which is taken out of it in place: of a request, of requests in a
-    list or in another's field (batches), of messages, items and parts."""
+    """Strips the value in place: a request, requests in a list or in another's field (batches), messages,
+    items and parts."""
     found = Public(value)
     waiting = [value]
-    while waiting:  # no recursion: as deep as the parser goes
+    while waiting:  # no recursion: the value may be as deep as the parser allows
         node = waiting.pop()
         if isinstance(node, list):
             waiting += [one for one in node if isinstance(one, dict | list)]  # not a million token ids
@@ -54,7 +54,7 @@ def public(value: Any) -> Public:
 
 
 def is_kept_here(name: str) -> bool:
-    """Whether a field of a form or a query is: metadata[topic] and User are."""
+    """Whether a field of a form or query stays on the device; metadata[topic] and User do."""
     return name.partition("[")[0].strip().lower() in KEPT_HERE
 
 
@@ -63,7 +63,7 @@ def names_model(name: str) -> bool:
 
 
 def _is_data(name: str, value: object) -> bool:
-    # A tool's arguments in Anthropic's words; as a list it is what a reply is asked for.
+    # An `input` object is a tool's arguments in Anthropic's API; a list is the conversation of a response.
     return name in DATA or (name == "input" and isinstance(value, dict))
 
 

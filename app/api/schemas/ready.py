@@ -1,4 +1,4 @@
-"""What GET /ready tells."""
+"""The schema of GET /ready's response."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pydantic import BaseModel
 
 
 class PartOut(BaseModel):
-    """One part; `reason` says why it is not ready."""
+    """The state of one part; `reason` says why it is not ready."""
 
     ready: bool
     reason: str | None = None
 
 
 class Ready(BaseModel):
-    """All parts, and whether replies can be written.
+    """The state of all parts, and whether replies can be written.
 
-    `alignment` says how the remote's tokens are found among the local model's: `identity`, or by their bytes.
-    `proxy` is the one that the remote is reached through, and what names it; null: none.
+    `alignment` says how the remote's tokens are mapped to the local model's: `identity`, or by their bytes.
+    `proxy` is the proxy to the remote, and the setting or variable that names it; null if there is none.
     """
 
     status: Literal["ready", "not ready"]
@@ -29,7 +29,7 @@ class Ready(BaseModel):
 
     @classmethod
     def of(cls, reasons: Mapping[str, str | None], alignment: str | None, proxy: str | None = None) -> Self:
-        """From each part's reason for not being ready, None where it is."""
+        """Builds the response from each part's reason for not being ready, None if it is ready."""
         parts = {name: PartOut(ready=reason is None, reason=reason) for name, reason in reasons.items()}
         status: Literal["ready", "not ready"] = "not ready" if any(reasons.values()) else "ready"
         return cls(status=status, parts=parts, alignment=alignment, proxy=proxy)

@@ -1,4 +1,4 @@
-"""Which chat requests cannot be steered token by token, and go to the remote as they are."""
+"""Decides which chat requests cannot be steered token by token, and are passed on to the remote."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.api.schemas.chat import ChatRequest
 from app.api.schemas.chat_fields import KNOWN
 
 STEERING_OFF = "steering: off"
-# Values that ask for what a steered reply does anyway; so do null, false, 0 and what is empty.
+# Values that a steered reply satisfies anyway; so do null, false, 0 and empty values.
 NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "best_of": (1,),
     "function_call": ("none", "auto"),
@@ -25,11 +25,11 @@ NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "audio": (),
     "verbosity": ("medium",),
 }
-# What only the remote can honour: fields of OpenAI and vLLM that a steered request does not have.
+# Fields of OpenAI and vLLM that only the remote can honour.
 REMOTE_ONLY = (KNOWN - set(ChatRequest.model_fields)) | set(NOTHING_ASKED)
-# Parts of a message's content that are no text. No set: a client may send anything for a type.
+# Content parts that are not text. A tuple, not a set: a client may send an unhashable type.
 BESIDE_TEXT = ("image_url", "input_audio", "audio_url", "video_url", "file", "refusal")
-# What a reply's message may hold beside its text.
+# Fields of a reply's message besides its text.
 SAID_BESIDE = (
     "annotations",
     "audio",
@@ -42,9 +42,9 @@ SAID_BESIDE = (
 
 
 def unsteerable(body: Mapping[str, object]) -> str | None:
-    """What of a chat request keeps it from being steered, as a client would write it; None: it can be.
+    """Why a chat request cannot be steered, in the client's terms, such as a field's name; None if it can.
 
-    Looks at what is asked for only, and checks nothing: the remote does that.
+    It validates nothing: a request that is passed on is validated by the remote.
     """
     for name in body:
         if name in REMOTE_ONLY and body[name] and body[name] not in NOTHING_ASKED.get(name, ()):
@@ -57,7 +57,7 @@ def unsteerable(body: Mapping[str, object]) -> str | None:
 
 
 def honoured(body: object) -> object:
-    """The request without fields that only the remote knows; of a steerable one they ask for nothing."""
+    """A steerable request without the fields that only the remote knows, which have no effect in it."""
     if not isinstance(body, dict):
         return body
     return {name: body[name] for name in body if name in ChatRequest.model_fields or name not in KNOWN}

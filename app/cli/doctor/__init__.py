@@ -1,1 +1,1 @@
-"""`costeer doctor`: looks at what a working CoSteer needs, says what mends it, and changes nothing."""
+"""`costeer doctor`: checks everything that CoSteer needs, says how to fix problems, and changes nothing."""

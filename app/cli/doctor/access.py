@@ -1,4 +1,4 @@
-"""The check of who may ask: only this machine, or others as well, and then with a key."""
+"""The check of access: whether other machines can reach the port, and whether they need a key."""
 
 from __future__ import annotations
 

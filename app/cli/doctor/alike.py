@@ -1,4 +1,4 @@
-"""Checks whether the remote and the local model cut texts and render conversations alike."""
+"""Checks whether the remote and the local model have the same tokenizer and chat template."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEND = (
 
 
 class Alike:
-    """Two checks over one comparison."""
+    """Two checks that share one comparison of the vocabularies."""
 
     def __init__(
         self,
@@ -34,8 +34,8 @@ class Alike:
         named: str = "",
         named_folder: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        """`folder` says where the local model lies, `named_folder` where the tokenizer that the settings name
-        for the remote does, if they do; None: it is not here. Both may block."""
+        """`folder` gives the local model's folder, and `named_folder` that of the tokenizer that the settings
+        name for the remote, if they name one; None if it is not downloaded yet. Both may block."""
         self._remote = remote
         self._model = model
         self._folder = folder

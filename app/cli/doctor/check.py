@@ -1,4 +1,4 @@
-"""What a check is, and what it finds: its state, what was seen, and what mends it."""
+"""The types of a check and its finding: the state, what was seen, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """`warning` works, but not as it could; `failed` does not; `skipped` could not be looked at."""
+    """`warning`: works, but not as well as it could; `failed`: does not work; `skipped`: not checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says: what was `seen`, and the command or setting that mends it, if that needs one."""
+    """A check's result: what was `seen`, and the command or setting that fixes it, if anything is wrong."""
 
     state: State
     seen: str
@@ -27,7 +27,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """A check's verdict under its name."""
+    """A verdict with the name of its check."""
 
     name: str
     state: State
@@ -37,10 +37,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question. It is `skipped` where a check that it `needs` has failed or was skipped itself.
+    """One check. It is skipped if a check that it `needs` failed or was skipped.
 
-    `seconds` is the time after which it counts as failed. It may raise a CoSteerError, whose message is then
-    what was seen.
+    `seconds` is its timeout, after which it counts as failed. `run` may raise CoSteerError, whose message is
+    then what was seen.
     """
 
     name: str

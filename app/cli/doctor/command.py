@@ -1,4 +1,4 @@
-"""`costeer doctor`: what is wrong here, and what mends it."""
+"""The command `costeer doctor`: chooses the checks by the settings, runs them and prints the findings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EPILOG = (
     "status is 1 if anything has failed."
 )
 STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
-# Columns of the state and of the name; the rest of the line is what was found.
+# Widths in columns of the state and the name; the rest of the line is what was found.
 STATE, NAME = 7, 16
 
 
@@ -62,7 +62,7 @@ async def _examined(*, show: bool) -> list[Finding]:
             findings.append(finding)
             if show:
                 if spinner is not None:
-                    spinner.stop()  # or its line would be in the way of this one
+                    spinner.stop()  # or its line would mix with this one
                 _print(finding)
                 if spinner is not None:
                     spinner.start()
@@ -70,19 +70,19 @@ async def _examined(*, show: bool) -> list[Finding]:
 
 
 def _print(finding: Finding) -> None:
-    """One finding, and below it what mends it."""
+    """Prints a finding, and below it how to fix it."""
     cells = (finding.state, finding.name, finding.seen)
     write_aligned(cells, (STATE, NAME), (STYLES[finding.state], "", ""), finding.mend)
 
 
 def _checks(stack: AsyncExitStack) -> list[Check]:
-    """What there is to look at: where the settings cannot be read, nothing else can."""
+    """The checks to run; if the settings are invalid, only those that need no settings."""
     from app.cli.doctor import machine  # noqa: PLC0415
     from app.cli.doctor import settings as written  # noqa: PLC0415
 
     try:
         settings, mistakes = checked_settings()
-    except CoSteerError as error:  # a .env that is no text
+    except CoSteerError as error:  # a .env that cannot be read as text
         settings, mistakes = None, [error.message]
     first = [*written.checks(mistakes, unknown_names(), CORRECT, Path(".env")), machine.python()]
     return first if settings is None else [*first, *_of_settings(settings, stack)]
@@ -117,7 +117,7 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
 
 
 def _opened(settings: Settings, stack: AsyncExitStack) -> VLLMRemote | CoSteerError:
-    """The remote, or why the way to it cannot be taken."""
+    """The remote, or the error if its URL or proxy cannot be used."""
     from app.remote.vllm import VLLMRemote  # noqa: PLC0415
 
     try:
@@ -167,14 +167,14 @@ def _of_remote(
 
 
 def _local_folder(settings: Settings) -> Path | None:
-    """Where the local model lies; None where it is not here."""
-    with suppress(WeightsError):  # said by the check of the weights
+    """The local model's folder; None if it is not downloaded."""
+    with suppress(WeightsError):  # reported by the check of the weights
         return _folder(settings, settings.local_model)
     return None
 
 
 def _folder(settings: Settings, name: str) -> Path | None:
-    """Where a model lies; None where it is not here. Raises WeightsError for a name that there is none of."""
+    """A model's folder; None if it is not downloaded. Raises WeightsError for an unknown name."""
     from app.local.weights import presence  # noqa: PLC0415
 
     return presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder

@@ -1,4 +1,4 @@
-"""The check of the database: there, this user's, private, of this version, and whole. It is only read."""
+"""The check of the database, read-only: it is writable, private, intact, and of a known schema."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _verdict(data_dir: Path) -> Verdict:
 
 
 def _usable(found: Condition) -> Verdict | None:
-    """What keeps it from being opened and written, if anything does."""
+    """A verdict if the database cannot be opened or written, else None."""
     if not found.writable:
         return failed(
             f"{found.refused} cannot be written by this user.",

@@ -1,4 +1,4 @@
-"""What there is to say of a remote that is a model in this process: nothing that would have to be reached."""
+"""The checks for an embedded remote: all those of a vLLM, skipped, since there is no server to reach."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.cli.doctor.check import Check, Verdict, skipped
 
 
 def checks(names: Sequence[str]) -> list[Check]:
-    """A skipped check in the place of each that a vLLM would have."""
+    """A skipped check for each name."""
     return [Check(name, _embedded) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""Runs checks one after another: each bounded in time, and none able to end the others."""
+"""Runs checks one after another, each with a timeout; an exception in one does not stop the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNMET = {State.FAILED, State.SKIPPED}
 async def examine(
     checks: Sequence[Check], begins: Callable[[str], object] = lambda name: None
 ) -> AsyncIterator[Finding]:
-    """A finding for each check, in order; `begins` is told the name of one before it runs."""
+    """Yields a finding for each check, in order; `begins` is called with a check's name before it runs."""
     states: dict[str, State] = {}
     for check in checks:
         unmet = [name for name in check.needs if states.get(name) in UNMET]
@@ -50,7 +50,7 @@ async def _verdict(check: Check) -> Verdict:
 
 
 def _defect(error: Exception) -> Verdict:
-    """Names the place and not the message, which might quote anything."""
+    """A failed verdict for a bug: names the place, but not the message, which might quote anything."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return failed(
         f"The check itself broke: {type(error).__name__} at {Path(last.filename).name}, line {last.lineno}.",
@@ -59,8 +59,8 @@ def _defect(error: Exception) -> Verdict:
 
 
 def in_thread(work: Callable[[], T]) -> Awaitable[T]:
-    """`work` on a thread that nobody waits for, when the time is up or at Ctrl-C: asyncio's own threads would
-    be waited for at the end."""
+    """Runs `work` on a daemon thread, which does not delay the exit after a timeout or Ctrl-C; asyncio would
+    wait for its own threads."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Checks of this machine: Python, torch, and what the models in this process compute with."""
+"""Checks of this machine: Python, torch, and the device and number format of the local model."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def checks(
     dtype_file: Path,
     leave_a_core: bool,
 ) -> list[Check]:
-    """`config_folder` says where the local model lies, None where it is not there yet; the others are the
-    settings, and what a ModelRunner is given."""
+    """`config_folder` gives the local model's folder, None if it is not downloaded yet; the others are the
+    settings and the arguments of a ModelRunner."""
     return [
         Check("torch", lambda: in_thread(_torch), seconds=120),
         Check(
@@ -41,7 +41,7 @@ def checks(
 
 
 async def _python() -> Verdict:
-    """Needs no settings."""
+    """Checks the version of Python; needs no settings."""
     seen = f"Python {platform.python_version()}, costeer {__version__}"
     if tuple(map(int, platform.python_version_tuple()[:2])) < PYTHON:
         return failed(seen, "Install Python 3.11 or later, then costeer again.")

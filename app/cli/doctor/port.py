@@ -1,4 +1,4 @@
-"""The check of the port: free, or taken by a CoSteer that serves already."""
+"""The check of the port: it is free, or a CoSteer serves on it already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.network.listener import listen
 from app.remote.connection import Connection
 
 SECONDS = 3.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # reached on this machine's own
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # wildcard to loopback
 
 
 def checks(host: str, port: int) -> list[Check]:
@@ -43,7 +43,7 @@ async def _port(host: str, port: int) -> Verdict:
 
 
 async def _served(host: str, port: int) -> str | None:
-    """The version of the CoSteer there; None where it is another program, or none."""
+    """The version of the CoSteer at that address; None if another program or none answers."""
     name = f"[{host}]" if ":" in host else host
     connection = Connection(api_key="", connect_timeout=SECONDS, read_timeout=SECONDS, transport=None)
     async with aclosing(connection):

@@ -1,6 +1,6 @@
-"""Checks of a vLLM: there, let in, the model served, enough logprobs, near enough, its prefix cache at work.
+"""Checks of a vLLM: reachable, API key, model, top_logprobs, round-trip time, and prefix cache.
 
-What is sent are the fixed texts of this file and of app/alignment.py, and nothing else.
+They send the fixed texts of this file and of app/tokenization/probes.py, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ TOO_OLD = re.compile(r"0\.[0-7]\.\d+(?![\w.]*dev)")
 AT_MOST = re.compile(r"max allowed: (\d+)")
 GREETING = "Hello"
 TRIPS = 5
-# Nonsense, for a few blocks of any vLLM's prefix cache: of 16 tokens each, or up to 128 on a processor.
+# Nonsense text that fills a few blocks of vLLM's prefix cache: of 16 tokens each, or up to 128 on a CPU.
 LONG = " ".join(f"{a}{b}{c}" for a in ("blen", "dro", "ka") for b in ("mi", "zu", "fo") for c in ("x", "tte"))
 LONG_TOKENS = 400
-# Seconds after which vLLM's counters have been brought up to date.
+# Seconds after which vLLM's metrics are up to date.
 COUNTED = 0.5
 
 
@@ -41,8 +41,8 @@ def checks(
     proxy: Proxy | None = None,
     unused: bool = False,
 ) -> list[Check]:
-    """`url`, `has_key` and `proxy` are the settings' own, for what is said; `unused` is whether they name a
-    proxy for a remote that is asked directly."""
+    """`url`, `has_key` and `proxy` come from the settings, for the messages; `unused`: the settings name a
+    proxy, but the remote is reached directly."""
     url = without_user(url)
     named = {
         "remote": Check("remote", lambda: _reached(remote, url, proxy, unused=unused)),
@@ -56,7 +56,7 @@ def checks(
 
 
 def refused(error: CoSteerError, names: Sequence[str]) -> list[Check]:
-    """The checks of a remote that cannot even be asked, since the way to it is wrong."""
+    """The checks of a remote whose URL or proxy cannot be used: the first fails, the others are skipped."""
 
     async def verdict() -> Verdict:
         seen, _, mend = error.message.partition(". ")
@@ -147,7 +147,7 @@ async def _round_trip(remote: VLLMRemote) -> Verdict:
 
 
 async def _prefix_cache(remote: VLLMRemote) -> Verdict:
-    """The same long prompt twice: the second time it should be there."""
+    """Sends the same long prompt twice: the second time it should be in the cache."""
     ids = await remote.tokenize_text(LONG)
     most = (await remote.card()).max_model_len or LONG_TOKENS + 1
     prompt = (ids * (LONG_TOKENS // max(1, len(ids)) + 1))[: min(LONG_TOKENS, most - 1)]
@@ -167,7 +167,7 @@ async def _prefix_cache(remote: VLLMRemote) -> Verdict:
             f"Of a prompt of {len(prompt)} tokens, sent twice, none was cached: each draft reads all anew.",
             "Start vLLM with --enable-prefix-caching.",
         )
-    if told >= len(prompt):  # vLLM computes the last token anew
+    if told >= len(prompt):  # vLLM always recomputes the last token
         return ok("At work, by /metrics, which counts what others ask for as well")
     return ok(f"At work: {told} of {len(prompt)} tokens of a prompt sent twice were cached")
 

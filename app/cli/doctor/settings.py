@@ -1,4 +1,4 @@
-"""The check of the settings: every variable known, every value good, .env readable."""
+"""The check of the settings: every variable is known, every value is valid, and .env is readable."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.cli.doctor.check import Check, Verdict, failed, ok, warning
 
 
 def checks(mistakes: Sequence[str], unknown: Sequence[str], correct: str, env_file: Path) -> list[Check]:
-    """`mistakes` keep it from starting, `unknown` are variables that nothing reads; a sentence each, and
-    `correct` says where to mend them."""
+    """`mistakes` are sentences about invalid settings, which prevent a start; `unknown` are sentences about
+    variables that nothing reads; `correct` says where to fix them."""
 
     where = f"the environment and {env_file}" if env_file.exists() else "the environment (no .env here)"
 

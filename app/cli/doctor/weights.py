@@ -1,4 +1,4 @@
-"""Checks of the weights of the models in this process, and of the room for what is still to come."""
+"""Checks of the weights of the models in this process, and of the disk space for pending downloads."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from app.local.weights import Presence, disk, presence
 
 Look = Callable[[str], Presence]
 MB = 1e6
-# A database with history, and its copy before an upgrade, want some room too.
+# Bytes that a database with history, and its backup before a migration, may need.
 LITTLE = 200 * MB
 
 
 def checks(
     names: Mapping[str, str], *, cache_dir: Path, weights_dir: Path | None, data_dir: Path
 ) -> list[Check]:
-    """`names` are the models of the settings, by what their checks are called."""
+    """`names` maps the name of each check to its model in the settings."""
 
     def look(model: str) -> Presence:
         return presence(model, cache_dir=cache_dir, weights_dir=weights_dir)
 
     weights = [
-        # A GGUF file of the user's is known by its SHA-256, for which all of it is read.
+        # The user's GGUF files are identified by SHA-256, for which the whole file is read.
         Check(name, partial(in_thread, partial(_weights, look, model)), seconds=120)
         for name, model in names.items()
     ]
@@ -52,7 +52,7 @@ def _weights(look: Look, model: str) -> Verdict:
 def _disk(look: Look, models: Iterable[str], cache_dir: Path, data_dir: Path) -> Verdict:
     needed = 0
     for model in models:
-        with suppress(WeightsError):  # said by its own check
+        with suppress(WeightsError):  # reported by the check of the weights
             needed += look(model).space
     free = disk.free(cache_dir)
     room = f"{free / MB:,.0f} MB are free for {cache_dir}"

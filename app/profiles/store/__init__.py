@@ -1,4 +1,4 @@
-"""Profiles, history and API keys in SQLite on the device: durable once acknowledged, gone once deleted."""
+"""Stores profiles, history and API keys in SQLite: durable once a call returns, erased once deleted."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from app.profiles.store.history import HistoryStore
 from app.profiles.store.keys import KeyStore
 from app.profiles.store.profiles import Change, ProfileStore
 
-# Below so many free bytes of the disk nothing is sure to be written any more.
+# Free bytes on the disk below which writes may fail.
 ROOM = 2**20
-# Seconds that a look at the database waits for those who write to it.
+# Seconds that `check` waits for other writers.
 CHECK_PATIENCE = 1.0
 
 __all__ = ["Change", "HistoryStore", "KeyStore", "ProfileStore", "Store"]
 
 
 class Store:
-    """Synchronous, and safe to call from several threads and processes. Any method may raise StoreError."""
+    """The database. Synchronous, and safe across threads and processes; any method may raise StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,15 +33,15 @@ class Store:
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
-        """The database in `data_dir`, made or migrated first; an older one is copied beside itself before."""
+        """Opens the database in `data_dir`; creates it, or migrates it after making a backup beside it."""
         return cls(Database.open(data_dir))
 
     def version(self) -> int:
-        """Another number after each commit, of whatever process. Takes microseconds, and waits for nobody."""
+        """A number that changes with each commit of any process. Takes microseconds; never blocks."""
         return self._database.version()
 
     def check(self) -> None:
-        """Writes a number that means nothing. Raises StoreError where that, or more, could not be written."""
+        """A trial write of a meaningless value. Raises StoreError if it fails or the disk is nearly full."""
         with self._database.writing(CHECK_PATIENCE) as session:
             session.connection().exec_driver_sql("PRAGMA application_id = 0")
         if shutil.disk_usage(self.path.parent).free < ROOM:

@@ -1,4 +1,4 @@
-"""Transactions on the SQLite file, from many threads and processes; what they delete is wiped out."""
+"""Transactions on the SQLite file across threads and processes; deleted data is erased from the files."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from app.errors import StoreError
 from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, locked, named_errors, open_engine
 from app.profiles.store.migration import prepare
 
-# Seconds that an erasure waits for the readers who began before it.
+# Seconds that an erasure waits for readers that began before it.
 WIPE_TIMEOUT = 5.0
-# The file is written anew when so many pages of it are free, and that share of it: what is less is soon used
-# again, by the index for one, which any removal writes anew.
+# VACUUM runs when more pages than this are free, and more than this share of the file. Fewer are soon reused,
+# for one by the full-text index, which every removal rewrites.
 SPARE_PAGES = 256
 SPARE_SHARE = 1 / 3
 SHRINK = "VACUUM"
 
 
 class Database:
-    """Transactions on one file, from several threads and processes. Any method may raise StoreError."""
+    """Transactions on one file, safe across threads and processes. Any method may raise StoreError."""
 
     def __init__(self, path: Path) -> None:
-        """For a file that is already at head; `open` is what callers want."""
+        """For a file whose schema is at head already; callers use `open`."""
         self.path = path
         self._reader = open_engine(path)
-        # SQLite refuses, without waiting, to turn a read into a write: writers say so from the start.
+        # A read transaction cannot become a write while another writes: SQLite fails without waiting.
         self._generator = self._reader.execution_options(begin="BEGIN IMMEDIATE")
-        # SQLite's own waiting is by polling and not fair; inside one process a lock is both.
+        # SQLite waits by polling, which is unfair; inside one process a lock avoids that.
         self._one_writer = threading.Lock()
-        # For `version` alone; see there.
+        # The connection that only `version` uses; see there.
         self._watching: PoolProxiedConnection | None = None
         self._watch = threading.Lock()
-        # Whether the log still holds what was deleted, since a reader was at work.
+        # Whether the WAL may still hold deleted data, since a reader blocked the checkpoint.
         self._unwiped = False
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
-        """The database in `data_dir`, made or migrated first; an older one is copied beside itself before.
+        """Opens the database in `data_dir`; creates it, or migrates it after making a backup beside it.
 
-        What a process that was killed has left is taken out: its half of a transaction, and the room of what
-        it erased. Where another process is at work, that is done once its transactions have ended.
+        Cleans up after a process that was killed: rolls back its unfinished transaction, and frees the space
+        of what it erased. If another process uses the database, that waits until its transactions have ended.
         """
         database = cls(prepare(data_dir))
-        database._unwiped = True  # there may be a log
+        database._unwiped = True  # there may be a WAL
         database._wipe_late()
         database._shrink()
         return database
@@ -63,9 +63,9 @@ class Database:
         self._reader.dispose()
 
     def version(self) -> int:
-        """Another number after each commit, of whatever process. Takes microseconds, and waits for nobody."""
+        """A number that changes with each commit of any process. Takes microseconds; never blocks."""
         with named_errors(self.path), self._watch:
-            # SQLite does not count what the asking connection commits, so that one commits nothing.
+            # SQLite does not count the commits of the connection that asks, so this one never commits.
             self._watching = self._watching or self._reader.raw_connection()
             with closing(self._watching.cursor()) as cursor:
                 ((number,),) = cursor.execute("PRAGMA data_version").fetchall()
@@ -73,17 +73,17 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view."""
+        """A read transaction: one consistent snapshot."""
         with named_errors(self.path), Session(self._reader) as session:
             yield session
         self._wipe_late()
 
     @contextmanager
     def writing(self, patience: float | None = None) -> Iterator[Session]:
-        """One transaction: committed, and on the disk, when the block ends without an error.
+        """A write transaction: committed, and on the disk, when the block ends without an error.
 
-        Waits for this process's other writers, and BUSY_TIMEOUT for another process's; or for all of them
-        together `patience` seconds.
+        Waits without limit for writers of this process, and up to BUSY_TIMEOUT for those of another; with
+        `patience`, that many seconds for all of them together. Raises StoreError after that.
         """
         with named_errors(self.path), self._as_only_writer(patience) as left:
             engine = self._generator if left is None else self._generator.execution_options(patience=left)
@@ -93,7 +93,7 @@ class Database:
 
     @contextmanager
     def _as_only_writer(self, patience: float | None) -> Iterator[float | None]:
-        """The writers' lock, and what is left of the patience. Raises StoreError once there is none."""
+        """Holds the writers' lock; yields the seconds left of the patience. Raises StoreError on timeout."""
         asked = time.monotonic()
         if not self._one_writer.acquire(timeout=-1 if patience is None else patience):
             raise locked(self.path)
@@ -104,20 +104,20 @@ class Database:
 
     @contextmanager
     def erasing(self) -> Iterator[Session]:
-        """As `writing`; what the block deletes is then in no file of the folder any more."""
+        """As `writing`; afterwards no file of the folder contains what the block deleted."""
         with self.writing() as session:
             yield session
-            # Before it is acknowledged: a process killed behind that would leave them.
+            # Before the commit: if the process were killed after it, the backups would stay.
             session.flush()
             self.remove_backups()
         self.wipe()
 
     def wipe(self) -> None:
-        """Takes what was deleted out of the write-ahead log, removes the copy that an upgrade has made, and
-        gives the disk the room back if that is much.
+        """Erases deleted data: truncates the WAL by a checkpoint, removes migration backups, and runs VACUUM
+        if that frees much space.
 
-        While somebody reads for longer than WIPE_TIMEOUT the log cannot be emptied: then it is when the next
-        transaction ends, or at closing.
+        A reader blocks the checkpoint. If it takes longer than WIPE_TIMEOUT, the checkpoint is tried again
+        when the next transaction ends, and at closing.
         """
         with named_errors(self.path), self._one_writer:
             self._empty_log(WIPE_TIMEOUT)
@@ -125,15 +125,15 @@ class Database:
         self._shrink()
 
     def remove_backups(self) -> None:
-        """Those that upgrades have made: what is erased now still lies in them."""
+        """Removes the backups made by migrations: they still contain what is being erased."""
         for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
             backup.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
-        """Writes the file anew if much of it is free: whole or not at all, in memory as large as what stays.
+        """Runs VACUUM if much of the file is free. It is atomic, and needs memory for what remains.
 
-        What cannot be done now, on a full disk or behind another process that writes, is left for the next
-        erasure or opening: what was to be erased is gone already.
+        If it fails, on a full disk or since another process writes, the next erasure or opening tries again:
+        the deleted data itself is erased already.
         """
         with suppress(StoreError), named_errors(self.path), self._one_writer:
             with closing(self._reader.raw_connection()) as connection:
@@ -144,19 +144,22 @@ class Database:
                     return
                 with _patience(cursor, 0):
                     cursor.execute(SHRINK)
-            self._empty_log(0)  # or the file would end where it did
+            self._empty_log(0)  # or the file would keep its size
 
     def _wipe_late(self) -> None:
-        """What `wipe` could not do yet, unless it would have to be waited for."""
+        """Does what `wipe` could not do yet, if that is possible without waiting."""
         if self._unwiped and self._one_writer.acquire(blocking=False):
             try:
-                with suppress(StoreError), named_errors(self.path):  # what was asked for is done
+                with suppress(StoreError), named_errors(self.path):  # the caller's own work is done
                     self._empty_log(0)
             finally:
                 self._one_writer.release()
 
     def _empty_log(self, timeout: float) -> None:
-        """The caller holds the writers' lock. SQLite waits for readers, but not for another checkpoint."""
+        """Checkpoints and truncates the WAL; the caller holds the writers' lock.
+
+        SQLite waits for readers, but not for another connection's checkpoint, hence the loop.
+        """
         deadline = time.monotonic() + timeout
         with closing(self._reader.raw_connection()) as connection:
             cursor = connection.cursor()
@@ -172,7 +175,7 @@ class Database:
 
 @contextmanager
 def _patience(cursor: DBAPICursor, seconds: float) -> Iterator[None]:
-    """How long the connection waits for others meanwhile."""
+    """Sets the connection's busy timeout within the block."""
     cursor.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
     try:
         yield

@@ -1,4 +1,4 @@
-"""Connections to the SQLite file: durable and erasing, with SQLite's errors in the product's own words."""
+"""The SQLAlchemy engine: durable writes, secure deletion, and SQLite's errors mapped to StoreError."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import StoreError
 
 DATABASE = "costeer.db"
-# Seconds to wait for another process's write, unless a transaction has a patience of its own.
+# Seconds to wait for another process's write lock, unless a transaction sets its own patience.
 BUSY_TIMEOUT = 30.0
 
 DISK_IS_FULL = "the disk is full"
 OTHER_FOLDER = "set COSTEER_DATA_DIR to a folder of your own"
-# What to do, by SQLite's primary error code.
+# What the user can do, by SQLite's primary error code.
 ADVICE = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked; close that one and try again",
     sqlite3.SQLITE_READONLY: f"it cannot be written; {OTHER_FOLDER}",
@@ -32,13 +32,13 @@ ADVICE = {
 
 
 def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
-    # SQLAlchemy would quote parameters in its errors, and at DEBUG log every row that it reads.
+    # SQLAlchemy would show parameters in its errors, and log every row that it reads at level DEBUG.
     logging.getLogger(f"sqlalchemy.engine.Engine.{DATABASE}").setLevel(logging.WARNING)
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         hide_parameters=True,
         logging_name=DATABASE,
-        max_overflow=-1,  # as many connections as there are threads at work
+        max_overflow=-1,  # unlimited: one connection for each active thread
         connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
     )
 
@@ -47,12 +47,12 @@ def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
         connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        # A log that starts over is cut, so that no old page outlasts a checkpoint and the next write.
+        # Truncate a WAL that starts over, so that no old page outlasts a checkpoint and the next write.
         connection.execute("PRAGMA journal_size_limit = 0")
-        # What SQLite sorts or may have to undo never goes to the system's folder of temporary files.
+        # Temporary tables, sorters and statement journals never go to the system's temporary folder.
         connection.execute("PRAGMA temp_store = MEMORY")
 
-    # The driver's own BEGIN comes late and never before DDL, so transactions are begun here.
+    # The driver would BEGIN late, and never before DDL, so transactions are begun here.
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
@@ -64,14 +64,14 @@ def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
 
 
 def locked(path: Path) -> StoreError:
-    """Somebody else has been writing for longer than this one could wait: later it may do."""
+    """The error when another writer held the lock for too long; a later attempt may succeed (503)."""
     advice = ADVICE[sqlite3.SQLITE_BUSY]
     return StoreError(advice, path=path, reason=advice.partition(";")[0], status=503)
 
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Turns SQLite's and the file system's errors into StoreError, which says what to do."""
+    """Maps errors of SQLite and the file system to StoreError, which says what to do."""
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:

@@ -1,4 +1,4 @@
-"""A profile's history in the database: added, paged, searched, changed and erased."""
+"""The history of profiles in the database: adds, pages, searches, changes and erases items."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from app.profiles.store.database import Database
 from app.profiles.store.tables import HistoryRow, ProfileRow, profile_row
 from app.profiles.terms import passages
 
-# Passages read for each item wanted: one long document should not take all the places.
+# Passages fetched per item wanted, since several passages of one long document may match.
 SPARE = 8
-# Items named in one statement; SQLite takes 32,766 parameters.
+# Item ids in one statement; SQLite's limit is 32,766 parameters.
 CHUNK = 1000
-# Seconds that a finished reply waits for the database; its client waits as long.
+# Seconds that recording a finished reply waits for the database; its client waits meanwhile.
 RECORD_PATIENCE = 2.0
-# SQLite's integers end at 63 bits; ids begin at 1.
+# SQLite's integers are signed 64-bit; ids begin at 1.
 LAST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items in order, and whether there are more after the last."""
+    """One page of items in order, and whether there are more after it."""
 
     items: tuple[StoredItem, ...]
     has_more: bool
 
 
 class HistoryStore:
-    """Unknown profiles raise ProfileNotFound, items that a profile does not have HistoryItemNotFound."""
+    """The history of all profiles. Unknown profiles raise ProfileNotFound, items HistoryItemNotFound."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class HistoryStore:
     def page(
         self, profile_id: str, *, after: int | None = None, limit: int = 20, newest_first: bool = True
     ) -> Page:
-        """At most `limit` items behind the item `after`, which need not exist any more."""
+        """At most `limit` items that follow the item `after`, which may have been deleted."""
         key = col(HistoryRow.id)
         query = _items(profile_id).order_by(key.desc() if newest_first else key)
         if after is not None:
@@ -60,15 +60,15 @@ class HistoryStore:
             return _require(session, profile_id, item_id)
 
     def hits(self, profile_id: str, found: Sequence[tuple[int, int, float]]) -> list[Hit]:
-        """What an earlier search found, as it stands now: (item id, number of the passage, score) each.
+        """Loads the hits of an earlier search with their current text; `found` has (item id, passage, score).
 
-        Items that are gone are left out.
+        Items deleted since are left out.
         """
         with self._database.reading() as session:
             return _hits(session, profile_id, found)
 
     def recent(self, profile_id: str, limit: int, kind: Kind = "document") -> list[StoredItem]:
-        """The items of one kind added last, newest first."""
+        """The newest items of one kind, newest first."""
         query = _items(profile_id).where(col(HistoryRow.kind) == kind)
         with self._database.reading() as session:
             newest = query.order_by(col(HistoryRow.id).desc()).limit(limit)
@@ -79,7 +79,7 @@ class HistoryStore:
     ) -> list[Hit]:
         """The items that match any word, best first; each once, by its best passage.
 
-        A query is words, as app.terms makes them, and how much they count.
+        Each query is a weight and the words, as app.profiles.terms makes them.
         """
         with self._database.reading() as session:
             profile_row(session, profile_id)
@@ -94,14 +94,14 @@ class HistoryStore:
                 wanted *= SPARE
 
     def add(self, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-        """Adds all of them or none, in order."""
+        """Adds the items in order, all or none."""
         with self._database.writing() as session:
             profile_row(session, profile_id)
             return append(session, profile_id, items)
 
     def record(self, profile: Profile, item: HistoryItem) -> str | None:
-        """Adds a finished exchange if the profile, as it was when that began, still is the same one and
-        still wants it; else says why not. Raises StoreError where others write for RECORD_PATIENCE.
+        """Adds a finished exchange; returns why not if the profile was replaced or erased since `profile` was
+        read, or no longer records. Raises StoreError if others write for longer than RECORD_PATIENCE.
         """
         with self._database.writing(RECORD_PATIENCE) as session:
             row = session.get(ProfileRow, profile.id)
@@ -115,7 +115,7 @@ class HistoryStore:
     def update(
         self, profile_id: str, item_id: int, change: Callable[[HistoryItem], HistoryItem]
     ) -> StoredItem:
-        """Puts what `change` makes of the item in its place; nothing comes between the two."""
+        """Replaces the item by `change(item)` in one transaction."""
         with self._database.erasing() as session:
             connection = session.connection()
             before = _require(session, profile_id, item_id).item
@@ -129,7 +129,7 @@ class HistoryStore:
             return StoredItem(item_id, after)
 
     def delete(self, profile_id: str, item_ids: Sequence[int]) -> None:
-        """Erases these items, all or none."""
+        """Erases the items, all or none."""
         with self._database.erasing() as session:
             profile = profile_row(session, profile_id)
             connection = session.connection()
@@ -138,7 +138,7 @@ class HistoryStore:
                 profile.version += 1
 
     def clear(self, profile_id: str) -> int:
-        """Erases every item of the profile; returns how many there were."""
+        """Erases every item of the profile; returns their number."""
         with self._database.erasing() as session:
             profile_row(session, profile_id).version += 1
             connection = session.connection()
@@ -149,17 +149,17 @@ class HistoryStore:
 
 
 def all_items(session: Session, profile_id: str) -> list[StoredItem]:
-    """In order."""
+    """All items of a profile, oldest first."""
     rows = session.connection().execute(_items(profile_id).order_by(col(HistoryRow.id)))
     return [_stored(row) for row in rows]
 
 
 def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-    """Adds the items behind those that are there, and to the index."""
+    """Appends the items to the history, and adds them to the full-text index."""
     if not items:
         return []
     connection = session.connection()
-    # Rolled back with the transaction, and kept when the table is emptied.
+    # The sequence is rolled back with the transaction, and survives when the table is emptied.
     last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'history'"
     first = connection.exec_driver_sql(last).scalar_one() + 1
     now = datetime.now(UTC)
@@ -174,13 +174,13 @@ def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> l
 
 
 def _items(profile_id: str) -> Select[Any]:
-    """Columns, not objects of the session: a history may be long."""
+    """Selects columns, not ORM objects, since a history may be long."""
     columns = [col(HistoryRow.id), *(getattr(HistoryRow, name) for name in _values(HistoryItem("", "")))]
     return select(*columns).where(col(HistoryRow.profile_id) == profile_id)
 
 
 def _values(item: HistoryItem) -> dict[str, Any]:
-    """The columns of an item, in the order of its own fields."""
+    """The item's column values, in the order of its fields."""
     return {
         "title": item.title,
         "text": item.text,
@@ -207,7 +207,7 @@ def _require(session: Session, profile_id: str, item_id: int) -> StoredItem:
 def _taken_out(
     connection: Connection, profile_id: str, item_ids: Sequence[int]
 ) -> Iterator[tuple[int, str, str]]:
-    """Deletes the rows of these items, some at a time, and gives what the index holds of them."""
+    """Deletes the items' rows in chunks; yields what must be removed from the index: (id, title, text)."""
     for start in range(0, len(item_ids), CHUNK):
         chunk = item_ids[start : start + CHUNK]
         chosen = col(HistoryRow.id).in_([item_id for item_id in chunk if 0 < item_id <= LAST_ID])
@@ -226,7 +226,7 @@ def _hits(session: Session, profile_id: str, found: Sequence[tuple[int, int, flo
     for item_id, number, score in found:
         if item_id in items:
             pieces = passages(items[item_id].item.text)
-            # A text that was changed since may have fewer.
+            # A text changed since the search may have fewer passages.
             place = min(number, len(pieces) - 1)
             hits.append(Hit(items[item_id], pieces[place], place, score))
     return hits

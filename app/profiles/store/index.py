@@ -1,8 +1,8 @@
-"""The full-text index of a profile's history: an FTS5 table for each profile, over passages, without a copy.
+"""The full-text index: one contentless FTS5 table for each profile, whose rows are passages.
 
-Tables of their own keep what is rare in one person's writing apart from another's, make a search as fast as
-the profile is small, and go as a whole with the profile. The table holds words and no text ("contentless",
-https://sqlite.org/fts5.html section 4.4.3), so what is removed has to be named as it was added.
+With separate tables, word frequencies are those of one person's writing, a search costs in proportion to the
+profile's size, and the table is dropped with the profile. A contentless table stores no copy of the text
+(https://sqlite.org/fts5.html section 4.4.3), so to remove a row, its exact text must be given again.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from sqlalchemy import Connection
 
 from app.profiles.terms import indexable, passages
 
-# Of what is indexed and how; an index of another version is made again when the database is opened.
+# The version of the index format; opening the database rebuilds an index of another version.
 VERSION = 2
-# Marks belong to words (Hindi, Thai); those that do not are gone. English words are found by their stem.
+# Marks belong to words (Hindi, Thai); optional ones are folded away before. Porter stems English words.
 TOKENIZER = "porter unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
-# A row id is the item's id and, in the last bits, the number of the passage.
+# A rowid is the item's id shifted left by this, plus the passage's number.
 PASSAGE_BITS = 14
-# Occurrences that one search reads: words are looked up from the rarest on, and the commonest of many give
-# way. With 100,000 items this is the difference between 15 ms and 300.
+# Matching rows that one search may read: the rarest words are looked up first, and the commonest are dropped
+# beyond it. With 100,000 items a search takes 15 ms instead of 300.
 BUDGET = 5_000
-# Rows written at a time.
+# Rows per INSERT.
 BATCH = 1000
 
 
@@ -46,23 +46,23 @@ def add(connection: Connection, profile_id: str, items: Iterable[tuple[int, str,
 
 
 def remove(connection: Connection, profile_id: str, items: Iterable[tuple[int, str, str]]) -> None:
-    """Takes out items that were added with exactly these titles and texts, to the last byte."""
+    """Removes items, completely. Their titles and texts must be exactly those that were added."""
     table = _table(profile_id)
-    # A column of the table's own name takes commands.
+    # FTS5 takes commands through a hidden column with the table's own name.
     sql = f"INSERT INTO {table}({table}, rowid, title, text) VALUES ('delete', ?, ?, ?)"  # noqa: S608
     for rows in _batches(items):
         connection.exec_driver_sql(sql, rows)
-    # A removed word is only marked; merging everything into one is what takes it out of the file.
+    # A removed word is only marked as deleted; merging all segments into one erases it from the file.
     connection.exec_driver_sql(f"INSERT INTO {table}({table}) VALUES ('optimize')")  # noqa: S608
 
 
 def search(
     connection: Connection, profile_id: str, queries: Sequence[tuple[float, Sequence[str]]], limit: int
 ) -> list[tuple[int, int, float]]:
-    """The best passages as (item id, number of the passage, score), best first.
+    """The best passages as (item id, passage number, score), best first.
 
-    Each query is words, any of which may match, and a weight; a passage's score is the sum of its BM25 scores
-    (https://sqlite.org/fts5.html section 5.1.1, with the sign turned) times the weights.
+    Each query is a weight and words, any of which may match; a passage's score is the weighted sum of its
+    BM25 scores (https://sqlite.org/fts5.html section 5.1.1, negated, so that higher is better).
     """
     table = _table(profile_id)
     sql = f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? ORDER BY rank LIMIT ?"  # noqa: S608
@@ -76,7 +76,7 @@ def search(
 
 
 def _rarest(connection: Connection, table: str, words: Sequence[str], budget: int) -> str:
-    """An FTS5 query for the rarest of the words, together within the budget, but at least one of them."""
+    """An FTS5 query for the rarest words, as many as the budget of matching rows allows, at least one."""
     counted = f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT ?)"  # noqa: S608
     frequencies = [
         (connection.exec_driver_sql(counted, (phrase, budget + 1)).scalar_one(), phrase)
@@ -96,7 +96,7 @@ def is_current(connection: Connection) -> bool:
 
 
 def rebuild(connection: Connection) -> None:
-    """Makes every profile's index anew, and marks the database with the VERSION."""
+    """Rebuilds every profile's index, and sets the database's user_version to VERSION."""
     old = "SELECT name FROM sqlite_master WHERE name LIKE '%:search' AND type = 'table'"
     for (name,) in connection.exec_driver_sql(old).all():
         connection.exec_driver_sql(f'DROP TABLE "{name}"')
@@ -110,15 +110,15 @@ def rebuild(connection: Connection) -> None:
 
 
 def _table(profile_id: str) -> str:
-    """Quoted. FTS5 adds tables named <this>_data and so on; a slug has no colon, so no two names meet.
+    """The table's quoted name. FTS5 adds tables <name>_data and so on; slugs have no colon, so none clash.
 
-    The first colon is for slugs like sqlite_x: names that begin so are SQLite's own.
+    The leading colon is for slugs like sqlite_x, since SQLite reserves names that begin with sqlite_.
     """
     return f'":{profile_id}:search"'
 
 
 def _rows(item_id: int, title: str, text: str) -> list[tuple[int, str, str]]:
-    """A title counts with the first passage. A text has a few thousand passages at most; see MAX_TEXT."""
+    """One row per passage, the first with the title. A text has at most a few thousand; see MAX_TEXT."""
     return [
         (item_id << PASSAGE_BITS | number, indexable(title) if number == 0 else "", indexable(passage))
         for number, passage in enumerate(passages(text)[: 1 << PASSAGE_BITS])
@@ -126,7 +126,7 @@ def _rows(item_id: int, title: str, text: str) -> list[tuple[int, str, str]]:
 
 
 def _batches(items: Iterable[tuple[int, str, str]]) -> Iterator[list[tuple[int, str, str]]]:
-    """The rows of the items, some at a time, so that a large history is not held twice."""
+    """Yields the items' rows in batches, so that a large history is not in memory twice."""
     rows = (row for item in items for row in _rows(*item))
     while batch := list(islice(rows, BATCH)):
         yield batch

@@ -1,4 +1,4 @@
-"""Looks at the database without opening it for use: nothing is made, migrated or mended."""
+"""Inspects the database read-only: creates, migrates and repairs nothing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from alembic.script import ScriptDirectory
 from app.profiles.store.engine import DATABASE, named_errors
 from app.profiles.store.migration import MIGRATIONS
 
-# How os.access asks for this process as it is, where the system can tell.
+# Whether os.access can check with the effective user id.
 EFFECTIVE = os.access in os.supports_effective_ids
 ADMIN_KEYS = "SELECT 1 FROM api_key WHERE profile_id IS NULL"
-SECONDS = 5.0  # to wait for a lock
+SECONDS = 5.0  # the timeout for a lock
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How the database is found. `revision` is its schema's, None where there is no database yet, and `head`
-    this version's; `size` is in bytes. `refused` is what this user may not write, and `exposed` what other
-    users of this machine may read or write. `guarded` says that there is an admin key, and so every request
-    needs one."""
+    """The state of the database. `revision` is its schema's migration, None if there is no database yet;
+    `head` is this version's. `size` is in bytes. `refused` is a path that this user may not write; `exposed`
+    are those that other users of this machine may read or write. `guarded`: an admin key exists, so every
+    request needs a key."""
 
     path: Path
     head: str
@@ -44,7 +44,7 @@ class Condition:
 
 
 def inspect(data_dir: Path) -> Condition:
-    """How the database in `data_dir` is. Raises StoreError where it cannot be read at all."""
+    """The state of the database in `data_dir`. Raises StoreError if it cannot be read."""
     path = data_dir / DATABASE
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -77,15 +77,15 @@ def inspect(data_dir: Path) -> Condition:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """For reading only. Where no process has left a log, SQLite would make one even for that, unless it is
-    told that the file does not change."""
+    """Opens read-only. Without an existing WAL, SQLite would create one even for reading, unless it is told
+    that the file is immutable."""
     log = path.with_name(f"{path.name}-wal")
     mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=SECONDS)
 
 
 def _refused(path: Path) -> Path | None:
-    """What this user would have to write and may not: the file, its folder, or where that would be made."""
+    """The path that this user lacks permission for: the file, its folder, or that folder's nearest parent."""
     if path.exists() and not _allowed(path, os.R_OK | os.W_OK):
         return path
     folder = next(one for one in path.absolute().parents if one.exists())
@@ -97,7 +97,7 @@ def _allowed(path: Path, how: int) -> bool:
 
 
 def _exposed(path: Path) -> list[Path]:
-    """Files that others may read or write, and the folder where they may put others in their place."""
+    """Files that other users may read or write, and the folder if they may replace files in it."""
     if os.name != "posix":
         return []
     found = [one for one in sorted(path.parent.glob(f"{DATABASE}*")) if one.stat().st_mode & 0o077]

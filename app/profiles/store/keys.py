@@ -1,4 +1,4 @@
-"""API keys in the database, by the hash of their secret."""
+"""API keys in the database, stored by the hash of their secret."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from app.errors import KeyNotFound, StoreError
 from app.profiles.store.database import Database
 from app.profiles.store.tables import ApiKeyRow, profile_row
 
-# The time of last use is written once a minute at most: a write on every request would wait for the disk.
+# last_used_at is written at most once a minute: a write on every request would wait for the disk.
 LAST_USED_STEP = timedelta(minutes=1)
 
 
 class KeyStore:
-    """A lost secret cannot be had again: only its hash is kept."""
+    """The API keys. Only the hash of a secret is stored, so a lost secret cannot be recovered."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._required: tuple[int, bool] | None = None  # as of a version of the database
+        self._required: tuple[int, bool] | None = None  # database version, and whether a key was required
 
     def list(self) -> list[Key]:
         """All keys, oldest first."""
@@ -32,7 +32,7 @@ class KeyStore:
             return [_key(row) for row in session.exec(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))]
 
     def create(self, label: str, profile_id: str | None) -> tuple[Key, str]:
-        """A new key and its secret; without a profile an admin key. Raises ProfileNotFound."""
+        """Creates a key and its secret; without a profile an admin key. Raises ProfileNotFound."""
         secret = new_secret()
         with self._database.writing() as session:
             if profile_id is not None:
@@ -45,7 +45,7 @@ class KeyStore:
             return _key(row), secret
 
     def delete(self, key_id: int) -> None:
-        """The key opens nothing from now on. Raises KeyNotFound."""
+        """Deletes the key, which is invalid from then on. Raises KeyNotFound."""
         with self._database.erasing() as session:
             row = session.get(ApiKeyRow, key_id) if 0 < key_id < 2**63 else None
             if row is None:
@@ -53,7 +53,7 @@ class KeyStore:
             session.delete(row)
 
     def identify(self, secret: str) -> Key | None:
-        """The key of this secret, marked as used now; None when there is none."""
+        """The key of this secret, or None; updates its time of last use."""
         with self._database.reading() as session:
             row = session.exec(select(ApiKeyRow).where(col(ApiKeyRow.hash) == hashed(secret))).first()
             if row is None:
@@ -61,7 +61,7 @@ class KeyStore:
             key = _key(row)
         now = datetime.now(UTC)
         if key.last_used_at is None or now - key.last_used_at > LAST_USED_STEP:
-            # A key that is good opens, even when its time cannot be written, and waits for nobody.
+            # A valid key is accepted even if its time cannot be written, and never waits for that.
             with suppress(StoreError), self._database.writing(patience=0) as session:
                 used = session.get(ApiKeyRow, key.id)
                 if used is not None:
@@ -69,7 +69,7 @@ class KeyStore:
         return key
 
     def required(self) -> bool:
-        """Whether every request needs a key: once there is an admin key, without one nothing opens."""
+        """Whether every request needs a key, which is so once an admin key exists."""
         version = self._database.version()
         with self._database.reading() as session:
             query = select(exists().where(col(ApiKeyRow.profile_id).is_(None)))
@@ -78,7 +78,7 @@ class KeyStore:
         return required
 
     def still_required(self) -> bool | None:
-        """The same, for the event loop: None when somebody has written since it was last found out."""
+        """The cached answer of `required`, for the event loop; None if the database has changed since."""
         if self._required is None or self._required[0] != self._database.version():
             return None
         return self._required[1]
@@ -88,13 +88,13 @@ def _key(row: ApiKeyRow) -> Key:
     return Key(cast(int, row.id), row.label, row.profile_id, row.created_at, row.last_used_at)
 
 
-# By this a key of ours is told from the placeholder that an SDK asks for.
+# The prefix tells our keys from the placeholders that SDKs require.
 PREFIX = "costeer-"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key without its secret. It opens one profile; with a `profile_id` of None, all of them."""
+    """An API key without its secret. It gives access to one profile, or to all if `profile_id` is None."""
 
     id: int
     label: str
@@ -113,5 +113,5 @@ def new_secret() -> str:
 
 
 def hashed(secret: str) -> str:
-    """SHA-256 in hexadecimal: a random secret of this length needs no slow hash."""
+    """SHA-256 in hexadecimal; a random secret of this length needs no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()

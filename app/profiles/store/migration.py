@@ -1,4 +1,4 @@
-"""Opens the database file: made privately, or brought to this version's schema, with a copy beside it."""
+"""Creates the database file, readable by its owner only, or migrates its schema after making a backup."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from app.profiles.store import index
 from app.profiles.store.engine import DATABASE, OTHER_FOLDER, named_errors, open_engine
 
 MIGRATIONS = shipped("migrations")
-# Seconds to wait for another process's migration.
+# Seconds to wait for a migration by another process.
 MIGRATION_TIMEOUT = 300.0
 
 
 def prepare(data_dir: Path) -> Path:
-    """The database file in `data_dir`, made or migrated first; an older one is copied beside itself before.
+    """The path of the database in `data_dir`, created, or migrated after making a backup beside it.
 
     Raises StoreError, which says what to do.
     """
@@ -42,7 +42,7 @@ def prepare(data_dir: Path) -> Path:
 
 
 def _migrate(path: Path) -> None:
-    """Brings the database to head in one transaction. The caller holds the lock file."""
+    """Migrates the schema to head in one transaction. The caller holds the lock file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
@@ -76,7 +76,7 @@ def _migrate(path: Path) -> None:
 
 
 def _backup(path: Path, revision: str) -> None:
-    """Copies the database to `costeer.db.<revision>.backup`; a copy cut short keeps another name."""
+    """Copies the database to `costeer.db.<revision>.backup`; an incomplete copy is named .partial."""
     partial = path.with_name(f"{path.name}.{revision}.partial")
     _private_file(partial)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
@@ -85,10 +85,10 @@ def _backup(path: Path, revision: str) -> None:
 
 
 def _private_folder(folder: Path) -> None:
-    """Closes a new or empty folder to others; one that holds files is somebody's, and stays as it is."""
+    """Creates the folder. Sets mode 0700 on a new or empty one; one with files keeps its permissions."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(folder.iterdir()):
-        # A mounted volume may be another user's; the file is private by itself.
+        # A mounted volume may belong to another user; the file has its own private mode.
         with suppress(PermissionError):
             folder.chmod(0o700)
 
@@ -97,7 +97,7 @@ def _private_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        # It must not be opened: closing it would drop the locks that SQLite holds on it for this process.
+        # Do not open it: closing it would release the POSIX locks that SQLite holds on it in this process.
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
         path.chmod(0o600)

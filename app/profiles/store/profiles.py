@@ -1,4 +1,4 @@
-"""Profiles in the database: created, replaced, changed, exported and erased, each whole or not at all."""
+"""Profiles in the database: creates, replaces, updates, exports and erases them, each in one transaction."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Change = Literal["created", "replaced", "unchanged"]
 
 
 class ProfileStore:
-    """What is known of each person but their history. Unknown ids raise ProfileNotFound."""
+    """The profiles, without history operations. Unknown ids raise ProfileNotFound."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(self) -> list[StoredProfile]:
-        """All profiles, by id."""
+        """All profiles with their metadata, sorted by id."""
         items = func.count(col(HistoryRow.id))
         query = select(ProfileRow, items).outerjoin(HistoryRow).group_by(col(ProfileRow.id))
         with self._database.reading() as session:
@@ -46,18 +46,18 @@ class ProfileStore:
             return _profile(profile_row(session, profile_id))
 
     def all(self) -> tuple[Profile, ...]:
-        """All profiles, without what the store knows of their histories."""
+        """All profiles without metadata, in no particular order."""
         with self._database.reading() as session:
             return tuple(_profile(row) for row in session.exec(select(ProfileRow)))
 
     def default(self) -> Profile | None:
-        """The profile of requests that name none, if one is marked so."""
+        """The default profile, used for requests that name none; None if there is none."""
         with self._database.reading() as session:
             row = session.exec(select(ProfileRow).where(col(ProfileRow.is_default))).first()
             return _profile(row) if row is not None else None
 
     def create(self, document: ProfileDocument) -> StoredProfile:
-        """A new profile with its history; raises ProfileExists. A default takes the flag from another."""
+        """Creates a profile with its history; a new default clears the old one. Raises ProfileExists."""
         with self._database.writing() as session:
             if session.get(ProfileRow, document.profile.id) is not None:
                 raise ProfileExists(
@@ -67,15 +67,15 @@ class ProfileStore:
             return _put(session, document, None)
 
     def has(self, document: ProfileDocument) -> bool:
-        """Whether `put` would leave everything as it is."""
+        """Whether the document is stored already, so that `put` would change nothing."""
         with self._database.reading() as session:
             row = session.get(ProfileRow, document.profile.id)
             return row is not None and _same(_document(session, row), document)
 
     def put(self, document: ProfileDocument) -> Change:
-        """Creates the profile, or replaces the one of the same id with its whole history, or does nothing.
+        """Creates the profile, or replaces the one with the same id and its whole history.
 
-        A profile equal to the stored one is left as it is; a history item that stays keeps its time.
+        Does nothing if the stored one is equal; a history item that is in both keeps its time.
         """
         with self._database.writing() as session:
             row = session.get(ProfileRow, document.profile.id)
@@ -91,7 +91,7 @@ class ProfileStore:
         return change
 
     def update(self, profile_id: str, change: Callable[[Profile], Profile]) -> StoredProfile:
-        """Puts what `change` makes of the profile in its place; nothing comes between the two."""
+        """Replaces the profile by `change(profile)` in one transaction."""
         with self._database.erasing() as session:
             row = profile_row(session, profile_id)
             before = _profile(row)
@@ -111,7 +111,7 @@ class ProfileStore:
             index.drop(session.connection(), profile_id)
 
     def export(self, profile_id: str) -> ProfileDocument:
-        """The profile with its whole history and all times; `put` takes it back as it was."""
+        """The profile with its whole history and all times; `put` restores it unchanged."""
         with self._database.reading() as session:
             return _document(session, profile_row(session, profile_id))
 
@@ -144,7 +144,7 @@ def _document(session: Session, row: ProfileRow) -> ProfileDocument:
 
 
 def _same(stored: ProfileDocument, given: ProfileDocument) -> bool:
-    """A time that is not given is no difference."""
+    """Whether both are equal; a time that `given` leaves out does not count as a difference."""
 
     def as_given(item: HistoryItem, other: HistoryItem) -> HistoryItem:
         return item if other.created_at is not None else replace(item, created_at=None)
@@ -177,7 +177,7 @@ def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) ->
         index.drop(session.connection(), row.id)
     else:
         row = ProfileRow(id=profile.id, name="", fields="", created_at=now, updated_at=now, uid="")
-    # Also of one that is replaced: it may tell of somebody else now.
+    # A replaced profile gets a new uid too: it may describe another person now.
     row.uid = uuid.uuid4().hex
     row.created_at = document.created_at or row.created_at
     row.updated_at = document.updated_at or now

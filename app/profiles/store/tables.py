@@ -1,4 +1,4 @@
-"""The rows of the database; a change here needs a migration (a test compares them)."""
+"""The database tables as SQLModel classes; a change here needs a migration (a test compares them)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.steering.strength import Strength
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time; SQLite keeps no zone, so it is written as UTC and read back as UTC."""
+    """An aware datetime; SQLite stores no time zone, so it is written and read as UTC."""
 
     impl = DateTime
     cache_ok = True
@@ -27,29 +27,29 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class NumberOrWord(Float[float]):
-    """A number or a word; SQLite keeps a text that is no number as it is, in a column of numbers too."""
+    """A number or a word; SQLite stores text that is not a number unchanged, even in a REAL column."""
 
     def bind_processor(self, dialect: Dialect) -> None:
-        """Nothing: SQLAlchemy's own would make a number of everything."""
+        """No conversion: SQLAlchemy's own would convert every value to a number."""
 
 
 class _Row(SQLModel):
-    """A row that prints its key only: pydantic would print every value into a log."""
+    """A row whose repr shows its key only: pydantic's would put every value into a log."""
 
     def __repr__(self) -> str:
-        # __dict__: reading an attribute of an expired row would ask the database.
+        # __dict__, since reading an attribute of an expired row would query the database.
         return f"{type(self).__name__}(id={self.__dict__.get('id')!r})"
 
     __str__ = __repr__
 
 
 class ProfileRow(_Row, table=True):
-    """`fields` is a JSON object in text, so that the person's own order of keys is kept. `uid` is never used
-    twice, as an id may be once its profile is erased; `version` counts the profile's changes, and those in
-    its history by which something is no longer there."""
+    """A profile. `fields` is a JSON object as text, which keeps the person's own order of keys. `uid` is
+    never reused, whereas an id may be once its profile is erased; `version` counts the profile's changes, and
+    those of its history that change or remove an item."""
 
     __tablename__ = "profile"
-    # At most one row can have the flag: the index holds only the rows that have it.
+    # A partial unique index: at most one row can have the flag.
     __table_args__: ClassVar[Any] = (
         Index("one_default_profile", "is_default", unique=True, sqlite_where=text("is_default")),
     )
@@ -67,7 +67,7 @@ class ProfileRow(_Row, table=True):
 
 
 class HistoryRow(_Row, table=True):
-    """`id` orders a profile's items, and is never used twice. The full-text index beside it: see index.py."""
+    """A history item. `id` orders a profile's items and is never reused. Its full-text index: index.py."""
 
     __tablename__ = "history"
     __table_args__: ClassVar[Any] = ({"sqlite_autoincrement": True},)
@@ -82,7 +82,7 @@ class HistoryRow(_Row, table=True):
 
 
 class ApiKeyRow(_Row, table=True):
-    """A key by the hash of its secret; without a profile it opens them all."""
+    """An API key, stored as the hash of its secret; without a profile it is an admin key."""
 
     __tablename__ = "api_key"
     __table_args__: ClassVar[Any] = ({"sqlite_autoincrement": True},)
@@ -96,7 +96,7 @@ class ApiKeyRow(_Row, table=True):
 
 
 def profile_row(session: Session, profile_id: str) -> ProfileRow:
-    """Raises ProfileNotFound."""
+    """The row of a profile. Raises ProfileNotFound."""
     row = session.get(ProfileRow, profile_id)
     if row is None:
         raise ProfileNotFound(
