@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def disconnected(receive: Receive) -> None:
-    """Returns once the client has left. For requests whose body has been read: nothing else comes after it."""
+    """Returns once the client has left. The body must have been read: nothing else comes after it."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -56,6 +56,6 @@ def _line_ends(data: bytes) -> int:
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, each with its number from 1. Line feeds alone end them, since JSON may hold
-    other line ends (U+2028) as they are."""
+    """The lines that are not blank, numbered from 1. Line feeds alone end them: JSON may hold other line ends
+    (U+2028) unescaped."""
     return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line and not line.isspace())

@@ -13,7 +13,7 @@ from app.steering.strength import Strength, resolve_strength, steers
 
 @dataclass(frozen=True, repr=False)
 class PersonalContext:
-    """`history` holds the most relevant passages first; none where nothing steers. Without a profile the reply is
+    """`history` has the most relevant passages first, and none at strength 0. Without a profile the reply is
     the remote's own."""
 
     profile: Profile | None

@@ -120,8 +120,8 @@ class Forwarded(Protocol):
 
 @runtime_checkable
 class KeepsPrompts(Protocol):
-    """A remote in this process, which keeps the KV cache of its prompts. A server of its own is not told for whom
-    it drafts."""
+    """A remote in this process, which keeps the KV cache of its prompts. A server of its own is not told for
+    whom it drafts."""
 
     def kept_for(self, owner: Owner | None) -> RemoteModel:
         """The same model, with KV caches that this owner alone finds again."""

@@ -27,7 +27,7 @@ class Passthrough:
 
 @dataclass(frozen=True, repr=False)
 class Generation:
-    """A reply to write: the request as it was validated, what to generate, and the model's name to answer with."""
+    """A reply to write: the validated request, what to generate, and the model's name in the answer."""
 
     body: ChatRequest
     request: GenerationRequest
@@ -50,8 +50,8 @@ class Generation:
 async def plan_chat(
     asked: Any, parts: Parts, caller: Caller, profile_header: str | None
 ) -> Passthrough | Generation:
-    """`asked` is the parsed body. Raises InvalidRequest for one that is wrong, ModelNotFound, ProfileNotFound,
-    Forbidden, StoreError, and what the remote raises."""
+    """`asked` is the parsed body. Raises InvalidRequest, ModelNotFound, ProfileNotFound, Forbidden, StoreError
+    and what the remote raises."""
     reason = unsteerable(asked) if isinstance(asked, dict) else None
     # An embedded remote takes no request as it is, but writes its own text as well.
     if reason is not None and (reason != STEERING_OFF or parts.remote.passes_on):

@@ -24,7 +24,7 @@ class Relay(Response):
     """Asks the remote once the answer is sent, and stops asking when the client has gone.
 
     Server-sent events and other streams go out byte for byte as they come, JSON in one piece. What the remote
-    refuses is raised, for failures.py to answer.
+    refuses is raised, for error_handlers.py to answer.
     """
 
     def __init__(self, remote: RemoteModel, request: Forward, reason: str) -> None:

@@ -34,7 +34,7 @@ class Database:
         self.path = path
         self._reader = open_engine(path)
         # A read transaction cannot become a write while another writes: SQLite fails without waiting.
-        self._generator = self._reader.execution_options(begin="BEGIN IMMEDIATE")
+        self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite waits by polling, which is unfair; inside one process a lock avoids that.
         self._one_writer = threading.Lock()
         # The connection that only `version` uses; see there.
@@ -86,7 +86,7 @@ class Database:
         `patience`, that many seconds for all of them together. Raises StoreError after that.
         """
         with named_errors(self.path), self._as_only_writer(patience) as left:
-            engine = self._generator if left is None else self._generator.execution_options(patience=left)
+            engine = self._writer if left is None else self._writer.execution_options(patience=left)
             with Session(engine) as session, session.begin():
                 yield session
         self._wipe_late()
