@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from cli.running import done, refused, written
 
 from app.settings.settings import PREFIX, Settings
+from cli.running import done, refused, written
 
 
 def complaints(env: str | bytes) -> list[str]:

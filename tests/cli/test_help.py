@@ -19,7 +19,7 @@ from cli.running import ANNA, ROOT, done, misused, open_store, refused, run, wri
 
 NOUNS = {
     "models": ["list", "pull"],
-    "profiles": ["list", "show", "create", "set", "delete", "import", "export", "preview"],
+    "profiles": ["list", "show", "create", "set", "delete", "import", "samples", "export", "preview"],
     "history": ["list", "show", "add", "search", "delete"],
     "keys": ["create", "list", "delete"],
 }
