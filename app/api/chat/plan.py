@@ -50,8 +50,10 @@ class Generation:
 async def plan_chat(
     asked: Any, parts: Parts, caller: Caller, profile_header: str | None
 ) -> Passthrough | Generation:
-    """`asked` is the parsed body. Raises InvalidRequest, ModelNotFound, ProfileNotFound, Forbidden, StoreError
-    and what the remote raises."""
+    """`asked` is the parsed body.
+
+    Raises InvalidRequest, ModelNotFound, ProfileNotFound, Forbidden, StoreError, and what the remote raises.
+    """
     reason = unsteerable(asked) if isinstance(asked, dict) else None
     # An embedded remote takes no request as it is, but writes its own text as well.
     if reason is not None and (reason != STEERING_OFF or parts.remote.passes_on):
