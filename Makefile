@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 run: install ## serve on 127.0.0.1:8000 with the sample profiles; REMOTE=... MODEL=... for a vLLM
-	@$(BIN)/costeer profiles import --keep profiles/*.toml
+	@$(BIN)/costeer profiles samples --import
 	@exec $(BIN)/costeer serve
 
 check: install ## lint, format check and strict types
