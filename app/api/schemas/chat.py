@@ -144,7 +144,7 @@ class ChatRequest(Wire):
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
 
-    # Labels for the provider's bookkeeping: they do not affect the reply, and stay on the device.
+    # Labels of who asks, which stay on the device; they do not affect the reply.
     user: str | None = None
     metadata: dict[str, Any] | None = None
     safety_identifier: str | None = None
@@ -152,6 +152,7 @@ class ChatRequest(Wire):
     prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     session_id: str | None = None
+    # How the provider treats a request: without effect here, and sent along where it is passed on.
     service_tier: str | None = None
     store: bool | None = None
     # A guess at the reply, with which a provider may write the same reply faster.
