@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fakes import FakeLocal, FakeRemote, FakeTokenizer
 
-import app.main
+import app.assembly
 from app.assembly import Models
 from app.decoding.request import DecodingConfig
 from app.decoding.vocabulary_match import VocabularyMatcher
@@ -53,7 +53,7 @@ class Opened:
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     fakes = Opened()
     monkeypatch.setattr(weights, "resolve", lambda name, **_: name)
-    monkeypatch.setattr(app.main, "open_models", fakes.open)
+    monkeypatch.setattr(app.assembly, "open_models", fakes.open)
     return fakes
 
 

@@ -97,8 +97,8 @@ def test_a_profile_that_goes_meanwhile_is_named_with_what_was_stored(monkeypatch
 WRITER = """
 import sys, threading
 from pathlib import Path
-from app.profile import HistoryItem
-from app.store import Store
+from app.profiles.profile import HistoryItem
+from app.profiles.store import Store
 
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()

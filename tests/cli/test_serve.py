@@ -123,17 +123,17 @@ def test_what_is_printed_can_be_pasted(
 
 
 SERVE = """
-import app.cli, app.main, app.weights, signal
+import app.assembly, app.cli, app.local.weights, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from contextlib import asynccontextmanager
-from app.api.deps import Parts
-from app.retrieval import Retriever
-from app.store import Store
-from app.sweeping import Sweeper
-from app.warming import Warmer
-from app.matching import Matching
-from app.tuning import Tuning
-from app.writer import Writer
+from app.api.dependencies import Parts
+from app.decoding.cache_sweeper import Sweeper
+from app.decoding.generator import Generator
+from app.decoding.request import DecodingConfig
+from app.decoding.vocabulary_match import VocabularyMatcher
+from app.decoding.warmup import Warmer
+from app.profiles.store import Store
+from app.prompts.retrieval import Retriever
 from fakes import LOUD_DOCUMENT, FakeLocal, FakeRemote, FakeTokenizer
 
 @asynccontextmanager
@@ -143,30 +143,31 @@ async def open_parts(settings, progress):
     try:
         with Store.open(settings.data_dir) as store:
             store.profiles.put(LOUD_DOCUMENT)
-            writer = Writer(remote, FakeLocal(), Matching(remote, FakeTokenizer()), Tuning())
-            warmer = Warmer(store.profiles.get, writer.warm)
+            matcher = VocabularyMatcher(remote, FakeTokenizer())
+            generator = Generator(remote, FakeLocal(), matcher, DecodingConfig())
+            warmer = Warmer(store.profiles.get, generator.warm)
             retriever = Retriever(store.history, 5)
             sweeper = Sweeper(store, [], retriever, warmer.soon)
-            yield Parts(writer, store, retriever, 0.5, remote, warmer, sweeper)
+            yield Parts(generator, store, retriever, 0.5, remote, warmer, sweeper)
     finally:
         print("closed", flush=True)
 
-app.main.open_parts = open_parts
-app.weights.resolve = lambda name, **_: name
+app.assembly.open_parts = open_parts
+app.local.weights.resolve = lambda name, **_: name
 {more}
 app.cli.main()
 """
 
 
 STUCK = """
-import app.server, asyncio
+import app.cli.serving, asyncio
 
 async def tokenize(self, messages, **_):
     print("stuck", flush=True)
     await asyncio.Event().wait()
 
 FakeRemote.tokenize = tokenize
-app.server.GRACE_SECONDS = 1
+app.cli.serving.GRACE_SECONDS = 1
 """
 
 
@@ -194,8 +195,8 @@ def serving(more: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 BRIEF = """
-import app.api.replies
-app.api.replies.FINISH_SECONDS = 0.1
+import app.api.chat.response
+app.api.chat.response.FINISH_SECONDS = 0.1
 """
 
 PACED = """

@@ -188,7 +188,7 @@ async def test_a_client_that_has_left_frees_the_remote(proxy: Proxy, base_url: s
     body = CHAT[:-1] + b',"stream":' + stream + b"}"
     _, generator = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
     generator.write(chat(b"Content-Length: %d" % len(body), body=body))
-    writing = proxy.app.state.crowd.writing
+    writing = proxy.app.state.limiters.writing
     async with asyncio.timeout(PATIENCE):
         while not writing.running:  # noqa: ASYNC110 - what runs is no event
             await asyncio.sleep(0.01)

@@ -252,7 +252,7 @@ def test_only_models_that_run_here_are_named_each_once() -> None:
 def test_importing_the_product_reads_no_settings() -> None:
     """A wrong environment is an error of a command, not of an import."""
     result = subprocess.run(
-        [sys.executable, "-c", "import app.cli, app.settings"],
+        [sys.executable, "-c", "import app.cli, app.settings.settings"],
         cwd=ROOT,
         env={**os.environ, "COSTEER_PORT": "eighty"},
         capture_output=True,

@@ -666,7 +666,7 @@ class TestBundles:
 
     def test_import_is_light(self) -> None:
         heavy = "{'torch', 'transformers', 'huggingface_hub', 'httpx', 'rich'}"
-        code = f"import sys, app.weights; sys.exit(bool({heavy} & set(sys.modules)))"
+        code = f"import sys, app.local.weights; sys.exit(bool({heavy} & set(sys.modules)))"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

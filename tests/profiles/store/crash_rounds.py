@@ -23,8 +23,8 @@ PROFILE = "anyone"
 WRITER = """
 import sys
 from pathlib import Path
-from app.profile import HistoryItem
-from app.store import Store
+from app.profiles.profile import HistoryItem
+from app.profiles.store import Store
 
 folder, first, writes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 with Store.open(folder) as store:

@@ -100,9 +100,9 @@ def test_an_erasure_behind_another_program_s_reader_is_made_up_for_later(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from app.profile import HistoryItem, Profile, ProfileDocument
-from app.store import database, Store
-from app.store.profiles import _put
+from app.profiles.profile import HistoryItem, Profile, ProfileDocument
+from app.profiles.store import database, Store
+from app.profiles.store.profiles import _put
 
 with Store.open(Path(sys.argv[1])) as store, store._database.writing() as session:
     # More than SQLite holds in memory, so that the log has some of it already.

@@ -17,8 +17,8 @@ from dataclasses import replace
 from contextlib import suppress
 from pathlib import Path
 from app.errors import ProfileExists
-from app.profile import HistoryItem, Profile, ProfileDocument
-from app.store import Store
+from app.profiles.profile import HistoryItem, Profile, ProfileDocument
+from app.profiles.store import Store
 
 folder, me = Path(sys.argv[1]), sys.argv[2]
 for number in range({ROUNDS}):
