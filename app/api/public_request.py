@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote_plus
 from app.api.body import JSON, SMALL, decoded, parse, parsed
 from app.api.forms import Form, Part, read_form
 from app.api.schemas.public import Public, is_kept_here, names_model, public
-from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -52,25 +51,25 @@ async def public_form(content_type: str, data: bytes, named: Named) -> tuple[byt
     return (whole.dumped() if changed else data), whole.content_type
 
 
-async def public_query(raw: bytes, named: Named) -> str:
-    """Strips a query string of profile names. A label in it is a filter, and the answer would differ without
-    it, so it is rejected with InvalidRequest."""
-    pairs = []
-    for pair in re.split("([&;])", quote(raw, safe=QUERY)):
+async def public_query(raw: bytes, named: Named) -> tuple[str, bool]:
+    """A query string without labels and profile names, and whether there were labels.
+
+    A label may be a filter, and whoever sent it should hear that it was not applied.
+    """
+    kept, stripped = "", False
+    for separator, pair in re.findall("(^|[&;])([^&;]*)", quote(raw, safe=QUERY)):
         name, _, value = pair.partition("=")
         plain = unquote_plus(name)
         if is_kept_here(plain):
-            shown = plain[:LENGTH]
-            raise InvalidRequest(
-                f"{shown} is not sent on, since the remote knows no labels and no profiles. Leave it out.",
-                param=shown,
-            )
+            stripped = True
+            continue
         if names_model(plain) and "@" in (model := unquote_plus(value)):
             resolved = await named(model)
-            pairs.append(pair if resolved == model else f"{name}={quote(resolved, safe='')}")
+            shown = pair if resolved == model else f"{name}={quote(resolved, safe='')}"
         else:
-            pairs.append(pair)
-    return "".join(pairs)
+            shown = pair
+        kept += (separator if kept else "") + shown
+    return kept, stripped
 
 
 def dumped(body: Any) -> bytes:

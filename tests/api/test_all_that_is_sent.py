@@ -143,8 +143,8 @@ async def passed_on(run: Run, key: dict[str, str]) -> None:
             ):
                 await run.ask("POST", path, json=body, headers=key)
     for name in (*LABELLED, *own):
-        await run.ask("GET", f"{CHAT}?{name}={LABEL}", 400)
-        await run.ask("POST", f"/v1/files?{name}[a]={LABEL}", 400, json={})
+        await run.ask("GET", f"{CHAT}?{name}={LABEL}")
+        await run.ask("POST", f"/v1/files?{name}[a]={LABEL}", json={})
     line = json.dumps({"custom_id": "1", "method": "POST", "url": CHAT, "body": request, **LABELLED, **own})
     files = {"file": ("requests.jsonl", f"{line}\n{line}\n".encode(), "application/jsonl")}
     fields = {

@@ -72,7 +72,7 @@ async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _c
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would resolve to another path
         raise HTTPException(404)
-    query = await public_query(request.scope["query_string"], partial(_named, parts))
+    query, stripped = await public_query(request.scope["query_string"], partial(_named, parts))
     body, content_type = await _body(request, parts)
     await admission.to_pass_on()
     accept = request.headers.get("accept", "")
@@ -85,7 +85,8 @@ async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _c
         content_type,
         accept if accept.isascii() else None,
     )
-    return Relay(parts.remote, forward, "this path is passed on")
+    reason = "this path is passed on" + (", without the labels in its query" if stripped else "")
+    return Relay(parts.remote, forward, reason)
 
 
 def _paths() -> Iterator[str]:
