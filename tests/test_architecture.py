@@ -224,3 +224,9 @@ def test_no_module_keeps_state(module: str) -> None:
             if isinstance(node, ast.Subscript) and ast.unparse(node.value) == name:
                 assert isinstance(node.ctx, ast.Load), f"{module} changes {name}"
     assert not any(isinstance(node, ast.Global) for node in ast.walk(body)), module
+
+
+def test_the_files_that_the_map_names_are_there() -> None:
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", MAP))
+    assert named
+    assert [name for name in named if not ((ROOT / "app" / name).exists() or (ROOT / name).exists())] == []

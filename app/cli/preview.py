@@ -42,7 +42,7 @@ def preview(
         retriever = Retriever(store.history, settings.history_top_k)
         context = personal_context(retriever, person, conversation, asked=None, default=settings.strength)
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
-    from app.prompts.local import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
+    from app.prompts.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
     from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
     tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")

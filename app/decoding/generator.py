@@ -14,7 +14,7 @@ from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
 from app.profiles.profile import Hit, Profile
-from app.prompts.local import LocalPrompts, common_beginning, local_prompts
+from app.prompts.local_prompts import LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
 from app.remote.interface import ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams

@@ -10,7 +10,7 @@ from fakes import FakeTokenizer
 import app.tokenization.tokenizer
 from app.local import weights
 from app.profiles.profile import Profile
-from app.prompts.local import local_prompts
+from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
 from cli.running import ANNA, done, done_json, refused, run, written
 

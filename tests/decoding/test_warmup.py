@@ -10,7 +10,7 @@ from fakes import JOINED, LOUD, LOUD_HISTORY, FakeTokenizer, as_hits
 from app.decoding.warmup import AT_START, Warmer
 from app.errors import ProfileNotFound
 from app.profiles.profile import Profile
-from app.prompts.local import common_beginning, local_prompts
+from app.prompts.local_prompts import common_beginning, local_prompts
 from app.prompts.message import Message
 
 

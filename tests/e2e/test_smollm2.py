@@ -24,7 +24,7 @@ from app.local.engine.ragged import Part
 from app.local.engine.runner import ModelRunner
 from app.local.model import LocalModel
 from app.profiles.profile_file import read_profile_file
-from app.prompts.local import local_prompts
+from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
 from app.remote.embedded import EmbeddedRemote

@@ -34,7 +34,7 @@ from app.main import create_app
 from app.profiles.profile import ProfileDocument
 from app.profiles.profile_file import read_profile_file
 from app.profiles.store import Store
-from app.prompts.local import local_prompts
+from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.remote.prompt import PublicPrompt

@@ -13,7 +13,7 @@ from app.prompts.context import PersonalContext
 from app.steering.strength import Strength, steers
 
 if TYPE_CHECKING:  # it imports transformers, which takes seconds
-    from app.prompts.local import LocalPrompts
+    from app.prompts.local_prompts import LocalPrompts
 
 
 class PreviewIn(Wire):

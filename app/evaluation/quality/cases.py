@@ -12,7 +12,7 @@ import orjson
 from app.errors import InvalidRequest
 from app.evaluation.speed.cases import newest, read_lines
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument
-from app.prompts.local import local_prompts
+from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt
 from app.tokenization.tokenizer import Tokenizer
