@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
 
 from app.api.dependencies import PartsDep
 from app.api.middleware.origins import KeylessAccess, refuse_strangers
@@ -119,6 +120,13 @@ async def choose_profile(
         return await asyncio.to_thread(store.profiles.default)
     caller.may_use(wanted)
     return await asyncio.to_thread(store.profiles.get, wanted)
+
+
+def refuse_several(headers: Headers, *names: str) -> None:
+    """Raises InvalidRequest for a header that comes more than once, with different values."""
+    for name in names:
+        if len(set(headers.getlist(name))) > 1:
+            raise InvalidRequest(f"The header {name} comes with different values. Send it once.", param=name)
 
 
 def _secret(authorization: str) -> str | None:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 # The limit of a request line with its headers, of a chunk's extensions, and of trailers.
 HEAD_KIB = 64
+# Empty lines before a request: a client may send one after a body, and an endless number would keep us busy.
+MOST_EMPTY_LINES = 8
+# From so many chunks on, a body must have so many bytes in each on average: parsing takes time per chunk.
+MANY_CHUNKS, CHUNK_BYTES = 1000, 16
 VERSIONS = {b"1.0", b"1.1"}
 # RFC 9110, 7.2, by the grammar of RFC 3986, 3.2.2 and 3.2.3; empty where a target has no authority.
 HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?")
@@ -33,14 +37,20 @@ class RequestReader(h11.Connection):
     def __init__(self) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=HEAD_KIB * 1024)
         self.refused: Refused | None = None
+        self._empty_lines = self._chunks = self._chunked = 0
 
     def next_event(self) -> Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """As h11's. Raises Refused."""
         try:
-            if self.their_state is h11.IDLE:
-                self._skip_empty_lines()
+            if self.their_state is h11.IDLE and not self._skip_empty_lines():
+                return h11.NEED_DATA
             event = super().next_event()
-            return _checked(event) if isinstance(event, h11.Request) else event
+            if isinstance(event, h11.Request):
+                self._empty_lines = self._chunks = self._chunked = 0
+                return _checked(event)
+            if isinstance(event, h11.Data):
+                self._count(event)
+            return event
         except Refused as error:
             self.refused = error
         except h11.RemoteProtocolError as error:
@@ -48,10 +58,28 @@ class RequestReader(h11.Connection):
             self.refused = Refused(GENERAL[status], error_status_hint=status)
         raise self.refused
 
-    def _skip_empty_lines(self) -> None:
-        """Skip the empty line that some clients send after a body (RFC 9112, 2.2)."""
-        while len(self._receive_buffer) and self.trailing_data[0].startswith(b"\r\n"):
+    def _skip_empty_lines(self) -> bool:
+        """Skip the empty line that some clients send after a body (RFC 9112, 2.2).
+
+        False if half of one is all that has come. Raises Refused.
+        """
+        while len(self._receive_buffer):
+            data, ended = self.trailing_data
+            if data == b"\r" and not ended:
+                return False
+            if not data.startswith(b"\r\n"):
+                break
+            self._empty_lines += 1
+            if self._empty_lines > MOST_EMPTY_LINES:
+                raise Refused("A request begins with its request line.", error_status_hint=400)
             self._receive_buffer.maybe_extract_next_line()
+        return True
+
+    def _count(self, data: h11.Data) -> None:
+        self._chunks += data.chunk_start
+        self._chunked += len(data.data)
+        if self._chunks >= MANY_CHUNKS and self._chunked < self._chunks * CHUNK_BYTES:
+            raise Refused("The body comes in too many tiny chunks. Send larger ones.", error_status_hint=400)
 
 
 def _checked(request: h11.Request) -> h11.Request:

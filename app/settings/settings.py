@@ -22,7 +22,7 @@ from app.steering.strength import AUTO
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
-HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
+HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f]*(:[0-9a-f]*){2,}")
 # An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:[0-9]+)?"

@@ -33,22 +33,22 @@ async def impatient(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 async def trickle(url: str, at_once: str, slowly: bytes) -> AsyncIterator[asyncio.StreamReader]:
     """A client that sends something, and then a byte now and then for as long as it is let."""
     address = urlsplit(url)
-    reader, generator = await asyncio.open_connection(address.hostname, address.port)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
 
     async def send() -> None:
         for byte in slowly:
-            generator.write(bytes([byte]))
-            await generator.drain()
+            writer.write(bytes([byte]))
+            await writer.drain()
             await asyncio.sleep(0.02)
 
-    generator.write(at_once.encode())
+    writer.write(at_once.encode())
     sending = asyncio.create_task(send())
     try:
         async with asyncio.timeout(30):
             yield reader
     finally:
         sending.cancel()
-        generator.close()
+        writer.close()
 
 
 async def until_the_end(reader: asyncio.StreamReader) -> bytes:
@@ -143,12 +143,12 @@ async def test_no_trick_in_a_path_opens_another_profile_or_leaves_the_device(
     address = urlsplit(base_url)
     for beginning in ("profiles", "files/../profiles", "files/..%2fprofiles"):
         for end in ("", "/history", "/history/1", "/export"):
-            reader, generator = await asyncio.open_connection(address.hostname, address.port)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
             # As it stands: every client library would tidy the path up.
-            generator.write(f"GET /v1/{beginning}/{trick}{end} HTTP/1.1\r\n{head}".encode())
+            writer.write(f"GET /v1/{beginning}/{trick}{end} HTTP/1.1\r\n{head}".encode())
             async with asyncio.timeout(30):
                 answer = await until_the_end(reader)
-            generator.close()
+            writer.close()
             assert answer[9:12] in {b"400", b"403", b"404", b"405"}, answer
             assert [text for text in PRIVATE if text.encode() in answer] == []
             assert b"\r\nx-evil" not in answer.lower()

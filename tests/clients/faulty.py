@@ -55,7 +55,7 @@ class _Link:
     """A connection of the proxy's, and the one behind it."""
 
     reader: asyncio.StreamReader
-    generator: asyncio.StreamWriter
+    writer: asyncio.StreamWriter
     upstream: asyncio.StreamReader
     target: asyncio.StreamWriter
     drafting: bool = False  # the request that is being answered is one for a draft
@@ -87,7 +87,7 @@ class Relay:
         if self._server is not None:
             self._server.close()
         for link in self._links:
-            link.generator.transport.abort()
+            link.writer.transport.abort()
             link.target.transport.abort()
 
     def arm(self, fault: Fault | None) -> None:
@@ -96,13 +96,13 @@ class Relay:
         self.events = self.passed = 0
         self.happened.clear()
 
-    async def _handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             upstream, target = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
-            generator.transport.abort()
+            writer.transport.abort()
             return
-        link = _Link(reader, generator, upstream, target)
+        link = _Link(reader, writer, upstream, target)
         self._links.append(link)
         pumps = [asyncio.create_task(self._requests(link)), asyncio.create_task(self._answers(link))]
         try:
@@ -112,7 +112,7 @@ class Relay:
                 pump.cancel()
             await asyncio.wait(pumps)
             self._links.remove(link)
-            generator.close()
+            writer.close()
             target.transport.abort()
 
     async def _requests(self, link: _Link) -> None:
@@ -123,7 +123,7 @@ class Relay:
                 body = await link.reader.readexactly(int(length[1]) if length else 0)
                 await self._flowing()
                 if time.monotonic() < self._fails_until:
-                    link.generator.write(FAILURE)
+                    link.writer.write(FAILURE)
                     continue
                 link.drafting = b" /v1/completions " in head.partition(b"\r\n")[0]
                 link.target.write(head + body)
@@ -136,19 +136,19 @@ class Relay:
                 place = self._place(data) if link.drafting else None
                 fault = self._fault
                 if place is None or fault is None:
-                    link.generator.write(data)
-                    await link.generator.drain()
+                    link.writer.write(data)
+                    await link.writer.drain()
                     continue
                 self._fault = None
                 now = time.monotonic()
                 self._stalled_until, self._fails_until = now + fault.stalls, now + fault.fails
                 self.happened.set()
-                link.generator.write(data[:place] + fault.adds)
+                link.writer.write(data[:place] + fault.adds)
                 if fault.cut:
                     return
                 await asyncio.sleep(fault.hangs)
                 await self._flowing()
-                link.generator.write(data[place:])
+                link.writer.write(data[place:])
 
     def _place(self, data: bytes) -> int | None:
         """Where in these bytes of a draft the fault comes, if it does; counts them."""

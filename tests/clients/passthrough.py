@@ -64,9 +64,9 @@ class Taken:
 class Client:
     """One connection that is kept alive."""
 
-    def __init__(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
-        self._generator = generator
+        self._generator = writer
 
     async def ask(self, request: bytes, taken: Taken, *, streamed: bool) -> None:
         start = time.perf_counter()

@@ -62,22 +62,22 @@ async def send(server: Server, seeds: Iterator[int], told: Counter[str]) -> list
 
 async def exchange(port: int, sent: bytes, *, whole: bool) -> bytes:
     """All that comes, for bytes that are sent in one packet or in several."""
-    reader, generator = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     came = b""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             size = len(sent) if whole else max(1, len(sent) // 7)
             for at in range(0, len(sent), size):
-                generator.write(sent[at : at + size])
-                await generator.drain()
+                writer.write(sent[at : at + size])
+                await writer.drain()
                 await asyncio.sleep(0)
-            generator.write_eof()
+            writer.write_eof()
             while piece := await reader.read(65536):
                 came += piece
     except OSError:  # the connection is gone; what came counts
         pass
     finally:
-        generator.close()
+        writer.close()
     return came
 
 

@@ -125,16 +125,16 @@ class Relay:
         async with await asyncio.start_server(self._handle, "127.0.0.1", port) as listener:
             yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
 
-    async def _handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         kept = bytearray()
         self.outbound.append(kept)
         upstream, target = await asyncio.open_connection("127.0.0.1", self._target)
         pumps = [
             asyncio.create_task(_pump(reader, target, kept)),
-            asyncio.create_task(_pump(upstream, generator)),
+            asyncio.create_task(_pump(upstream, writer)),
         ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for closing in (generator, target):
+        for closing in (writer, target):
             closing.close()
         await asyncio.wait(pumps)
 
@@ -153,14 +153,14 @@ class Relay:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, generator: asyncio.StreamWriter, kept: bytearray | None = None
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray | None = None
 ) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(65536):
             if kept is not None:
                 kept += data
-            generator.write(data)
-            await generator.drain()
+            writer.write(data)
+            await writer.drain()
 
 
 def words(text: str) -> str:

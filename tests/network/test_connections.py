@@ -22,22 +22,22 @@ PATIENCE = 30
 
 async def exchange(url: str, *parts: bytes, end: bool = False) -> bytes:
     """All that comes for `parts`, sent a packet each, until the server closes; `end` ends our half."""
-    reader, generator = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     came = b""
     try:
         for part in parts:
-            generator.write(part)
-            await generator.drain()
+            writer.write(part)
+            await writer.drain()
             await asyncio.sleep(0)
         if end:
-            generator.write_eof()
+            writer.write_eof()
         async with asyncio.timeout(PATIENCE):
             while piece := await reader.read(65536):
                 came += piece
     except OSError:  # the connection is gone; what came counts
         pass
     finally:
-        generator.close()
+        writer.close()
     return came
 
 
@@ -186,13 +186,13 @@ async def test_one_that_has_not_sent_all_of_its_body_is_told_so(base_url: str) -
 async def test_a_client_that_has_left_frees_the_remote(proxy: Proxy, base_url: str, stream: bytes) -> None:
     proxy.remote.endless, proxy.remote.max_model_len = True, 10**9
     body = CHAT[:-1] + b',"stream":' + stream + b"}"
-    _, generator = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
-    generator.write(chat(b"Content-Length: %d" % len(body), body=body))
+    _, writer = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
+    writer.write(chat(b"Content-Length: %d" % len(body), body=body))
     writing = proxy.app.state.limiters.writing
     async with asyncio.timeout(PATIENCE):
         while not writing.running:  # noqa: ASYNC110 - what runs is no event
             await asyncio.sleep(0.01)
-        generator.close()
+        writer.close()
         while writing.running:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -217,3 +217,32 @@ async def test_no_bytes_bring_an_answer_to_what_is_no_request(base_url: str) -> 
     for seed in range(150):
         sent = made(seed)
         assert faults(sent, await exchange(base_url, sent, end=True)) == [], (seed, sent)
+
+
+async def test_endless_empty_lines_are_refused_and_a_few_are_not(base_url: str) -> None:
+    came = await exchange(base_url, b"\r\n" * 100_000, end=True)
+    assert statuses(came) == [400]
+    health = b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    assert statuses(await exchange(base_url, b"\r\n\r\n" + health)) == [200]
+
+
+async def test_an_empty_line_that_comes_in_two_packets_is_skipped(base_url: str) -> None:
+    reader, writer = await asyncio.open_connection(urlsplit(base_url).hostname, urlsplit(base_url).port)
+    health = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
+    for first, second in ((b"\r", b"\n" + health), (health + b"\r", b"\n" + health)):
+        writer.write(first)
+        await writer.drain()
+        if first != b"\r":
+            assert b"200" in await reader.readuntil(b"}")
+        await asyncio.sleep(0.05)  # so that the two are two packets; as one they would be right as well
+        writer.write(second)
+        assert b"200" in await reader.readuntil(b"}")
+    writer.close()
+
+
+async def test_a_body_of_the_smallest_chunks_is_refused_and_one_of_usual_ones_is_not(base_url: str) -> None:
+    head = chat(b"Transfer-Encoding: chunked", b"Connection: close", body=b"")
+    assert statuses(await exchange(base_url, head + b"1\r\n \r\n" * 5000 + b"0\r\n\r\n")) == [400]
+    spaces = b"40\r\n" + b" " * 64 + b"\r\n"
+    body = spaces * 2000 + b"%x\r\n" % len(CHAT) + CHAT + b"\r\n0\r\n\r\n"
+    assert statuses(await exchange(base_url, head + body)) == [200]

@@ -30,14 +30,14 @@ def test_so_do_those_of_the_event_loop_that_serves() -> None:
         accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
         with closing(listen("127.0.0.1", 0)) as listener:
             async with await asyncio.start_server(
-                lambda _, generator: accepted.set_result(generator), sock=listener
+                lambda _, writer: accepted.set_result(writer), sock=listener
             ):
                 _, client = await asyncio.open_connection(*listener.getsockname()[:2])
-                generator = await accepted
-                nodelay: int = generator.get_extra_info("socket").getsockopt(
+                writer = await accepted
+                nodelay: int = writer.get_extra_info("socket").getsockopt(
                     socket.IPPROTO_TCP, socket.TCP_NODELAY
                 )
-                for end in (client, generator):
+                for end in (client, writer):
                     end.close()
                 return nodelay
 

@@ -20,11 +20,11 @@ from remote.recordings import (
 class Connection:
     """One connection to the imitated vLLM, as its server sees it."""
 
-    def __init__(self, number: int, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
         self.body = b""
         self._reader = reader
-        self.generator = generator
+        self.writer = writer
 
     async def request(self) -> tuple[str, dict[str, str]] | None:
         """Path and headers of the next request; None when the client has gone."""
@@ -45,13 +45,13 @@ class Connection:
 
     def send(self, body: bytes, *, status: str = "200 OK", headers: str = "") -> None:
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        self.generator.write(head.encode() + body)
+        self.writer.write(head.encode() + body)
 
     def start(self) -> None:
-        self.generator.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
     def chunk(self, data: bytes) -> None:
-        self.generator.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.writer.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
 class Loopback:
@@ -66,8 +66,8 @@ class Loopback:
         self.serving = 0  # requests that `serve` is busy with
         self.base_url = ""
 
-    async def handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
-        connection = Connection(self.connections, reader, generator)
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(self.connections, reader, writer)
         self.connections += 1
         self.open += 1
         try:
@@ -88,7 +88,7 @@ class Loopback:
             pass
         finally:
             self.open -= 1
-            generator.close()
+            writer.close()
 
     connections = 0  # that were ever opened
 

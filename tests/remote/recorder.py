@@ -50,7 +50,7 @@ class RecordingVLLM(Heard):
         super().__init__()
         self.vllm = FakeVLLM()
 
-    async def handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         came = bytearray()
         self.connections.append(came)
         while (request := await self.head(reader, came)) is not None:
@@ -63,8 +63,8 @@ class RecordingVLLM(Heard):
             written = f"HTTP/1.1 {answer.status_code} OK\r\nContent-Length: {len(answer.content)}\r\n"
             kind = answer.headers.get("content-type", "application/json")
             cookies = "".join(f"Set-Cookie: {name}=crumb; Path=/\r\n" for name in ("track", "__Host-id"))
-            generator.write(f"{written}Content-Type: {kind}\r\n{cookies}\r\n".encode() + answer.content)
-        generator.close()
+            writer.write(f"{written}Content-Type: {kind}\r\n{cookies}\r\n".encode() + answer.content)
+        writer.close()
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         known = ("/v1/models", "/version", "/tokenize", "/metrics")
@@ -90,28 +90,28 @@ class RecordingProxy(Heard):
         super().__init__()
         self._target, self._refusing = target, refusing
 
-    async def handle(self, reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         came = bytearray()
         self.connections.append(came)
         request = await self.head(reader, came)
         if request is None or self._refusing:
-            generator.write(f"HTTP/1.1 {self._refusing or '400 No'}\r\nContent-Length: 0\r\n\r\n".encode())
-            generator.close()
+            writer.write(f"HTTP/1.1 {self._refusing or '400 No'}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
             return
         there, onward = await asyncio.open_connection("127.0.0.1", self._target)
         if request[0].startswith("CONNECT "):
-            generator.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
         else:
             onward.write(bytes(came))
-        await asyncio.gather(self._pump(reader, onward, came), self._pump(there, generator, bytearray()))
+        await asyncio.gather(self._pump(reader, onward, came), self._pump(there, writer, bytearray()))
 
     @staticmethod
-    async def _pump(reader: asyncio.StreamReader, generator: asyncio.StreamWriter, came: bytearray) -> None:
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, came: bytearray) -> None:
         with suppress(ConnectionError):
             while piece := await reader.read(65536):
                 came += piece
-                generator.write(piece)
-        generator.close()
+                writer.write(piece)
+        writer.close()
 
 
 @asynccontextmanager

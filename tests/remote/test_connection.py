@@ -33,11 +33,11 @@ async def test_a_connection_cut_in_the_middle_of_a_chunk(reset: bool) -> None:
     async def serve(connection: Connection) -> None:
         connection.start()
         connection.chunk(drafted_event(7))
-        connection.generator.write(b"fff\r\ndata: {")
-        await connection.generator.drain()
+        connection.writer.write(b"fff\r\ndata: {")
+        await connection.writer.drain()
         await asyncio.sleep(0.05)  # a reset would overtake what was written
         if reset:
-            connection.generator.transport.abort()
+            connection.writer.transport.abort()
         raise ConnectionError
 
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
@@ -72,7 +72,7 @@ async def test_a_stream_that_ends_in_good_order_but_too_soon(
 async def test_an_idle_connection_that_the_server_closed_is_replaced() -> None:
     async def serve(connection: Connection) -> None:
         connection.send(b'{"tokens": [1]}')
-        await connection.generator.drain()
+        await connection.writer.drain()
         raise ConnectionError  # it closes while the client keeps the connection in its pool
 
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:

@@ -57,10 +57,10 @@ FIRST = len(HEAD) + len(answer(PROMPT).split(b"\r\n")[0]) + 2 + len(drafted_even
 async def test_cut_at_any_byte_every_token_comes_once(offset: int) -> None:
     async def serve(connection: Connection) -> None:
         body = HEAD + answer(prompts(server)[-1])
-        connection.generator.write(body[:offset] if len(prompts(server)) == 1 else body)
-        await connection.generator.drain()
+        connection.writer.write(body[:offset] if len(prompts(server)) == 1 else body)
+        await connection.writer.drain()
         if len(prompts(server)) == 1:
-            connection.generator.close()
+            connection.writer.close()
 
     async with loopback(serve) as server:
         got, _ = await reply(server)
@@ -83,14 +83,14 @@ async def test_cut_at_any_byte_every_token_comes_once(offset: int) -> None:
 async def test_after_garbage_the_reply_goes_on(garbage: bytes) -> None:
     async def serve(connection: Connection) -> None:
         if len(prompts(server)) == 1:
-            connection.generator.write(HEAD)
+            connection.writer.write(HEAD)
             for token_id in IDS[:3]:
                 connection.chunk(drafted_event(token_id))
-            connection.generator.write(garbage)
-            await connection.generator.drain()
-            connection.generator.close()
+            connection.writer.write(garbage)
+            await connection.writer.drain()
+            connection.writer.close()
         else:
-            connection.generator.write(HEAD + answer(prompts(server)[-1]))
+            connection.writer.write(HEAD + answer(prompts(server)[-1]))
 
     async with loopback(serve) as server:
         got, stats = await reply(server)
@@ -102,14 +102,14 @@ async def test_failures_with_a_status_are_asked_again_as_well() -> None:
     async def serve(connection: Connection) -> None:
         number = len(prompts(server))
         if number == 1:
-            connection.generator.write(HEAD)
+            connection.writer.write(HEAD)
             connection.chunk(drafted_event(IDS[0]))
-            connection.generator.close()
+            connection.writer.close()
         elif number < 5:
             status = ("500 Internal Server Error", "503 Service Unavailable", "429 Too Many Requests")
             connection.send(b"", status=status[number - 2], headers="Retry-After: 0\r\n")
         else:
-            connection.generator.write(HEAD + answer(prompts(server)[-1]))
+            connection.writer.write(HEAD + answer(prompts(server)[-1]))
 
     async with loopback(serve) as server:
         got, stats = await reply(server)
@@ -120,11 +120,11 @@ async def test_failures_with_a_status_are_asked_again_as_well() -> None:
 async def test_a_stream_that_stalls_is_left_and_asked_again() -> None:
     async def serve(connection: Connection) -> None:
         if len(prompts(server)) == 1:
-            connection.generator.write(HEAD)
+            connection.writer.write(HEAD)
             connection.chunk(drafted_event(IDS[0]))
             await connection.gone()
         else:
-            connection.generator.write(HEAD + answer(prompts(server)[-1]))
+            connection.writer.write(HEAD + answer(prompts(server)[-1]))
 
     async with loopback(serve) as server:
         got, stats = await reply(server, token_timeout=0.05)
@@ -134,9 +134,9 @@ async def test_a_stream_that_stalls_is_left_and_asked_again() -> None:
 
 async def test_a_slow_first_token_is_no_stall() -> None:
     async def serve(connection: Connection) -> None:
-        connection.generator.write(HEAD)
+        connection.writer.write(HEAD)
         await asyncio.sleep(0.2)
-        connection.generator.write(answer(prompts(server)[-1]))
+        connection.writer.write(answer(prompts(server)[-1]))
 
     async with loopback(serve) as server:
         got, stats = await reply(server, token_timeout=0.05)
@@ -145,7 +145,7 @@ async def test_a_slow_first_token_is_no_stall() -> None:
 
 async def test_a_stall_says_what_to_change() -> None:
     async def serve(connection: Connection) -> None:
-        connection.generator.write(HEAD)
+        connection.writer.write(HEAD)
         connection.chunk(drafted_event(IDS[0]))
         await connection.gone()
 

@@ -228,14 +228,14 @@ async def test_a_password_in_the_url_goes_to_the_remote_and_into_no_refusal(vllm
     basic = "bG90dGU6cGE1NXdvcmQ="
     refusal = {"error": {"message": f"lotte:pa55word {basic}", "type": "t", "param": None, "code": None}}
 
-    async def refuse(reader: asyncio.StreamReader, generator: asyncio.StreamWriter) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert f"authorization: basic {basic}".encode().lower() in head.lower()
         body = str(refusal).replace("'", '"').replace("None", "null").encode()
-        generator.write(
+        writer.write(
             b"HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         )
-        generator.close()
+        writer.close()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     url = f"http://lotte:pa55word@127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"

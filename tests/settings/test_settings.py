@@ -186,6 +186,7 @@ WRONG: list[tuple[str, str]] = [
     ("trust_network", "perhaps"),
     ("allowed_hosts", "http://costeer"),
     ("allowed_hosts", "costeer:8000"),
+    ("allowed_hosts", "cafe:8000"),
     ("allowed_hosts", "*"),
     ("cors_origins", "*"),
     ("cors_origins", "null"),

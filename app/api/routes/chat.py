@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
 from app.api.admission import AdmissionDep
-from app.api.auth import CallerDep
+from app.api.auth import CallerDep, refuse_several
 from app.api.body import JSON, described, parse, receive, schema
 from app.api.chat.plan import Passthrough, plan_chat
 from app.api.chat.recording import recorder
@@ -52,6 +52,7 @@ async def chat_completions(
     What cannot be steered token by token (tools, images, a response format ...) goes to the remote as it is.
     """
     started = parts.generator.clock()
+    refuse_several(request.headers, "X-CoSteer-Profile", "X-CoSteer-Record")
     received = await receive(request, JSON)
     asked: Any = await parse(received.data)
     plan = await plan_chat(asked, parts, caller, x_costeer_profile)

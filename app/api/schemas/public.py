@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, MutableMapping, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from app.api.schemas.chat_fields import LABELS, OWN
 
 KEPT_HERE = OWN | LABELS
+# Between the steps of a field's name in a form or query.
+STEPS = re.compile(r"[][.]+")
 # Fields whose strings are model names, possibly `name@profile`.
 MODELS = frozenset({"model", "models"})
 # Fields that hold a client's own data, in which `user` or `metadata` may mean anything: schemas of tools and
@@ -42,7 +45,7 @@ def public(value: Any) -> Public:
         if isinstance(node, list):
             waiting += [one for one in node if isinstance(one, dict | list)]  # not a million token ids
         elif isinstance(node, dict):
-            for name in KEPT_HERE & node.keys():
+            for name in [name for name in node if is_kept_here(name)]:
                 del node[name]
                 found.changed = True
             for name in MODELS & node.keys():
@@ -54,12 +57,12 @@ def public(value: Any) -> Public:
 
 
 def is_kept_here(name: str) -> bool:
-    """Whether a field of a form or query stays on the device; metadata[topic] and User do."""
-    return name.partition("[")[0].strip().lower() in KEPT_HERE
+    """Whether a field stays on the device; metadata[topic], extra_body[user] and User do as well."""
+    return not KEPT_HERE.isdisjoint(step.strip() for step in STEPS.split(name.lower()))
 
 
 def names_model(name: str) -> bool:
-    return name.partition("[")[0].strip().lower() in MODELS
+    return not MODELS.isdisjoint(step.strip() for step in STEPS.split(name.lower()))
 
 
 def _is_data(name: str, value: object) -> bool:

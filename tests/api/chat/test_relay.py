@@ -189,7 +189,7 @@ async def test_clients_that_leave_at_any_moment_leave_no_connection_to_the_remot
     async def serve(connection: Connection) -> None:
         gone = asyncio.ensure_future(connection.gone())
         await asyncio.wait([gone], timeout=moments.choice([0, 0.01]))
-        connection.generator.write(HEAD)
+        connection.writer.write(HEAD)
         while not gone.done():
             connection.chunk(b"data: x\n\n")
             await asyncio.wait([gone], timeout=0.002)

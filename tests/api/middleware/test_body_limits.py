@@ -75,14 +75,14 @@ async def test_over_a_real_port_a_huge_upload_is_answered_before_it_is_sent(
     proxy: Proxy, base_url: str
 ) -> None:
     address = urlsplit(base_url)
-    reader, generator = await asyncio.open_connection(address.hostname, address.port)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         head = [f"POST {HISTORY} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: text/plain"]
-        generator.write("\r\n".join([*head, f"Content-Length: {140 * MIB}", "", "some"]).encode())
+        writer.write("\r\n".join([*head, f"Content-Length: {140 * MIB}", "", "some"]).encode())
         async with asyncio.timeout(30):
             assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     finally:
-        generator.close()
+        writer.close()
     assert proxy.store.profiles.read("loud").history_count == 1
 
 

@@ -748,3 +748,16 @@ async def test_steering_off_with_an_embedded_remote_is_its_own_text(
     assert response.json()["choices"][0]["message"]["content"] == "hello world"
     assert response.headers["X-CoSteer-Steered"] == "false"
     assert proxy.local.sessions == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("X-CoSteer-Profile", ("loud", "joined")), ("X-CoSteer-Record", ("off", "on"))]
+)
+async def test_a_header_that_comes_with_two_values_is_refused(
+    proxy: Proxy, name: str, values: tuple[str, str]
+) -> None:
+    body = {"model": "fake-model", "messages": [{"role": "user", "content": "Hello"}]}
+    headers = [(name, value) for value in values]
+    response = await proxy.client.post("/v1/chat/completions", json=body, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == name

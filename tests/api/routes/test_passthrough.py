@@ -264,14 +264,14 @@ async def test_a_family_of_paths_is_passed_on(proxy: Proxy, family: str) -> None
 async def test_no_other_path_reaches_the_remote(proxy: Proxy, base_url: str, path: str) -> None:
     body = b'{"text":"My diary"}'
     server = httpx.URL(base_url)
-    reader, generator = await asyncio.open_connection(server.host, server.port)
+    reader, writer = await asyncio.open_connection(server.host, server.port)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\n"
     )
-    generator.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     async with asyncio.timeout(30):
         answer = await reader.read()
-    generator.close()
+    writer.close()
     assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 405")), answer
     assert proxy.remote.forwarded == [] and "diary" not in proxy.remote.everything()
 

@@ -82,13 +82,18 @@ def test_it_goes_as_deep_as_the_parser_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["user", "User", " metadata ", "metadata[topic]", "prompt_cache_key", "costeer[]"]
+    "name", ["user", "User", " metadata ", "metadata[topic]", "a[user]", "prompt_cache_key", "costeer[]"]
 )
-def test_a_field_of_a_form_or_query_is_one_by_its_first_part(name: str) -> None:
+def test_a_field_of_a_form_or_query_is_one_by_any_of_its_steps(name: str) -> None:
     assert is_kept_here(name)
 
 
-@pytest.mark.parametrize("name", ["user_id", "a[user]", "", "metadat", "model"])
+@pytest.mark.parametrize("name", ["user_id", "", "metadat", "model"])
 def test_other_fields_are_not(name: str) -> None:
     assert not is_kept_here(name)
     assert names_model(name) == (name == "model")
+
+
+@pytest.mark.parametrize("name", ["User", " metadata ", "metadata[topic]", "extra_body.user"])
+def test_in_json_they_are_found_in_any_spelling(name: str) -> None:
+    assert public({"model": "m", name: "private"}).value == {"model": "m"}
