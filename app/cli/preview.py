@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from app.api.schemas.preview import Preview
+from app.api.schemas.profiles import ProfilePatch
 from app.cli.environment import read_settings
 from app.cli.models import fetch
-from app.cli.profiles import AsJson, ProfileId, headline
+from app.cli.preferences import Given, preference_tables
+from app.cli.profiles import AsJson, ProfileId, checked, headline
 from app.cli.strengths import strength_text
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
 from app.errors import InvalidRequest
-from app.profiles.profile import Hit
+from app.profiles.preferences import preferences
+from app.profiles.profile import Hit, Preference
 from app.profiles.store import Store
 from app.prompts.context import personal_context
 from app.prompts.message import Message
@@ -29,18 +32,27 @@ STDIN = "-"
 def preview(
     profile: ProfileId,
     message: Annotated[str, typer.Argument(help="What the user asks; - reads the standard input.")] = STDIN,
+    *,
+    preference: Given = None,
+    no_preferences: Annotated[
+        bool, typer.Option("--no-preferences", help="Leave out the profile's preferences.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the small model would read for a message: both prompts, and the history that was chosen.
 
-    Nothing is sent. It needs the local model's tokenizer, which is fetched with the weights the first time.
+    Preferences that are given take the place of the profile's. Nothing is sent. It needs the local model's
+    tokenizer, which is fetched with the weights the first time.
     """
+    own = _own(preference or [], none=no_preferences)
     settings = read_settings()
     with Store.open(settings.data_dir) as store:
         person = store.profiles.get(profile)
         conversation = (Message("user", _read() if message == STDIN else _checked(message)),)
         retriever = Retriever(store.history, settings.history_top_k)
-        context = personal_context(retriever, person, conversation, asked=None, default=settings.strength)
+        context = personal_context(
+            retriever, person, conversation, asked=None, default=settings.strength, preferences=own
+        )
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
     from app.prompts.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
     from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
@@ -53,6 +65,16 @@ def preview(
         write_json(shown.model_dump())
     else:
         _describe(shown, context.history)
+
+
+def _own(given: Sequence[str], *, none: bool) -> tuple[Preference, ...] | None:
+    """The preferences in place of the profile's; None leaves those."""
+    if given and none:
+        raise typer.BadParameter("--preference and --no-preferences exclude each other")
+    if not given and not none:
+        return None
+    patch = checked(ProfilePatch, {"preferences": preference_tables(given)})
+    return preferences(patch.preferences or ())
 
 
 def _read() -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from app.api.schemas.history import Item
 from app.api.schemas.profiles import ProfileOut, ProfilePatch
 from app.cli.environment import open_store, read_settings
+from app.cli.preferences import EXPECTED, Given, preference_tables, preference_text
 from app.cli.strengths import METAVAR, strength_text, typed
 from app.cli.terminal import (
     confirm,
@@ -33,7 +34,9 @@ from app.steering.strength import Strength
 commands = typer.Typer(help="Profiles: who replies are steered towards.", no_args_is_help=True)
 
 NEWEST = 5
-OPTIONS = {"id": "ID", "name": "--name", "fields": "--field"}
+OPTIONS = {"id": "ID", "name": "--name", "fields": "--field", "preferences": "--preference"}
+# What is expected inside of an option that may be given many times.
+INSIDE = {"fields": FIELD, "preferences": EXPECTED}
 Checked = TypeVar("Checked", bound=BaseModel)
 
 ProfileId = Annotated[str, typer.Argument(help="The profile's id.", metavar="PROFILE")]
@@ -66,7 +69,7 @@ def list_profiles(as_json: AsJson = False) -> None:
 )
 @mistakes_named()
 def show(profile: ProfileId, as_json: AsJson = False) -> None:
-    """Show what a profile holds: its fields, its settings and its newest history items."""
+    """Show what a profile holds: its fields, preferences and settings, and its newest history items."""
     settings = read_settings()
     with Store.open(settings.data_dir) as store:
         stored = store.profiles.read(profile)
@@ -82,7 +85,7 @@ def show(profile: ProfileId, as_json: AsJson = False) -> None:
 @commands.command(
     "create",
     epilog="Example:\n\ncosteer profiles create isabel --name 'Isabel Martinez' "
-    "--field occupation='Estate agent' --field 'writing style'='precise, a little playful'",
+    "--field occupation='Estate agent' --preference 'Answer briefly. | Answer at length.'",
 )
 @mistakes_named()
 def create(
@@ -95,6 +98,7 @@ def create(
     *,
     name: Annotated[str, typer.Option(help="The person's name.")],
     field: Fields = None,
+    preference: Given = None,
     strength: Annotated[
         Any,  # typer takes no unions
         typer.Option(
@@ -116,8 +120,9 @@ def create(
         "strength": strength,
         "record_history": record,
         "fields": _pairs(field or []),
+        "preferences": preference_tables(preference or []),
     }
-    profile = _checked(ProfileIn, given).profile()
+    profile = checked(ProfileIn, given).profile()
     with open_store() as store:
         store.profiles.create(ProfileDocument(profile))
     write(f"profile {profile.id}: created")
@@ -126,7 +131,7 @@ def create(
 @commands.command(
     "set",
     epilog="Examples:\n\ncosteer profiles set isabel --field location=Lisbon --remove-field hobby\n\n"
-    "costeer profiles set isabel --strength 0.8 --default",
+    "costeer profiles set isabel --preference 'Answer briefly. | Answer at length.' --strength 0.8",
 )
 @mistakes_named()
 def change(
@@ -138,6 +143,8 @@ def change(
         list[str] | None,
         typer.Option("--remove-field", metavar="KEY", help="Remove a field; may be given many times."),
     ] = None,
+    preference: Given = None,
+    no_preferences: Annotated[bool, typer.Option("--no-preferences", help="Remove all preferences.")] = False,
     strength: Annotated[
         Any, typer.Option(parser=typed, metavar=METAVAR, help="How strongly replies are steered.")
     ] = None,
@@ -153,9 +160,11 @@ def change(
         typer.Option("--record/--no-record", help="Whether each finished exchange joins its history."),
     ] = None,
 ) -> None:
-    """Change a profile. What is not named stays."""
+    """Change a profile. What is not named stays; the preferences given replace those before."""
     if strength is not None and no_strength:
         raise typer.BadParameter("--strength and --no-strength exclude each other")
+    if preference and no_preferences:
+        raise typer.BadParameter("--preference and --no-preferences exclude each other")
     removed = remove_field or []
     fields: dict[str, str | None] = dict(_pairs(field or []))
     if both := fields.keys() & set(removed):
@@ -165,9 +174,11 @@ def change(
     given: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
     given |= {"fields": fields} if fields else {}
     given |= {"strength": None} if no_strength else {}
+    if preference or no_preferences:
+        given["preferences"] = preference_tables(preference or [])
     if not given:
         raise typer.BadParameter("name what to change; --help lists the options")
-    patch = _checked(ProfilePatch, given)
+    patch = checked(ProfilePatch, given)
 
     def changed(before: Profile) -> Profile:
         for key in removed:
@@ -224,6 +235,10 @@ def _describe(stored: StoredProfile, strength: Strength, newest: Sequence[Stored
         write("\nfields")
         for key, text in one.fields:
             write(f"  {one_line(key)}: {text}")
+    if one.preferences:
+        write("\npreferences")
+        for preference in one.preferences:
+            write(f"  {preference_text(preference)}")
     if newest:
         write("\nnewest history items")
         for item in newest:
@@ -247,7 +262,8 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _checked(model: type[Checked], given: dict[str, Any]) -> Checked:
+def checked(model: type[Checked], given: dict[str, Any]) -> Checked:
+    """The validated model. Raises InvalidRequest, with a sentence for each option that is wrong."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -255,6 +271,6 @@ def _checked(model: type[Checked], given: dict[str, Any]) -> Checked:
     sentences = []
     for one in mistakes:
         key = str(one["loc"][0])
-        expected = FIELD if key == "fields" and len(one["loc"]) > 1 else None
+        expected = INSIDE[key] if len(one["loc"]) > 1 else None
         sentences.append(f"{OPTIONS[key]}: {explained(model, key, one, expected)}")
     raise InvalidRequest("\n".join(dict.fromkeys(sentences)))

@@ -13,7 +13,7 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
-from app.profiles.profile import Hit, Profile
+from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.local_prompts import LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
 from app.remote.interface import ModelCard, RemoteModel, kept_for
@@ -25,7 +25,8 @@ from app.steering.strength import Strength, steers
 class GenerationRequest:
     """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
 
-    `history`: the retrieved passages of the profile's history, most relevant first. With `continue_final` the
+    `history`: the retrieved passages of the profile's history, most relevant first. `preferences`: the
+    request's own, which need no profile, else the profile's. With `continue_final` the
     reply continues the last message, which is the assistant's.
     """
 
@@ -38,6 +39,7 @@ class GenerationRequest:
     history: tuple[Hit, ...] = ()
     strength: Strength = 0.0
     continue_final: bool = False
+    preferences: tuple[Preference, ...] = ()
 
 
 class Generator:

@@ -16,6 +16,7 @@ from app.profiles.fields import (
     Time,
     Wire,
 )
+from app.profiles.preferences import PREFERENCES, Preferences, preference_fields, preferences
 from app.profiles.profile import MAX_TEXT, HistoryItem, Profile, ProfileDocument
 
 MAX_FIELDS = 100
@@ -58,6 +59,7 @@ class ProfileIn(Wire):
     strength: StrengthIn | None = Field(None, description=STRENGTH)
     record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText] = Field({}, description=FIELDS, max_length=MAX_FIELDS)
+    preferences: Preferences = Field([], description=PREFERENCES)
 
     def profile(self) -> Profile:
         return Profile(
@@ -67,6 +69,7 @@ class ProfileIn(Wire):
             is_default=self.default,
             strength=self.strength,
             record_history=self.record_history,
+            preferences=preferences(self.preferences),
         )
 
 
@@ -100,6 +103,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "strength": profile.strength,
         "record_history": profile.record_history,
         "fields": dict(profile.fields),
+        "preferences": [preference_fields(one) for one in profile.preferences],
     }
 
 

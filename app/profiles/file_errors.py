@@ -31,6 +31,8 @@ def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected:
     """What is wrong with `key`; without `expected`, the field's description says what is expected."""
     if mistake["type"] == "extra_forbidden":
         return _unknown(key, table)
+    if mistake["type"] == "repeated":
+        return f"found {mistake['msg']}; expected each text once"
     wanted = expected or str(table.model_fields[key].description)
     return f"{'missing' if mistake['type'] == 'missing' else found(mistake)}; expected {wanted}"
 

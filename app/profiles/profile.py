@@ -67,14 +67,26 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Preference:
+    """How replies should be, and the opposite of that; an empty `opposite` is none."""
+
+    text: str
+    opposite: str = ""
+
+    def __repr__(self) -> str:
+        return f"Preference({len(self.text)} characters)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Profile:
     """What the local model may read about one person besides the history, and how replies are steered.
 
-    `id` is a slug and public; the rest is private. `fields` keep the person's own order. A `strength` of
-    None means the setting's. With `record_history` each finished exchange is added to the history as a turn.
-    The store sets `uid` anew when a profile is created or replaced, so it tells apart two people who had the
-    same id. Within one uid, `version` grows with each change of the profile, and with each correction or
-    erasure in the history, not with additions. Neither counts in comparisons.
+    `id` is a slug and public; the rest is private. `fields` are facts and `preferences` how replies should
+    be, both in the person's own order. A `strength` of None means the setting's. With `record_history` each
+    finished exchange is added to the history as a turn. The store sets `uid` anew when a profile is created
+    or replaced, so it tells apart two people who had the same id. Within one uid, `version` grows with each
+    change of the profile, and with each correction or erasure in the history, not with additions. Neither
+    counts in comparisons.
     """
 
     id: str
@@ -83,12 +95,15 @@ class Profile:
     is_default: bool = False
     strength: Strength | None = None
     record_history: bool = False
+    preferences: tuple[Preference, ...] = ()
     uid: str = field(default="", compare=False)
     version: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if len(dict(self.fields)) != len(self.fields):
             raise ValueError("each key of a profile's fields may stand once only")
+        if len({one.text for one in self.preferences}) != len(self.preferences):
+            raise ValueError("each text of a profile's preferences may stand once only")
 
     def __repr__(self) -> str:
         return f"Profile(id={self.id!r}, {len(self.fields)} fields)"

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import ProfileFileError
 from app.profiles.document import FIELD, DocumentIn, ItemIn, exported
 from app.profiles.file_errors import MANY, NAME, explained, found
 from app.profiles.plain_text import NotUtf8, decoded, unified
+from app.profiles.preferences import PREFERENCE, PreferenceTable
 from app.profiles.profile import HistoryItem, ProfileDocument
 from app.profiles.strict_json import JsonMistake, loads
 from app.profiles.toml_bounds import TomlTooMuch, check_bounds
@@ -45,6 +46,9 @@ ADVICE = {
     "Expected newline": QUOTE,
 }
 
+
+# What the tables of each list hold.
+TABLES: Mapping[str | int, type[BaseModel]] = {"history": ItemIn, "preferences": PreferenceTable}
 
 Syntax = Literal["toml", "json"]
 
@@ -207,12 +211,16 @@ def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
     if not key:
         return f"{found(mistake)}; expected an object with the keys {', '.join(DocumentIn.model_fields)}"
     expected = None
-    if key[0] == "fields" and len(key) > 1:
-        expected = FIELD
-    elif isinstance(key[-1], int):
-        expected = "a table under a line [[history]]" if syntax == "toml" else "an object in braces"
+    match key:
+        case ("fields", _):
+            expected = FIELD
+        case ("preferences", int()):
+            expected = PREFERENCE
+        case ("history", int()):
+            expected = "a table under a line [[history]]" if syntax == "toml" else "an object in braces"
+    table = TABLES.get(key[0], DocumentIn) if len(key) > 1 else DocumentIn
     hint = _misplaced(key) if syntax == "toml" else ""
-    return explained(DocumentIn if len(key) == 1 else ItemIn, str(key[-1]), mistake, expected) + hint
+    return explained(table, str(key[-1]), mistake, expected) + hint
 
 
 def _misplaced(key: Key) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.profiles.profile import Hit, Profile
+from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.steering.strength import Strength, resolve_strength, steers
@@ -13,12 +13,13 @@ from app.steering.strength import Strength, resolve_strength, steers
 
 @dataclass(frozen=True, repr=False)
 class PersonalContext:
-    """`history` has the most relevant passages first, and none at strength 0. Without a profile the reply is
-    the remote's own."""
+    """`history` has the most relevant passages first, and none at strength 0. `preferences` are the request's
+    own, else the profile's. Without a profile and preferences the reply is the remote's own."""
 
     profile: Profile | None
     history: tuple[Hit, ...]
     strength: Strength
+    preferences: tuple[Preference, ...] = ()
 
 
 def personal_context(
@@ -28,15 +29,18 @@ def personal_context(
     *,
     asked: Strength | None,
     default: Strength,
+    preferences: tuple[Preference, ...] | None = None,
     remember: bool = True,
 ) -> PersonalContext:
-    """The context for a conversation. `asked` is the request's own strength, `default` the setting's.
+    """The context for a conversation. `asked` is the request's own strength, `default` the setting's;
+    `preferences` are the request's own, None leaves them to the profile.
 
     Reads the database: for a worker thread. `remember` is the retriever's. Raises StoreError.
     """
     strength = resolve_strength(asked, profile.strength if profile is not None else None, default)
-    if profile is None or not steers(strength):
-        return PersonalContext(profile, (), strength)
-    return PersonalContext(
-        profile, tuple(retriever.choose(profile.id, messages, remember=remember)), strength
-    )
+    if preferences is None:
+        preferences = profile.preferences if profile is not None else ()
+    history: Sequence[Hit] = ()
+    if profile is not None and steers(strength):
+        history = retriever.choose(profile.id, messages, remember=remember)
+    return PersonalContext(profile, tuple(history), strength, preferences)

@@ -71,6 +71,7 @@ async def plan_chat(
         messages,
         asked=0.0 if body.steering == "off" else body.strength,
         default=parts.strength,
+        preferences=body.own_preferences(),
     )
     request = GenerationRequest(
         model=model,
@@ -82,5 +83,6 @@ async def plan_chat(
         history=context.history,
         strength=context.strength,
         continue_final=bool(body.continue_final_message),
+        preferences=context.preferences,
     )
     return Generation(body, request, f"{model}@{alias}" if alias else model)

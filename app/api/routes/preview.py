@@ -11,6 +11,7 @@ from app.api.body import JSON, described, receive_json, schema
 from app.api.dependencies import Parts, PartsDep
 from app.api.schemas.preview import Preview, PreviewIn
 from app.decoding.generator import GenerationRequest
+from app.profiles.preferences import preferences
 from app.profiles.profile import Profile
 from app.prompts.context import personal_context
 
@@ -34,10 +35,21 @@ async def preview_profile(profile_id: str, request: Request, parts: PartsDep, ca
 def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
     messages = tuple(message.message() for message in body.messages)
     context = personal_context(
-        parts.retriever, profile, messages, asked=body.strength, default=parts.strength, remember=False
+        parts.retriever,
+        profile,
+        messages,
+        asked=body.strength,
+        default=parts.strength,
+        preferences=preferences(body.preferences) if body.preferences is not None else None,
+        remember=False,
     )
     generation = GenerationRequest(
-        model="", messages=messages, profile=profile, history=context.history, strength=context.strength
+        model="",
+        messages=messages,
+        profile=profile,
+        history=context.history,
+        strength=context.strength,
+        preferences=context.preferences,
     )
     local = parts.generator.local_prompts(generation)
     assert local is not None  # noqa: S101 - only a request without a profile has none

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
+from app.profiles.preferences import PREFERENCES, Preferences, preferences
+from app.profiles.profile import Preference
 from app.prompts.message import Message
 from app.steering.sampling import SamplingParams
 
@@ -107,10 +109,14 @@ class TextFormat(Wire):
     type: Literal["text"]
 
 
-class Detail(Wire):
-    """What the response says about the steering."""
+class OwnOptions(Wire):
+    """This proxy's own: what the response says about the steering, and how this reply should be.
+
+    `preferences` take the place of the profile's, also of one that there is not; null leaves the profile's.
+    """
 
     detail: bool = False
+    preferences: Preferences | None = Field(None, description=PREFERENCES)
 
 
 class ChatRequest(Wire):
@@ -169,7 +175,7 @@ class ChatRequest(Wire):
     profile: Annotated[str, Field(min_length=1), WHOLE] | None = None
     strength: StrengthIn | None = Field(None, description=STRENGTH)
     steering: Literal["on", "off"] | None = None
-    costeer: Detail | None = None
+    costeer: OwnOptions | None = None
 
     @field_validator("stream_options")
     @classmethod
@@ -212,6 +218,11 @@ class ChatRequest(Wire):
     @property
     def token_limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
+
+    def own_preferences(self) -> tuple[Preference, ...] | None:
+        """Those that the request carries; None if it leaves them to the profile."""
+        own = self.costeer.preferences if self.costeer is not None else None
+        return preferences(own) if own is not None else None
 
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())

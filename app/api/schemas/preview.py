@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.schemas.chat import ChatMessage
 from app.api.schemas.history import FoundItem
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
+from app.profiles.preferences import PREFERENCES, Preferences
 from app.prompts.context import PersonalContext
 from app.steering.strength import Strength, steers
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:  # it imports transformers, which takes seconds
 
 
 class PreviewIn(Wire):
-    """A conversation, as for a chat completion."""
+    """A conversation, as for a chat completion. `preferences` take the place of the profile's."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     strength: StrengthIn | None = Field(None, description=STRENGTH)
+    preferences: Preferences | None = Field(None, description=PREFERENCES)
 
 
 class PreviewedItem(FoundItem):

@@ -103,6 +103,7 @@ class Writing:
             profile=case.profile,
             history=case.history,
             strength=system.strength,
+            preferences=case.profile.preferences,
         )
         reply = await self._generator.prepare(generation)
         text, moments = [], []

@@ -127,6 +127,7 @@ class Bench:
             profile=case.profile,
             history=case.history,
             strength=case.strength if mode.steered else 0.0,
+            preferences=case.profile.preferences,
         )
         self._remote.taken()
         asked = self._clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, update
 
 from app.errors import ProfileExists
-from app.profiles.profile import HistoryItem, Profile, ProfileDocument, StoredProfile
+from app.profiles.profile import HistoryItem, Preference, Profile, ProfileDocument, StoredProfile
 from app.profiles.store import index
 from app.profiles.store.database import Database
 from app.profiles.store.history import all_items, append
@@ -129,6 +129,7 @@ def _profile(row: ProfileRow) -> Profile:
         is_default=row.is_default,
         strength=row.strength,
         record_history=row.record_history,
+        preferences=tuple(Preference(**one) for one in json.loads(row.preferences)),
         uid=row.uid,
         version=row.version,
     )
@@ -166,6 +167,7 @@ def _write(session: Session, row: ProfileRow, profile: Profile) -> None:
     row.is_default = profile.is_default
     row.strength = profile.strength
     row.record_history = profile.record_history
+    row.preferences = json.dumps([asdict(one) for one in profile.preferences], ensure_ascii=False)
 
 
 def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) -> StoredProfile:

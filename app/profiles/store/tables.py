@@ -44,9 +44,9 @@ class _Row(SQLModel):
 
 
 class ProfileRow(_Row, table=True):
-    """A profile. `fields` is a JSON object as text, which keeps the person's own order of keys. `uid` is
-    never reused, whereas an id may be once its profile is erased; `version` counts the profile's changes, and
-    those of its history that change or remove an item."""
+    """A profile. `fields` is a JSON object as text, which keeps the person's own order of keys, and
+    `preferences` a JSON list of objects. `uid` is never reused, whereas an id may be once its profile is
+    erased; `version` counts the profile's changes, and those of its history that change or remove an item."""
 
     __tablename__ = "profile"
     # A partial unique index: at most one row can have the flag.
@@ -64,6 +64,7 @@ class ProfileRow(_Row, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
     uid: str
     version: int = 0
+    preferences: str = Field(default="[]", sa_type=Text)
 
 
 class HistoryRow(_Row, table=True):

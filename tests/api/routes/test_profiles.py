@@ -62,6 +62,7 @@ async def test_a_profile_is_created_and_read(proxy: Proxy) -> None:
         "default": False,
         "strength": 1.5,
         "record_history": True,
+        "preferences": [],
         "history_count": 0,
     }
     assert (await proxy.client.get("/v1/profiles/isabel")).json() == body
