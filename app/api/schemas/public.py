@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, MutableMapping, MutableSequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.schemas.chat_fields import LABELS, OWN
 
-KEPT_HERE = OWN | LABELS
+# Preferences belong into `costeer`, but are as private where a client puts them beside it.
+KEPT_HERE = OWN | LABELS | {"preferences"}
 # Between the steps of a field's name in a form or query.
 STEPS = re.compile(r"[][.]+")
-# Fields whose strings are model names, possibly `name@profile`.
-MODELS = frozenset({"model", "models"})
+# Fields whose strings, at any depth, are model names, possibly `name@profile`: also those of an object that
+# describes a model, and of requests to fall back to, but for what is said in these.
+MODELS = frozenset({"fallbacks", "model", "models"})
+SAID = frozenset({"content", "input", "messages", "prompt", "stop"})
 # Fields that hold a client's own data, in which `user` or `metadata` may mean anything: schemas of tools and
 # replies, a tool's arguments and output, documents, template variables. Nothing is stripped inside them.
 DATA = frozenset(
@@ -39,20 +42,20 @@ def public(value: Any) -> Public:
     """Strips the value in place: a request, requests in a list or in another's field (batches), messages,
     items and parts."""
     found = Public(value)
-    waiting = [value]
+    # With each node, whether a field above it names models.
+    waiting = [(value, False)] if isinstance(value, dict | list) else []
     while waiting:  # no recursion: the value may be as deep as the parser allows
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting += [one for one in node if isinstance(one, dict | list)]  # not a million token ids
-        elif isinstance(node, dict):
+        node, models = waiting.pop()
+        if isinstance(node, dict):
             for name in [name for name in node if is_kept_here(name)]:
                 del node[name]
                 found.changed = True
-            for name in MODELS & node.keys():
-                found.aliases += _aliases(node, name)
-            waiting += [
-                one for name, one in node.items() if isinstance(one, dict | list) and not _is_data(name, one)
-            ]
+        for key, one, named in _inside(node, models):
+            if isinstance(one, str):
+                if named and "@" in one:
+                    found.aliases.append((node, key))
+            elif isinstance(one, dict | list) and not _is_data(key, one):
+                waiting.append((one, named))
     return found
 
 
@@ -65,16 +68,16 @@ def names_model(name: str) -> bool:
     return not MODELS.isdisjoint(step.strip() for step in STEPS.split(name.lower()))
 
 
-def _is_data(name: str, value: object) -> bool:
+def _inside(node: Any, models: bool) -> Iterator[tuple[str | int, Any, bool]]:
+    """What a dict or list holds: key, value, and whether strings there are model names; `models`: in it."""
+    if isinstance(node, list):
+        yield from ((number, one, models) for number, one in enumerate(node))
+    else:
+        yield from (
+            (name, one, names_model(name) or (models and name not in SAID)) for name, one in node.items()
+        )
+
+
+def _is_data(key: str | int, value: object) -> bool:
     # An `input` object is a tool's arguments in Anthropic's API; a list is the conversation of a response.
-    return name in DATA or (name == "input" and isinstance(value, dict))
-
-
-def _aliases(node: MutableMapping[str, Any], name: str) -> Iterator[tuple[Any, Any]]:
-    value = node[name]
-    if isinstance(value, str) and "@" in value:
-        yield node, name
-    if isinstance(value, MutableSequence):
-        for number, one in enumerate(value):
-            if isinstance(one, str) and "@" in one:
-                yield value, number
+    return key in DATA or (key == "input" and isinstance(value, dict))
