@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from app.profiles.fields import FILLED, NOT_BLANK, Wire
@@ -48,7 +42,7 @@ def _table(value: object) -> object:
     if isinstance(value, str):
         return {"text": value}
     if not isinstance(value, dict):
-        raise PydanticCustomError("preference", "must be {expected}", {"expected": PREFERENCE})
+        raise PydanticCustomError("preference", "neither text nor a table")
     return value
 
 
@@ -61,7 +55,7 @@ def _distinct(given: list[PreferenceTable]) -> list[PreferenceTable]:
             raise ValidationError.from_exception_data(
                 "preferences",
                 [{"type": repeated, "loc": (number,), "input": None}],
-                hide_input=True,
+                hide_input=True,  # as all errors here quote no value
             )
     return given
 
@@ -86,6 +80,6 @@ def preferences(given: Sequence[PreferenceTable]) -> tuple[Preference, ...]:
     return tuple(one.preference() for one in given)
 
 
-def preference_fields(preference: Preference) -> dict[str, Any]:
+def preference_fields(preference: Preference) -> dict[str, str]:
     """The preference as a dict that PreferenceTable accepts."""
     return {"text": preference.text, "opposite": preference.opposite}

@@ -114,6 +114,9 @@ async def steered_and_not(run: Run, key: dict[str, str]) -> None:
         )
         off = chat(stream=stream, steering="off", profile="loud", strength=1, costeer={"detail": True})
         await run.ask("POST", CHAT, json=off)
+        own = {"preferences": [LABEL, {"text": LOUD.name, "opposite": LABEL}]}
+        for named in ({}, {"profile": "loud"}, {"profile": "loud", "steering": "off"}):
+            await run.ask("POST", CHAT, json=chat(stream=stream, costeer=own, **named))
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
     message = {"role": "user", "content": [{"type": "text", "text": "Hello", **LABELLED}], **LABELLED}
     for model in ("fake-model", "fake-model@loud"):
@@ -123,7 +126,8 @@ async def steered_and_not(run: Run, key: dict[str, str]) -> None:
 
 
 async def passed_on(run: Run, key: dict[str, str]) -> None:
-    own = {"profile": "loud", "strength": 1, "steering": "on", "costeer": {"detail": True}}
+    costeer = {"detail": True, "preferences": [LABEL]}
+    own = {"profile": "loud", "strength": 1, "steering": "on", "costeer": costeer}
     request = {
         "model": "fake-model@loud",
         "input": [{"role": "user", "content": "Hi", **LABELLED}],

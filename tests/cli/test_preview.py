@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from fakes import FakeTokenizer
 
 import app.tokenization.tokenizer
 from app.local import weights
-from app.profiles.profile import Profile
+from app.profiles.profile import Preference, Profile
+from app.prompts import context
+from app.prompts.context import PersonalContext
 from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
-from cli.running import ANNA, done, done_json, refused, run, written
+from cli.running import ANNA, done, done_json, misused, refused, run, written
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +63,22 @@ def test_the_message_can_come_by_the_standard_input() -> None:
     given = done("profiles", "preview", "anna", "Über boats?")
     assert done("profiles", "preview", "anna", stdin="Über boats?\n") == given
     assert done("profiles", "preview", "anna", "-", stdin="Über boats?\n") == given
+
+
+def test_preferences_of_the_call_take_the_place_of_the_profile_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[object] = []
+
+    def watched(*given: Any, **named: Any) -> PersonalContext:
+        used.append(context.personal_context(*given, **named).preferences)
+        return context.personal_context(*given, **named)
+
+    monkeypatch.setattr("app.cli.preview.personal_context", watched)
+    done("profiles", "set", "anna", "--preference", "Answer briefly.")
+    for given in ([], ["--no-preferences"], ["--preference", "In rhymes. | In prose."]):
+        done("profiles", "preview", "anna", "boats", *given)
+    assert used == [(Preference("Answer briefly."),), (), (Preference("In rhymes.", "In prose."),)]
+    misused("profiles", "preview", "anna", "boats", "--preference", "x", "--no-preferences")
+    assert "--preference: found nothing" in refused("profiles", "preview", "anna", "x", "--preference", " ")
 
 
 @pytest.mark.parametrize("message", [b"", b" \n", b"\xff"])

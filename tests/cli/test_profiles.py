@@ -6,12 +6,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.errors import ProfileNotFound
-from app.profiles.profile import Profile
+from app.profiles.profile import Preference, Profile
 from cli.running import ANNA, BERT, ROOT, done, done_json, misused, open_store, refused, run, written
 
 
@@ -132,6 +133,58 @@ def test_what_is_named_changes_and_nothing_else(anna: Profile) -> None:
     assert profile("anna") == Profile("anna", "Anna", (("occupation", "Pilot"),))
 
 
+def test_preferences_are_given_with_an_opposite_or_without(anna: Profile) -> None:
+    given = ["--preference", "Answer briefly. | Answer at length.", "--preference", "Use a|b"]
+    done("profiles", "create", "bert", "--name", "Bert", *given)
+    two = (Preference("Answer briefly.", "Answer at length."), Preference("Use a|b"))
+    assert profile("bert") == Profile("bert", "Bert", preferences=two)
+    text = done("profiles", "show", "bert")
+    assert "preferences\n  Answer briefly. | Answer at length.\n  Use a|b\n" in text
+    shown = done_json("profiles", "show", "bert")["preferences"]
+    assert shown[1] == {"text": "Use a|b", "opposite": ""}
+    assert "preferences" not in done("profiles", "show", "anna")
+
+
+def test_those_given_replace_the_ones_before_and_all_can_be_removed(anna: Profile) -> None:
+    done("profiles", "set", "anna", "--preference", "One.", "--preference", "Two.")
+    done("profiles", "set", "anna", "--preference", "Three.")
+    assert profile("anna").preferences == (Preference("Three."),)
+    done("profiles", "set", "anna", "--name", "Anna")
+    assert profile("anna").preferences == (Preference("Three."),)
+    done("profiles", "set", "anna", "--no-preferences")
+    assert profile("anna") == replace(anna, name="Anna")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([" "], "found nothing but blanks; expected text of at most 1,000 characters and perhaps, behind"),
+        ([" | Answer at length."], "found nothing but blanks"),
+        (["x" * 1001], "found 1001 characters"),
+        ([f"x | {'y' * 1001}"], "found 1001 characters"),
+        (["x", "x | y"], "found the text of [0] again"),
+        ([str(number) for number in range(21)], "found 21; expected a list of at most 20"),
+    ],
+)
+def test_a_wrong_preference_is_refused_and_changes_nothing(
+    anna: Profile, given: list[str], says: str
+) -> None:
+    options = [part for one in given for part in ("--preference", one)]
+    for command in (["create", "bert", "--name", "B"], ["set", "anna"]):
+        message = refused("profiles", *command, *options)
+        assert message.startswith("error: --preference: ")
+        assert says in message
+    assert profile("anna") == anna
+
+
+@pytest.mark.parametrize("given", ["a | b | c", "a |", "a | "])
+def test_a_preference_has_one_opposite(anna: Profile, given: str) -> None:
+    for command in (["create", "bert", "--name", "B"], ["set", "anna"]):
+        message = misused("profiles", *command, "--preference", given)
+        assert "--preference takes TEXT or 'TEXT | OPPOSITE'" in message
+    assert profile("anna") == anna
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -148,7 +201,13 @@ def test_a_change_that_cannot_be_changes_nothing(anna: Profile, arguments: list[
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--strength", "1", "--no-strength"], ["--field", "x=y", "--remove-field", "x"], ["--field", "x"]],
+    [
+        [],
+        ["--preference", "x", "--no-preferences"],
+        ["--strength", "1", "--no-strength"],
+        ["--field", "x=y", "--remove-field", "x"],
+        ["--field", "x"],
+    ],
 )
 def test_a_contradiction_is_a_mistake_of_usage(anna: Profile, arguments: list[str]) -> None:
     misused("profiles", "set", "anna", *arguments)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 MOST = 100_000
 
 VALID = {
-    "toml": 'id = "a"\nname = "A"\nstrength = 1.5\n[fields]\n"my key" = "x"\nb = \'y\'\n[[history]]\n'
+    "toml": 'id = "a"\nname = "A"\nstrength = 1.5\npreferences = ["p", {text = "q", opposite = "r"}]\n'
+    '[fields]\n"my key" = "x"\nb = \'y\'\n[[history]]\n'
     "text = \"\"\"one\ntwo\"\"\"\ncreated_at = 2026-01-31T09:30:00Z\n[[history]]\ntext = '''z'''\n",
-    "json": '{"id": "a", "name": "A", "strength": "auto", "fields": {"b": "y"}, "history": '
+    "json": '{"id": "a", "name": "A", "strength": "auto", "fields": {"b": "y"}, '
+    '"preferences": ["p", {"text": "q", "opposite": ""}], "history": '
     '[{"text": "one\\n", "created_at": "2026-01-31T09:30:00Z"}, {"text": "\\u00e9", "kind": "turn"}]}',
     "jsonl": '{"text": "one", "title": "T"}\n\n{"text": "two", "kind": "turn"}\r\n'
     '{"text": "\\ud83c\\udf0a"}\n',

@@ -14,7 +14,7 @@ from app.api.schemas.base import Listing
 from app.api.schemas.history import FoundItem, ItemPatch, PageQuery
 from app.api.schemas.profiles import ProfilePatch
 from app.profiles.document import MAX_FIELDS, DocumentIn, ItemIn, ProfileIn, exported
-from app.profiles.profile import MAX_TEXT, HistoryItem, Hit, Profile, ProfileDocument, StoredItem
+from app.profiles.profile import MAX_TEXT, HistoryItem, Hit, Preference, Profile, ProfileDocument, StoredItem
 from app.profiles.profile_file import dump_profile, parse_profile
 from app.steering.strength import AUTO
 
@@ -33,6 +33,9 @@ PROFILES = st.builds(
     st.booleans(),
     st.none() | st.floats(0, 4) | st.just(AUTO),
     st.booleans(),
+    st.lists(
+        st.builds(Preference, FILLED, st.just("") | FILLED), max_size=3, unique_by=lambda one: one.text
+    ).map(tuple),
 )
 DOCUMENTS = st.builds(ProfileDocument, PROFILES, st.lists(ITEMS, max_size=3).map(tuple), TIMES, TIMES)
 

@@ -308,6 +308,46 @@ async def test_labels_and_aliases_stay_here_on_every_path(proxy: Proxy) -> None:
     assert len(proxy.remote.forwarded) == 1
 
 
+PREFERENCES = [{"text": "private label", "opposite": "private label"}, "private label"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_preferences_of_a_request_stay_here_on_every_path(proxy: Proxy, family: str) -> None:
+    own = {"costeer": {"preferences": PREFERENCES}, "preferences": PREFERENCES}
+    asked = {"model": "fake-model", "input": ["x"]}
+    for body in ({**asked, **own}, {"requests": [{"body": {**asked, **own}}]}, {**asked, "extra_body": own}):
+        response = await proxy.client.post(f"/v1/{family}/one", json=body)
+        assert response.status_code == 200
+        assert proxy.remote.forwarded[-1].body
+    form = {"costeer[preferences][0][text]": "private label", "preferences": json.dumps(PREFERENCES)}
+    parts = {"request": (None, json.dumps({**asked, **own}), "application/json")}
+    response = await proxy.client.post(
+        f"/v1/{family}/one?costeer[preferences]=private", data=form, files=parts
+    )
+    assert response.status_code == 200
+    assert fields(proxy) == {"request": dumped(asked)}
+    assert "private" not in proxy.remote.everything()
+
+
+@pytest.mark.parametrize(
+    ("asked", "public"),
+    [
+        ({"Model": "fake-model@loud"}, {"Model": "fake-model"}),
+        ({"model": {"name": "fake-model@loud"}}, {"model": {"name": "fake-model"}}),
+        (
+            {"model": "fake-model", "fallbacks": ["fake-model@loud", {"model": "fake-model@loud"}]},
+            {"model": "fake-model", "fallbacks": ["fake-model", {"model": "fake-model"}]},
+        ),
+    ],
+)
+async def test_a_profile_behind_a_model_stays_here_wherever_it_is_named(
+    proxy: Proxy, asked: dict[str, Any], public: dict[str, Any]
+) -> None:
+    assert (await proxy.client.post("/v1/responses", json=asked)).status_code == 200
+    assert sent(proxy) == public
+    assert "loud" not in proxy.remote.everything()
+
+
 async def test_a_form_goes_as_its_very_bytes_unless_it_holds_a_label(proxy: Proxy) -> None:
     files = {"file": ("a.wav", b"\x00\xff\r\n--", "audio/wav")}
     await proxy.client.post("/v1/audio/transcriptions", files=files, data={"model": "whisper"})

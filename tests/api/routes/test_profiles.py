@@ -12,7 +12,8 @@ from conftest import Proxy
 from fakes import LOUD
 
 from api.routes.test_chat import HELLO, data_of, error_of
-from app.profiles.profile import HistoryItem, ProfileDocument
+from app.decoding.generator import GenerationRequest, Generator
+from app.profiles.profile import HistoryItem, Preference, ProfileDocument
 
 JSON = {"Content-Type": "application/json"}
 NEW = {"id": "isabel", "name": "Isabel Martínez", "fields": {"style": "brief", "job": "agent"}}
@@ -140,6 +141,9 @@ BAD: list[tuple[object, str | None, str]] = [
     ({**NEW, "fields": {"a\0": "a"}}, "fields.a\0", "NUL"),
     ({**NEW, "fields": {str(n): "x" for n in range(101)}}, "fields", "at most 100"),
     ({**NEW, "fields": ["x"]}, "fields", "an object"),
+    ({**NEW, "preferences": "x"}, "preferences", "a list"),
+    ({**NEW, "preferences": [{"text": "a\0"}]}, "preferences[0].text", "NUL"),
+    ({**NEW, "preferences": [str(n) for n in range(21)]}, "preferences", "at most 20"),
     ({**NEW, "strength": 5}, "strength", 'a number from 0 to 4, or "auto"'),
     ({**NEW, "strength": "strong"}, "strength", 'a number from 0 to 4, or "auto"'),
     ({**NEW, "strength": True}, "strength", 'a number from 0 to 4, or "auto"'),
@@ -266,6 +270,24 @@ async def test_a_patch_changes_what_it_names(proxy: Proxy) -> None:
     assert (await proxy.client.get("/v1/profiles/isabel")).json() == body
 
 
+async def test_preferences_are_kept_replaced_and_removed(proxy: Proxy) -> None:
+    given = ["Answer briefly.", {"text": "Use plain words.", "opposite": "Use technical terms."}]
+    shown = [{"text": "Answer briefly.", "opposite": ""}, given[1]]
+    created = await proxy.client.post("/v1/profiles", json={**NEW, "preferences": given})
+    assert (created.status_code, created.json()["preferences"]) == (201, shown)
+    renamed = await proxy.client.patch("/v1/profiles/isabel", json={"name": "Bel"})
+    assert renamed.json()["preferences"] == shown
+    exported = (await proxy.client.get("/v1/profiles/isabel/export")).content
+    assert json.loads(exported)["preferences"] == shown
+    changed = await proxy.client.patch("/v1/profiles/isabel", json={"preferences": [shown[1]]})
+    assert changed.json()["preferences"] == [shown[1]]
+    removed = await proxy.client.patch("/v1/profiles/isabel", json={"preferences": None})
+    assert removed.json()["preferences"] == []
+    again = await proxy.client.post("/v1/profiles/import?replace=true", content=exported, headers=JSON)
+    assert (again.status_code, again.json()["preferences"]) == (200, shown)
+    assert (await proxy.client.get("/v1/profiles/isabel")).json()["preferences"] == shown
+
+
 async def test_an_empty_patch_changes_nothing(proxy: Proxy) -> None:
     before = (await proxy.client.get("/v1/profiles/loud")).json()
     for kind in ("application/json", "application/merge-patch+json"):
@@ -285,6 +307,8 @@ async def test_an_empty_patch_changes_nothing(proxy: Proxy) -> None:
         ({"name": "x", "fields": {str(n): "x" for n in range(100)}}, "fields", "at most 100 fields"),
         ({"name": "x", "strength": -0.1}, "strength", 'a number from 0 to 4, or "auto"'),
         ({"name": "x", "strength": "AUTO"}, "strength", 'a number from 0 to 4, or "auto"'),
+        ({"name": "x", "preferences": ["a", ""]}, "preferences[1]", "blank"),
+        ({"name": "x", "preferences": ["a", "a"]}, "preferences[1]", "the text of [0] again"),
         ({"history_count": 0}, "history_count", "not supported"),
     ],
 )
@@ -517,6 +541,30 @@ async def test_a_preview_has_the_strength_that_a_chat_would_have(proxy: Proxy) -
     shown = await preview(proxy, "x", strength="auto")
     assert shown["strength"] == "auto"
     assert shown["context_aware"] == (await preview(proxy, "x"))["context_aware"]
+
+
+async def test_a_preview_reads_the_preferences_that_a_chat_would(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[Preference, ...]] = []
+    local_prompts = Generator.local_prompts
+
+    def watched(self: Generator, generation: GenerationRequest) -> Any:
+        read.append(generation.preferences)
+        return local_prompts(self, generation)
+
+    monkeypatch.setattr(Generator, "local_prompts", watched)
+    await proxy.client.patch("/v1/profiles/loud", json={"preferences": ["Answer briefly."]})
+    asked: list[dict[str, Any]] = [
+        {},
+        {"preferences": None},
+        {"preferences": []},
+        {"preferences": ["In rhymes."]},
+    ]
+    for own in asked:
+        await preview(proxy, "x", **own)
+    kept = (Preference("Answer briefly."),)
+    assert read == [kept, kept, (), (Preference("In rhymes."),)]
 
 
 async def test_at_strength_0_nothing_is_read(proxy: Proxy) -> None:

@@ -76,6 +76,26 @@ def test_models_with_an_at_are_found_where_they_stand() -> None:
     assert public({"model": 7, "models": {"x@y": 1}, "tools": [{"model": "x@y"}]}).aliases == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Model": "m@isabel"},
+        {" models ": ["n", "m@isabel"]},
+        {"extra[model]": "m@isabel"},
+        {"model": {"name": "m@isabel", "size": 7}},
+        {"models": [{"id": "m@isabel"}, "n"]},
+        {"fallbacks": ["n", "m@isabel"]},
+        {"fallbacks": [{"model": "m@isabel", "messages": [{"content": "write@home"}], "stop": ["@"]}]},
+        {"fallbacks": [{"n": ["m@isabel"]}]},
+        {"requests": [{"params": {"Fallbacks": "m@isabel"}}]},
+    ],
+)
+def test_a_model_is_found_in_any_spelling_and_in_objects_and_lists(body: dict[str, Any]) -> None:
+    found = public(body)
+    assert [container[key] for container, key in found.aliases] == ["m@isabel"]
+    assert not found.changed
+
+
 def test_it_goes_as_deep_as_the_parser_does() -> None:
     text = '{"a":' * 900 + '{"user":"private"}' + "}" * 900
     assert public(json.loads(text)).changed

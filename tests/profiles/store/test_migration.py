@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shutil
@@ -24,7 +25,7 @@ from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from app.errors import StoreError
-from app.profiles.profile import Profile
+from app.profiles.profile import Preference, Profile
 from app.profiles.store import Store, engine, index, migration
 from app.profiles.store.engine import DATABASE
 from app.profiles.store.migration import MIGRATIONS
@@ -139,6 +140,50 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(
     assert backup.stat().st_mode & 0o777 == 0o600
     assert _query(backup, "SELECT version_num FROM alembic_version") == [(revision,)]
     assert _query(backup, "SELECT * FROM history") == before
+
+
+def test_fields_that_hold_a_preference_become_one(tmp_path: Path) -> None:
+    path, long = tmp_path / DATABASE, "x" * 1001
+    fields = {
+        "job": "Nurse",
+        "preference": "Brief.",
+        "_Preferences ": "In rhymes: é",
+        "PREFERENCE": "Brief.",
+        "preferences": long,
+        "preferences for tea": "Green.",
+    }
+    with engine.open_engine(path, foreign_keys=False).begin() as connection:
+        CONFIG.attributes["connection"] = connection
+        command.upgrade(CONFIG, "0004")
+        for number, (name, stored) in enumerate((("anna", fields), ("bert", {"job": "Pilot"}))):
+            connection.execute(
+                text(
+                    "INSERT INTO profile (id, name, fields, is_default, created_at, updated_at,"
+                    " record_history, strength, uid, version) VALUES (:id, 'N', :fields, :number,"
+                    " '2026-01-02 03:04:05', '2026-02-03 04:05:06', 1, 'auto', 'u' || :id, 7)"
+                ),
+                {"id": name, "fields": json.dumps(stored), "number": number},
+            )
+    with Store.open(tmp_path) as store:
+        anna, bert = store.profiles.get("anna"), store.profiles.get("bert")
+        assert str(store.profiles.read("anna").updated_at) == "2026-02-03 04:05:06+00:00"
+    assert anna == Profile(
+        "anna",
+        "N",
+        (
+            ("job", "Nurse"),
+            ("PREFERENCE", "Brief."),
+            ("preferences", long),
+            ("preferences for tea", "Green."),
+        ),
+        strength="auto",
+        record_history=True,
+        preferences=(Preference("Brief."), Preference("In rhymes: é")),
+    )
+    assert (anna.uid, anna.version) == ("uanna", 8)
+    assert (bert.fields, bert.preferences, bert.version) == ((("job", "Pilot"),), (), 7)
+    (backup,) = tmp_path.glob("*.backup")
+    assert _query(backup, "SELECT fields FROM profile WHERE id = 'anna'") == [(json.dumps(fields),)]
 
 
 def test_an_erasure_removes_the_copy_of_the_upgrade_too(tmp_path: Path, add_migration: AddMigration) -> None:

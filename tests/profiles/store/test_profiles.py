@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from app.errors import ProfileExists, ProfileNotFound, StoreError
 from app.local.engine.owner import Owner
-from app.profiles.profile import HistoryItem, Profile, ProfileDocument, turn
+from app.profiles.profile import HistoryItem, Preference, Profile, ProfileDocument, turn
 from app.profiles.store import Store
 from app.profiles.store.database import Database
 from app.profiles.terms import terms
@@ -83,6 +83,7 @@ def test_put_of_the_same_changes_nothing(store: Store) -> None:
         _with(ISABEL, strength=0.0),
         _with(ISABEL, strength=AUTO),
         _with(ISABEL, record_history=True),
+        _with(ISABEL, preferences=(Preference("Be brief.", "Be thorough."),)),
         replace(ISABEL, history=ISABEL.history[::-1]),
         replace(ISABEL, history=ISABEL.history[:1]),
         replace(ISABEL, history=(replace(ISABEL.history[0], source="a.txt"), ISABEL.history[1])),
@@ -319,6 +320,7 @@ any_document = st.builds(
         is_default=st.booleans(),
         strength=st.none() | st.floats(0, 4) | st.just(AUTO),
         record_history=st.booleans(),
+        preferences=st.lists(st.builds(Preference, words, words), unique_by=lambda one: one.text).map(tuple),
     ),
     st.lists(
         st.builds(HistoryItem, words, words, st.sampled_from(["document", "turn"]), words, st.none() | times),
