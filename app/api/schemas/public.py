@@ -69,7 +69,10 @@ def names_model(name: str) -> bool:
 
 
 def _inside(node: Any, models: bool) -> Iterator[tuple[str | int, Any, bool]]:
-    """What a dict or list holds: key, value, and whether strings there are model names; `models`: in it."""
+    """The keys and values of a dict or list, each with whether strings there are model names.
+
+    `models`: the node itself is the value of a field that names models.
+    """
     if isinstance(node, list):
         yield from ((number, one, models) for number, one in enumerate(node))
     else:
