@@ -8,12 +8,14 @@ from app.api.body import JSON, Body, decoded, parsed, validated
 from app.api.schemas.history import UploadQuery
 from app.api.validation_errors import TOLD
 from app.errors import InvalidRequest
-from app.profiles.document import ItemIn
+from app.profiles.document import MAX_TITLE, ItemIn
+from app.profiles.heading import title_of
 from app.profiles.plain_text import numbered_lines, unified
 from app.profiles.profile import HistoryItem
 
 LINES = ("application/jsonl", "application/x-ndjson")
-TEXT = ("text/plain", "text/markdown")
+MARKDOWN = "text/markdown"
+TEXT = ("text/plain", MARKDOWN)
 TYPES = (JSON, *LINES, *TEXT)
 
 
@@ -21,13 +23,15 @@ def items_of(body: Body, query: UploadQuery) -> list[HistoryItem]:
     """The items, at least one. Blocks: for a worker thread.
 
     Line ends of plain text are line feeds in the item, as they are when the command line reads a file; what
-    JSON has escaped stays.
+    JSON has escaped stays. A Markdown text without a title of the query's has its own.
 
     Raises InvalidRequest, which names the first mistakes by line or number, and by key.
     """
     text = unified(decoded(body.data))
     if body.media_type in TEXT:
-        return [validated(ItemIn, {"text": text, **query.model_dump()}).item()]
+        own = {"title": title_of(text)[:MAX_TITLE]} if body.media_type == MARKDOWN else {}
+        given = query.model_dump(include=query.model_fields_set)
+        return [validated(ItemIn, {"text": text, **own, **given}).item()]
     for name in sorted(query.model_fields_set):
         raise InvalidRequest(
             f"{name} is for {' and '.join(TEXT)}; in JSON each item has its own.", param=name

@@ -13,7 +13,7 @@ from app.cli.terminal import say
 from app.profiles.profile import HistoryItem
 from app.profiles.store import HistoryStore
 
-# Limits of one transaction: items, and characters unless it has a single item.
+# Limits of one transaction: items, and characters of requests and texts unless it has a single item.
 BATCH = 1000
 BATCH_CHARACTERS = 4_000_000
 # Another writer that waits for the lock polls it every 100 ms at the latest. A longer pause, once a second,
@@ -46,10 +46,11 @@ def batches(items: Sequence[HistoryItem]) -> Iterator[Sequence[HistoryItem]]:
     """Splits the items, in order, into batches within the limits."""
     start = size = 0
     for number, item in enumerate(items):
-        size += len(item.text)
+        length = len(item.request) + len(item.text)
+        size += length
         if number > start and (number - start == BATCH or size > BATCH_CHARACTERS):
             yield items[start:number]
-            start, size = number, len(item.text)
+            start, size = number, length
     if start < len(items):
         yield items[start:]
 

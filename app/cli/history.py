@@ -75,7 +75,7 @@ def list_items(
             )
             for one in page.items
         ]
-        write_table(("id", "kind", "title or beginning", "source", "created (UTC)"), rows)
+        write_table(("id", "kind", "title, request or beginning", "source", "created (UTC)"), rows)
     if page.has_more:
         say(f"There are more: --after {ITEM_PREFIX}{page.items[-1].id}")
 
@@ -98,6 +98,7 @@ def show(
         "id": f"{ITEM_PREFIX}{stored.id}",
         "kind": one.kind,
         "title": one.title,
+        "request": one.request,
         "source": one.source,
         "created": f"{when(one.created_at)} UTC",
     }
@@ -111,7 +112,8 @@ def show(
     "add",
     epilog="Examples:\n\ncosteer history add isabel letters/ essay.md notes.jsonl\n\n"
     "pbpaste | costeer history add isabel - --title 'A toast for Anna'\n\n"
-    'A line of JSONL: {"text": "...", "title": "...", "created_at": "2026-01-31T09:30:00Z"}',
+    'A line of JSONL: {"request": "Write a toast for Anna.", "text": "...", "title": "...", '
+    '"created_at": "2026-01-31T09:30:00Z"}',
 )
 @mistakes_named()
 def add(
@@ -128,6 +130,9 @@ def add(
     title: Annotated[
         str | None, typer.Option(help="The title of a single text, instead of its heading or file name.")
     ] = None,
+    request: Annotated[
+        str | None, typer.Option(help="What a single text answers, as if somebody had asked you for it.")
+    ] = None,
     kind: Annotated[
         Kind | None, typer.Option(help="What the items are, where they do not say so; document unless set.")
     ] = None,
@@ -141,13 +146,16 @@ def add(
 
     In a folder, empty files and links that lead out of it are left out, and named.
     """
-    if title is not None and not _is_one_text(paths):
-        raise typer.BadParameter("--title names a single text: one text file, or - for the standard input")
+    for option, given in (("--title", title), ("--request", request)):
+        if given is not None and not _is_one_text(paths):
+            raise typer.BadParameter(
+                f"{option} is for a single text: one text file, or - for the standard input"
+            )
     if paths.count(STDIN) > 1:
         raise typer.BadParameter("- can stand once only")
     with open_store() as store:
         store.profiles.get(profile)
-        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind)
+        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind, request=request)
         _say_passed_over(files.passed_over)
         add_all(store.history, profile, files.items)
     write(f"profile {profile}: added {counted(len(files.items), 'item')}")

@@ -246,8 +246,9 @@ def _describe(stored: StoredProfile, strength: Strength, newest: Sequence[Stored
 
 
 def headline(stored: StoredItem, size: int = 60) -> str:
-    """An item's title, else the beginning of its text."""
-    return one_line(stored.item.title or stored.item.text[: 4 * size], size)
+    """The beginning of an item's title, else of its request, else of its text."""
+    item = stored.item
+    return one_line((item.title or item.request or item.text)[: 4 * size], size)
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from app.profiles.fields import (
     FILLED,
@@ -17,9 +18,18 @@ from app.profiles.fields import (
     Wire,
 )
 from app.profiles.preferences import PREFERENCES, Preferences, preference_fields, preferences
-from app.profiles.profile import MAX_TEXT, HistoryItem, Profile, ProfileDocument
+from app.profiles.profile import (
+    MAX_QUESTION,
+    MAX_TEXT,
+    HistoryItem,
+    Profile,
+    ProfileDocument,
+    longest_request,
+    split_turn,
+)
 
 MAX_FIELDS = 100
+MAX_TITLE = 1000
 
 
 FieldName = Annotated[str, Field(max_length=100), FILLED]
@@ -107,7 +117,10 @@ def _profile(profile: Profile) -> dict[str, Any]:
     }
 
 
-Title = Annotated[str, Field(max_length=1000), STORABLE]
+Title = Annotated[str, Field(max_length=MAX_TITLE), STORABLE]
+
+
+ItemRequest = Annotated[str, Field(max_length=MAX_QUESTION), STORABLE]
 
 
 ItemText = Annotated[str, Field(max_length=MAX_TEXT), FILLED, NOT_BLANK]
@@ -123,23 +136,41 @@ TEXT = "text that is not blank, of at most 1,000,000 characters"
 KIND = '"document" or "turn"'
 
 
+REQUEST = "text of at most 10,000 characters, or 100,000 in a turn: what the text answers"
+
+
 class ItemIn(Wire):
-    """An item of the history: text that the person wrote, or an exchange with a model."""
+    """An item of the history: text that the person wrote, or an exchange with a model.
+
+    A turn without the key `request` whose text is "User: ...", an empty line and "Assistant: ...", as earlier
+    versions exported it, is taken apart.
+    """
 
     text: ItemText = Field(description=TEXT)
     title: Title = Field("", description=TITLE)
     kind: Literal["document", "turn"] = Field("document", description=KIND)
+    request: ItemRequest = Field("", description=REQUEST)
     source: Title = Field("", description=TITLE)
     created_at: Time | None = Field(None, description=TIME)
 
+    @field_validator("request")
+    @classmethod
+    def _fits_its_kind(cls, request: str, info: ValidationInfo) -> str:
+        longest = longest_request(info.data.get("kind", "turn"))
+        if len(request) > longest:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": longest})
+        return request
+
     def item(self) -> HistoryItem:
-        return HistoryItem(self.title, self.text, self.kind, self.source, self.created_at)
+        item = HistoryItem(self.title, self.text, self.kind, self.source, self.created_at, self.request)
+        return item if "request" in self.model_fields_set else split_turn(item)
 
 
 def item_fields(item: HistoryItem) -> dict[str, Any]:
     return {
         "kind": item.kind,
         "title": item.title,
+        "request": item.request,
         "text": item.text,
         "source": item.source,
         "created_at": item.created_at,

@@ -6,14 +6,14 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from app.errors import InvalidRequest
-from app.profiles.document import ItemIn
+from app.profiles.document import MAX_TITLE, ItemIn
 from app.profiles.file_errors import MANY, NAME, explained, found
 from app.profiles.heading import title_of
 from app.profiles.plain_text import NotUtf8, decoded, foreign, unified
@@ -24,7 +24,6 @@ STDIN = "-"
 # Suffixes looked for in a folder; a file named explicitly may have any other suffix, and is read as text.
 SUFFIXES = {".txt", ".md", ".jsonl", ".json"}
 MARKDOWN = {".md", ".txt", ""}
-MAX_TITLE = 1000
 # Bytes that the longest text can take: 4 per character in UTF-8; in JSON 12, as two escaped surrogates.
 MAX_BYTES = 4 * MAX_TEXT
 MAX_LINE = 12 * MAX_TEXT + 100_000
@@ -50,15 +49,20 @@ class Files:
 
 
 def read_history(
-    paths: Sequence[str], stdin: BinaryIO, *, title: str | None = None, kind: Kind | None = None
+    paths: Sequence[str],
+    stdin: BinaryIO,
+    *,
+    title: str | None = None,
+    kind: Kind | None = None,
+    request: str | None = None,
 ) -> Files:
     """Reads all items; "-" is standard input, and folders are read recursively, without hidden files and
     folders, empty files, and links that lead out of the folder.
 
-    `kind` applies to items that name none; `title` replaces a text's own. Raises InvalidRequest with the
-    number of errors and the first 50 of them.
+    `kind` applies to items that name none; `title` replaces a text's own, and `request` is what a text
+    answers. Raises InvalidRequest with the number of errors and the first 50 of them.
     """
-    reading = _Reading(stdin, title, kind)
+    reading = _Reading(stdin, title, kind, request)
     for path in paths:
         reading.add(path)
     reading.raise_mistakes()
@@ -68,12 +72,13 @@ def read_history(
 class _Reading:
     """Collects items and errors. After the first error items are no longer kept, but still checked."""
 
-    def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None) -> None:
+    def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None, request: str | None) -> None:
         self.items: list[HistoryItem] = []
         self.passed_over: list[str] = []
         self._stdin = stdin
         self._title = title
         self._kind = kind
+        self._request = request
         self._mistakes: list[str] = []
         self._count = 0
 
@@ -170,7 +175,8 @@ class _Reading:
             self._wrong(f"{origin}, line {line}", "a NUL character; save it as plain text in UTF-8")
         else:
             title = self._title if self._title is not None else _title(text, source)
-            self._item({"text": text, "title": title, "source": source}, origin)
+            answers = {"request": self._request} if self._request is not None else {}
+            self._item({"text": text, "title": title, "source": source, **answers}, origin)
 
     def _lines(self, stream: BinaryIO, origin: str) -> None:
         number = 1
@@ -222,6 +228,8 @@ class _Reading:
 
     def _item(self, given: object, place: str, key: str = "") -> None:
         """Validates an item; `key` is its position within `place`."""
+        if isinstance(given, dict) and self._kind is not None:
+            given = {"kind": self._kind, **given}
         try:
             checked = ItemIn.model_validate(given)
         except ValidationError as error:
@@ -231,10 +239,7 @@ class _Reading:
             mistakes = error.errors(include_url=False)
         else:
             if not self._count:
-                item = checked.item()
-                if self._kind is not None and "kind" not in checked.model_fields_set:
-                    item = replace(item, kind=self._kind)
-                self.items.append(item)
+                self.items.append(checked.item())
             return
         for one in mistakes:
             name = str(one["loc"][0]) if one["loc"] else ""

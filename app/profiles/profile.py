@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -12,16 +12,20 @@ Kind = Literal["document", "turn"]
 
 # Characters of one history item: a book, not a library.
 MAX_TEXT = 1_000_000
-# Characters kept of a question; of a longer one the first and the last half of that.
+# Characters of what a document answers.
+MAX_REQUEST = 10_000
+# Characters kept of a turn's question; of a longer one about the first and the last half of that.
 MAX_QUESTION = 100_000
+CUT = " … "
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HistoryItem:
     """One piece of the person's own writing (a document), or one exchange with a model (a turn).
 
-    `title` and `source` (where it came from) may be empty. `created_at` is in UTC; None means the time of
-    storing.
+    `request` is what the text answers: a turn's question, or what somebody might have asked to get the
+    document. It, `title` and `source` (where the item came from) may be empty. `created_at` is in UTC; None
+    means the time of storing.
     """
 
     title: str
@@ -29,17 +33,43 @@ class HistoryItem:
     kind: Kind = "document"
     source: str = ""
     created_at: datetime | None = None
+    request: str = ""
 
     def __repr__(self) -> str:
         return f"HistoryItem({self.kind}, {len(self.text)} characters)"
 
+    @property
+    def answers(self) -> str:
+        """What the text is shown as an answer to: the request, else the title, else ""."""
+        return self.request.strip() or self.title.strip()
+
 
 def turn(question: str, reply: str) -> HistoryItem:
     """A finished exchange as a history item."""
+    question, reply = (text.replace("\0", "").strip() for text in (question, reply))
     if len(question) > MAX_QUESTION:
-        question = f"{question[: MAX_QUESTION // 2]} … {question[-MAX_QUESTION // 2 :]}"
-    text = f"User: {question.strip()}\n\nAssistant: {reply.strip()}".replace("\0", "")
-    return HistoryItem("", text, "turn", source="chat")
+        half = (MAX_QUESTION - len(CUT)) // 2
+        question = f"{question[:half]}{CUT}{question[-half:]}"
+    return HistoryItem("", reply, "turn", source="chat", request=question)
+
+
+def longest_request(kind: Kind) -> int:
+    """The most characters that an item's request may have."""
+    return MAX_QUESTION if kind == "turn" else MAX_REQUEST
+
+
+def split_turn(item: HistoryItem) -> HistoryItem:
+    """A turn of an earlier version, which has both sides in its text, in parts; any other item as it is.
+
+    The question ends where the first "Assistant: " begins a paragraph. Nothing is split off that would leave
+    the text blank or make a request that is too long.
+    """
+    head, found, reply = item.text.partition("\n\nAssistant: ")
+    question = head.removeprefix("User: ")
+    old = item.kind == "turn" and not item.request and head.startswith("User: ") and found
+    if not old or not reply.strip() or len(question) > MAX_QUESTION:
+        return item
+    return replace(item, request=question, text=reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.profiles.profile import Hit, Profile
+from app.profiles.terms import passages
 from app.prompts.message import Message
 
 INSTRUCTION = (
@@ -75,8 +76,11 @@ def fit(
 
 
 def _shown(hit: Hit) -> str:
-    """A passage under its title, unless the passage itself begins with it, as a heading."""
-    title = hit.stored.item.title
+    """A passage under its title, unless the passage itself begins with it, as a heading. The first one of a
+    turn stands below what it answers."""
+    item, title = hit.stored.item, hit.stored.item.title
+    if item.kind == "turn" and item.request and hit.number == 0:
+        return f"User: {passages(item.request)[0]}\n\nAssistant: {hit.passage}"
     headed = hit.passage.lstrip("#").lstrip().startswith(title)
     return hit.passage if headed else f"# {title}\n{hit.passage}"
 

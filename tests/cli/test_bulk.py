@@ -32,13 +32,15 @@ def lines(number: int) -> str:
 
 
 def test_batches_are_all_items_in_order_and_none_too_large() -> None:
-    for sizes in ([1] * 2500, [BATCH_CHARACTERS // 2] * 5, [BATCH_CHARACTERS * 2] * 3, [1], []):
-        items = [HistoryItem(str(number), "x" * size) for number, size in enumerate(sizes)]
+    for sizes in ([1] * 2500, [BATCH_CHARACTERS // 4] * 9, [BATCH_CHARACTERS] * 3, [1], []):
+        items = [
+            HistoryItem(str(number), "x" * size, request="x" * size) for number, size in enumerate(sizes)
+        ]
         parts = list(batches(items))
         assert [item for part in parts for item in part] == items
         for part in parts:
             assert 0 < len(part) <= BATCH
-            assert len(part) == 1 or sum(len(item.text) for item in part) <= BATCH_CHARACTERS
+            assert len(part) == 1 or sum(2 * len(item.text) for item in part) <= BATCH_CHARACTERS
 
 
 def test_five_thousand_lines_are_added_in_order_and_found() -> None:

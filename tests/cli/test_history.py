@@ -73,8 +73,21 @@ def test_a_mistake_in_jsonl_is_named_by_file_line_and_key() -> None:
 
 
 @pytest.mark.parametrize("paths", [["a.jsonl"], ["."], ["a.txt", "b.txt"], ["a.json"]])
-def test_a_title_is_for_one_text(paths: list[str]) -> None:
-    assert "--title" in misused("history", "add", "anna", *paths, "--title", "T")
+@pytest.mark.parametrize("option", ["--title", "--request"])
+def test_a_title_or_a_request_is_for_one_text(paths: list[str], option: str) -> None:
+    assert option in misused("history", "add", "anna", *paths, option, "T")
+
+
+def test_what_a_text_answers_is_added_listed_shown_and_found() -> None:
+    done("history", "add", "anna", "-", "--request", "Write a toast.", stdin="To Anna!")
+    assert done_json("history", "list", "anna")[0]["request"] == "Write a toast."
+    assert "Write a toast." in done("history", "list", "anna")
+    shown = done("history", "show", "anna", "item_1")
+    assert "request   Write a toast.\n" in shown
+    assert shown.endswith("\nTo Anna!\n")
+    found = done("history", "search", "anna", "toasts")
+    assert "item_1  Write a toast." in found
+    assert "To Anna!" in found
 
 
 @pytest.mark.parametrize("arguments", [[], ["-", "-"], ["a.txt", "--kind", "poem"]])

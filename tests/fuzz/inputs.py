@@ -15,7 +15,7 @@ VALID = {
     "json": '{"id": "a", "name": "A", "strength": "auto", "fields": {"b": "y"}, '
     '"preferences": ["p", {"text": "q", "opposite": ""}], "history": '
     '[{"text": "one\\n", "created_at": "2026-01-31T09:30:00Z"}, {"text": "\\u00e9", "kind": "turn"}]}',
-    "jsonl": '{"text": "one", "title": "T"}\n\n{"text": "two", "kind": "turn"}\r\n'
+    "jsonl": '{"text": "one", "title": "T", "request": "R"}\n\n{"text": "two", "kind": "turn"}\r\n'
     '{"text": "\\ud83c\\udf0a"}\n',
     "cases": '{"id": "1", "query": "Write.", "profile": {"name": "A"}, "history": '
     '[{"title": "T", "text": "x"}]}\n',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,8 +14,19 @@ from pydantic import ValidationError
 from app.api.schemas.base import Listing
 from app.api.schemas.history import FoundItem, ItemPatch, PageQuery
 from app.api.schemas.profiles import ProfilePatch
+from app.errors import InvalidRequest
 from app.profiles.document import MAX_FIELDS, DocumentIn, ItemIn, ProfileIn, exported
-from app.profiles.profile import MAX_TEXT, HistoryItem, Hit, Preference, Profile, ProfileDocument, StoredItem
+from app.profiles.profile import (
+    MAX_QUESTION,
+    MAX_REQUEST,
+    MAX_TEXT,
+    HistoryItem,
+    Hit,
+    Preference,
+    Profile,
+    ProfileDocument,
+    StoredItem,
+)
 from app.profiles.profile_file import dump_profile, parse_profile
 from app.steering.strength import AUTO
 
@@ -24,7 +36,10 @@ SURROGATES: Any = ("Cs",)
 STORABLE = st.text(st.characters(exclude_categories=SURROGATES, exclude_characters="\0"), max_size=30)
 FILLED = STORABLE.filter(lambda text: bool(text.strip()))
 TIMES = st.datetimes(timezones=st.just(UTC))
-ITEMS = st.builds(HistoryItem, STORABLE, FILLED, st.sampled_from(["document", "turn"]), STORABLE, TIMES)
+# A reply may look like an exchange itself.
+TEXTS = FILLED | st.just("User: a\n\nAssistant: b")
+KINDS = st.sampled_from(["document", "turn"])
+ITEMS = st.builds(HistoryItem, STORABLE, TEXTS, KINDS, STORABLE, TIMES, STORABLE)
 PROFILES = st.builds(
     Profile,
     st.from_regex("[a-z0-9_-]{1,64}", fullmatch=True),
@@ -71,6 +86,10 @@ def test_an_export_is_taken_back_exactly(document: ProfileDocument) -> None:
         ("title", "\0", "nul"),
         ("title", "x" * 1001, "string_too_long"),
         ("source", "\udfff", "string_unicode"),
+        ("request", "\0", "nul"),
+        ("request", "\ud800", "string_unicode"),
+        ("request", None, "string_type"),
+        ("request", "x" * (MAX_QUESTION + 1), "string_too_long"),
         ("kind", "letter", "literal_error"),
         ("created_at", "yesterday", "time"),
         ("created_at", "2026-01-31T09:30:00", "time"),
@@ -89,6 +108,31 @@ def test_a_bad_item_is_refused_by_field(field: str, value: object, mistake: str)
 
 def test_the_longest_text_is_counted_in_characters() -> None:
     assert ItemIn.model_validate({"text": "🦊" * MAX_TEXT}).item().text == "🦊" * MAX_TEXT
+
+
+def test_a_turn_s_request_may_be_longer_than_a_document_s() -> None:
+    for kind, longest in (("document", MAX_REQUEST), ("turn", MAX_QUESTION)):
+        item = {"text": "x", "kind": kind, "request": "🦊" * longest}
+        assert ItemIn.model_validate(item).item().request == item["request"]
+        item["request"] += "x"
+        assert mistake_in(ItemIn, item) == ("request", "string_too_long")
+    assert mistake_in(ItemIn, {"text": "x", "request": "x" * (MAX_REQUEST + 1)})[0] == "request"
+
+
+@pytest.mark.parametrize("patch", [{"kind": "document"}, {"request": "x" * (MAX_REQUEST + 1)}])
+def test_a_patch_cannot_make_a_document_s_request_too_long(patch: dict[str, Any]) -> None:
+    kind: Any = "turn" if "kind" in patch else "document"
+    before = HistoryItem("", "x", kind, request="x" * (MAX_REQUEST + 1) if kind == "turn" else "")
+    with pytest.raises(InvalidRequest, match="at most 10,000 characters in a document") as refused:
+        ItemPatch.model_validate(patch).applied(before)
+    assert refused.value.param == "request"
+
+
+def test_a_turn_that_names_no_request_is_taken_apart_on_its_way_in() -> None:
+    old = {"text": "User: a\n\nAssistant: b", "kind": "turn", "source": "chat"}
+    assert ItemIn.model_validate(old).item() == HistoryItem("", "b", "turn", "chat", request="a")
+    named = ItemIn.model_validate({**old, "request": ""}).item()
+    assert (named.request, named.text) == ("", old["text"])
 
 
 def test_times_of_every_zone_become_utc() -> None:
@@ -164,10 +208,11 @@ def test_what_a_profile_must_have_cannot_be_removed(field: str) -> None:
 
 
 def test_an_item_s_patch_keeps_the_rest() -> None:
-    item = HistoryItem("T", "text", "turn", "s", NOON)
+    item = HistoryItem("T", "text", "turn", "s", NOON, "Soup?")
     assert ItemPatch.model_validate({}).applied(item) == item
     changed = ItemPatch.model_validate({"text": "new", "title": ""}).applied(item)
-    assert changed == HistoryItem("", "new", "turn", "s", NOON)
+    assert changed == HistoryItem("", "new", "turn", "s", NOON, "Soup?")
+    assert ItemPatch.model_validate({"request": ""}).applied(item) == replace(item, request="")
 
 
 @pytest.mark.parametrize(

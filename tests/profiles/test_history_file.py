@@ -29,19 +29,23 @@ def written(name: str, text: str | bytes) -> str:
 
 
 def read(
-    *paths: str, stdin: bytes = b"", title: str | None = None, kind: Kind | None = None
+    *paths: str,
+    stdin: bytes = b"",
+    title: str | None = None,
+    kind: Kind | None = None,
+    request: str | None = None,
 ) -> list[HistoryItem]:
-    return files(*paths, stdin=stdin, title=title, kind=kind).items
+    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind, request=request).items
 
 
-def files(*paths: str, stdin: bytes = b"", title: str | None = None, kind: Kind | None = None) -> Files:
-    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind)
+def files(*paths: str) -> Files:
+    return read_history(paths, io.BytesIO())
 
 
-def mistakes(*paths: str, stdin: bytes = b"") -> list[str]:
+def mistakes(*paths: str, stdin: bytes = b"", request: str | None = None) -> list[str]:
     """The lines of the message below its first one."""
     with pytest.raises(InvalidRequest) as caught:
-        read(*paths, stdin=stdin)
+        read(*paths, stdin=stdin, request=request)
     first, *rest = caught.value.message.splitlines()
     assert first.startswith("nothing was stored")
     return [line.strip() for line in rest]
@@ -83,6 +87,22 @@ def test_standard_input_is_one_text() -> None:
     assert read("-", stdin=b"b") == [HistoryItem("", "b")]
 
 
+def test_a_text_may_say_what_it_answers() -> None:
+    (item,) = read(written("a.md", "# A\nb"), request="Write a.")
+    assert (item.request, item.title, item.text) == ("Write a.", "A", "# A\nb")
+    (message,) = mistakes("a.md", request="x" * 10_001)
+    assert message.startswith("a.md: request: found 10001 characters; expected text of at most 10,000")
+
+
+def test_an_exchange_as_earlier_versions_wrote_it_is_taken_apart() -> None:
+    text = "User: Soup?\n\nAssistant: Soup."
+    turn = HistoryItem("", "Soup.", "turn", request="Soup?")
+    assert read(written("a.jsonl", json.dumps({"text": text, "kind": "turn"}))) == [turn]
+    assert read(written("b.jsonl", json.dumps({"text": text})), kind="turn") == [turn]
+    assert read("-", stdin=text.encode(), kind="turn") == [turn]
+    assert read("-", stdin=text.encode()) == [HistoryItem("", text)]
+
+
 def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_text() -> None:
     assert read(written("a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n"))[0].text == "one\ntwo\n"
     assert read(written("a.txt", b"one\rtwo\r"))[0].text == "one\ntwo\n"
@@ -121,8 +141,15 @@ def test_the_longest_text_is_taken() -> None:
 
 # JSONL and JSON
 
-LINE = {"text": "a", "title": "t", "kind": "turn", "source": "s", "created_at": "2026-01-31T10:30:00+01:00"}
-ITEM = HistoryItem("t", "a", "turn", "s", datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
+LINE = {
+    "text": "a",
+    "title": "t",
+    "kind": "turn",
+    "request": "r",
+    "source": "s",
+    "created_at": "2026-01-31T10:30:00+01:00",
+}
+ITEM = HistoryItem("t", "a", "turn", "s", datetime(2026, 1, 31, 9, 30, tzinfo=UTC), "r")
 
 
 def test_a_line_of_jsonl_is_an_item() -> None:

@@ -66,12 +66,13 @@ record_history = true
 created_at = 2026-01-31T10:30:00+01:00
 [[history]]
 kind = "turn"
+request = "y"
 text = "x"
 source = "letters/1.txt"
 created_at = "2026-01-31T09:30:00.000001Z"
 """
     at = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
-    item = HistoryItem("", "x", "turn", "letters/1.txt", at.replace(microsecond=1))
+    item = HistoryItem("", "x", "turn", "letters/1.txt", at.replace(microsecond=1), "y")
     assert parse_profile(source.encode(), "me.toml") == ProfileDocument(
         Profile("a", "A", strength=1.0, record_history=True), (item,), created_at=at
     )

@@ -23,4 +23,6 @@ def test_a_sample_validates(path: Path) -> None:
     assert not profile.is_default
     assert {"occupation", "location", "writing_style", "interests"} <= dict(profile.fields).keys()
     assert 3 <= len(document.history) <= 5
-    assert all(item.title and 80 <= len(item.text.split()) <= 200 for item in document.history)
+    assert all(
+        item.request and item.title and 80 <= len(item.text.split()) <= 200 for item in document.history
+    )

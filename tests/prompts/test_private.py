@@ -7,7 +7,7 @@ from fakes import as_hits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.profiles.profile import HistoryItem, Hit, Profile
+from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
 from app.prompts.message import Message
 from app.prompts.private import PrivateMessage, PrivatePrompt, PrivateText, context_aware, describe, fit
 
@@ -53,12 +53,17 @@ def test_without_history_there_is_no_heading_for_it() -> None:
 
 def test_recorded_exchanges_stand_apart_from_what_the_person_wrote() -> None:
     """A model's words are no example of how the person writes."""
-    said = HistoryItem("", "User: Soup?\n\nAssistant: Soup.", "turn")
+    said = HistoryItem("", "Soup.", "turn", request="Soup?")
     text = describe(ANNA, as_hits([said, *WRITTEN]))
     assert (
         text.index("Texts the user wrote") < text.index("No title here.") < text.index("Earlier exchanges:")
     )
     assert text.endswith("Earlier exchanges:\n\nUser: Soup?\n\nAssistant: Soup.")
+
+
+def test_a_later_passage_of_an_exchange_stands_alone() -> None:
+    stored = StoredItem(1, HistoryItem("", "Soup. Bread.", "turn", request="Lunch?"))
+    assert describe(ANNA, (Hit(stored, "Bread.", 1, 1.0),)).endswith("Earlier exchanges:\n\nBread.")
 
 
 @given(PROFILES, HISTORIES)

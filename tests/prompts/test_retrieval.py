@@ -76,8 +76,8 @@ def test_nothing_is_chosen_twice(store: Store) -> None:
 
 
 def test_a_turn_is_chosen_when_it_matches(store: Store) -> None:
-    store.history.add("a", [HistoryItem("", "User: where? Assistant: zyzzyva", "turn")])
-    assert _matched(Retriever(store.history, 2).choose("a", _talk("zyzzyva"))) == ["zyzzyva"]
+    store.history.add("a", [HistoryItem("", "There.", "turn", request="where is the zyzzyva?")])
+    assert _matched(Retriever(store.history, 2).choose("a", _talk("zyzzyva"))) == ["There."]
 
 
 def test_with_a_top_k_of_0_nothing_is_read(store: Store) -> None:

@@ -55,7 +55,9 @@ def recorder(store: Store, request: GenerationRequest, header: str | None) -> Re
     async def record(reply: str) -> Outcome | None:
         if profile is None or not profile.record_history or header is not None or not reply.strip():
             return None
-        return await _kept(store, profile, turn(question, begun + reply))
+        item = turn(question, begun + reply)
+        # Blank where the reply was NUL characters alone, which the database does not take.
+        return await _kept(store, profile, item) if item.text else None
 
     return record
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.api.schemas.base import Query
-from app.profiles.document import KIND, TEXT, TITLE, ItemText, Title, item_fields
-from app.profiles.fields import FILLED, NOT_BLANK, TIME, Listed, Patch, Time, wrong
-from app.profiles.profile import HistoryItem, Hit, StoredItem
+from app.errors import InvalidRequest
+from app.profiles.document import KIND, REQUEST, TEXT, TITLE, ItemRequest, ItemText, Title, item_fields
+from app.profiles.fields import FILLED, NOT_BLANK, STORABLE, TIME, Listed, Patch, Time, wrong
+from app.profiles.profile import MAX_REQUEST, HistoryItem, Hit, StoredItem, longest_request
 
 ITEM_PREFIX = "item_"
 
@@ -37,12 +38,19 @@ class ItemPatch(Patch):
     text: ItemText = Field("", description=TEXT)
     title: Title = Field("", description=TITLE)
     kind: Literal["document", "turn"] = Field("document", description=KIND)
+    request: ItemRequest = Field("", description=REQUEST)
     source: Title = Field("", description=TITLE)
     created_at: Time = Field(datetime.min, description=TIME)
 
     def applied(self, item: HistoryItem) -> HistoryItem:
+        """The patched item. Raises InvalidRequest if its request is too long for its kind."""
         given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
-        return replace(item, **given)
+        patched = replace(item, **given)
+        if len(patched.request) > (longest := longest_request(patched.kind)):
+            raise InvalidRequest(
+                f"request must have at most {longest:,} characters in a {patched.kind}.", param="request"
+            )
+        return patched
 
 
 class PageQuery(Query):
@@ -63,7 +71,14 @@ class SearchQuery(Query):
 class UploadQuery(Query):
     """Metadata of an uploaded plain text or Markdown file, which has no fields of its own."""
 
-    title: Title = Field("", description="Of plain text and Markdown: at most 1,000 characters.")
+    title: Title = Field(
+        "",
+        description="Of plain text and Markdown: at most 1,000 characters. Markdown without it has the title "
+        "of its front matter, else its first heading.",
+    )
+    request: Annotated[str, Field(max_length=MAX_REQUEST), STORABLE] = Field(
+        "", description="What plain text or Markdown answers: at most 10,000 characters."
+    )
     source: Title = Field("", description="Where plain text or Markdown comes from.")
 
 
@@ -74,6 +89,7 @@ class Item(Listed):
     object: Literal["profile.history_item"] = "profile.history_item"
     kind: Literal["document", "turn"]
     title: str
+    request: str
     text: str
     source: str
     created_at: datetime

@@ -120,5 +120,8 @@ def _history(found: dict[str, Any], origin: str) -> list[HistoryItem]:
         title, text = (item.get("title"), item.get("text")) if isinstance(item, dict) else (None, None)
         if not isinstance(title, str) or not isinstance(text, str):
             raise InvalidRequest(f"{origin}: `history` must be a list of objects with `title` and `text`")
-        items.append(HistoryItem(title, text))
+        request = item.get("request", "")
+        if not isinstance(request, str):
+            raise InvalidRequest(f"{origin}: `request` of a history's item must be a text")
+        items.append(HistoryItem(title, text, request=request))
     return items

@@ -121,8 +121,8 @@ class HistoryStore:
             before = _require(session, profile_id, item_id).item
             after = change(before)
             after = replace(after, created_at=after.created_at or before.created_at)
-            index.remove(connection, profile_id, [(item_id, before.title, before.text)])
-            index.add(connection, profile_id, [(item_id, after.title, after.text)])
+            index.remove(connection, profile_id, [index.entry(item_id, before)])
+            index.add(connection, profile_id, [index.entry(item_id, after)])
             values = _values(after)
             connection.execute(update(HistoryRow).where(col(HistoryRow.id) == item_id).values(values))
             profile_row(session, profile_id).version += after != before
@@ -169,7 +169,7 @@ def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> l
     ]
     rows = [{"id": one.id, "profile_id": profile_id, **_values(one.item)} for one in stored]
     connection.execute(insert(HistoryRow), rows)
-    index.add(connection, profile_id, ((one.id, one.item.title, one.item.text) for one in stored))
+    index.add(connection, profile_id, (index.entry(one.id, one.item) for one in stored))
     return stored
 
 
@@ -187,11 +187,12 @@ def _values(item: HistoryItem) -> dict[str, Any]:
         "kind": item.kind,
         "source": item.source,
         "created_at": item.created_at,
+        "request": item.request,
     }
 
 
 def _stored(row: Row[Any]) -> StoredItem:
-    item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at)
+    item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at, row.request)
     return StoredItem(row.id, item)
 
 
@@ -204,10 +205,8 @@ def _require(session: Session, profile_id: str, item_id: int) -> StoredItem:
     raise _not_found(profile_id, item_id)
 
 
-def _taken_out(
-    connection: Connection, profile_id: str, item_ids: Sequence[int]
-) -> Iterator[tuple[int, str, str]]:
-    """Deletes the items' rows in chunks; yields what must be removed from the index: (id, title, text)."""
+def _taken_out(connection: Connection, profile_id: str, item_ids: Sequence[int]) -> Iterator[index.Entry]:
+    """Deletes the items' rows in chunks; yields what must be removed from the index."""
     for start in range(0, len(item_ids), CHUNK):
         chunk = item_ids[start : start + CHUNK]
         chosen = col(HistoryRow.id).in_([item_id for item_id in chunk if 0 < item_id <= LAST_ID])
@@ -215,7 +214,7 @@ def _taken_out(
         for item_id in chunk:
             if item_id not in found:
                 raise _not_found(profile_id, item_id)
-            yield item_id, found[item_id].title, found[item_id].text
+            yield index.entry(item_id, found[item_id])
         connection.execute(delete(HistoryRow).where(chosen))
 
 

@@ -12,10 +12,11 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from app.profiles.profile import HistoryItem
 from app.profiles.terms import indexable, passages
 
 # The version of the index format; opening the database rebuilds an index of another version.
-VERSION = 2
+VERSION = 3
 # Marks belong to words (Hindi, Thai); optional ones are folded away before. Porter stems English words.
 TOKENIZER = "porter unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 # A rowid is the item's id shifted left by this, plus the passage's number.
@@ -26,11 +27,18 @@ BUDGET = 5_000
 # Rows per INSERT.
 BATCH = 1000
 
+# What is indexed of an item: its id, title, request and text.
+Entry = tuple[int, str, str, str]
+
+
+def entry(item_id: int, item: HistoryItem) -> Entry:
+    return item_id, item.title, item.request, item.text
+
 
 def create(connection: Connection, profile_id: str) -> None:
     options = f'content="", tokenize="{TOKENIZER}"'
     connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE {_table(profile_id)} USING fts5(title, text, {options})"
+        f"CREATE VIRTUAL TABLE {_table(profile_id)} USING fts5(title, request, text, {options})"
     )
 
 
@@ -38,18 +46,19 @@ def drop(connection: Connection, profile_id: str) -> None:
     connection.exec_driver_sql(f"DROP TABLE {_table(profile_id)}")
 
 
-def add(connection: Connection, profile_id: str, items: Iterable[tuple[int, str, str]]) -> None:
-    """Indexes items, each (id, title, text)."""
-    sql = f"INSERT INTO {_table(profile_id)}(rowid, title, text) VALUES (?, ?, ?)"  # noqa: S608
+def add(connection: Connection, profile_id: str, items: Iterable[Entry]) -> None:
+    table = _table(profile_id)
+    sql = f"INSERT INTO {table}(rowid, title, request, text) VALUES (?, ?, ?, ?)"  # noqa: S608
     for rows in _batches(items):
         connection.exec_driver_sql(sql, rows)
 
 
-def remove(connection: Connection, profile_id: str, items: Iterable[tuple[int, str, str]]) -> None:
-    """Removes items, completely. Their titles and texts must be exactly those that were added."""
+def remove(connection: Connection, profile_id: str, items: Iterable[Entry]) -> None:
+    """Removes items, completely. The entries must be exactly those that were added."""
     table = _table(profile_id)
     # FTS5 takes commands through a hidden column with the table's own name.
-    sql = f"INSERT INTO {table}({table}, rowid, title, text) VALUES ('delete', ?, ?, ?)"  # noqa: S608
+    columns = f"{table}, rowid, title, request, text"
+    sql = f"INSERT INTO {table}({columns}) VALUES ('delete', ?, ?, ?, ?)"  # noqa: S608
     for rows in _batches(items):
         connection.exec_driver_sql(sql, rows)
     # A removed word is only marked as deleted; merging all segments into one erases it from the file.
@@ -103,9 +112,9 @@ def rebuild(connection: Connection) -> None:
     for (profile_id,) in connection.exec_driver_sql("SELECT id FROM profile").all():
         create(connection, profile_id)
         history = connection.exec_driver_sql(
-            "SELECT id, title, text FROM history WHERE profile_id = ? ORDER BY id", (profile_id,)
+            "SELECT id, title, request, text FROM history WHERE profile_id = ? ORDER BY id", (profile_id,)
         )
-        add(connection, profile_id, ((row[0], row[1], row[2]) for row in history))
+        add(connection, profile_id, ((row[0], row[1], row[2], row[3]) for row in history))
     connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
 
@@ -117,15 +126,19 @@ def _table(profile_id: str) -> str:
     return f'":{profile_id}:search"'
 
 
-def _rows(item_id: int, title: str, text: str) -> list[tuple[int, str, str]]:
-    """One row per passage, the first with the title. A text has at most a few thousand; see MAX_TEXT."""
-    return [
-        (item_id << PASSAGE_BITS | number, indexable(title) if number == 0 else "", indexable(passage))
-        for number, passage in enumerate(passages(text)[: 1 << PASSAGE_BITS])
+def _rows(item_id: int, title: str, request: str, text: str) -> list[tuple[int, str, str, str]]:
+    """One row per passage, the first with title and request. A text has at most a few thousand passages; see
+    MAX_TEXT."""
+    first, *others = passages(text)[: 1 << PASSAGE_BITS]
+    rows = [(item_id << PASSAGE_BITS, indexable(title), indexable(request), indexable(first))]
+    rows += [
+        (item_id << PASSAGE_BITS | number, "", "", indexable(passage))
+        for number, passage in enumerate(others, 1)
     ]
+    return rows
 
 
-def _batches(items: Iterable[tuple[int, str, str]]) -> Iterator[list[tuple[int, str, str]]]:
+def _batches(items: Iterable[Entry]) -> Iterator[list[tuple[int, str, str, str]]]:
     """Yields the items' rows in batches, so that a large history is not in memory twice."""
     rows = (row for item in items for row in _rows(*item))
     while batch := list(islice(rows, BATCH)):

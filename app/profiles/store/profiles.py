@@ -159,6 +159,10 @@ def _same(stored: ProfileDocument, given: ProfileDocument) -> bool:
     )
 
 
+def _words(item: HistoryItem) -> tuple[str, str, str]:
+    return item.title, item.request, item.text
+
+
 def _write(session: Session, row: ProfileRow, profile: Profile) -> None:
     if profile.is_default and not row.is_default:
         session.exec(update(ProfileRow).where(col(ProfileRow.is_default)).values(is_default=False))
@@ -172,9 +176,9 @@ def _write(session: Session, row: ProfileRow, profile: Profile) -> None:
 
 def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) -> StoredProfile:
     profile, now = document.profile, datetime.now(UTC)
-    times: dict[tuple[str, str], datetime] = {}
+    times: dict[tuple[str, str, str], datetime] = {}
     if row is not None:
-        times = {(s.item.title, s.item.text): s.item.created_at or now for s in all_items(session, row.id)}
+        times = {_words(s.item): s.item.created_at or now for s in all_items(session, row.id)}
         session.exec(delete(HistoryRow).where(col(HistoryRow.profile_id) == row.id))
         index.drop(session.connection(), row.id)
     else:
@@ -187,8 +191,6 @@ def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) ->
     session.add(row)
     session.flush()
     index.create(session.connection(), profile.id)
-    items = [
-        replace(i, created_at=i.created_at or times.get((i.title, i.text), now)) for i in document.history
-    ]
+    items = [replace(i, created_at=i.created_at or times.get(_words(i), now)) for i in document.history]
     append(session, profile.id, items)
     return _stored(row, len(items))

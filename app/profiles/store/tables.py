@@ -79,6 +79,7 @@ class HistoryRow(_Row, table=True):
     title: str
     text: str = Field(sa_type=Text)
     source: str
+    request: str = Field(default="", sa_type=Text)
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -29,16 +29,17 @@ def recording(proxy: Proxy) -> Proxy:
     return proxy
 
 
-def turns(proxy: Proxy, profile_id: str = "loud") -> list[str]:
+def turns(proxy: Proxy, profile_id: str = "loud") -> list[tuple[str, str]]:
+    """Each exchange's request and text."""
     page = proxy.store.history.page(profile_id, limit=100, newest_first=False)
-    return [stored.item.text for stored in page.items if stored.item.kind == "turn"]
+    return [(one.item.request, one.item.text) for one in page.items if one.item.kind == "turn"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_finished_exchange_is_recorded(recording: Proxy, stream: bool) -> None:
     messages = [*HELLO, {"role": "assistant", "content": "HI"}, {"role": "user", "content": "Again?"}]
     await recording.chat(profile="loud", messages=messages, stream=stream)
-    assert turns(recording) == ["User: Again?\n\nAssistant: HELLO WORLD"]
+    assert turns(recording) == [("Again?", "HELLO WORLD")]
     (newest, *_) = recording.store.history.page("loud").items
     assert (newest.item.source, newest.item.title) == ("chat", "")
 
@@ -46,13 +47,13 @@ async def test_a_finished_exchange_is_recorded(recording: Proxy, stream: bool) -
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_unsteered_exchange_is_recorded_as_well(recording: Proxy, stream: bool) -> None:
     await recording.chat(profile="loud", strength=0, stream=stream)
-    assert turns(recording) == ["User: Say hello.\n\nAssistant: hello world"]
+    assert turns(recording) == [("Say hello.", "hello world")]
 
 
 async def test_what_the_client_got_is_what_is_recorded(recording: Proxy) -> None:
     await recording.chat(profile="loud", stop=["wor", "WOR"])
     await recording.chat(profile="loud", max_tokens=2)
-    assert [text.split("Assistant: ")[1] for text in turns(recording)] == ["HELLO", "HE"]
+    assert [text for _, text in turns(recording)] == ["HELLO", "HE"]
 
 
 async def test_recording_is_off_by_default_and_without_a_profile(recording: Proxy) -> None:
@@ -99,8 +100,9 @@ async def test_an_exchange_that_the_client_leaves_is_not_recorded(recording: Pro
     assert turns(recording) == []
 
 
-async def test_a_blank_reply_is_nothing_to_record(recording: Proxy) -> None:
-    recording.remote.text = " "
+@pytest.mark.parametrize("text", [" ", "\0", " \0\n"])
+async def test_a_blank_reply_is_nothing_to_record(recording: Proxy, text: str) -> None:
+    recording.remote.text = text
     await recording.chat(profile="loud", strength=0)
     assert turns(recording) == []
 
@@ -115,7 +117,7 @@ async def test_whatever_is_recorded_can_be_exported_and_imported(recording: Prox
         )
     ).status_code == 201
     assert (await recording.client.get("/v1/profiles/loud/export")).content == exported
-    assert turns(recording) == ["User: zerobyte\n\nAssistant: HELLO WORLD"]
+    assert turns(recording) == [("zerobyte", "HELLO WORLD")]
 
 
 def told(response: httpx.Response) -> tuple[str, str | None]:
@@ -280,7 +282,7 @@ async def test_a_reply_that_was_begun_is_recorded_whole(recording: Proxy) -> Non
     await recording.chat(
         profile="loud", messages=messages, continue_final_message=True, add_generation_prompt=False
     )
-    assert turns(recording) == ["User: Say hello.\n\nAssistant: HELLO WORLD"]
+    assert turns(recording) == [("Say hello.", "HELLO WORLD")]
 
 
 async def test_those_who_wait_to_write_hold_up_no_reply(proxy: Proxy) -> None:

@@ -51,7 +51,7 @@ async def found(proxy: Proxy, q: str, path: str = EMPTY) -> list[str]:
 
 
 async def test_one_item_is_added_and_answered_by_its_id(proxy: Proxy) -> None:
-    item = {"text": "a\r\nb ü", "title": "T", "kind": "turn", "source": "mail"}
+    item = {"text": "a\r\nb ü", "title": "T", "kind": "turn", "request": "Soup?", "source": "mail"}
     response = await add_json(proxy, {**item, "created_at": "2026-01-31T13:00:00+01:00"})
     assert response.status_code == 201
     created = {"id": "item_2", "object": "profile.history_item.created", "created_at": "2026-01-31T12:00:00Z"}
@@ -83,6 +83,44 @@ async def test_a_text_is_one_item_as_it_stands(proxy: Proxy, kind: str) -> None:
     (item,) = await listed(proxy)
     assert (item["text"], item["title"], item["source"]) == (text, "A & B", "notes.md")
     assert item["kind"] == "document"
+
+
+async def test_a_turn_as_earlier_versions_exported_it_is_taken_apart(proxy: Proxy) -> None:
+    old = {"text": "User: Soup?\n\nAssistant: Soup.", "title": "", "kind": "turn", "source": "chat"}
+    await add_json(proxy, old)
+    await add(proxy, json.dumps(old), LINES[0])
+    await add_json(proxy, {**old, "text": "Soup?"})
+    assert [(item["request"], item["text"]) for item in await listed(proxy)] == [
+        ("Soup?", "Soup."),
+        ("Soup?", "Soup."),
+        ("", "Soup?"),
+    ]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_a_text_says_what_it_answers(proxy: Proxy, kind: str) -> None:
+    await add(proxy, "Dear all", kind, "?request=Write%20a%20toast.")
+    (item,) = await listed(proxy)
+    assert (item["request"], item["title"], item["text"]) == ("Write a toast.", "", "Dear all")
+    assert await found(proxy, "toasts") == ["Dear all"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "title"),
+    [
+        ("text/markdown", "", "A day"),
+        ("text/markdown", "?source=a.md", "A day"),
+        ("text/markdown", "?title=Mine", "Mine"),
+        ("text/markdown", "?title=", ""),
+        ("text/plain", "", ""),
+    ],
+)
+async def test_a_markdown_text_has_its_own_title(proxy: Proxy, kind: str, query: str, title: str) -> None:
+    text = "---\r\ntitle: A day\r\n---\r\n# Heading\r\n"
+    await add(proxy, text, kind, query)
+    assert [item["title"] for item in await listed(proxy)] == [title]
+    await add(proxy, f"# {'x' * 2000}", "text/markdown")
+    assert (await listed(proxy))[-1]["title"] == "x" * 1000
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -201,14 +239,20 @@ async def test_another_encoding_is_refused(proxy: Proxy, kind: str, charset: str
 
 
 async def test_a_title_beside_json_is_not_passed_over(proxy: Proxy) -> None:
-    for name in ("title", "source"):
+    for name in ("title", "request", "source"):
         response = await add(proxy, '{"text": "a"}', "application/json", f"?{name}=x")
         refused(response, name, "text/plain and text/markdown")
     assert await texts(proxy) == []
 
 
 @pytest.mark.parametrize(
-    ("query", "param"), [("title=%00", "title"), (f"source={'x' * 1001}", "source"), ("a=b", "a")]
+    ("query", "param"),
+    [
+        ("title=%00", "title"),
+        (f"source={'x' * 1001}", "source"),
+        (f"request={'x' * 10_001}", "request"),
+        ("a=b", "a"),
+    ],
 )
 async def test_a_bad_parameter_of_a_text_is_refused(proxy: Proxy, query: str, param: str) -> None:
     refused(await add(proxy, "text", "text/plain", f"?{query}"), param, param)
@@ -350,6 +394,16 @@ async def test_a_corrected_item_keeps_its_place_and_the_rest_of_it(proxy: Proxy)
         assert response.json() == {**before, "text": text}
     assert await texts(proxy) == ["crane", "second"]
     assert (await found(proxy, "heron"), await found(proxy, "crane")) == ([], ["crane"])
+
+
+async def test_what_an_item_answers_can_be_corrected(proxy: Proxy) -> None:
+    await add_json(proxy, {"text": "Soup.", "request": "Lunch?", "kind": "turn"})
+    path = f"{EMPTY}/item_2"
+    assert (await proxy.client.patch(path, json={"request": "Dinner?"})).json()["request"] == "Dinner?"
+    assert (await found(proxy, "lunch"), await found(proxy, "dinner")) == ([], ["Soup."])
+    await proxy.client.patch(path, json={"request": "x" * 100_000})
+    refused(await proxy.client.patch(path, json={"kind": "document"}), "request", "at most 10,000 characters")
+    assert (await proxy.client.get(path)).json()["kind"] == "turn"
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,9 @@ async def test_an_erased_profile_is_gone_with_its_history(proxy: Proxy) -> None:
 async def exported(proxy: Proxy) -> bytes:
     """An export with everything that there is in it."""
     await proxy.client.patch("/v1/profiles/loud", json={"strength": 0.1, "default": True})
-    items = [{"text": text, "title": text, "source": text, "kind": "turn"} for text in SYNTAX]
+    items = [
+        {"text": text, "title": text, "source": text, "kind": "turn", "request": text} for text in SYNTAX
+    ]
     odd = [{"text": "a\r\nb\u2028c \U0001f98a", "created_at": "0001-01-01T00:00:00Z"}]
     response = await proxy.client.post("/v1/profiles/loud/history", json=[*items, *odd])
     assert response.status_code == 201
@@ -629,8 +631,8 @@ async def test_a_profile_can_be_called_like_a_route(proxy: Proxy) -> None:
 
 
 async def test_a_history_item_added_is_what_an_export_holds(proxy: Proxy) -> None:
-    item = HistoryItem("T", "text", "turn", "s", datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC))
-    body = {"title": "T", "text": "text", "kind": "turn", "source": "s"}
+    item = HistoryItem("T", "text", "turn", "s", datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC), "r")
+    body = {"title": "T", "text": "text", "kind": "turn", "source": "s", "request": "r"}
     created = {"created_at": "2026-01-31T13:00:00.000005+01:00"}
     await proxy.client.post("/v1/profiles/joined/history", json={**body, **created})
     assert proxy.store.profiles.export("joined").history == (item,)

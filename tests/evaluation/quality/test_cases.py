@@ -33,6 +33,12 @@ def test_a_person_with_a_text_of_their_own(tmp_path: Path) -> None:
     assert [hit.stored.item.title for hit in case.history] == ["New"]
 
 
+def test_an_item_may_say_what_it_answers(tmp_path: Path) -> None:
+    history = [{"title": "Old", "text": "a"}, {"title": "New", "text": "b", "request": "Write b."}]
+    (case,) = read_cases(written(tmp_path, {**PERSON, "history": history}))
+    assert [hit.stored.item.request for hit in case.history] == ["Write b.", ""]
+
+
 def test_a_question_is_a_case_for_each_preference(tmp_path: Path) -> None:
     askers = [preference("concise"), preference("verbose")]
     cases = read_cases(written(tmp_path, QUESTION, "", PERSON), askers=askers)
@@ -65,6 +71,7 @@ def test_a_number_is_an_id_and_the_first_lines_can_be_taken(tmp_path: Path) -> N
         ([{**PERSON, "profile": {"age": 7}}], "`profile` must be"),
         ([{**PERSON, "history": [{"title": "x"}]}], "`history` must be"),
         ([{**PERSON, "history": "x"}], "`history` must be"),
+        ([{**PERSON, "history": [{"title": "x", "text": "y", "request": 5}]}], "`request` of"),
         ([{**PERSON, "reference": 5}], "`reference` must be"),
         ([QUESTION], "whose question"),
         ([PERSON, PERSON], "same id"),

@@ -35,7 +35,10 @@ def _ids(items: tuple[StoredItem, ...]) -> list[int]:
 
 
 def test_added_items_come_back_in_order_with_growing_ids_and_times(store: Store) -> None:
-    given = [HistoryItem("a", "one", "turn", "chat"), HistoryItem("", "two", created_at=LONG_AGO)]
+    given = [
+        HistoryItem("a", "one", "turn", "chat", request="which?"),
+        HistoryItem("", "two", created_at=LONG_AGO),
+    ]
     added = store.history.add("isabel", given)
     assert [one.id for one in added] == [3, 4]
     assert [replace(one.item, created_at=None) for one in added] == [
@@ -143,6 +146,27 @@ def test_an_update_is_stored_found_and_leaves_no_byte_of_what_was(store: Store, 
     assert b"bay" not in on_disk()
     later = store.history.update("isabel", 1, lambda item: replace(item, created_at=LONG_AGO))
     assert later.item.created_at == LONG_AGO
+
+
+def test_a_request_is_found_and_leaves_no_byte(store: Store, on_disk: Bytes) -> None:
+    item = HistoryItem("", "Soup.", request="Name a zyzzyva.")
+    first, second, third = (one.id for one in store.history.add("isabel", [item] * 3))
+    assert sorted(_search(store, "zyzzyvas")) == [first, second, third]
+    store.history.delete("isabel", [first])
+    store.history.update("isabel", second, lambda item: replace(item, request="quaxle"))
+    assert (_search(store, "zyzzyva"), _search(store, "quaxle")) == ([third], [second])
+    version = store.profiles.get("isabel").version
+    store.history.update("isabel", third, lambda item: replace(item, request=""))
+    assert store.profiles.get("isabel").version == version + 1
+    assert _search(store, "zyzzyva") == []
+    assert sorted(_search(store, "soup")) == [second, third]
+    assert b"zyzzyva" not in on_disk()
+
+
+def test_a_passage_is_of_the_text_alone(store: Store) -> None:
+    store.history.add("isabel", [turn("Where does the zyzzyva hide? " * 200, "In palms.")])
+    (hit,) = store.history.search("isabel", [(1.0, ["zyzzyva"])], 5)
+    assert (hit.passage, hit.number) == ("In palms.", 0)
 
 
 def test_an_update_that_is_refused_changes_nothing(store: Store) -> None:

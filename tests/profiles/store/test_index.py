@@ -179,6 +179,14 @@ def test_a_query_counts_by_its_weight(store: Store) -> None:
     assert half.score == pytest.approx(one.score / 2)
 
 
+def test_a_request_s_words_count_as_much_as_the_text_s(store: Store) -> None:
+    """An exchange is found by its question as if it stood in the text, and no sooner."""
+    given = HistoryItem("", "the dog sleeps", request="where is the bay")
+    store.history.add("a", [given, HistoryItem("", f"{given.request}\n\n{given.text}")])
+    asked, written = store.history.search("a", [(1.0, ["bay", "dog"])], 5)
+    assert asked.score == pytest.approx(written.score)
+
+
 def test_what_is_rare_for_one_profile_is_none_of_another_s_business(store: Store) -> None:
     _add(store, "bay", "dog", "cat")
     (before,) = store.history.search("a", [(1.0, ["bay"])], 5)
@@ -223,7 +231,9 @@ class Histories(RuleBasedStateMachine):
     def item(self, size: int) -> tuple[str, HistoryItem]:
         word = self.word()
         text = "filler words. " * (size * 100) + word + " more filler." * (size * 100)
-        return word, HistoryItem("Titel", text)
+        if self.number % 3 == 0:
+            return word, HistoryItem("Titel", "filler", request=text)
+        return word, HistoryItem("Titel", text, request="Anfrage")
 
     @rule(name=st.sampled_from(NAMES), sizes=st.lists(st.integers(0, 3), max_size=4))
     def add(self, name: str, sizes: list[int]) -> None:

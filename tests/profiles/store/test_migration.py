@@ -25,6 +25,7 @@ from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from app.errors import StoreError
+from app.profiles.document import ItemIn
 from app.profiles.profile import Preference, Profile
 from app.profiles.store import Store, engine, index, migration
 from app.profiles.store.engine import DATABASE
@@ -140,6 +141,47 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(
     assert backup.stat().st_mode & 0o777 == 0o600
     assert _query(backup, "SELECT version_num FROM alembic_version") == [(revision,)]
     assert _query(backup, "SELECT * FROM history") == before
+
+
+TURN_TEXTS = {
+    "User: Where is the bay?\n\nAssistant: In the\n\nwest.": ("Where is the bay?", "In the\n\nwest."),
+    "User: \n\nAssistant: Hello.": ("", "Hello."),
+    "User: a\n\nAssistant: b\n\nAssistant: c": ("a", "b\n\nAssistant: c"),
+    "User: a\n\nAssistant: \u3000": ("", "User: a\n\nAssistant: \u3000"),
+    f"User: {'x' * 100_001}\n\nAssistant: b": ("", f"User: {'x' * 100_001}\n\nAssistant: b"),
+    "just a line": ("", "just a line"),
+}
+
+
+def test_turns_of_earlier_versions_are_taken_apart_and_found_by_their_question(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / DATABASE
+    written = [("turn", text) for text in TURN_TEXTS] * 400
+    written.append(("document", "User: a\n\nAssistant: b"))
+    with engine.open_engine(path, foreign_keys=False).begin() as connection:
+        CONFIG.attributes["connection"] = connection
+        command.upgrade(CONFIG, "0004")
+        connection.exec_driver_sql(
+            "INSERT INTO profile (id, name, fields, is_default, created_at, updated_at) VALUES"
+            " ('isabel', 'Isabel', '{}', 0, '2026-01-02 03:04:05', '2026-01-02 03:04:05')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO history (profile_id, kind, title, text, source, created_at) VALUES"
+            " ('isabel', ?, '', ?, 'chat', '2026-01-02 03:04:05')",
+            written,
+        )
+        connection.exec_driver_sql("PRAGMA user_version = 2")
+    with Store.open(tmp_path) as store:
+        history = store.profiles.export("isabel").history
+        assert [(item.request, item.text) for item in history] == [
+            *[*TURN_TEXTS.values()] * 400,
+            ("", "User: a\n\nAssistant: b"),
+        ]
+        assert set(_found(store, "isabel", "where is the bay")) == {"In the\n\nwest."}
+        # An export of before is still the same profile.
+        as_before = [ItemIn.model_validate({"kind": kind, "text": text}).item() for kind, text in written]
+        assert [(item.request, item.text) for item in as_before] == [(i.request, i.text) for i in history]
 
 
 def test_fields_that_hold_a_preference_become_one(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_put_of_the_same_changes_nothing(store: Store) -> None:
         replace(ISABEL, history=ISABEL.history[:1]),
         replace(ISABEL, history=(replace(ISABEL.history[0], source="a.txt"), ISABEL.history[1])),
         replace(ISABEL, history=(replace(ISABEL.history[0], kind="turn"), ISABEL.history[1])),
+        replace(ISABEL, history=(replace(ISABEL.history[0], request="Sell it."), ISABEL.history[1])),
         replace(ISABEL, history=(replace(ISABEL.history[0], created_at=LONG_AGO), ISABEL.history[1])),
     ],
 )
@@ -121,6 +122,10 @@ def test_a_history_item_that_stays_keeps_its_time(store: Store) -> None:
     before = times()
     store.profiles.put(replace(ISABEL, history=(HistoryItem("", "new"), *ISABEL.history)))
     assert times().items() > before.items()
+    asked = replace(ISABEL.history[0], request="Sell it.")
+    store.profiles.put(replace(ISABEL, history=(asked, ISABEL.history[1])))
+    after = times()
+    assert (after["about the dog"] == before["about the dog"]) > (after[asked.text] == before[asked.text])
 
 
 def test_create_refuses_an_id_that_exists_and_leaves_it_alone(store: Store) -> None:
@@ -323,7 +328,15 @@ any_document = st.builds(
         preferences=st.lists(st.builds(Preference, words, words), unique_by=lambda one: one.text).map(tuple),
     ),
     st.lists(
-        st.builds(HistoryItem, words, words, st.sampled_from(["document", "turn"]), words, st.none() | times),
+        st.builds(
+            HistoryItem,
+            words,
+            words,
+            st.sampled_from(["document", "turn"]),
+            words,
+            st.none() | times,
+            words,
+        ),
         max_size=5,
     ).map(tuple),
     st.none() | times,
