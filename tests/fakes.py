@@ -16,9 +16,9 @@ from app.local.interface import LocalLogprobs
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts.message import Message
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
-from app.steering.formula import Rows, log_softmax
+from app.steering.formula import IntArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams
 from app.tokenization.tokenizer import TemplateMessage, Tokenizer
 
@@ -28,7 +28,7 @@ ROLES = {"system": 257, "user": 258, "assistant": 259}
 MARKS = {"\ue000": EOS, "\ue001": 257, "\ue002": 258, "\ue003": 259}
 OF_ROLE = dict(zip(ROLES, list(MARKS)[1:], strict=True))
 
-# What the fake local model reads in a profile: LOUD wants capitals, JOINED wants underscores for spaces.
+# What the fake local model reads in a prompt: LOUD wants capitals, JOINED wants underscores for spaces.
 LOUD = Profile(
     id="loud",
     name="Lotte Ohrwurm",
@@ -215,19 +215,24 @@ def _candidates(byte: int) -> DraftToken:
 
 
 class FakeSession:
-    """Both contexts know nothing of the text; the context-aware one wishes for some tokens."""
+    """Its prompts know nothing of the reply; each wishes for the tokens that it asks for itself."""
 
-    def __init__(self, private: str, stalled: asyncio.Event, broken: Exception | None) -> None:
+    def __init__(
+        self, prompts: Sequence[str], pairs: IntArray, stalled: asyncio.Event, broken: Exception | None
+    ) -> None:
+        self.pairs = pairs
         self._stalled = stalled
         self._broken = broken
         self.cost = PassCost()
-        self.prompt_tokens = len(private)
+        self.prompts = len(prompts)
+        self.prompt_tokens = sum(map(len, prompts))
         self.found = 0
-        logits = np.zeros((2, VOCABULARY))
-        if "LOUD" in private:
-            logits[0, ord("A") : ord("Z") + 1] = 4.0
-        if "JOINED" in private:
-            logits[0, ord("_")] = 4.0
+        logits = np.zeros((len(prompts), VOCABULARY))
+        for row, prompt in zip(logits, prompts, strict=True):
+            if "LOUD" in prompt:
+                row[ord("A") : ord("Z") + 1] = 4.0
+            if "JOINED" in prompt:
+                row[ord("_")] = 4.0
         self._logprobs = np.stack([log_softmax(row) for row in logits]).astype(np.float32)
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
@@ -240,7 +245,7 @@ class FakeSession:
             raise self._broken
         if self._stalled.is_set():
             await asyncio.Event().wait()
-        return direct(await self.rows(generated, len(generated) - first + 1))
+        return direct(await self.rows(generated, len(generated) - first + 1), self.pairs)
 
 
 class FakeLocal:
@@ -254,6 +259,7 @@ class FakeLocal:
         self.stalled = asyncio.Event()
         self.warmed: list[str] = []
         self.kept: list[Owner | None] = []
+        self.read: list[list[tuple[str, str]]] = []  # the contrasts of each session
 
     def kept_for(self, owner: Owner | None) -> FakeLocal:
         self.kept.append(owner)
@@ -263,13 +269,18 @@ class FakeLocal:
         self.warmed.append(FakeTokenizer().decode(prefix.ids))
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[FakeSession]:
         if self.failure is not None:
             raise self.failure
         self.sessions += 1
         self.sessions_open += 1
         try:
-            yield FakeSession(FakeTokenizer().decode(aware.ids), self.stalled, self.broken)
+            decode = FakeTokenizer().decode
+            read = [(decode(one.aware.ids), decode(one.agnostic.ids)) for one in contrasts]
+            self.read.append(read)
+            prompts = list(dict.fromkeys(prompt for pair in read for prompt in pair))
+            pairs = np.array([[prompts.index(prompt) for prompt in pair] for pair in read])
+            yield FakeSession(prompts, pairs, self.stalled, self.broken)
         finally:
             self.sessions_open -= 1
 

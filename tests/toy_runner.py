@@ -15,7 +15,10 @@ from app.local.engine.scheduler import Scheduler
 
 
 class ToyRunner(ModelRunner):
-    """Finds all tokens equally likely. `computed` are the tokens of each pass, which is what a pass costs."""
+    """Finds "a" the likeliest token, all others equally likely.
+
+    `computed` are the tokens of each pass, which is what a pass costs.
+    """
 
     def __init__(self) -> None:
         self.name = "toy"
@@ -31,7 +34,9 @@ class ToyRunner(ModelRunner):
             ids = torch.tensor(part.ids, dtype=torch.float32)[None, :, None]
             part.cache.append(0, ids, -ids)
             part.cache.tokens.extend(part.ids)
-        return [torch.zeros(part.keep, VOCABULARY) for part in parts]
+        logits = torch.zeros(VOCABULARY)
+        logits[ord("a")] = 1.0
+        return [logits.repeat(part.keep, 1) for part in parts]
 
     def held(self) -> list[KVCache]:
         """All caches that there are, for whomever."""

@@ -26,6 +26,7 @@ from app.prompts.retrieval import Retriever
 from app.steering.strength import steers
 
 STDIN = "-"
+ABOUT = {"person": "About the person", "preferences": "About how replies should be"}
 
 
 @mistakes_named()
@@ -39,7 +40,7 @@ def preview(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the small model would read for a message: both prompts, and the history that was chosen.
+    """Show what the small model would read for a message: all prompts, and the history that was chosen.
 
     Preferences that are given take the place of the profile's. Nothing is sent. It needs the local model's
     tokenizer, which is fetched with the weights the first time.
@@ -59,7 +60,7 @@ def preview(
 
     tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
     limit = settings.max_context_tokens
-    prompts = local_prompts(person, context.history, conversation, tokenizer, limit)
+    prompts = local_prompts(context.private, conversation, tokenizer, limit)
     shown = Preview.of(profile, context, prompts, limit)
     if as_json:
         write_json(shown.model_dump())
@@ -94,14 +95,15 @@ def _checked(message: str) -> str:
 
 
 def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
-    aware, agnostic, private = shown.context_aware, shown.context_agnostic, shown.private
-    if aware.prompt is not None:
-        write(f"Context-aware prompt, {counted(aware.tokens, 'token')}:\n\n{aware.prompt}")
-    else:
+    private = shown.private
+    if not shown.prompts:
         reason = "nothing of the profile fits" if steers(shown.strength) else "the strength is 0"
-        write(f"There is no context-aware prompt, since {reason}: replies are not steered.")
-    write(f"\nContext-agnostic prompt, {counted(agnostic.tokens, 'token')}:\n\n{agnostic.prompt}")
-    write(f"\nHistory chosen, {counted(len(hits), 'item')}{':' if hits else ''}\n")
+        write(f"The small model reads nothing, since {reason}: replies are not steered.")
+    for pair in shown.prompts:
+        for name, prompt in (("aware", pair.context_aware), ("agnostic", pair.context_agnostic)):
+            head = f"{ABOUT[pair.about]}: context-{name} prompt, {counted(prompt.tokens, 'token')}"
+            write(f"{head}:\n\n{prompt.prompt}\n")
+    write(f"History chosen, {counted(len(hits), 'item')}{':' if hits else ''}\n")
     for item, hit in zip(shown.history, hits, strict=True):
         note = "" if item.included else "  (did not fit)"
         write(f"  {item.score:6.2f}  {item.id}  {headline(hit.stored)}{note}")

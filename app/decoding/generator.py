@@ -14,8 +14,9 @@ from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
 from app.profiles.profile import Hit, Preference, Profile
-from app.prompts.local_prompts import LocalPrompts, common_beginning, local_prompts
+from app.prompts.local_prompts import Form, LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
+from app.prompts.private import PrivateContext, readings
 from app.remote.interface import ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
@@ -52,8 +53,12 @@ class Generator:
         matcher: VocabularyMatcher,
         config: DecodingConfig,
         clock: Clock = time.perf_counter,
+        *,
+        form: Form = readings,
     ) -> None:
+        """`form` is how the local prompts are written."""
         self.clock = clock
+        self._form = form
         self._remote = remote
         self._local = local
         self._matcher = matcher
@@ -86,10 +91,10 @@ class Generator:
         local = (
             await asyncio.to_thread(self.local_prompts, generation) if steers(generation.strength) else None
         )
-        aware, agnostic = (local.aware, local.agnostic) if local and local.aware else (None, None)
+        contrasts = local.contrasts() if local is not None else ()
         room = card.max_model_len - len(prompt) if card.max_model_len else self._config.max_model_len
-        if aware is not None and agnostic is not None:
-            room = min(room, self._config.max_model_len - max(len(aware.ids), len(agnostic)))
+        longest = [max(len(one.aware.ids), len(one.agnostic.ids)) for one in contrasts]
+        room = min(room, self._config.max_model_len - max(longest, default=0))
         if room <= 0:
             raise ContextLengthExceeded(
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "
@@ -101,8 +106,7 @@ class Generator:
             sampling=generation.sampling,
             max_tokens=min(generation.max_tokens or room, room),
             eos_ids=match.vocabulary.eos_ids,
-            aware=aware,
-            agnostic=agnostic,
+            contrasts=contrasts,
             strength=generation.strength,
             think_ids=match.vocabulary.think_ids,
             thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
@@ -120,16 +124,20 @@ class Generator:
         )
 
     def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
-        """The local model's prompts for a request; None without a profile. Blocks: for a worker thread."""
-        if generation.profile is None:
+        """The local model's prompts for a request; None without a profile and preferences.
+
+        Blocks: for a worker thread.
+        """
+        private = PrivateContext(generation.profile, generation.history, generation.preferences)
+        if private == PrivateContext():
             return None
         return local_prompts(
-            generation.profile,
-            generation.history,
+            private,
             generation.messages,
             self._matcher.tokenizer,
             self._config.max_context_tokens,
             continue_final=generation.continue_final,
+            form=self._form,
         )
 
     async def warm(self, profile: Profile) -> None:
@@ -171,6 +179,6 @@ def _continued(generation: GenerationRequest) -> str | None:
 
 def _why_not(generation: GenerationRequest) -> str:
     """Why the reply to a request is not steered, for a response header: it names nothing private."""
-    if generation.profile is None:
+    if generation.profile is None and not generation.preferences:
         return "no profile"
     return "nothing of the profile fits" if steers(generation.strength) else "strength 0"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.decoding.retry import RetryPolicy
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
-from app.steering.strength import Strength, steers
+from app.steering.strength import AUTO_SMOOTHING, AUTO_STRENGTH, Strength, steers
 
 
 @dataclass(frozen=True)
@@ -27,36 +27,40 @@ class DecodingConfig:
     `confidence_gate`, nothing is steered (None: everything is). A draft token is accepted when, steered, it
     is at least `lenience` times as likely as the best one (arXiv 2211.17192, appendix A.5; 1: no lenience).
 
+    `auto_strength` and `auto_smoothing` are what the strength "auto" stands for; the evaluation varies them.
+
     `patience` says how long a remote that fails in the middle of a reply is retried. `local_patience` is the
     timeout, in seconds, of a draft token that waits for the local model: it is then emitted unsteered, as are
     all after it once the local model has failed. None: no timeout, and failures are raised.
     """
 
     top_logprobs: int = 20
-    max_context_tokens: int = 1024
+    max_context_tokens: int = 2048
     max_model_len: int = 8192
     draft_length: int = 256
     verify_batch: int = 0
     confidence_gate: float | None = None
     lenience: float = 1.0
+    auto_strength: float = AUTO_STRENGTH
+    auto_smoothing: float = AUTO_SMOOTHING
     local_patience: float | None = None
     patience: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """One reply to decode: public prompt, the two local prompts, and how to sample and when to stop.
+    """One reply to decode: public prompt, the local prompts, and how to sample and when to stop.
 
-    `aware` and `agnostic` are None for an unsteered reply. `eos_ids` end it; `max_tokens` bounds it.
-    `think_ids` open and close the reasoning, which is not steered; `thinking`: the prompt ends inside it.
+    `contrasts` are the pairs of local prompts that steer, none for an unsteered reply. `eos_ids` end it;
+    `max_tokens` bounds it. `think_ids` open and close the reasoning, which is not steered; `thinking`: the
+    prompt ends inside it.
     """
 
     prompt: Sequence[int]
     sampling: SamplingParams
     max_tokens: int
     eos_ids: frozenset[int] = frozenset()
-    aware: PrivatePrompt | None = None
-    agnostic: Sequence[int] | None = None
+    contrasts: tuple[Contrast, ...] = ()
     strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
@@ -64,7 +68,7 @@ class DecodeRequest:
 
     @property
     def steered(self) -> bool:
-        return steers(self.strength) and self.aware is not None and self.agnostic is not None
+        return steers(self.strength) and bool(self.contrasts)
 
 
 @dataclass(frozen=True, slots=True)

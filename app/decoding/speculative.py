@@ -30,7 +30,7 @@ async def decode(
 ) -> AsyncGenerator[Token, None]:
     """The reply, token by token; the last one carries a finish_reason.
 
-    Steered when the request has both local prompts and a strength, else the remote's own text. Raises what
+    Steered when the request has contrasts and a strength, else the remote's own text. Raises what
     the remote and the local model raise. Closing the iterator releases both at once.
     """
     if not request.steered or local is None:
@@ -38,9 +38,8 @@ async def decode(
             async for token in tokens:
                 yield token
         return
-    assert request.aware is not None and request.agnostic is not None  # noqa: S101  # `steered` implies it
     async with (
-        local.session(request.aware, request.agnostic) as session,
+        local.session(request.contrasts) as session,
         aclosing(_Steering(request, remote, session, stats).tokens()) as tokens,
     ):
         async for token in tokens:
@@ -173,7 +172,9 @@ class _Steering:
         gathered = len(pending) >= self._request.config.verify_batch or (pending and self._draft.ended)
         if position and not gathered:
             return
-        count = worth_scoring(len(pending), self._stats.expected_acceptance, self._session.cost)
+        count = worth_scoring(
+            len(pending), self._stats.expected_acceptance, self._session.cost, self._session.prompts
+        )
         self._scorer.start(self._verifier.generated, [pending[i].token_id for i in range(count)])
 
     def _ask(self) -> DraftStream:

@@ -20,7 +20,7 @@ class Stats:
 
     `seconds` were spent waiting for the remote, waiting for the local model, and choosing tokens.
     `local_seconds` is the duration of all local passes, also where the remote took longer and nobody waited
-    for them. Of the tokens of both local prompts, `found` were in the KV cache and `prefilled` were computed.
+    for them. Of the tokens of all local prompts, `found` were in the KV cache and `prefilled` were computed.
     `resumed` counts remote requests that were retries after a failure. `unassisted` counts tokens that were
     to be steered and were not, because the local model failed or lagged behind: `mishap` says which.
     """

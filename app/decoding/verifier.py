@@ -64,7 +64,14 @@ class Verifier:
         if local is None:
             steered, delta = log_softmax(remote), None
         else:
-            steered, delta = steered_logprobs(remote, local.logprobs(ids), request.strength)
+            steered, delta = steered_logprobs(
+                remote,
+                local.logprobs(ids),
+                request.strength,
+                [one.weight for one in request.contrasts],
+                auto_strength=request.config.auto_strength,
+                auto_smoothing=request.config.auto_smoothing,
+            )
         scores = penalise(steered, ids, request.sampling, self._seen)
         target = distribution(scores, request.sampling)
         index = int(np.flatnonzero(ids == drafted.token_id)[0])
@@ -105,7 +112,7 @@ def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
     more = local.likeliest(UNLISTED, listed)
     if not len(more):
         return drafted
-    agnostic = local.logprobs(np.concatenate((listed, more)))[1]
+    agnostic = local.logprobs(np.concatenate((listed, more)))[0, 1]
     estimated = estimate(drafted.logprobs, agnostic[: len(listed)], agnostic[len(listed) :])
     return replace(
         drafted,

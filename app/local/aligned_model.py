@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import numpy as np
+
 from app.local.engine.branch import Branch
 from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs, RowModel, RowSession
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows
 from app.tokenization.alignment import ByteAlignment
 from app.tokenization.retokenizer import Retokenizer
@@ -23,9 +25,9 @@ class AlignedLocalModel:
         self._alignment = alignment
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[AlignedSession]:
-        """A session over the two prompts, given in local tokens. Raises ContextLengthExceeded."""
-        async with self._local.session(aware, agnostic) as session:
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[AlignedSession]:
+        """A session over the contrasts' prompts, given in local tokens. Raises ContextLengthExceeded."""
+        async with self._local.session(contrasts) as session:
             yield AlignedSession(session, self._alignment)
 
     async def warm(self, prefix: PrivatePrompt) -> None:
@@ -44,12 +46,17 @@ class AlignedSession:
 
     @property
     def cost(self) -> PassCost:
-        """What a forward pass costs; scoring a position adds two tokens to it, or a few more."""
+        """What a forward pass costs; scoring a position adds a token to it for each prompt, or a few more."""
         return self._session.cost
 
     @property
+    def prompts(self) -> int:
+        """Number of different prompts."""
+        return self._session.prompts
+
+    @property
     def prompt_tokens(self) -> int:
-        """Number of tokens of both prompts together."""
+        """Number of tokens of all prompts together."""
         return self._session.prompt_tokens
 
     @property
@@ -77,21 +84,27 @@ class AlignedSession:
         keep = len(path) - earliest + 1
         rows = await self._session.rows(path, keep, branches)
         indices = [one - earliest if one >= 0 else keep - one - 1 for one in at]
-        return [AlignedLogprobs(rows[:, index], self._alignment) for index in indices]
+        return [AlignedLogprobs(rows[:, index], self._session.pairs, self._alignment) for index in indices]
 
 
 class AlignedLogprobs:
     """One position's logprobs, from a local model whose vocabulary differs from the remote's."""
 
-    def __init__(self, rows: Rows, alignment: ByteAlignment) -> None:
-        """`rows` [2, V]: local logprobs, context-aware and context-agnostic."""
+    def __init__(self, rows: Rows, pairs: IntArray, alignment: ByteAlignment) -> None:
+        """`rows` [prompts, V]: local logprobs; `pairs` [m, 2]: those of each contrast."""
         self._rows = rows
+        self._pairs = pairs
         self._alignment = alignment
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
         """See LocalLogprobs."""
-        return self._alignment.logprobs(self._rows, candidates)
+        return self._alignment.logprobs(self._rows, candidates)[self._pairs]
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
         """See LocalLogprobs."""
-        return self._alignment.likeliest(self._rows, count, without)
+        found: IntArray = np.empty(0, np.int64)
+        for aware in self._pairs[:, 0]:
+            taken = np.concatenate((without, found))
+            more = self._alignment.likeliest(self._rows[aware], count, taken)
+            found = np.concatenate((found, more))
+        return found

@@ -1,4 +1,4 @@
-"""The local model as decoding sees it: sessions over both prompts, which give logprobs of tokens."""
+"""The local model as decoding sees it: sessions over all prompts, which give logprobs of tokens."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import Protocol
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows
 
 
 class LocalSession(Protocol):
-    """One reply on the device, under both prompts."""
+    """One reply on the device, under the prompts of all contrasts."""
 
     @property
     def cost(self) -> PassCost:
-        """What a forward pass costs; scoring a position adds two tokens to it, one per prompt."""
+        """What a forward pass costs; scoring a position adds a token to it for each prompt."""
+        ...
+
+    @property
+    def prompts(self) -> int:
+        """Number of different prompts."""
         ...
 
     @property
     def prompt_tokens(self) -> int:
-        """Number of tokens of both prompts together."""
+        """Number of tokens of all prompts together."""
         ...
 
     @property
@@ -43,9 +48,14 @@ class LocalSession(Protocol):
 class RowSession(LocalSession, Protocol):
     """A reply in the local model's own tokens, with branches: tokens that might replace some of them."""
 
+    @property
+    def pairs(self) -> IntArray:
+        """[m, 2]: for each contrast the places of its aware and its agnostic prompt among the rows."""
+        ...
+
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
-        """Logprobs [2, keep + n, V]: before and after each of the last `keep` - 1 tokens of `generated`, then
-        after each of the n tokens of the `branches`."""
+        """Logprobs [prompts, keep + n, V]: before and after each of the last `keep` - 1 tokens of
+        `generated`, then after each of the n tokens of the `branches`."""
         ...
 
 
@@ -56,9 +66,7 @@ class RowModel(Protocol):
         """See LocalModel."""
         ...
 
-    def session(
-        self, aware: PrivatePrompt, agnostic: Sequence[int]
-    ) -> AbstractAsyncContextManager[RowSession]:
+    def session(self, contrasts: Sequence[Contrast]) -> AbstractAsyncContextManager[RowSession]:
         """See LocalModel."""
         ...
 
@@ -68,26 +76,25 @@ class RowModel(Protocol):
 
 
 class LocalLogprobs(Protocol):
-    """Logprobs at one position of a reply, under both prompts."""
+    """Logprobs at one position of a reply, in each of m contrasts."""
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
-        """[2, K]: log-probabilities of the remote's tokens `candidates` [K], context-aware and
+        """[m, 2, K]: log-probabilities of the remote's tokens `candidates` [K], context-aware and
         context-agnostic. Partly matched: the matched part's log-probabilities; not matched at all: 0 for
         both."""
         ...
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
-        """At most `count` of the remote's tokens: the likeliest context-aware, except those in `without`."""
+        """At most `count` of the remote's tokens for each contrast: the likeliest context-aware, except those
+        in `without`."""
         ...
 
 
 class LocalModel(Protocol):
     """A local model that is given replies in the remote's tokens."""
 
-    def session(
-        self, aware: PrivatePrompt, agnostic: Sequence[int]
-    ) -> AbstractAsyncContextManager[LocalSession]:
-        """A session over the two prompts; afterwards its KV caches are kept for reuse by prefix."""
+    def session(self, contrasts: Sequence[Contrast]) -> AbstractAsyncContextManager[LocalSession]:
+        """A session over the contrasts' prompts; afterwards its KV caches are kept for reuse by prefix."""
         ...
 
     async def warm(self, prefix: PrivatePrompt) -> None:

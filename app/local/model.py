@@ -14,12 +14,12 @@ from app.local.engine.pass_cost import PassCost
 from app.local.engine.runner import ModelRunner
 from app.local.engine.scheduler import Lease
 from app.local.interface import LocalLogprobs
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
 
 
 class LocalModel:
-    """Scores a reply under both prompts in the same forward passes: the weights are read once for both."""
+    """Scores a reply under all prompts in the same forward passes: the weights are read once for them."""
 
     def __init__(self, runner: ModelRunner, owner: Owner | None = None) -> None:
         """`owner` is the profile whose prompts it reads; None for requests without a profile."""
@@ -31,11 +31,17 @@ class LocalModel:
         return LocalModel(self._runner, owner)
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[LocalSession]:
-        """A session over the two prompts. Raises ContextLengthExceeded when one is too long."""
-        self._runner.check_length(max(len(aware.ids), len(agnostic)))
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[LocalSession]:
+        """A session over the contrasts' prompts. Raises ContextLengthExceeded when one is too long."""
+        # Contrasts may share a prompt, such as the conversation as it is: it is read once.
+        places: dict[tuple[int, ...], int] = {}
+        pairs = [
+            [places.setdefault(one.ids, len(places)) for one in (contrast.aware, contrast.agnostic)]
+            for contrast in contrasts
+        ]
+        self._runner.check_length(max(map(len, places)))
         with self._runner.lease(self._owner) as lease:
-            yield LocalSession(self._runner, lease, (list(aware.ids), list(agnostic)))
+            yield LocalSession(self._runner, lease, [list(ids) for ids in places], np.array(pairs))
 
     async def warm(self, prefix: PrivatePrompt) -> None:
         """Prefill the shared prefix of later prompts, in the background."""
@@ -45,29 +51,33 @@ class LocalModel:
 
 
 class LocalSession:
-    """One reply under both prompts. See the protocol of the same name in interface.py."""
+    """One reply under all prompts. See the protocol of the same name in interface.py."""
 
-    def __init__(self, runner: ModelRunner, lease: Lease, prompts: tuple[list[int], list[int]]) -> None:
+    def __init__(
+        self, runner: ModelRunner, lease: Lease, prompts: Sequence[list[int]], pairs: IntArray
+    ) -> None:
+        self.pairs = pairs
+        self.prompts = len(prompts)
+        self._prompts = prompts
         self.prompt_tokens = sum(map(len, prompts))
         self.found = 0
         self._scored = False
         self._runner = runner
         self._lease = lease
-        self._prompts = prompts
 
     @property
     def cost(self) -> PassCost:
-        """What a forward pass costs; scoring a position adds two tokens to it, one per prompt."""
+        """What a forward pass costs; scoring a position adds a token to it for each prompt."""
         return self._runner.cost
 
     async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
         """Logprobs at positions `first`..`len(generated)`; `generated` is in the model's own token ids."""
-        return direct(await self.rows(generated, len(generated) - first + 1))
+        return direct(await self.rows(generated, len(generated) - first + 1), self.pairs)
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
-        """Logprobs [2, keep + n, V]: before and after each of the last `keep` - 1 tokens of `generated`, then
-        after each of the n tokens of the `branches`, which leave `generated` at their `start`. Raises
-        ContextLengthExceeded when prompt and reply are longer than the model takes.
+        """Logprobs [prompts, keep + n, V]: before and after each of the last `keep` - 1 tokens of
+        `generated`, then after each of the n tokens of the `branches`, which leave `generated` at their
+        `start`. Raises ContextLengthExceeded when prompt and reply are longer than the model takes.
         """
         sequences = [[*prompt, *generated] for prompt in self._prompts]
         leaving = [
@@ -93,21 +103,27 @@ def _log_softmax(logits: list[torch.Tensor]) -> Rows:
 class SameVocabularyLogprobs:
     """One position's logprobs, from a local model that shares the remote's vocabulary."""
 
-    def __init__(self, rows: Rows) -> None:
-        """`rows` [2, V]: local logprobs, context-aware and context-agnostic."""
+    def __init__(self, rows: Rows, pairs: IntArray) -> None:
+        """`rows` [prompts, V]: local logprobs; `pairs` [m, 2]: those of each contrast."""
         self._rows = rows
+        self._pairs = pairs
 
     def logprobs(self, candidates: IntArray) -> FloatArray:
         """See LocalLogprobs. Ids past the local vocabulary (a remote's padding) are not matched."""
         known = candidates < self._rows.shape[1]
         columns = self._rows[:, np.where(known, candidates, 0)].astype(np.float64)
-        return np.where(known, columns, 0.0)
+        return np.where(known, columns, 0.0)[self._pairs]
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
         """See LocalLogprobs."""
-        return unlike(likeliest(self._rows[0], count + len(without)), without)[:count]
+        found: IntArray = np.empty(0, np.int64)
+        for aware in self._pairs[:, 0]:
+            taken = np.concatenate((without, found))
+            more = unlike(likeliest(self._rows[aware], count + len(taken)), taken)[:count]
+            found = np.concatenate((found, more))
+        return found
 
 
-def direct(rows: Rows) -> list[LocalLogprobs]:
-    """LocalLogprobs of each position, in the same vocabulary; `rows` [2, positions, V]."""
-    return [SameVocabularyLogprobs(rows[:, position]) for position in range(rows.shape[1])]
+def direct(rows: Rows, pairs: IntArray) -> list[LocalLogprobs]:
+    """LocalLogprobs of each position, in the same vocabulary, from `rows` [prompts, positions, V]."""
+    return [SameVocabularyLogprobs(rows[:, position], pairs) for position in range(rows.shape[1])]

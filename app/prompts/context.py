@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.message import Message
+from app.prompts.private import PrivateContext
 from app.prompts.retrieval import Retriever
 from app.steering.strength import Strength, resolve_strength, steers
 
@@ -20,6 +21,11 @@ class PersonalContext:
     history: tuple[Hit, ...]
     strength: Strength
     preferences: tuple[Preference, ...] = ()
+
+    @property
+    def private(self) -> PrivateContext:
+        """What the prompts are written from."""
+        return PrivateContext(self.profile, self.history, self.preferences)
 
 
 def personal_context(

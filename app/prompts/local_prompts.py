@@ -1,78 +1,132 @@
-"""The local model's two prompts for one conversation, exactly as it reads them: text and token ids."""
+"""The local model's prompts for one conversation, exactly as it reads them: text and token ids."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import takewhile
 
-from app.profiles.profile import Hit, Profile
+from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
+from app.prompts.fitting import fit
 from app.prompts.message import Message
-from app.prompts.private import PrivateMessage, PrivatePrompt, PrivateText, context_aware, fit
+from app.prompts.private import (
+    About,
+    Contrast,
+    Letter,
+    PrivateContext,
+    PrivatePrompt,
+    Reading,
+    about_person,
+    about_replies,
+    readings,
+)
+from app.prompts.template import rendered
 from app.tokenization.tokenizer import Tokenizer
+
+# What the private context is counted with, so that as much of it fits whatever the conversation is: templates
+# take more or less for a system message where the conversation has none.
+COUNTED = ((Message("user", "?"),), (Message("system", "?"), Message("user", "?")))
+
+# Other forms than `readings` are in the evaluation, to compare with.
+Form = Callable[[Sequence[Message], PrivateContext], Sequence[Reading]]
+
+
+@dataclass(frozen=True, repr=False)
+class ReadPrompt:
+    """A prompt as the chat template renders it, and its token ids."""
+
+    text: str
+    prompt: PrivatePrompt
+
+
+@dataclass(frozen=True, repr=False)
+class ReadPair:
+    """A context-aware and a context-agnostic prompt; `weight` multiplies the strength."""
+
+    about: About
+    aware: ReadPrompt
+    agnostic: ReadPrompt
+    weight: float
+
+    def contrast(self) -> Contrast:
+        """Its token ids alone."""
+        return Contrast(self.aware.prompt, self.agnostic.prompt, self.weight)
 
 
 @dataclass(frozen=True, repr=False)
 class LocalPrompts:
-    """The context-aware and the context-agnostic prompt, and the private text, which is all they differ in.
+    """The pairs of prompts that steer one reply, and what of the private context is in them.
 
-    `private_tokens` counts the private text alone. When there is no private text, or none fits, the aware
-    prompt is None: then the reply cannot be steered.
+    There is no pair about what is not there, or of what nothing fits; with none the reply is not steered.
+    `private_tokens` counts what the context-aware prompts have beyond the conversation.
     """
 
-    private: PrivateText
+    private: PrivateContext
     private_tokens: int
-    aware_text: str | None
-    aware: PrivatePrompt | None
-    agnostic_text: str
-    agnostic: tuple[int, ...]
+    pairs: tuple[ReadPair, ...]
+
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What the local model is given."""
+        return tuple(pair.contrast() for pair in self.pairs)
 
 
 def local_prompts(
-    profile: Profile,
-    history: Sequence[Hit],
+    private: PrivateContext,
     messages: Sequence[Message],
     tokenizer: Tokenizer,
     max_context_tokens: int,
     *,
     continue_final: bool = False,
+    form: Form = readings,
 ) -> LocalPrompts:
-    """Both prompts, with as much of `history`, most relevant first, as fits `max_context_tokens`.
+    """The prompts, each with as much of the private context as fits `max_context_tokens`.
 
     They end where the assistant's reply begins or, with `continue_final`, where the final message goes on.
+    Raises InvalidRequest where the chat template refuses the conversation.
     """
 
-    def count(text: str) -> int:
-        return len(tokenizer.encode(text))
+    def read(letter: Letter) -> ReadPrompt:
+        text = rendered(tokenizer, letter, continue_final=continue_final)
+        return ReadPrompt(text, PrivatePrompt(tuple(tokenizer.encode(text))))
 
-    def render(messages: Sequence[Message | PrivateMessage]) -> str:
-        return tokenizer.render(messages, continue_final=continue_final)
+    @cache
+    def tokens(letter: Letter) -> int:
+        return len(tokenizer.encode(rendered(tokenizer, letter)))
 
-    private = fit(profile, history, max_context_tokens, count)
-    agnostic_text = render(messages)
-    aware_text = render(context_aware(messages, private.text)) if private.text else None
-    return LocalPrompts(
-        private,
-        count(private.text),
-        aware_text,
-        PrivatePrompt(tuple(tokenizer.encode(aware_text))) if aware_text is not None else None,
-        agnostic_text,
-        tuple(tokenizer.encode(agnostic_text)),
+    def count(private: PrivateContext) -> int:
+        added = [
+            tokens(letter) - tokens(about_replies(messages, ()))
+            for messages in COUNTED
+            for one in form(messages, private)
+            for letter in (one.aware, one.agnostic)
+        ]
+        return max(added, default=0)
+
+    kept = fit(private, max_context_tokens, count)
+    pairs = tuple(
+        ReadPair(one.about, read(one.aware), read(one.agnostic), one.weight) for one in form(messages, kept)
     )
+    plain = len(read(about_replies(messages, ())).prompt.ids)
+    return LocalPrompts(kept, sum(len(one.aware.prompt.ids) - plain for one in pairs), pairs)
 
 
 def common_beginning(profile: Profile, tokenizer: Tokenizer, max_context_tokens: int) -> PrivatePrompt | None:
-    """The common prefix of all context-aware prompts of a profile, for any conversation and history.
+    """The common prefix of all prompts about a person, for any conversation and history.
 
     None when nothing of the profile fits.
     """
-    private = fit(profile, (), max_context_tokens, lambda text: len(tokenizer.encode(text))).text
-    if not private:
+    text = Hit(StoredItem(0, HistoryItem("?", "!")), "!", 0, 0.0)
+    question = Message("user", "Hello")
+    found = local_prompts(PrivateContext(profile), (question,), tokenizer, max_context_tokens)
+    if not found.pairs:
         return None
-    # Two prompts that diverge as early as any do: with history and without.
-    ids = [
-        tokenizer.encode(tokenizer.render(context_aware((Message("user", text),), private + more)))
-        for text, more in (("Hello", ""), ("?", "\n\nTexts the user wrote before:"))
-    ]
-    shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ids, strict=False))
-    return PrivatePrompt(tuple(left for left, _ in shared))
+    # Conversations that diverge as early as any do: at once, with an earlier text, with a system message.
+    letters = (
+        about_person((Message("user", "#"),), found.private),
+        about_person((question,), replace(found.private, history=(text,))),
+        about_person((Message("system", "#"), question), found.private),
+    )
+    ids = [found.pairs[0].aware.prompt.ids, *(tokenizer.encode(rendered(tokenizer, one)) for one in letters)]
+    shared = takewhile(lambda ids: len(set(ids)) == 1, zip(*ids, strict=False))
+    return PrivatePrompt(tuple(each[0] for each in shared))

@@ -1,23 +1,32 @@
-"""The private text, and the context-aware prompt: the public conversation with that text in front."""
+"""What the local model reads of a person, in the shape that it was taught to read: a conversation.
+
+It reads the public conversation twice for the person: once behind a system message that says who they are and
+behind their earlier texts, each as the assistant's answer to what it was once written for, and once as it is.
+If there are preferences it reads it twice more: with how replies should be, in the system message and behind
+each question, and with the opposite there. What the two readings of a pair differ in is what steers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from app.profiles.profile import Hit, Profile
-from app.profiles.terms import passages
+from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.message import Message
+from app.steering.strength import PREFERENCE_WEIGHT
 
 INSTRUCTION = (
     "You write on behalf of the user described here. Let every reply reflect who they are, what they know "
     "and how they write."
 )
+# What a text is shown as an answer to that has neither a request nor a title.
+WRITE = "Write a text."
 
 
 @dataclass(frozen=True, repr=False)
 class PrivateMessage:
-    """One message of the context-aware prompt. Not a Message, so that the remote's side does not take it."""
+    """One message of a private prompt. Not a Message, so that the remote's side does not take it."""
 
     role: str
     content: str
@@ -31,67 +40,113 @@ class PrivateMessage:
 
 @dataclass(frozen=True, repr=False)
 class PrivatePrompt:
-    """Token ids of a context-aware prompt. Not a Sequence, so that it cannot be sent where ids are."""
+    """Token ids of a prompt with private text. Not a Sequence, so that it cannot be sent where ids are."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)
-class PrivateText:
-    """What the local model reads about the user, and the passages of their history that are in it."""
+class PrivateContext:
+    """What is read of a person for one reply; `history` has the most relevant passages first."""
 
-    text: str
-    history: tuple[Hit, ...]
-
-
-def describe(profile: Profile, history: Sequence[Hit]) -> str:
-    """The private text that the local model reads: what changes least comes first."""
-    parts = [INSTRUCTION, f"The user is {profile.name}."]
-    parts += [f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in profile.fields]
-    for heading, kind in (("Texts the user wrote before:", "document"), ("Earlier exchanges:", "turn")):
-        texts = [_shown(hit) for hit in history if hit.stored.item.kind == kind]
-        parts += [heading, *texts] if texts else []
-    return "\n\n".join(parts)
+    profile: Profile | None = None
+    history: tuple[Hit, ...] = ()
+    preferences: tuple[Preference, ...] = ()
 
 
-def fit(
-    profile: Profile, history: Sequence[Hit], max_tokens: int, count: Callable[[str], int]
-) -> PrivateText:
-    """The private text of at most `max_tokens`, as `count` counts them.
+@dataclass(frozen=True, repr=False)
+class Contrast:
+    """Two prompts for the same reply, whose difference steers it. `weight` multiplies the strength."""
 
-    `history` is in order of relevance and is dropped first: each passage that still fits is taken. Then whole
-    fields are dropped, the last first. Nothing is cut in half. Empty when not even one field fits.
-    """
-    if count(describe(profile, ())) > max_tokens:
-        for kept_fields in range(len(profile.fields) - 1, 0, -1):
-            shortened = replace(profile, fields=profile.fields[:kept_fields])
-            if count(describe(shortened, ())) <= max_tokens:
-                return PrivateText(describe(shortened, ()), ())
-        return PrivateText("", ())
-    kept: list[Hit] = []
-    for hit in history:
-        if count(describe(profile, (*kept, hit))) <= max_tokens:
-            kept.append(hit)
-    return PrivateText(describe(profile, kept), tuple(kept))
+    aware: PrivatePrompt
+    agnostic: PrivatePrompt
+    weight: float = 1.0
 
 
-def _shown(hit: Hit) -> str:
-    """A passage under its title, unless the passage itself begins with it, as a heading. The first one of a
-    turn stands below what it answers."""
-    item, title = hit.stored.item, hit.stored.item.title
-    if item.kind == "turn" and item.request and hit.number == 0:
-        return f"User: {passages(item.request)[0]}\n\nAssistant: {hit.passage}"
-    headed = hit.passage.lstrip("#").lstrip().startswith(title)
-    return hit.passage if headed else f"# {title}\n{hit.passage}"
+Letter = tuple[PrivateMessage, ...]
+About = Literal["person", "preferences"]
 
 
-def context_aware(messages: Sequence[Message], private: str) -> tuple[PrivateMessage, ...]:
-    """The conversation with the private text in front, in one system message.
+@dataclass(frozen=True, repr=False)
+class Reading:
+    """The two letters of a contrast, and what they are about."""
 
-    A system message at the start of the conversation is appended to it, since many chat templates refuse
-    a second one.
-    """
-    turns = [PrivateMessage(m.role, m.content, m.name) for m in messages]
-    if turns and turns[0].role == "system":
-        return (PrivateMessage("system", f"{private}\n\n{turns[0].content}"), *turns[1:])
-    return (PrivateMessage("system", private), *turns)
+    about: About
+    aware: Letter
+    agnostic: Letter
+    weight: float
+
+
+def readings(messages: Sequence[Message], private: PrivateContext) -> tuple[Reading, ...]:
+    """What the local model reads for one reply. None without a private context."""
+    found = []
+    if private.profile is not None or private.history:
+        found.append(Reading("person", about_person(messages, private), about_replies(messages, ()), 1.0))
+    if private.preferences:
+        wished, unwished = (
+            about_replies(messages, side(private.preferences)) for side in (wishes, opposites)
+        )
+        found.append(Reading("preferences", wished, unwished, PREFERENCE_WEIGHT))
+    return tuple(found)
+
+
+def about_person(messages: Sequence[Message], private: PrivateContext) -> Letter:
+    """The conversation as the one who knows the person reads it: what changes least comes first, so that the
+    KV cache of it serves the next conversation too."""
+    facts = introduction(private.profile) if private.profile is not None else ""
+    system, rest = _with_system(messages, facts)
+    return (*system, *(turn for hit in _as_written(private.history) for turn in _answered(hit)), *rest)
+
+
+def about_replies(messages: Sequence[Message], wishes: Sequence[str]) -> Letter:
+    """The conversation with how replies should be, in front and behind each question: a small model follows
+    what stands behind the last question best. Behind all of them it stands so that a conversation that goes
+    on begins as before, in the KV cache too. Without wishes it is the conversation itself."""
+    wished = " ".join(wishes)
+    system, rest = _with_system(messages, wished)
+    if wished:
+        rest = [
+            replace(one, content=f"{one.content.rstrip()}\n\n{wished}") if one.role == "user" else one
+            for one in rest
+        ]
+    return (*system, *rest)
+
+
+def wishes(preferences: Sequence[Preference]) -> list[str]:
+    """How replies should be."""
+    return [one.text for one in preferences]
+
+
+def opposites(preferences: Sequence[Preference]) -> list[str]:
+    """What replies should not be, as far as that is said."""
+    return [one.opposite for one in preferences if one.opposite]
+
+
+def introduction(profile: Profile) -> str:
+    """Who the user is."""
+    facts = [f"{key.replace('_', ' ').capitalize()}: {text}" for key, text in profile.fields]
+    return "\n\n".join([INSTRUCTION, f"The user is {profile.name}.", *facts])
+
+
+def _with_system(messages: Sequence[Message], text: str) -> tuple[list[PrivateMessage], list[PrivateMessage]]:
+    """The conversation's system message and the rest, with a text in front of what the system message says:
+    many chat templates refuse a second one."""
+    turns = [PrivateMessage(one.role, one.content, one.name) for one in messages]
+    system = turns[:1] if turns and turns[0].role == "system" else []
+    rest = turns[len(system) :]
+    if text:
+        both = "\n\n".join(part for part in (text, *(one.content for one in system)) if part)
+        system = [PrivateMessage("system", both, system[0].name if system else None)]
+    return system, rest
+
+
+def _as_written(history: Sequence[Hit]) -> list[Hit]:
+    """In the order of their writing: it helps as much as any other, and new conversations that find the same
+    texts begin alike."""
+    return sorted(history, key=lambda hit: (hit.stored.id, hit.number))
+
+
+def _answered(hit: Hit) -> tuple[PrivateMessage, PrivateMessage]:
+    """An earlier text, or the passage of it that was found, as the answer that the user got."""
+    request = hit.stored.item.answers or WRITE
+    return PrivateMessage("user", request), PrivateMessage("assistant", hit.passage)

@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     strength: StrengthIn = AUTO
     top_logprobs: Annotated[int, Field(ge=2, le=1000)] = 20
     # Maximum tokens of profile and history in the local model's prompt.
-    max_context_tokens: Annotated[int, Field(ge=0)] = 1024
+    max_context_tokens: Annotated[int, Field(ge=0)] = 2048
     # History items retrieved for that prompt, best matches first; 0 leaves the history out.
     history_top_k: Annotated[int, Field(ge=0, le=100)] = 5
     # Tokens that one remote request drafts, and draft tokens gathered before a local forward pass (0: score

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.steering.strength import AUTO, AUTO_SMOOTHING, Strength, constant
+from app.steering.strength import AUTO, AUTO_SMOOTHING, AUTO_STRENGTH, Strength, constant
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-# [2, ...]: context-aware, then context-agnostic; natural-log probabilities, each over the whole vocabulary.
+# [n, ...]: one for each of n prompts; natural-log probabilities, each over the whole vocabulary.
 Rows = npt.NDArray[np.float32]
 
 
@@ -93,15 +94,26 @@ def steer(logprobs: FloatArray, local_delta: FloatArray, c: float) -> FloatArray
 
 
 def steered_logprobs(
-    remote: FloatArray, local: FloatArray, strength: Strength
+    remote: FloatArray,
+    local: FloatArray,
+    strength: Strength,
+    weights: Sequence[float] = (1.0,),
+    *,
+    auto_strength: float = AUTO_STRENGTH,
+    auto_smoothing: float = AUTO_SMOOTHING,
 ) -> tuple[FloatArray, FloatArray]:
     """Steered log-probabilities of some candidates, and the local_delta behind them; each [K], in nats.
 
-    `remote` [K] are the remote's raw log-probabilities, `local` [2, K] the local model's of the same tokens,
-    context-aware and context-agnostic. With "auto" the remote's smooth both local distributions first.
+    `remote` [K] are the remote's raw log-probabilities, `local` [m, 2, K] the local model's of the same
+    tokens in m contrasts, context-aware and context-agnostic. The deltas of the contrasts are added up, each
+    times its weight (as for attributes in Drift, arXiv 2502.14289). With "auto" the remote's smooth all local
+    distributions first, by `auto_smoothing`, and `auto_strength` is the strength.
     """
-    delta = smoothed_delta(remote, local, AUTO_SMOOTHING) if strength == AUTO else local_delta(local)
-    return steer(remote, delta, constant(strength)), delta
+    delta = np.zeros_like(remote)
+    for weight, pair in zip(weights, local, strict=True):
+        one = smoothed_delta(remote, pair, auto_smoothing) if strength == AUTO else local_delta(pair)
+        delta += weight * one
+    return steer(remote, delta, constant(strength, auto_strength)), delta
 
 
 def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:

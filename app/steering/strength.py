@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 AUTO: Literal["auto"] = "auto"
-# AUTO is Bayes' rule (strength 1) between local distributions smoothed with this share of the remote's (see
-# formula.py), over candidates that include some of the local model's own (see candidates.py).
+# AUTO is Bayes' rule (strength 1) between local distributions smoothed with this share of the
+# remote's (see formula.py), over candidates that include some of the local model's own (see candidates.py).
 AUTO_STRENGTH, AUTO_SMOOTHING = 1.0, 0.3
+# What multiplies the strength for preferences: a small model takes how replies should be less to heart than
+# who writes them.
+PREFERENCE_WEIGHT = 1.6
 
 # 0 leaves the reply to the remote. For what is behind AUTO see docs/evaluation.md, "What `auto` is, and why".
 Strength = float | Literal["auto"]
@@ -18,9 +21,9 @@ def steers(strength: Strength) -> bool:
     return strength == AUTO or strength > 0.0
 
 
-def constant(strength: Strength) -> float:
-    """The number that local_delta is multiplied by."""
-    return AUTO_STRENGTH if strength == AUTO else strength
+def constant(strength: Strength, auto: float = AUTO_STRENGTH) -> float:
+    """The number that local_delta is multiplied by; `auto` is what AUTO stands for."""
+    return auto if strength == AUTO else strength
 
 
 def resolve_strength(*given: Strength | None) -> Strength:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
 from app.tokenization.byte_vocabulary import ByteVocabulary
@@ -65,7 +66,7 @@ class ByteAlignment:
         return Retokenizer(self._local, self._encode, self._spell)
 
     def logprobs(self, rows: Rows, candidates: IntArray) -> FloatArray:
-        """[2, K]: see LocalLogprobs. `rows` [2, V] are the local model's log-probabilities."""
+        """[n, K] log-probabilities; see LocalLogprobs. `rows` [n, V] are the local model's, for n prompts."""
         known = candidates < len(self._single)
         single = np.where(known, self._single[np.where(known, candidates, 0)], UNKNOWN)
         logprobs = np.where(single >= 0, rows[:, np.maximum(single, 0)].astype(np.float64), 0.0)
@@ -79,10 +80,11 @@ class ByteAlignment:
             logprobs[:, several] = np.log(np.add.reduceat(mass, starts, axis=1))
         return logprobs
 
-    def likeliest(self, rows: Rows, count: int, without: IntArray) -> IntArray:
-        """See LocalLogprobs; only tokens with a local one of the same bytes. `rows` as in `logprobs`."""
+    def likeliest(self, row: npt.NDArray[np.float32], count: int, without: IntArray) -> IntArray:
+        """The likeliest remote tokens by one row [V], but for `without`; only tokens with a local one of the
+        same bytes."""
         # Look at more than `count`: some local tokens have no counterpart, or one in `without`.
-        ids = self._back[likeliest(rows[0, : len(self._back)], 2 * (count + len(without)))]
+        ids = self._back[likeliest(row[: len(self._back)], 2 * (count + len(without)))]
         return unlike(ids[ids >= 0], without)[:count]
 
     def _tokens(self, token_id: int) -> IntArray:

@@ -31,7 +31,7 @@ from app.main import create_app
 from app.profiles.profile import Profile, ProfileDocument
 from app.profiles.store import Store
 from app.prompts.message import Message
-from app.prompts.private import describe
+from app.prompts.private import introduction
 from app.prompts.retrieval import Retriever
 from app.remote.embedded import EmbeddedRemote
 from app.settings.settings import Settings
@@ -66,6 +66,8 @@ class House:
         """Tokens that the local and the remote model computed for a reply: all that its time depends on."""
         before = [sum(runner.computed) for runner in (self.local, self.remote)]
         await self.chat(profile, messages, **fields)
+        # What the next one finds depends on what is back by then.
+        await _given_back(self)
         after = [sum(runner.computed) for runner in (self.local, self.remote)]
         return [b - a for a, b in zip(before, after, strict=True)]
 
@@ -117,8 +119,8 @@ async def house(tmp_path: Path, clean_environment: Path) -> AsyncIterator[House]
 
 def guesses() -> list[Talk]:
     """At the private text, longer and longer, right and wrong; at what was said; at both."""
-    private = describe(LOUD, ())
-    wrong = describe(replace(LOUD, name="Lottie"), ())
+    private = introduction(LOUD)
+    wrong = introduction(replace(LOUD, name="Lottie"))
     return [
         *(
             [{"role": "system", "content": text[:end]}, *HELLO]
@@ -150,7 +152,7 @@ async def test_what_a_request_costs_says_nothing_of_other_profiles(
 
 
 async def test_the_next_turn_and_the_next_conversation_of_a_profile_find_its_beginning(house: House) -> None:
-    private = len(describe(LOUD, ()))
+    private = len(introduction(LOUD))
     cold = await house.cost("loud", SECRET)
     assert cold[0] > private
     reply = (await house.chat("loud", SECRET)).json()["choices"][0]["message"]["content"]
@@ -165,6 +167,24 @@ async def test_the_next_turn_and_the_next_conversation_of_a_profile_find_its_beg
     assert max(await house.cost("loud", longer)) < 100
     await house.client.post("/v1/profiles/loud/history", json={"text": "The lamp is lit."})
     assert max(await house.cost("loud", [*longer, {"role": "assistant", "content": ""}, *HELLO])) < 100
+
+
+@pytest.mark.parametrize("opposite", ["", "Be apart."])
+async def test_preferences_leave_what_is_cached_of_the_person_and_of_the_conversation(
+    house: House, opposite: str
+) -> None:
+    wishes = {"costeer": {"preferences": [{"text": "Be JOINED.", "opposite": opposite}]}}
+    await house.cost("loud", SECRET)
+    again, _ = await house.cost("loud", SECRET)
+    question = FakeTokenizer().chat([Message(**one) for one in SECRET])
+    # In front with the marks of a system message, and behind the question after an empty line.
+    own = [len(question) + 2 * len(text) + 4 for text in ("Be JOINED.", opposite) if text]
+    cold, _ = await house.cost("loud", SECRET, **wishes)
+    assert again < cold <= again + sum(own)
+    # And the next turn finds what was computed for them.
+    assert (await house.cost("loud", SECRET, **wishes))[0] <= again + len(own)
+    longer = [*SECRET, {"role": "assistant", "content": "a"}, *HELLO]
+    assert max(await house.cost("loud", longer, **wishes)) < 4 * (len(HELLO[0]["content"]) + 25)
 
 
 @pytest.mark.parametrize("stream", [False, True])

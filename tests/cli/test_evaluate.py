@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.evaluated import asker, lines, strength
 from app.local import weights
+from app.profiles.profile import Preference
 from cli.running import misused, refused
 
 QUESTION = json.dumps({"id": 1, "query": "What is a good breakfast?"})
@@ -36,6 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["questions.jsonl", "--profile", "none.toml"], "none.toml"),
         (["questions.jsonl", "--reply-tokens", "0"], "no `reference`"),
         (["people.jsonl", "--reply-tokens", "0", "--tokens", "0"], "no `reference`"),
+        (["people.jsonl", "--preference", "two words", "--against", "auto [headings]"], "There are: remote"),
+        (["questions.jsonl", "--lines", "2-9"], "none of these lines"),
+        (["questions.jsonl", "--preference", "x" * 1001], "at most 1,000 characters"),
         (["questions.jsonl", "--out", "file"], "file: cannot be made"),
         (["questions.jsonl", "--out", "file/in"], "file/in: cannot be made"),
     ],
@@ -58,6 +63,15 @@ def test_what_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytes
     [
         ("--strength", "5"),
         ("--strength", "nan"),
+        ("--strength", "auto:"),
+        ("--strength", "auto:5"),
+        ("--strength", "auto:auto"),
+        ("--preference", "two words | "),
+        ("--form", "latter"),
+        ("--lines", "0-3"),
+        ("--lines", "5-4"),
+        ("--lines", "3-"),
+        ("--history", "oldest"),
         ("--temperature", "nan"),
         ("--limit", "0"),
         ("--tokens", "-1"),
@@ -67,3 +81,30 @@ def test_what_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytes
 )
 def test_a_number_that_cannot_be_is_a_mistake_of_usage(option: str, value: str) -> None:
     assert option in misused("eval", "questions.jsonl", option, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "name"),
+    [
+        ("auto", "auto", 1.0, "auto"),
+        ("auto:1", "auto", 1.0, "auto"),
+        ("auto:0.5", "auto", 0.5, "auto:0.5"),
+        ("0.5", "strength", 0.5, "strength 0.5"),
+    ],
+)
+def test_strengths_are_numbers_or_those_of_autos_rule(text: str, kind: str, value: float, name: str) -> None:
+    tried = strength(text)
+    assert (tried.kind, tried.value, tried.name) == (kind, value, name)
+
+
+def test_lines_are_from_the_first_to_the_last() -> None:
+    assert [*lines("31-33")] == [31, 32, 33]
+    assert [*lines("7")] == [7]
+
+
+def test_one_word_is_a_wish_and_all_else_a_preference() -> None:
+    concise, brief = asker("concise"), asker("Be brief. | Be long.")
+    assert concise.preferences[0].text == "Your answer should be as concise as possible."
+    assert brief.preferences == (Preference("Be brief.", "Be long."),)
+    assert concise.profile is brief.profile is None
+    assert concise.name != brief.name != asker("Be brief.").name

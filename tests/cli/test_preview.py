@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from fakes import FakeTokenizer
 
 import app.tokenization.tokenizer
 from app.local import weights
-from app.profiles.profile import Preference, Profile
-from app.prompts import context
-from app.prompts.context import PersonalContext
-from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
 from cli.running import ANNA, done, done_json, misused, refused, run, written
 
@@ -29,16 +25,30 @@ def tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_both_prompts_are_what_the_model_would_read() -> None:
     shown = done_json("profiles", "preview", "anna", "About boats?")
     fake, messages = FakeTokenizer(), (Message("user", "About boats?"),)
-    assert shown["context_agnostic"]["prompt"] == fake.render(messages)
-    assert shown["context_agnostic"]["tokens"] == len(fake.chat(messages))
-    aware = shown["context_aware"]["prompt"]
-    for part in ("Anna Ek", "Occupation: Nurse", "I love boats.", "About boats?"):
-        assert part in aware
-    assert shown["context_aware"]["tokens"] == len(fake.encode(aware))
-    assert aware.count(shown["private"]["text"]) == 1
-    bare = local_prompts(Profile("anna", "Anna Ek", (("occupation", "Nurse"),)), (), messages, fake, 1024)
-    assert bare.aware_text is not None
-    assert bare.agnostic_text == shown["context_agnostic"]["prompt"]
+    (pair,) = shown["prompts"]
+    aware, agnostic = pair["context_aware"], pair["context_agnostic"]
+    assert agnostic == {"prompt": fake.render(messages), "tokens": len(fake.chat(messages))}
+    places = []
+    for part in ("Anna Ek", "Occupation: Nurse", "Boats", "I love boats."):
+        assert aware["prompt"].count(part) == 1, part
+        places.append(aware["prompt"].index(part))
+    assert places == sorted(places)
+    assert "About boats?" in aware["prompt"][places[-1] :]
+    assert aware["tokens"] == len(fake.encode(aware["prompt"]))
+    assert shown["private"]["tokens"] == aware["tokens"] - agnostic["tokens"]
+
+
+def test_preferences_and_their_opposites_have_prompts_of_their_own() -> None:
+    options = ("--preference", "Rhyme. | Use prose.", "--preference", "Hum.")
+    shown = done_json("profiles", "preview", "anna", "About boats?", *options)
+    person, wished = shown["prompts"]
+    assert (person["about"], wished["about"], wished["weight"]) == ("person", "preferences", 1.6)
+    assert "Rhyme." not in str(person)
+    assert "Anna" not in str(wished)
+    assert "About boats?\n\nRhyme. Hum." in wished["context_aware"]["prompt"]
+    assert "About boats?\n\nUse prose." in wished["context_agnostic"]["prompt"]
+    text = done("profiles", "preview", "anna", "About boats?", *options)
+    assert "About how replies should be: context-agnostic prompt, " in text
 
 
 def test_the_history_is_shown_with_scores_and_whether_it_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +65,12 @@ def test_the_history_is_shown_with_scores_and_whether_it_fitted(monkeypatch: pyt
 
 def test_people_get_prompts_scores_and_counts() -> None:
     text = done("profiles", "preview", "anna", "boats")
-    for part in ("Context-aware prompt, ", "Context-agnostic prompt, ", "item_1  Boats", "strength auto"):
+    for part in (
+        "About the person: context-aware prompt, ",
+        "context-agnostic prompt, ",
+        "item_1  Boats",
+        "strength auto",
+    ):
         assert part in text
 
 
@@ -65,18 +80,15 @@ def test_the_message_can_come_by_the_standard_input() -> None:
     assert done("profiles", "preview", "anna", "-", stdin="Über boats?\n") == given
 
 
-def test_preferences_of_the_call_take_the_place_of_the_profile_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[object] = []
-
-    def watched(*given: Any, **named: Any) -> PersonalContext:
-        used.append(context.personal_context(*given, **named).preferences)
-        return context.personal_context(*given, **named)
-
-    monkeypatch.setattr("app.cli.preview.personal_context", watched)
+def test_preferences_of_the_call_take_the_place_of_the_profile_s() -> None:
     done("profiles", "set", "anna", "--preference", "Answer briefly.")
-    for given in ([], ["--no-preferences"], ["--preference", "In rhymes. | In prose."]):
-        done("profiles", "preview", "anna", "boats", *given)
-    assert used == [(Preference("Answer briefly."),), (), (Preference("In rhymes.", "In prose."),)]
+    own, none, given = (
+        str(done_json("profiles", "preview", "anna", "boats", *options)["prompts"][1:])
+        for options in ([], ["--no-preferences"], ["--preference", "In rhymes. | In prose."])
+    )
+    assert "Answer briefly." in own
+    assert none == "[]"
+    assert "In rhymes." in given and "In prose." in given and "Answer briefly." not in given
     misused("profiles", "preview", "anna", "boats", "--preference", "x", "--no-preferences")
     assert "--preference: found nothing" in refused("profiles", "preview", "anna", "x", "--preference", " ")
 
@@ -90,7 +102,7 @@ def test_where_nothing_is_steered_it_says_why(monkeypatch: pytest.MonkeyPatch) -
     done("profiles", "set", "anna", "--strength", "0")
     assert "the strength is 0" in done("profiles", "preview", "anna", "boats")
     shown = done_json("profiles", "preview", "anna", "boats")
-    assert (shown["context_aware"], shown["history"]) == ({"prompt": None, "tokens": 0}, [])
+    assert (shown["prompts"], shown["history"]) == ([], [])
     done("profiles", "set", "anna", "--strength", "auto")
     monkeypatch.setenv("COSTEER_MAX_CONTEXT_TOKENS", "0")
     assert "nothing of the profile fits" in done("profiles", "preview", "anna", "boats")

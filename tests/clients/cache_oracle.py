@@ -24,7 +24,7 @@ from scipy.stats import mannwhitneyu
 from servers import BUNDLE, PYTHON, SOURCE, Server, costeer
 
 from app.profiles.profile import Profile
-from app.prompts.private import describe
+from app.prompts.private import introduction
 
 TRIES = 200
 WORDS = 16  # of a secret: some sixty tokens that a right guess would spare
@@ -73,7 +73,7 @@ def attempt(server: Server, key: str, kind: str, *, right: bool) -> Try:
     send(server, "POST", "/v1/chat/completions", body(asked, "victim"))
     if kind == PRIVATE:
         guessed = {"job": "baker", "notes": secret if right else words()}
-        text = describe(Profile("guess", "Vera", tuple(guessed.items())), ())
+        text = introduction(Profile("guess", "Vera", tuple(guessed.items())))
         guess = [{"role": "system", "content": text}, {"role": "user", "content": "Hello."}]
     else:
         guess = asked if right else [{"role": "user", "content": words()}]

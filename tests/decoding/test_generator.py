@@ -1,9 +1,10 @@
-"""From an order to text: the two prompts, the room for a reply, and what is refused before it begins."""
+"""From an order to text: the prompts, the room for a reply, and what is refused before it begins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fakes import EOS, JOINED, LOUD, LOUD_HISTORY, FakeLocal, FakeRemote, FakeTokenizer, as_hits
@@ -21,11 +22,11 @@ from app.errors import (
     TokenizerMismatch,
 )
 from app.local.engine.owner import Owner
-from app.profiles.profile import Profile
+from app.profiles.profile import Preference, Profile
 from app.prompts.message import Message
-from app.prompts.private import context_aware, describe
+from app.prompts.private import PrivatePrompt, introduction
 from app.steering.sampling import SamplingParams
-from app.steering.strength import AUTO
+from app.steering.strength import AUTO, PREFERENCE_WEIGHT
 from app.tokenization.detokenizer import Detokenizer
 
 HELLO = (Message("user", "Say hello."),)
@@ -55,14 +56,92 @@ async def written(generator: Generator, generation: GenerationRequest) -> str:
     return "".join([piece.text async for piece in reply.pieces()])
 
 
-async def test_the_aware_prompt_is_the_agnostic_one_behind_the_private_text(remote: FakeRemote) -> None:
+async def test_the_aware_prompt_alone_has_what_is_private_and_before_the_conversation(
+    remote: FakeRemote,
+) -> None:
     request = (await writer_of(remote).prepare(ORDER)).request
-    tokenizer = FakeTokenizer()
-    assert list(request.prompt) == list(request.agnostic or ()) == tokenizer.chat(HELLO)
-    assert request.aware is not None
-    private = describe(LOUD, as_hits(LOUD_HISTORY))
-    assert list(request.aware.ids) == tokenizer.chat(context_aware(HELLO, private))
+    public = FakeTokenizer().chat(HELLO)
+    assert list(request.prompt) == public
+    (person,) = request.contrasts
+    assert person.agnostic == PrivatePrompt(tuple(public))
+    assert person.weight == 1
+    assert list(person.aware.ids[-len(public) :]) == public
+    before = FakeTokenizer().decode(person.aware.ids[: -len(public)])
+    places = [before.index(text) for text in (LOUD.name, *dict(LOUD.fields).values(), LOUD_HISTORY[0].text)]
+    assert places == sorted(places)
     assert request.eos_ids == {EOS}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "drafted", "text"),
+    [
+        (Preference("Be LOUD."), "hello world", "HELLO WORLD"),
+        (Preference("Be JOINED.", "Be apart."), "hello world", "hello_world"),
+        (Preference("Be calm.", "Be LOUD."), "HELLO WORLD", "hello world"),
+        (Preference("Be LOUD.", "Be very LOUD."), "hello world", "hello world"),
+        (Preference("Be calm.", "Be apart."), "hello world", "hello world"),
+    ],
+    ids=["towards", "towards, with an opposite", "away", "towards and away alike", "neither"],
+)
+async def test_a_preference_needs_no_profile_and_its_opposite_is_steered_away_from(
+    remote: FakeRemote, wanted: Preference, drafted: str, text: str
+) -> None:
+    remote.text = drafted
+    generation = replace(ORDER, profile=None, history=(), preferences=(wanted,))
+    reply = await writer_of(remote).prepare(generation)
+    assert (reply.request.steered, reply.unsteered) == (True, None)
+    assert await written(writer_of(remote), generation) == text
+    for sent in (wanted.text, wanted.opposite):
+        assert not sent or sent not in remote.everything()
+
+
+async def test_preferences_change_nothing_in_what_is_read_of_the_person(remote: FakeRemote) -> None:
+    """So that the KV cache of it serves whatever is preferred."""
+    person, *others = (await writer_of(remote).prepare(ORDER)).request.contrasts
+    assert others == []
+    for wanted in (Preference("Be JOINED.", "Be apart."), Preference("Hum.")):
+        generation = replace(ORDER, preferences=(wanted,))
+        same, own = (await writer_of(remote).prepare(generation)).request.contrasts
+        alone = (await writer_of(remote).prepare(replace(generation, profile=None, history=()))).request
+        assert same == person
+        assert alone.contrasts == (own,)
+        assert own.weight == PREFERENCE_WEIGHT
+        if not wanted.opposite:
+            assert own.agnostic == person.agnostic
+
+
+@pytest.mark.parametrize("draft_length", [1, 3, 100])
+async def test_a_person_and_preferences_steer_together(remote: FakeRemote, draft_length: int) -> None:
+    generation = replace(ORDER, preferences=(Preference("Be JOINED.", "Be apart."),))
+    generator = writer_of(remote, DecodingConfig(draft_length=draft_length))
+    assert await written(generator, generation) == "HELLO_WORLD"
+
+
+async def test_preferences_are_those_of_the_request(remote: FakeRemote) -> None:
+    """It has the profile's where it has none of its own; see personal_context."""
+    profile = replace(LOUD, fields=(("occupation", "Keeper"),), preferences=(Preference("Be LOUD."),))
+    generation = replace(ORDER, profile=profile, history=())
+    assert await written(writer_of(remote), generation) == "hello world"
+    own = replace(generation, preferences=(Preference("Be JOINED."),))
+    assert await written(writer_of(remote), own) == "hello_world"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"profile": None, "history": ()}, "no profile"),
+        ({"strength": 0.0}, "strength 0"),
+        ({"strength": 0.0, "profile": None, "preferences": (Preference("Be LOUD."),)}, "strength 0"),
+        (
+            {"profile": None, "history": (), "preferences": (Preference("Be LOUD. " * 500),)},
+            "nothing of the profile fits",
+        ),
+    ],
+)
+async def test_what_is_not_steered_says_why(remote: FakeRemote, changed: dict[str, Any], why: str) -> None:
+    reply = await writer_of(remote).prepare(replace(ORDER, **changed))
+    assert (reply.request.steered, reply.unsteered) == (False, why)
+    assert reply.request.contrasts == ()
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
@@ -109,28 +188,35 @@ async def test_auto_steers_and_is_what_the_reply_is_told_of(remote: FakeRemote) 
 
 async def test_a_profile_that_does_not_fit_is_no_profile(remote: FakeRemote) -> None:
     request = (await writer_of(remote, DecodingConfig(max_context_tokens=10)).prepare(ORDER)).request
-    assert (request.aware, request.agnostic, request.steered) == (None, None, False)
+    assert (request.contrasts, request.steered) == ((), False)
 
 
 async def test_the_private_text_keeps_its_budget(remote: FakeRemote) -> None:
-    budget = len(describe(LOUD, ())) + 5
+    budget = len(introduction(LOUD)) + 5
     request = (await writer_of(remote, DecodingConfig(max_context_tokens=budget)).prepare(ORDER)).request
-    assert request.aware is not None
-    text = FakeTokenizer().decode(request.aware.ids)
+    (person,) = request.contrasts
+    text = FakeTokenizer().decode(person.aware.ids)
     assert dict(LOUD.fields)["occupation"] in text
     assert LOUD_HISTORY[0].text not in text
 
 
 @pytest.mark.parametrize("remote_len", [60, 1000])
 @pytest.mark.parametrize("local_len", [500, 600])
-async def test_prompt_and_reply_fit_both_models(remote: FakeRemote, remote_len: int, local_len: int) -> None:
+@pytest.mark.parametrize("opposite", [None, "Be apart.", "Be apart." * 22])
+async def test_prompts_and_reply_fit_both_models(
+    remote: FakeRemote, remote_len: int, local_len: int, opposite: str | None
+) -> None:
+    """However long any prompt is: here it is the person's, or that of the opposite."""
     remote.max_model_len, remote.endless = remote_len, True
     generator = writer_of(remote, DecodingConfig(max_model_len=local_len))
-    reply = await generator.prepare(ORDER)
-    assert reply.request.aware is not None
+    wanted = (Preference("Be JOINED.", opposite),) if opposite is not None else ()
+    reply = await generator.prepare(replace(ORDER, preferences=wanted))
+    prompts = [one for pair in reply.request.contrasts for one in (pair.aware, pair.agnostic)]
+    assert len(prompts) == 2 + 2 * len(wanted)
+    longest = max(len(prompt.ids) for prompt in prompts)
     pieces = [piece async for piece in reply.pieces()]
     assert pieces[-1].finish_reason == "length"
-    used = (reply.prompt_tokens + reply.stats.tokens, len(reply.request.aware.ids) + reply.stats.tokens)
+    used = (reply.prompt_tokens + reply.stats.tokens, longest + reply.stats.tokens)
     assert used[0] == remote_len or used[1] == local_len
     assert used <= (remote_len, local_len)
 

@@ -19,7 +19,7 @@ from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs
 from app.local.model import SameVocabularyLogprobs, direct
 from app.prompts.message import Message
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
 from app.steering.candidates import UNLISTED
 from app.steering.formula import FloatArray, IntArray, local_delta, log_softmax, steer
@@ -29,7 +29,15 @@ from app.steering.strength import AUTO, Strength
 VOCABULARY = 12
 EOS = 0
 PROMPT = [3, 1, 4]
-AWARE = PrivatePrompt((9, 9, 3, 1, 4))
+AWARE, AGNOSTIC = PrivatePrompt((9, 9, 3, 1, 4)), PrivatePrompt((3, 1, 4))
+WISHED, UNWISHED = PrivatePrompt((7, 3, 1, 4)), PrivatePrompt((8, 8, 8, 3, 1, 4))
+NAMES = {AWARE: "aware", AGNOSTIC: "agnostic", WISHED: "wished", UNWISHED: "unwished"}
+PLAIN = (Contrast(AWARE, AGNOSTIC),)
+# As with a person and preferences, and as with preferences that have no opposite.
+BOTH = (*PLAIN, Contrast(WISHED, UNWISHED, 1.6))
+SHARED = (*PLAIN, Contrast(WISHED, AGNOSTIC, 1.6))
+CONTRASTS = pytest.mark.parametrize("contrasts", [PLAIN, BOTH, SHARED], ids=["one", "two", "shared"])
+ONE_PAIR = np.array([[0, 1]])
 
 
 def toy_logprobs(key: str, generated: Sequence[int]) -> FloatArray:
@@ -101,18 +109,29 @@ class ToyRemote:
 
 @dataclass
 class ToyLocal:
-    """Two contexts with toy distributions; counts passes and the tokens of each."""
+    """Prompts with toy distributions; counts passes and the tokens of each."""
 
     passes: list[int] = field(default_factory=list)
     scored: list[int] = field(default_factory=list)  # the reply as it was at the last pass
     open: int = 0
     cost: PassCost = field(default_factory=PassCost)
-    prompt_tokens = len(AWARE.ids) + len(PROMPT)
+    read: list[PrivatePrompt] = field(default_factory=list)
+    pairs: IntArray = field(default_factory=lambda: ONE_PAIR)
     found = 5
 
+    @property
+    def prompts(self) -> int:
+        return len(self.read)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(len(prompt.ids) for prompt in self.read)
+
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator["ToyLocal"]:
-        assert (aware, agnostic) == (AWARE, PROMPT)
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator["ToyLocal"]:
+        sides = [(one.aware, one.agnostic) for one in contrasts]
+        self.read = list(dict.fromkeys(prompt for pair in sides for prompt in pair))
+        self.pairs = np.array([[self.read.index(prompt) for prompt in pair] for pair in sides])
         self.open += 1
         try:
             yield self
@@ -128,9 +147,9 @@ class ToyLocal:
         self.scored = list(generated)
         rows = [
             [toy_logprobs(key, generated[:at]) for at in range(first, len(generated) + 1)]
-            for key in ("aware", "agnostic")
+            for key in (NAMES[prompt] for prompt in self.read)
         ]
-        return direct(np.array(rows, np.float32))
+        return direct(np.array(rows, np.float32), self.pairs)
 
 
 def request(**changes: object) -> DecodeRequest:
@@ -145,8 +164,7 @@ def request(**changes: object) -> DecodeRequest:
         sampling=SamplingParams(temperature=0.0),
         max_tokens=40,
         eos_ids=frozenset({EOS}),
-        aware=AWARE,
-        agnostic=PROMPT,
+        contrasts=PLAIN,
         strength=0.8,
         config=config,
     )
@@ -165,50 +183,87 @@ def ids(tokens: list[Token]) -> list[int]:
     return [token.token_id for token in tokens]
 
 
-def defined(strength: Strength, top: int, generated: Sequence[int]) -> tuple[IntArray, FloatArray]:
+def defined(
+    strength: Strength, top: int, generated: Sequence[int], contrasts: Sequence[Contrast] = PLAIN
+) -> tuple[IntArray, FloatArray]:
     """Candidates and their steered distribution, straight from the definition."""
-    remote, aware, agnostic = (toy_logprobs(key, generated) for key in ("remote", "aware", "agnostic"))
+    remote = toy_logprobs("remote", generated)
+    local = [
+        [toy_logprobs(NAMES[prompt], generated) for prompt in (one.aware, one.agnostic)] for one in contrasts
+    ]
     order = np.argsort(-remote, kind="stable")
     candidates = order[:top]
     if strength == AUTO:
-        rest = order[top:]
-        more = rest[np.argsort(-aware[rest])][:UNLISTED]
-        left, local_left = np.exp(remote[rest]).sum(), np.exp(agnostic[rest]).sum()
+        more: list[int] = []
+        for aware, _ in local:
+            rest = np.array([one for one in order[top:] if one not in more])
+            more += rest[np.argsort(-aware[rest])][:UNLISTED].tolist()
+        agnostic = local[0][1]
+        left, local_left = np.exp(remote[order[top:]]).sum(), np.exp(agnostic[order[top:]]).sum()
         bound = remote[candidates].min()
         guess = np.minimum(bound, np.log(np.exp(agnostic[more]) / local_left * left))
         candidates = np.append(candidates, more)
         remote = remote.copy()
         remote[more] = (guess + (bound - 1)) / 2
-    if strength == AUTO:
-        aware, agnostic = (np.log(np.exp(one) + 0.3 * np.exp(remote)) for one in (aware, agnostic))
-    delta = (aware - agnostic)[candidates]
-    return candidates, steer(remote[candidates], delta, 1.0 if strength == AUTO else strength)
+        local = [[np.log(np.exp(one) + 0.3 * np.exp(remote)) for one in pair] for pair in local]
+    delta = sum(
+        one.weight * (aware - agnostic) for one, (aware, agnostic) in zip(contrasts, local, strict=True)
+    )
+    assert isinstance(delta, np.ndarray)
+    return candidates, steer(remote[candidates], delta[candidates], 1.0 if strength == AUTO else strength)
 
 
-def greedy_reference(strength: Strength, top: int, length: int) -> list[int]:
+def greedy_reference(
+    strength: Strength, top: int, length: int, contrasts: Sequence[Contrast] = PLAIN
+) -> list[int]:
     """One position at a time."""
     generated: list[int] = []
     while len(generated) < length and (not generated or generated[-1] != EOS):
-        candidates, steered = defined(strength, top, generated)
+        candidates, steered = defined(strength, top, generated, contrasts)
         generated.append(int(candidates[np.argmax(steered)]))
     return generated
 
 
+@CONTRASTS
 @pytest.mark.parametrize("strength", [0.3, 0.8, 1.78, AUTO])
 @pytest.mark.parametrize("verify_batch", [0, 1, 3, 100])
 @pytest.mark.parametrize("draft_length", [1, 2, 4, 16, 64])
 async def test_greedy_text_is_the_definition_at_any_draft_length(
-    strength: Strength, draft_length: int, verify_batch: int
+    strength: Strength, draft_length: int, verify_batch: int, contrasts: tuple[Contrast, ...]
 ) -> None:
-    wanted = request(strength=strength, draft_length=draft_length, verify_batch=verify_batch)
+    wanted = request(
+        strength=strength, draft_length=draft_length, verify_batch=verify_batch, contrasts=contrasts
+    )
     tokens, stats = await run(wanted)
-    assert ids(tokens) == greedy_reference(strength, 6, 40)
+    assert ids(tokens) == greedy_reference(strength, 6, 40, contrasts)
     assert stats.changed > 0  # else nothing was tested
+
+
+async def test_each_contrast_has_its_part_in_the_text() -> None:
+    texts = [
+        ids((await run(request(contrasts=contrasts, max_tokens=200)))[0])
+        for contrasts in (PLAIN, BOTH[1:], BOTH, SHARED)
+    ]
+    assert len(set(map(tuple, texts))) == len(texts)
+    assert ids((await run(request(contrasts=BOTH[::-1], max_tokens=200)))[0]) == texts[2]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [SamplingParams(temperature=0.0), SamplingParams(temperature=0.8, seed=4)],
+    ids=["greedy", "drawn"],
+)
+async def test_one_contrast_of_a_weight_steers_as_the_strength_times_the_weight(
+    sampling: SamplingParams,
+) -> None:
+    weighed = (replace(PLAIN[0], weight=2.0),)
+    tokens, _ = await run(request(contrasts=weighed, strength=0.5, sampling=sampling))
+    assert ids(tokens) == ids((await run(request(strength=1.0, sampling=sampling)))[0])
 
 
 async def test_auto_without_a_profile_is_not_steered() -> None:
     local = ToyLocal()
-    tokens, stats = await run(request(strength=AUTO, aware=None, agnostic=None), local=local)
+    tokens, stats = await run(request(strength=AUTO, contrasts=()), local=local)
     assert ids(tokens) == ids((await run(request(strength=0.0)))[0])
     assert (stats.changed, local.passes) == (0, [])
 
@@ -261,7 +316,7 @@ async def test_strength_zero_is_the_remotes_own_text_in_one_request(sampling: Sa
 
 async def test_no_private_prompt_is_no_steering() -> None:
     plain, _ = await run(request(strength=0.0))
-    assert ids((await run(request(aware=None, agnostic=None)))[0]) == ids(plain)
+    assert ids((await run(request(contrasts=())))[0]) == ids(plain)
 
 
 async def test_a_local_model_that_says_the_same_twice_changes_nothing(
@@ -271,7 +326,7 @@ async def test_a_local_model_that_says_the_same_twice_changes_nothing(
     plain, _ = await run(request(strength=0.0, sampling=sampling, max_tokens=16))
 
     async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
-        return direct(np.zeros((2, len(generated) - first + 1, VOCABULARY), np.float32))
+        return direct(np.zeros((2, len(generated) - first + 1, VOCABULARY), np.float32), self.pairs)
 
     monkeypatch.setattr(ToyLocal, "score", flat)
     steered, stats = await run(request(sampling=sampling, max_tokens=16))
@@ -300,19 +355,21 @@ SAMPLINGS = {
 
 
 @pytest.mark.parametrize("strength", [0.8, AUTO])
-@pytest.mark.parametrize("draft_length", [1, 4])
+@pytest.mark.parametrize(("draft_length", "contrasts"), [(1, PLAIN), (4, PLAIN), (4, BOTH)])
 @pytest.mark.parametrize("name", SAMPLINGS)
 async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(
-    name: str, draft_length: int, strength: Strength
+    name: str, draft_length: int, contrasts: tuple[Contrast, ...], strength: Strength
 ) -> None:
     """Two positions together, so that what the loop does after an acceptance and a rejection is both seen."""
     draws = 2500
     expected = np.zeros((VOCABULARY, VOCABULARY))
     sampling = SAMPLINGS[name]
-    wanted = request(max_tokens=2, draft_length=draft_length, eos_ids=frozenset(), strength=strength)
+    wanted = request(
+        max_tokens=2, draft_length=draft_length, eos_ids=frozenset(), strength=strength, contrasts=contrasts
+    )
 
     def target(generated: list[int]) -> FloatArray:
-        candidates, steered = defined(strength, 6, generated)
+        candidates, steered = defined(strength, 6, generated, contrasts)
         seen = TokenCounts(frozenset(PROMPT))
         for token in generated:
             seen.add(token)
@@ -429,7 +486,9 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     delta = got[last].local_delta
     assert delta is not None
     np.testing.assert_allclose(
-        delta, local_delta(SameVocabularyLogprobs(rows).logprobs(got[last].candidates)), atol=1e-6
+        delta,
+        local_delta(SameVocabularyLogprobs(rows, ONE_PAIR).logprobs(got[last].candidates)[0]),
+        atol=1e-6,
     )
 
 
@@ -471,7 +530,7 @@ async def test_cancelling_frees_the_remote_and_the_local_model() -> None:
 
 def test_tokens_past_the_local_vocabulary_are_not_steered() -> None:
     local = np.log(np.array([[0.9, 0.1], [0.5, 0.5]], np.float32))
-    delta = local_delta(SameVocabularyLogprobs(local).logprobs(np.array([1, 5, 0])))
+    delta = local_delta(SameVocabularyLogprobs(local, ONE_PAIR).logprobs(np.array([1, 5, 0]))[0])
     np.testing.assert_allclose(delta, [np.log(0.2), 0.0, np.log(1.8)], rtol=1e-5)
 
 
@@ -574,7 +633,7 @@ async def test_where_the_remote_is_confident_its_token_is_taken_and_the_rest_is_
         so_far = ids(tokens)[:position]
         local = np.array([toy_logprobs(key, so_far) for key in ("aware", "agnostic")], np.float32)
         assert token.local_delta is not None
-        delta = local_delta(SameVocabularyLogprobs(local).logprobs(token.candidates))
+        delta = local_delta(SameVocabularyLogprobs(local, ONE_PAIR).logprobs(token.candidates)[0])
         np.testing.assert_allclose(token.local_delta, delta, atol=1e-6)
     assert stats.changed > 0
 
@@ -633,6 +692,13 @@ async def test_time_is_counted_where_it_is_spent() -> None:
     assert stats.seconds["local"] + stats.seconds["remote"] == stats.local_seconds
     assert stats.seconds["local"] > 0
     assert (stats.found, stats.prefilled) == (5, len(AWARE.ids) + len(PROMPT) - 5)
+
+
+@CONTRASTS
+async def test_what_is_prefilled_counts_each_prompt_once(contrasts: tuple[Contrast, ...]) -> None:
+    _, stats = await run(request(contrasts=contrasts))
+    different = {prompt.ids for one in contrasts for prompt in (one.aware, one.agnostic)}
+    assert stats.prefilled == sum(map(len, different)) - ToyLocal.found
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.8])

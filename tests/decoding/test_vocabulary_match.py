@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import RemoteUnavailable, TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
 from app.local.engine.branch import Branch
+from app.profiles.profile import Preference
 from app.prompts.message import Message
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import RemoteVocabulary
 from app.steering.formula import Rows
 from app.steering.sampling import SamplingParams
+from app.steering.strength import AUTO, Strength
 
 PAIRS = [bytes([first, second]) for first in b"abcdehlorw " for second in b"abcdehlorw "]
 
@@ -55,11 +58,18 @@ class OtherLocal(FakeLocal):
     """FakeLocal over that vocabulary: the same wishes."""
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[FakeSession]:
-        spelled = (OtherTokenizer().token_bytes(token_id) for token_id in aware.ids)
-        private = PrivatePrompt(tuple(byte for data in spelled for byte in data or b""))
-        async with super().session(private, agnostic) as session:
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[FakeSession]:
+        respelled = [
+            replace(one, aware=_respelled(one.aware), agnostic=_respelled(one.agnostic)) for one in contrasts
+        ]
+        async with super().session(respelled) as session:
             yield OtherSession(session)
+
+
+def _respelled(prompt: PrivatePrompt) -> PrivatePrompt:
+    """The same text in the tokens of FakeTokenizer."""
+    spelled = (OtherTokenizer().token_bytes(token_id) for token_id in prompt.ids)
+    return PrivatePrompt(tuple(byte for data in spelled for byte in data or b""))
 
 
 class OtherSession(FakeSession):
@@ -72,16 +82,29 @@ class OtherSession(FakeSession):
         return np.concatenate([rows[..., EOS - 1 :: -1], rows[..., EOS:], pairs], axis=-1)
 
 
-def generation(strength: float) -> GenerationRequest:
+def generation(strength: Strength, *preferences: Preference) -> GenerationRequest:
     question = (Message("user", "Hello?"),)
     greedy = SamplingParams(temperature=0.0)
-    return GenerationRequest("fake-model", question, greedy, max_tokens=400, profile=LOUD, strength=strength)
+    return GenerationRequest(
+        "fake-model",
+        question,
+        greedy,
+        max_tokens=400,
+        profile=LOUD,
+        strength=strength,
+        preferences=preferences,
+    )
 
 
 async def written(
-    remote: FakeRemote, local: FakeLocal, matcher: VocabularyMatcher, strength: float = 1.0
+    remote: FakeRemote,
+    local: FakeLocal,
+    matcher: VocabularyMatcher,
+    strength: Strength = 1.0,
+    *preferences: Preference,
 ) -> str:
-    reply = await Generator(remote, local, matcher, DecodingConfig()).prepare(generation(strength))
+    generator = Generator(remote, local, matcher, DecodingConfig())
+    reply = await generator.prepare(generation(strength, *preferences))
     return "".join([piece.text async for piece in reply.pieces()])
 
 
@@ -103,6 +126,19 @@ async def test_another_vocabulary_steers_to_the_same_text() -> None:
     match = await other(remote).match()
     assert isinstance(match.model(OtherLocal()), AlignedLocalModel)
     assert match.described.startswith("bytes: 100% of the remote's tokens")
+
+
+@pytest.mark.parametrize(("strength", "text"), [(1.0, "HELLO_WORLD"), (AUTO, "hello_world")])
+async def test_two_contrasts_steer_in_another_vocabulary_as_in_the_same(
+    strength: Strength, text: str
+) -> None:
+    """LOUD is who the person is, JOINED is how replies should be."""
+    remote, other_local = FakeRemote(), OtherLocal()
+    own = Preference("Be JOINED.", "Be apart.")
+    same = VocabularyMatcher(remote, FakeTokenizer())
+    assert await written(remote, FakeLocal(), same, strength, own) == text
+    assert await written(remote, other_local, other(remote), strength, own) == text
+    assert [len(contrasts) for contrasts in other_local.read] == [2]
 
 
 @given(st.binary(max_size=60) | st.text(max_size=30).map(lambda text: text.encode(errors="surrogatepass")))

@@ -5,34 +5,11 @@ from dataclasses import replace
 
 import pytest
 from conftest import Proxy
-from fakes import JOINED, LOUD, LOUD_HISTORY, FakeTokenizer, as_hits
+from fakes import JOINED, LOUD
 
 from app.decoding.warmup import AT_START, Warmer
 from app.errors import ProfileNotFound
 from app.profiles.profile import Profile
-from app.prompts.local_prompts import common_beginning, local_prompts
-from app.prompts.message import Message
-
-
-@pytest.mark.parametrize("system", [None, "Be brief."])
-@pytest.mark.parametrize("history", [(), LOUD_HISTORY])
-def test_the_beginning_is_common_to_all_prompts_and_holds_the_whole_profile(
-    system: str | None, history: tuple[object, ...]
-) -> None:
-    tokenizer = FakeTokenizer()
-    beginning = common_beginning(LOUD, tokenizer, 2000)
-    assert beginning is not None
-    messages = [Message("system", system)] if system else []
-    hits = as_hits(LOUD_HISTORY) if history else ()
-    aware = local_prompts(LOUD, hits, [*messages, Message("user", "Dinner?")], tokenizer, 2000).aware
-    assert aware is not None
-    assert aware.ids[: len(beginning.ids)] == beginning.ids
-    text = tokenizer.decode(beginning.ids)
-    assert all(value in text for value in (LOUD.name, *dict(LOUD.fields).values()))
-
-
-def test_a_profile_of_which_nothing_fits_has_no_beginning() -> None:
-    assert common_beginning(LOUD, FakeTokenizer(), 3) is None
 
 
 async def test_at_the_start_the_default_profile_goes_first_and_many_are_too_many() -> None:

@@ -15,7 +15,9 @@ from app.cli import app
 from app.decoding.request import DecodingConfig
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.cases import Case, read_cases
-from app.evaluation.quality.forced import TEMPERATURES, Forcing
+from app.evaluation.quality.forced import Forcing
+from app.evaluation.quality.forms import named
+from app.evaluation.quality.likelihood import TEMPERATURES
 from app.evaluation.quality.rules import (
     PAPER_LOOP,
     PAPER_STRENGTH,
@@ -26,9 +28,9 @@ from app.evaluation.quality.rules import (
     constant,
     local_alone,
     paper_loop,
-    remote_alone,
     smoothed,
 )
+from app.evaluation.quality.strengths import Tried
 from app.evaluation.quality.systems import systems
 from app.evaluation.quality.writing import Writing
 from app.local.engine.runner import ModelRunner
@@ -61,21 +63,26 @@ async def test_what_two_ways_must_give_alike(bundle_path: str, case: Case) -> No
     try:
         remote = EmbeddedRemote(runner)
         forcing = Forcing(remote, LocalModel(runner), VocabularyMatcher(remote, runner.tokenizer))
-        rules = [remote_alone(), local_alone(), constant(1.0), constant(strength()), paper_loop()]
-        rules += [among(remote_alone(), 20), among(constant(0.5), 1), among(constant(0.5), 20)]
+        rules = [constant(0.0), local_alone(), constant(1.0), constant(strength()), paper_loop()]
+        rules += [among(constant(0.0), 20), among(constant(0.5), 1), among(constant(0.5), 20)]
         most = len(runner.tokenizer) - 1
         rules += [constant(0.5), smoothed(1.0, 0.3), among(constant(0.5), most), auto(most), auto(20)]
-        forced = await forcing.forced(case, rules)
+        forced, headed = await forcing.forced(case, {"letter": rules, "headings": [constant(1.0)]})
     finally:
         runner.close()
     nll = {name: np.array(each) for name, each in forced.nll.items()}
+    np.testing.assert_allclose(nll["strength 0"], nll[REMOTE_ALONE], atol=1e-6)
     # With one model in both roles, strength 1 is what the model says when it is shown the profile.
     np.testing.assert_allclose(nll["strength 1"], nll[SHOWN], atol=1e-4)
     np.testing.assert_allclose(nll["local with context"], nll[SHOWN], atol=1e-4)
     np.testing.assert_allclose(nll["paper's loop"], nll[f"strength {strength():g}"], atol=1e-6)
     assert nll[SHOWN].min() < nll["remote alone"].min()
+    # In another form it is what the model says when it is shown the profile in that.
+    np.testing.assert_allclose(headed.nll["strength 1"], headed.nll[SHOWN], atol=1e-4)
+    assert headed.nll[REMOTE_ALONE] == forced.nll[REMOTE_ALONE]
+    assert headed.nll[SHOWN] != forced.nll[SHOWN]
     # A list changes nothing by itself, nor does choosing among one; among nearly all it is the whole.
-    np.testing.assert_allclose(nll["remote alone, top 20"], nll["remote alone"], atol=1e-6)
+    np.testing.assert_allclose(nll["strength 0, top 20"], nll["remote alone"], atol=1e-6)
     np.testing.assert_allclose(nll["strength 0.5, top 1"], nll["remote alone"], atol=1e-6)
     np.testing.assert_allclose(nll[f"strength 0.5, top {most}"], nll["strength 0.5"], atol=1e-2)
     np.testing.assert_allclose(nll[f"auto, top {most}"], nll["strength 1, smoothed 0.3"], atol=1e-2)
@@ -99,23 +106,28 @@ async def test_replies_are_what_each_way_of_writing_must_give(bundle_path: str, 
             VocabularyMatcher(remote, runner.tokenizer),
             DecodingConfig(top_logprobs=len(runner.tokenizer) - 1),
         )
-        writing = Writing(remote, LocalModel(runner), remote, matcher, config, tokens=12)
-        written = {
-            system.name: (await writing.written([case], system))[0] for system in systems([1.0], loop=True)
-        }
+        forms = ("letter", "headings")
+        writing = Writing(remote, LocalModel(runner), remote, matcher, config, forms=forms, tokens=12)
+        every = systems([Tried("strength", 1.0)], forms, loop=True)
+        written = {system.name: (await writing.written([case], system))[0] for system in every}
         forcing = Forcing(remote, LocalModel(runner), matcher)
         own = written[REMOTE_ALONE]
-        forced = await forcing.forced(replace(case, reference=own.text), [remote_alone()])
+        reference = replace(case, reference=own.text)
+        forced = await forcing.forced(reference, {form: [] for form in forms})
     finally:
         runner.close()
     # With one model in both roles, strength 1 is what the model says when it is shown the profile.
-    assert written["strength 1"].text == written[SHOWN].text == written["local with context"].text != own.text
-    # The product's closed form, where the remote lists nearly all, and the paper's iteration over all.
-    assert written[PAPER_STRENGTH].text == written[PAPER_LOOP].text
+    for form in forms:
+        texts = {written[named(name, form)].text for name in ("strength 1", SHOWN, "local with context")}
+        assert len(texts) == 1 and texts != {own.text}
+        # The product's closed form, where the remote lists nearly all, and the paper's iteration over all.
+        assert written[named(PAPER_STRENGTH, form)].text == written[named(PAPER_LOOP, form)].text
     assert all(one.tokens == 12 and one.seconds > 0 for one in written.values())
     # And how likely a reply is found is what reading it by force gives.
-    assert own.alone == pytest.approx(forced.nll[REMOTE_ALONE][TEMPERATURES.index(1.0)], abs=1e-4)
-    assert own.shown == pytest.approx(forced.nll[SHOWN][TEMPERATURES.index(1.0)], abs=1e-4)
+    at = TEMPERATURES.index(1.0)
+    for one in forced:
+        assert own.alone == pytest.approx(one.nll[REMOTE_ALONE][at], abs=1e-4)
+        assert own.shown[one.form] == pytest.approx(one.nll[SHOWN][at], abs=1e-4)
     assert (own.alone or math.inf) < (written[SHOWN].alone or 0.0)
 
 
@@ -139,9 +151,22 @@ def test_the_command_goes_on_where_it_was_broken_off(
     first = {path.name: path.read_bytes() for path in folder.glob("*.jsonl")}
     assert first.keys() == {"read.jsonl", "written.jsonl"}
     people.write_text(line("1") + line("2") + line("3"))
-    found = json.loads(evaluated("--json"))
+    more = [
+        "--form",
+        "letter",
+        "--form",
+        "headings",
+        "--strength",
+        "auto:0.5",
+        "--against",
+        "auto [headings]",
+    ]
+    found = json.loads(evaluated("--json", *more))
     assert (found["texts"], found["tokens"]) == (3, 24)
     assert {one["replies"] for one in found["systems"]} == {3}
+    assert {"auto", "auto [headings]", "auto:0.5"} <= {one["system"] for one in found["systems"]}
+    assert all(one["lifted"].keys() == {"letter", "headings"} for one in found["systems"])
+    assert "auto" in {one["name"] for one in found["differences"]}
     for name, before in first.items():
         assert (folder / name).read_bytes().startswith(before)
     assert not any(word in (folder / "read.jsonl").read_text() for word in ("Edith", "boat", "excursion"))
@@ -159,10 +184,11 @@ def test_questions_are_put_with_each_preference(
     monkeypatch.chdir(tmp_path)
     Path("questions.jsonl").write_text('{"id": 5, "query": "What is a good breakfast?"}\n')
     options = ["--model", bundle_path, "--local-model", bundle_path, "--reply-tokens", "4"]
-    options += ["--preference", "concise", "--preference", "verbose", "--out", "found", "--json"]
+    options += ["--preference", "concise", "--preference", "Be brief. | Be long.", "--out", "found", "--json"]
     result = CliRunner().invoke(app, ["eval", "questions.jsonl", *options])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["rules"] == []
     assert [one["replies"] for one in found["systems"]] == [2] * len(found["systems"])
-    assert "## 5 concise" in Path("found/replies.md").read_text()
+    replies = Path("found/replies.md").read_text()
+    assert "## 5 concise" in replies and "## 5 Be brief. | Be long." in replies

@@ -23,18 +23,21 @@ from app.local.engine.kv_cache import KVCache
 from app.local.engine.ragged import Part
 from app.local.engine.runner import ModelRunner
 from app.local.model import LocalModel
+from app.profiles.profile import Preference
 from app.profiles.profile_file import read_profile_file
 from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivateContext, PrivatePrompt
 from app.remote.embedded import EmbeddedRemote
 from app.remote.prompt import PublicPrompt
 from app.steering.sampling import SamplingParams
+from app.steering.strength import Strength
 from app.tokenization.alignment import align
 from app.tokenization.detokenizer import Detokenizer
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 QUESTION = (Message("user", "Write a short invitation to dinner on Saturday."),)
+RHYMES = (Preference("Answer in rhymes.", "Answer in plain prose."),)
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +115,17 @@ async def test_branches_see_what_they_continue_and_leave_nothing_behind(runner: 
         torch.testing.assert_close(then, fresh_logits(runner, [*row, 77], 1), atol=2e-3, rtol=1e-3)
 
 
+def contrast(aware: list[int], agnostic: list[int]) -> Contrast:
+    return Contrast(PrivatePrompt(tuple(aware)), PrivatePrompt(tuple(agnostic)))
+
+
 async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelRunner) -> None:
     rng = np.random.default_rng(2)
     local = LocalModel(runner)
     aware, agnostic = random_ids(rng, 120), random_ids(rng, 40)
 
     async def missing(aware: list[int], agnostic: list[int]) -> int:
-        async with local.session(PrivatePrompt(tuple(aware)), agnostic) as session:
+        async with local.session([contrast(aware, agnostic)]) as session:
             await session.score([], 0)
             assert session.found is not None
             return len(aware) + len(agnostic) - session.found
@@ -133,13 +140,19 @@ async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelR
     assert await missing([*aware[:60], *new], new) == 2 * len(new)
     assert await missing([*aware, *more], [*agnostic, *more]) == 2  # one token each for the logits
     # What runs is read from as well.
-    async with local.session(PrivatePrompt(tuple(aware[:100])), agnostic) as session:
+    async with local.session([contrast(aware[:100], agnostic)]) as session:
         await session.score([], 0)
         assert await missing([*aware[:100], *new], [*agnostic, *new]) == 2 * len(new)
 
 
 async def reply(
-    runner: ModelRunner, *, profile: str | None, strength: float, sampling: SamplingParams, draft_length: int
+    runner: ModelRunner,
+    *,
+    profile: str | None,
+    strength: Strength,
+    sampling: SamplingParams,
+    draft_length: int,
+    preferences: tuple[Preference, ...] = (),
 ) -> tuple[str, Stats]:
     remote = EmbeddedRemote(runner)
     config = DecodingConfig(draft_length=draft_length, verify_batch=draft_length // 2, max_context_tokens=300)
@@ -153,6 +166,7 @@ async def reply(
         profile=document.profile if document else None,
         history=as_hits(document.history) if document else (),
         strength=strength,
+        preferences=preferences,
     )
     written = await generator.prepare(order)
     return "".join([piece.text async for piece in written.pieces()]), written.stats
@@ -167,14 +181,15 @@ async def test_by_bytes_the_same_vocabulary_steers_as_it_does_by_identity(runner
     tokens: list[list[Token]] = []
     for alignment in (None, by_bytes):
         match = Match(runner.tokenizer, public, alignment, "")
-        prompts = local_prompts(document.profile, (), QUESTION, runner.tokenizer, 300)
+        private = PrivateContext(document.profile, preferences=RHYMES)
+        prompts = local_prompts(private, QUESTION, runner.tokenizer, 300)
+        assert len(prompts.pairs) == 2
         request = DecodeRequest(
             prompt=runner.tokenizer.chat(QUESTION),
             sampling=SamplingParams(temperature=0.0),
             max_tokens=40,
             eos_ids=runner.tokenizer.eos_ids,
-            aware=prompts.aware,
-            agnostic=prompts.agnostic,
+            contrasts=prompts.contrasts(),
             strength=0.5,
         )
         local = match.model(LocalModel(runner))
@@ -184,15 +199,39 @@ async def test_by_bytes_the_same_vocabulary_steers_as_it_does_by_identity(runner
         np.testing.assert_allclose(np.exp(spelled.logprobs), np.exp(direct.logprobs), atol=5e-5)
 
 
+@pytest.mark.parametrize("preferences", [(), RHYMES], ids=["one contrast", "two"])
 @pytest.mark.parametrize("strength", [0.5, 1.78])
-async def test_greedy_text_is_the_same_at_any_draft_length(runner: ModelRunner, strength: float) -> None:
+async def test_greedy_text_is_the_same_at_any_draft_length(
+    runner: ModelRunner, strength: float, preferences: tuple[Preference, ...]
+) -> None:
     greedy = SamplingParams(temperature=0)
     replies = [
-        await reply(runner, profile="isabel", strength=strength, sampling=greedy, draft_length=length)
+        await reply(
+            runner,
+            profile="isabel",
+            strength=strength,
+            sampling=greedy,
+            draft_length=length,
+            preferences=preferences,
+        )
         for length in (1, 4, 16)
     ]
     assert len({text for text, _ in replies}) == 1
     assert replies[0][1].changed > 0
+
+
+async def test_preferences_change_the_text_with_a_person_and_without(runner: ModelRunner) -> None:
+    greedy = SamplingParams(temperature=0)
+    texts = [
+        (
+            await reply(
+                runner, profile=who, strength=1.0, sampling=greedy, draft_length=8, preferences=preferences
+            )
+        )[0]
+        for who in (None, "isabel")
+        for preferences in ((), RHYMES)
+    ]
+    assert len(set(texts)) == 4
 
 
 async def test_profiles_and_strength_change_the_text(runner: ModelRunner) -> None:

@@ -36,6 +36,7 @@ from app.profiles.profile_file import read_profile_file
 from app.profiles.store import Store
 from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
+from app.prompts.private import PrivateContext
 from app.prompts.retrieval import Retriever
 from app.remote.prompt import PublicPrompt
 from app.remote.vllm import VLLMRemote
@@ -353,14 +354,13 @@ async def test_its_vocabulary_is_learned_from_it_and_steers(
         match = Match(vocabulary, public, align(vocabulary, tokenizer), "bytes")
         assert match.alignment is not None
         assert match.alignment.exact > 0.99
-        prompts = local_prompts(ISABEL.profile, (), question, tokenizer, 300)
+        prompts = local_prompts(PrivateContext(ISABEL.profile), question, tokenizer, 300)
         request = DecodeRequest(
             prompt=await public.ids(question),
             sampling=SamplingParams(temperature=0.0),
             max_tokens=24,
             eos_ids=vocabulary.eos_ids,
-            aware=prompts.aware,
-            agnostic=prompts.agnostic,
+            contrasts=prompts.contrasts(),
             strength=1.0,
         )
         reply = Reply(request, (), remote, match.model(LocalModel(local_runner)), vocabulary)

@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.local.aligned_model import AlignedLocalModel
+from app.local.aligned_model import AlignedLocalModel, AlignedLogprobs
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs
-from app.prompts.private import PrivatePrompt
-from app.steering.formula import Rows
+from app.prompts.private import Contrast, PrivatePrompt
+from app.steering.formula import IntArray, Rows, log_softmax
 from app.tokenization.alignment import ByteAlignment
 from app.tokenization.byte_vocabulary import ByteVocabulary
 
@@ -23,18 +23,24 @@ from app.tokenization.byte_vocabulary import ByteVocabulary
 LOCAL = [*(bytes([byte]) for byte in b"abcd"), b"ab", b"abc", b"bcd", b"abcdab", b"dd"]
 REMOTE = [b"a", b"b", b"cd", b"c", b"d", b"ab", b"da"]
 VOCABULARY = ByteVocabulary(LOCAL)
+# Two contrasts against the same prompt.
+AWARE, WISHED, PLAIN = (PrivatePrompt((one,)) for one in (1, 2, 3))
+CONTRASTS = (Contrast(AWARE, PLAIN), Contrast(WISHED, PLAIN, 1.6))
+PLACES = np.array([[0, 1], [2, 1]])
 
 
 def row(ids: Sequence[int]) -> Rows:
-    """[2, V], of a text of local tokens."""
-    return np.random.default_rng([7, *ids]).normal(size=(2, len(LOCAL))).astype(np.float32)
+    """[3, V]: of each prompt, after a text of local tokens."""
+    logits = np.random.default_rng([7, *ids]).normal(size=(3, len(LOCAL)))
+    return log_softmax(logits).astype(np.float32)
 
 
 class Session:
     """Counts what it computes."""
 
     def __init__(self) -> None:
-        self.cost, self.prompt_tokens, self.found = PassCost(), 11, 5
+        self.cost, self.prompts, self.prompt_tokens, self.found = PassCost(), 3, 11, 5
+        self.pairs: IntArray = PLACES
         self.passes = 0
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
@@ -60,7 +66,8 @@ class Model:
         return self
 
     @asynccontextmanager
-    async def session(self, aware: PrivatePrompt, agnostic: Sequence[int]) -> AsyncIterator[Session]:
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[Session]:
+        assert tuple(contrasts) == CONTRASTS
         self.open += 1
         try:
             yield self.one
@@ -77,8 +84,8 @@ async def test_a_position_is_seen_as_if_nothing_came_after_it(reply: list[int], 
     alignment = ByteAlignment(REMOTE, VOCABULARY, lambda text: VOCABULARY.spell(text.encode()))
     candidates = np.arange(len(REMOTE))
     model = Model()
-    async with AlignedLocalModel(model, alignment).session(PrivatePrompt((1,)), [2]) as session:
-        assert (session.prompt_tokens, session.found) == (11, 5)
+    async with AlignedLocalModel(model, alignment).session(CONTRASTS) as session:
+        assert (session.prompts, session.prompt_tokens, session.found) == (3, 11, 5)
         accepted = 0
         while accepted <= len(reply):
             drafted = data.draw(st.lists(st.integers(0, len(REMOTE) - 1), max_size=5))
@@ -90,6 +97,21 @@ async def test_a_position_is_seen_as_if_nothing_came_after_it(reply: list[int], 
             for position, local_logprobs in enumerate(scored, accepted):
                 spelled = b"".join(REMOTE[token_id] for token_id in text[:position])
                 alone = alignment.logprobs(row(VOCABULARY.spell(spelled)), candidates)
-                np.testing.assert_array_equal(local_logprobs.logprobs(candidates), alone)
+                both = [[alone[0], alone[1]], [alone[2], alone[1]]]
+                np.testing.assert_array_equal(local_logprobs.logprobs(candidates), both)
             accepted += 1 + data.draw(st.integers(0, 3))
     assert model.open == 0
+
+
+@given(st.integers(0, 1000), st.integers(1, 4), st.sets(st.integers(0, len(LOCAL) - 1)))
+def test_candidates_come_from_each_contrast(seed: int, count: int, listed: set[int]) -> None:
+    """The likeliest remote tokens of each context-aware prompt, none twice, none that the remote listed."""
+    rows, without = row([seed]), np.array(sorted(listed), np.int64)
+    remote = LOCAL[::-1]
+    alignment = ByteAlignment(remote, VOCABULARY, lambda text: VOCABULARY.spell(text.encode()))
+    found = AlignedLogprobs(rows, PLACES, alignment).likeliest(count, without).tolist()
+    expected: list[int] = []
+    for aware in PLACES[:, 0]:
+        order = [len(LOCAL) - 1 - one for one in np.argsort(-rows[aware])]
+        expected += [one for one in order if one not in listed and one not in expected][:count]
+    assert found == expected

@@ -35,8 +35,10 @@ def test_a_list_that_leaves_nothing_is_no_mistake() -> None:
     assert np.isfinite(found).all()
 
 
-def local_logprobs(aware: list[float], agnostic: list[float]) -> SameVocabularyLogprobs:
-    return SameVocabularyLogprobs(np.log(np.array([aware, agnostic], np.float32)))
+def local_logprobs(*rows: list[float]) -> SameVocabularyLogprobs:
+    """The local model's: aware and agnostic, of one contrast after the other."""
+    pairs = np.arange(len(rows)).reshape(-1, 2)
+    return SameVocabularyLogprobs(np.log(np.array(rows, np.float32)), pairs)
 
 
 def test_what_the_context_alone_makes_likely_becomes_a_candidate() -> None:
@@ -52,3 +54,21 @@ def test_there_are_a_few_at_most_and_none_twice(size: int) -> None:
     even = [1 / size] * size
     wide = widened(DraftToken(1, np.array([1, 0]), np.log([0.6, 0.3])), local_logprobs(even, even))
     assert len(set(wide.candidates.tolist())) == len(wide.candidates) == 2 + min(UNLISTED, size - 2)
+
+
+def test_what_either_contrast_makes_likely_becomes_a_candidate() -> None:
+    """With the estimates by the first one's agnostic distribution, which is the conversation's."""
+    plain = [0.3, 0.2, *[0.5 / 14] * 14]
+    person, wished = ([0.01 if rank > 5 else 0.15 for rank in order] for order in (ranks(3), ranks(9)))
+    drafted = DraftToken(0, np.array([0, 1]), np.log([0.6, 0.3]))
+    first, both = (
+        widened(drafted, local_logprobs(*rows)) for rows in ([person, plain], [person, plain, wished, plain])
+    )
+    assert set(first.candidates.tolist()) == {0, 1, 3, 4, 5, 6, 7}
+    assert set(both.candidates.tolist()) == {0, 1, *range(3, 8), *range(9, 14)}
+    np.testing.assert_array_equal(both.logprobs[:7], first.logprobs)
+
+
+def ranks(first: int) -> list[int]:
+    """Of 16 tokens, five from `first` on before all others."""
+    return [token - first + 1 if first <= token < first + 5 else 99 for token in range(16)]

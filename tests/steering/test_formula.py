@@ -1,12 +1,24 @@
 """Laws of the steered distribution, and its equality with the paper's own iteration."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.steering.formula import FTRL, PAPER, FloatArray, log_softmax, smoothed_delta, steer, strength
+from app.steering.formula import (
+    FTRL,
+    PAPER,
+    FloatArray,
+    log_softmax,
+    smoothed_delta,
+    steer,
+    steered_logprobs,
+    strength,
+)
+from app.steering.strength import AUTO, Strength
 
 logits = arrays(np.float64, st.shared(st.integers(2, 40), key="k"), elements=st.floats(-30, 30))
 ftrls = st.builds(
@@ -111,3 +123,71 @@ def test_smoothed_with_itself_the_remote_becomes_what_the_local_model_says_as_fa
     np.testing.assert_allclose(
         np.exp(steered), (np.exp(told) + share * np.exp(base)) / (1 + share), atol=1e-9
     )
+
+
+@given(st.integers(0, 10_000), st.floats(0.0, 3.0), st.floats(0.05, 1.0))
+def test_auto_is_what_it_is_said_to_stand_for(seed: int, c: float, share: float) -> None:
+    remote, *local = log_softmax(np.random.default_rng(seed).normal(0.0, 2.0, (3, 12)))
+    both = np.stack(local)
+    found, delta = steered_logprobs(remote, both[np.newaxis], AUTO, auto_strength=c, auto_smoothing=share)
+    np.testing.assert_allclose(delta, smoothed_delta(remote, both, share))
+    np.testing.assert_allclose(found, steer(remote, delta, c))
+    plain, own = steered_logprobs(remote, both[np.newaxis], c, auto_strength=9.0, auto_smoothing=share)
+    np.testing.assert_allclose(plain, steer(remote, own, c))
+    np.testing.assert_allclose(own, both[0] - both[1])
+
+
+# Several contrasts
+
+
+def distributions(seed: int, contrasts: int) -> tuple[FloatArray, FloatArray]:
+    """The remote's [K], and the local model's [contrasts, 2, K]."""
+    remote, *local = log_softmax(np.random.default_rng(seed).normal(0.0, 2.0, (1 + 2 * contrasts, 12)))
+    return remote, np.array(local).reshape(contrasts, 2, 12)
+
+
+SEEDS, STRENGTHS, WEIGHTS = st.integers(0, 10_000), st.floats(0.0, 3.0) | st.just(AUTO), st.floats(0.0, 3.0)
+
+
+@given(SEEDS, STRENGTHS, st.lists(WEIGHTS, min_size=1, max_size=4))
+def test_contrasts_add_up_each_times_its_weight(seed: int, c: Strength, weights: list[float]) -> None:
+    remote, local = distributions(seed, len(weights))
+    found, delta = steered_logprobs(remote, local, c, weights)
+    each = [steered_logprobs(remote, one[np.newaxis], c)[1] for one in local]
+    np.testing.assert_allclose(delta, np.tensordot(weights, each, 1), atol=1e-9)
+    np.testing.assert_allclose(found, steer(remote, delta, 1.0 if c == AUTO else c), atol=1e-9)
+
+
+@given(SEEDS, STRENGTHS, st.lists(WEIGHTS, min_size=2, max_size=4), st.randoms())
+def test_their_order_changes_nothing(seed: int, c: Strength, weights: list[float], random: Random) -> None:
+    remote, local = distributions(seed, len(weights))
+    order = random.sample(range(len(weights)), len(weights))
+    found, delta = steered_logprobs(remote, local, c, weights)
+    again, moved = steered_logprobs(remote, local[order], c, [weights[one] for one in order])
+    np.testing.assert_allclose(moved, delta, atol=1e-9)
+    np.testing.assert_allclose(again, found, atol=1e-9)
+
+
+@given(SEEDS, st.floats(0.0, 3.0), WEIGHTS)
+def test_one_of_a_weight_steers_as_the_strength_times_the_weight(seed: int, c: float, weight: float) -> None:
+    remote, local = distributions(seed, 1)
+    weighed, _ = steered_logprobs(remote, local, c, [weight])
+    np.testing.assert_allclose(weighed, steered_logprobs(remote, local, c * weight)[0], atol=1e-9)
+    by_auto, _ = steered_logprobs(remote, local, AUTO, [weight], auto_strength=c)
+    stronger, _ = steered_logprobs(remote, local, AUTO, auto_strength=c * weight)
+    np.testing.assert_allclose(by_auto, stronger, atol=1e-9)
+
+
+@given(SEEDS, STRENGTHS, WEIGHTS)
+def test_one_of_two_alike_prompts_changes_nothing(seed: int, c: Strength, weight: float) -> None:
+    remote, local = distributions(seed, 2)
+    local[1, 1] = local[1, 0]
+    both, _ = steered_logprobs(remote, local, c, [1.0, weight])
+    np.testing.assert_allclose(both, steered_logprobs(remote, local[:1], c)[0], atol=1e-9)
+
+
+@pytest.mark.parametrize(("contrasts", "weights"), [(1, [1.0, 1.0]), (2, [1.0]), (2, [])])
+def test_each_contrast_has_a_weight(contrasts: int, weights: list[float]) -> None:
+    remote, local = distributions(1, contrasts)
+    with pytest.raises(ValueError, match="argument"):
+        steered_logprobs(remote, local, 1.0, weights)

@@ -17,3 +17,8 @@ def test_a_number_is_itself_and_steers_unless_it_is_0(strength: float) -> None:
 def test_auto_steers() -> None:
     assert steers(AUTO)
     assert constant(AUTO) == AUTO_STRENGTH > 0
+
+
+def test_what_auto_stands_for_can_be_varied_and_moves_no_number() -> None:
+    assert constant(AUTO, 0.5) == 0.5
+    assert constant(2.0, 0.5) == 2.0

@@ -14,6 +14,7 @@ from app.tokenization.alignment import ByteAlignment, align
 from app.tokenization.byte_vocabulary import ByteVocabulary
 from app.tokenization.tokenizer import Tokenizer
 
+PAIRS = np.array([[0, 1]])
 DATA = st.lists(st.sampled_from(b"abc"), max_size=4).map(bytes)
 
 
@@ -31,8 +32,8 @@ def test_a_token_is_as_likely_as_the_local_ones_that_stand_for_it(
     remote: list[bytes], local: list[bytes]
 ) -> None:
     rows = rows_over(len(local))
-    local_logprobs = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
-    found = local_logprobs.logprobs(np.arange(len(remote)))
+    local_logprobs = AlignedLogprobs(rows, PAIRS, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    found = local_logprobs.logprobs(np.arange(len(remote)))[0]
     for column, data in zip(found.T, remote, strict=True):
         if data and data in local:
             standing = [local.index(data)]
@@ -53,9 +54,9 @@ def test_of_one_vocabulary_in_two_orders_all_are_exact(data: list[bytes], random
     random.shuffle(order)  # type: ignore[attr-defined]
     alignment = ByteAlignment(data, ByteVocabulary([data[i] for i in order]), no_text)
     rows = rows_over(len(data))
-    direct = SameVocabularyLogprobs(rows[:, np.argsort(order)])
+    direct = SameVocabularyLogprobs(rows[:, np.argsort(order)], PAIRS)
     ids = np.arange(len(data))
-    np.testing.assert_array_equal(AlignedLogprobs(rows, alignment).logprobs(ids), direct.logprobs(ids))
+    np.testing.assert_array_equal(AlignedLogprobs(rows, PAIRS, alignment).logprobs(ids), direct.logprobs(ids))
     assert alignment.exact == 1.0
 
 
@@ -69,7 +70,7 @@ def test_the_likeliest_are_those_that_a_local_token_is_exactly(
     remote: list[bytes], local: list[bytes], without: set[int], count: int
 ) -> None:
     rows = rows_over(len(local))
-    local_logprobs = AlignedLogprobs(rows, ByteAlignment(remote, ByteVocabulary(local), no_text))
+    local_logprobs = AlignedLogprobs(rows, PAIRS, ByteAlignment(remote, ByteVocabulary(local), no_text))
     # Of the remote's tokens that spell the same the first counts.
     exact = {remote.index(data): rows[0, local.index(data)] for data in set(remote) & set(local)}
     wanted = sorted(exact.keys() - without, key=lambda token_id: -exact[token_id])
@@ -81,9 +82,11 @@ def test_the_likeliest_are_those_that_a_local_token_is_exactly(
 
 def test_ids_beyond_the_remotes_vocabulary_are_not_known() -> None:
     local_logprobs = AlignedLogprobs(
-        rows_over(2), ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text)
+        rows_over(2), PAIRS, ByteAlignment([b"a"], ByteVocabulary([b"a", b"b"]), no_text)
     )
-    assert (local_logprobs.logprobs(np.array([7]))[0] == local_logprobs.logprobs(np.array([7]))[1]).all()
+    assert (
+        local_logprobs.logprobs(np.array([7]))[0, 0] == local_logprobs.logprobs(np.array([7]))[0, 1]
+    ).all()
 
 
 class Named(FakeTokenizer):
@@ -101,7 +104,7 @@ def test_special_tokens_are_those_of_the_same_name_or_the_same_part() -> None:
     remote = Named("<|eot|>", "<think>", "<tool>")
     local = Named("</s>", "<fim>", "<think>")
     rows = rows_over(VOCABULARY)
-    found = AlignedLogprobs(rows, align(remote, local)).logprobs(np.arange(EOS, EOS + 3))
+    found = AlignedLogprobs(rows, PAIRS, align(remote, local)).logprobs(np.arange(EOS, EOS + 3))[0]
     np.testing.assert_allclose(found[:, 0], rows[:, EOS])  # the end, by its part
     np.testing.assert_allclose(found[:, 1], rows[:, EOS + 2])  # by its name
     assert found[0, 2] == found[1, 2]  # neither

@@ -11,10 +11,11 @@ from app.api.schemas.history import FoundItem
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
 from app.profiles.preferences import PREFERENCES, Preferences
 from app.prompts.context import PersonalContext
+from app.prompts.private import About
 from app.steering.strength import Strength, steers
 
 if TYPE_CHECKING:  # it imports transformers, which takes seconds
-    from app.prompts.local_prompts import LocalPrompts
+    from app.prompts.local_prompts import LocalPrompts, ReadPrompt
 
 
 class PreviewIn(Wire):
@@ -32,16 +33,26 @@ class PreviewedItem(FoundItem):
 
 
 class Prompt(BaseModel):
-    """A prompt as rendered by the chat template; null if there is nothing to steer by and none is read."""
+    """A prompt as rendered by the chat template."""
 
-    prompt: str | None
+    prompt: str
     tokens: int
 
 
-class PrivatePart(BaseModel):
-    """The private text alone, and its token limit (COSTEER_MAX_CONTEXT_TOKENS)."""
+class PromptPair(BaseModel):
+    """Two readings of the conversation, whose difference steers: about who the person is and what they wrote,
+    or about how replies should be. `weight` multiplies the strength."""
 
-    text: str
+    about: About
+    context_aware: Prompt
+    context_agnostic: Prompt
+    weight: float
+
+
+class PrivateTokens(BaseModel):
+    """How many tokens the context-aware prompts have beyond the conversation, and the limit for each of them
+    (COSTEER_MAX_CONTEXT_TOKENS)."""
+
     tokens: int
     max_tokens: int
 
@@ -52,31 +63,34 @@ class Preview(BaseModel):
     object: Literal["profile.preview"] = "profile.preview"
     profile: str
     strength: Strength
-    context_aware: Prompt
-    context_agnostic: Prompt
-    private: PrivatePart
+    prompts: list[PromptPair]
+    private: PrivateTokens
     history: list[PreviewedItem]
 
     @classmethod
     def of(cls, profile_id: str, context: PersonalContext, prompts: LocalPrompts, max_tokens: int) -> Self:
         """At strength 0 the small model reads nothing."""
-        aware = prompts.aware if steers(context.strength) else None
+        pairs = prompts.pairs if steers(context.strength) else ()
         included = {hit.stored.id for hit in prompts.private.history}
         return cls(
             profile=profile_id,
             strength=context.strength,
-            context_aware=Prompt(
-                prompt=prompts.aware_text if aware is not None else None,
-                tokens=len(aware.ids) if aware is not None else 0,
-            ),
-            context_agnostic=Prompt(prompt=prompts.agnostic_text, tokens=len(prompts.agnostic)),
-            private=PrivatePart(
-                text=prompts.private.text if aware is not None else "",
-                tokens=prompts.private_tokens if aware is not None else 0,
-                max_tokens=max_tokens,
-            ),
+            prompts=[
+                PromptPair(
+                    about=pair.about,
+                    context_aware=_prompt(pair.aware),
+                    context_agnostic=_prompt(pair.agnostic),
+                    weight=pair.weight,
+                )
+                for pair in pairs
+            ],
+            private=PrivateTokens(tokens=prompts.private_tokens if pairs else 0, max_tokens=max_tokens),
             history=[
                 PreviewedItem(**FoundItem.of_hit(hit).model_dump(), included=hit.stored.id in included)
                 for hit in context.history
             ],
         )
+
+
+def _prompt(read: ReadPrompt) -> Prompt:
+    return Prompt(prompt=read.text, tokens=len(read.prompt.ids))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,15 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest
-from app.evaluation.speed.cases import newest, read_lines
-from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument
+from app.evaluation.quality.askers import Asker
+from app.evaluation.quality.forms import FORMS, PRODUCT
+from app.evaluation.quality.history import Choose, newest_items
+from app.evaluation.speed.cases import read_lines
+from app.profiles.profile import HistoryItem, Profile
 from app.prompts.local_prompts import local_prompts
 from app.prompts.message import Message
-from app.prompts.private import PrivatePrompt
+from app.prompts.private import Contrast, PrivateContext, PrivatePrompt
+from app.prompts.template import rendered
 from app.tokenization.tokenizer import Tokenizer
 
 EXPECTED = (
@@ -25,44 +29,63 @@ EXPECTED = (
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """A question, the private context, and the user's own answer as `reference`, if there is one."""
+    """A question, what is known of who asks it, and their own answer as `reference`, if there is one."""
 
     id: str
     messages: tuple[Message, ...]
-    profile: Profile
-    history: tuple[Hit, ...]
+    private: PrivateContext
     reference: str | None
 
 
 @dataclass(frozen=True, repr=False)
 class CasePrompts:
-    """A model's two prompts for a case, context-aware and context-agnostic."""
+    """A model's prompts for a case: those that steer, the one that shows it everything, and the conversation
+    as it is."""
 
-    aware: PrivatePrompt
-    agnostic: tuple[int, ...]
+    contrasts: tuple[Contrast, ...]
+    shown: PrivatePrompt
+    public: tuple[int, ...]
 
 
-def case_prompts(case: Case, tokenizer: Tokenizer, max_context_tokens: int) -> CasePrompts:
+def case_prompts(
+    case: Case, tokenizer: Tokenizer, max_context_tokens: int, form: str = PRODUCT
+) -> CasePrompts:
     """The prompts in a model's own tokens. Raises InvalidRequest when nothing of the context fits."""
-    prompts = local_prompts(case.profile, case.history, case.messages, tokenizer, max_context_tokens)
-    if prompts.aware is None:
+    way = FORMS[form]
+    prompts = local_prompts(case.private, case.messages, tokenizer, max_context_tokens, form=way.readings)
+    if not prompts.pairs:
         raise InvalidRequest(
             "Nothing of a case's profile fits. Raise COSTEER_MAX_CONTEXT_TOKENS, or leave the case out."
         )
-    return CasePrompts(prompts.aware, prompts.agnostic)
+    shown = tokenizer.encode(rendered(tokenizer, way.shown(case.messages, prompts.private)))
+    return CasePrompts(prompts.contrasts(), PrivatePrompt(tuple(shown)), tuple(tokenizer.chat(case.messages)))
 
 
 def read_cases(
-    path: Path, *, askers: Sequence[ProfileDocument] = (), top_k: int = 5, limit: int | None = None
+    path: Path,
+    *,
+    askers: Sequence[Asker] = (),
+    choose: Choose = newest_items,
+    top_k: int = 5,
+    lines: Sequence[Collection[int]] = (),
+    limit: int | None = None,
 ) -> list[Case]:
-    """The cases in the first `limit` lines of a JSONL file, with the last `top_k` items of each history.
+    """The cases in a JSONL file, with `top_k` items of each history at most, which `choose` chooses.
 
-    A line without a profile is a question, which becomes a case for each of the `askers`. Raises
-    InvalidRequest, which names the line and never quotes it.
+    They are in the `lines` of these numbers, from 1, or in all, and of those in the first `limit`. A line
+    without a profile is a question, which becomes a case for each of the `askers`. Raises InvalidRequest,
+    which names the line and never quotes it, and what `choose` raises.
     """
+    numbered = [one for one in read_lines(path) if not lines or any(one[0] in some for some in lines)]
+    if lines and not numbered:
+        raise InvalidRequest(f"{path}: has none of these lines.")
     cases: list[Case] = []
-    for number, line in read_lines(path)[:limit]:
-        cases += _cases(line, f"{path}, line {number}", askers, top_k)
+    for number, line in numbered[:limit]:
+        for name, query, asker, reference in _asked(line, f"{path}, line {number}", askers):
+            messages = (Message("user", query),)
+            history = choose(asker.history, messages, top_k) if asker.history else ()
+            private = PrivateContext(asker.profile, history, asker.preferences)
+            cases.append(Case(name, messages, private, reference))
     if not cases:
         raise InvalidRequest(f"{path}: holds no case; {EXPECTED}")
     if len({case.id for case in cases}) < len(cases):
@@ -70,7 +93,8 @@ def read_cases(
     return cases
 
 
-def _cases(line: str, origin: str, askers: Sequence[ProfileDocument], top_k: int) -> list[Case]:
+def _asked(line: str, origin: str, askers: Sequence[Asker]) -> list[tuple[str, str, Asker, str | None]]:
+    """The cases of a line: id, question, who asks it, and the reference."""
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -82,26 +106,16 @@ def _cases(line: str, origin: str, askers: Sequence[ProfileDocument], top_k: int
         name = str(name)
     if not isinstance(name, str) or not isinstance(query, str) or not query.strip():
         raise InvalidRequest(f"{origin}: {EXPECTED}")
-    messages = (Message("user", query),)
     if "profile" in found:
         fields, history = _fields(found, origin), _history(found, origin)
         reference = found.get("reference")
         if reference is not None and not isinstance(reference, str):
             raise InvalidRequest(f"{origin}: `reference` must be a text")
         profile = Profile(name, dict(fields).get("name", name), fields)
-        return [Case(name, messages, profile, newest(history, top_k), reference)]
+        return [(name, query, Asker(name, profile, (), tuple(history)), reference)]
     if not askers:
         raise InvalidRequest(f"{origin}: has no profile. Give one in each line, or whose question it is.")
-    return [
-        Case(f"{name} {one.profile.id}", messages, one.profile, newest(one.history, top_k), None)
-        for one in askers
-    ]
-
-
-def preference(wish: str) -> ProfileDocument:
-    """A profile that says only what answers should be like, as arXiv 2507.04756 words it."""
-    fields = (("preference", f"Your answer should be as {wish} as possible."),)
-    return ProfileDocument(Profile(wish, wish, fields), ())
+    return [(f"{name} {one.name}", query, one, None) for one in askers]
 
 
 def _fields(found: dict[str, Any], origin: str) -> tuple[tuple[str, str], ...]:

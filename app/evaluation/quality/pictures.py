@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.evaluation.quality.interval import Interval
+from app.evaluation.quality.replies import Figures
 from app.evaluation.quality.rules import (
     BEST_CONSTANT,
     LOCAL_ALONE,
@@ -18,7 +19,7 @@ from app.evaluation.quality.rules import (
     auto,
     constant,
 )
-from app.evaluation.quality.summary import Figures, Standing
+from app.evaluation.quality.texts import Standing
 from app.steering.formula import strength
 from app.steering.strength import AUTO
 
@@ -53,7 +54,7 @@ def strengths(standings: Sequence[Standing], path: Path) -> None:
     axes.set_ylabel("gained on the remote alone, nats per token")
     axes.set_title("How much likelier what people wrote has become", loc="left")
     axes.legend(loc="lower left", frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def candidates(standings: Sequence[Standing], path: Path) -> None:
@@ -90,19 +91,23 @@ def candidates(standings: Sequence[Standing], path: Path) -> None:
     if tops:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.legend(loc="lower right", frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
-def replies(figures: Sequence[Figures], path: Path) -> None:
-    """Plots harm against personalisation, one point per system."""
+def replies(figures: Sequence[Figures], form: str, path: Path) -> None:
+    """Plots harm against personalisation, as the remote sees it that is shown the context in this form; one
+    point per system."""
     figure, axes = _axes()
     for one in figures:
+        lift = one.lift[form]
+        if lift is None:
+            continue
         colour = {AUTO: OWN, REMOTE_ALONE: INK, SHOWN: QUIET, LOCAL_ALONE: QUIET}.get(one.system, STEERED)
         axes.errorbar(
             one.perplexity.value,
-            one.lift.value,
+            lift.value,
             xerr=_error([one.perplexity]),
-            yerr=_error([one.lift]),
+            yerr=_error([lift]),
             fmt="o",
             color=colour,
             elinewidth=0.8,
@@ -110,7 +115,7 @@ def replies(figures: Sequence[Figures], path: Path) -> None:
         )
         axes.annotate(
             one.system,
-            (one.perplexity.value, one.lift.value),
+            (one.perplexity.value, lift.value),
             (6, 5),
             textcoords="offset points",
             color=colour,
@@ -119,16 +124,21 @@ def replies(figures: Sequence[Figures], path: Path) -> None:
     axes.set_ylabel("likelier once the context is shown, nats per token")
     axes.set_title("Personalisation against harm", loc="left")
     axes.margins(x=0.15, y=0.15)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _axes() -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
+    plain(axes)
+    return figure, axes
+
+
+def plain(axes: Axes) -> None:
+    """No frame, and quiet lines behind."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def _level(axes: Axes, value: float, name: str, colour: str, line: str) -> None:
@@ -158,5 +168,6 @@ def _after(name: str, prefix: str) -> float | None:
         return None
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a PNG file that says nothing of what made it."""
     figure.savefig(path, metadata={"Software": None})

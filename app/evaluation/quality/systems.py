@@ -6,30 +6,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.evaluation.quality.rules import LOCAL_ALONE, PAPER_LOOP, PAPER_STRENGTH, REMOTE_ALONE, SHOWN
-from app.steering.formula import strength as papers_strength
-from app.steering.strength import AUTO, Strength
+from app.evaluation.quality.forms import PRODUCT, named
+from app.evaluation.quality.rules import LOCAL_ALONE, PAPER_LOOP, PAPERS, REMOTE_ALONE, SHOWN, listed
+from app.evaluation.quality.strengths import AS_THE_PRODUCT, Tried
 
 Kind = Literal["remote", "shown", "local", "steered", "loop"]
 
 
 @dataclass(frozen=True)
 class System:
-    """Its name in reports, and how it writes; `strength` is that of a steered one."""
+    """How replies are written; `form` is that of the prompts, `tried` the strength of a steered one, and
+    `plain` the name without the form."""
 
-    name: str
+    plain: str
     kind: Kind
-    strength: Strength = 0.0
+    form: str = PRODUCT
+    tried: Tried | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+        return named(self.plain, self.form)
+
+    def rule(self, top: int) -> str | None:
+        """The name, without a form, of the rule that it writes by where the remote lists `top` tokens; None
+        for the paper's loop, of which texts are not judged."""
+        if self.tried is not None:
+            return listed(self.tried, top).name
+        return None if self.kind == "loop" else self.plain
 
 
-def systems(strengths: Sequence[float], *, loop: bool) -> list[System]:
-    """The systems that are compared; the last, with `loop`, is the paper's own loop."""
+def systems(tried: Sequence[Tried], forms: Sequence[str], *, loop: bool) -> list[System]:
+    """The systems that are compared: the remote alone, and in each form of prompts those that read of the
+    person; the last, with `loop`, is the paper's own loop."""
+    strengths = dict.fromkeys((AS_THE_PRODUCT, *tried, PAPERS))
     return [
         System(REMOTE_ALONE, "remote"),
-        System(SHOWN, "shown"),
-        System(LOCAL_ALONE, "local"),
-        System(AUTO, "steered", AUTO),
-        *(System(f"strength {one:g}", "steered", one) for one in dict.fromkeys(strengths)),
-        System(PAPER_STRENGTH, "steered", papers_strength()),
-        *([System(PAPER_LOOP, "loop")] if loop else []),
+        *(
+            system
+            for form in forms
+            for system in (
+                System(SHOWN, "shown", form),
+                System(LOCAL_ALONE, "local", form),
+                *(System(one.name, "steered", form, one) for one in strengths),
+                *([System(PAPER_LOOP, "loop", form)] if loop else []),
+            )
+        ),
     ]

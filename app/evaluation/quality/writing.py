@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,37 +15,16 @@ from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.speculative import decode
 from app.decoding.stats import Clock, Stats
 from app.decoding.vocabulary_match import VocabularyMatcher
-from app.evaluation.quality.cases import Case, CasePrompts, case_prompts
-from app.evaluation.quality.rules import iterate
+from app.evaluation.quality.cases import Case
+from app.evaluation.quality.forms import FORMS
+from app.evaluation.quality.reading import Prompts, Reading
+from app.evaluation.quality.rules import delta, iterate
 from app.evaluation.quality.systems import System
+from app.evaluation.quality.written import Written
 from app.local.interface import RowModel
 from app.remote.embedded import EmbeddedRemote
-from app.steering.formula import local_delta, log_softmax
+from app.steering.formula import log_softmax
 from app.steering.sampling import SamplingParams, distribution, draw
-from app.tokenization.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, repr=False)
-class Written:
-    """A reply of `tokens` tokens, the end token included; `seconds` passed from the first to the last, with
-    `at_once` replies written concurrently.
-
-    `alone` and `shown` are its mean negative log-likelihoods, in nats per token, under the remote, and under
-    the remote if it were shown the context; None for an empty text.
-    """
-
-    case: str
-    system: str
-    text: str
-    tokens: int
-    seconds: float
-    at_once: int
-    alone: float | None
-    shown: float | None
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return self.case, self.system
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,11 +45,13 @@ class Writing:
         matcher: VocabularyMatcher,
         config: DecodingConfig,
         *,
+        forms: Sequence[str],
         tokens: int = 128,
         temperature: float = 0.0,
         clock: Clock = time.perf_counter,
     ) -> None:
-        """`own` is the local model again, as one that writes alone; a reply has at most `tokens` tokens."""
+        """`own` is the local model again, as one that writes alone; a reply has at most `tokens` tokens.
+        Replies are read by the remote that is shown the context in each of the `forms`."""
         self._remote = remote
         self._local = local
         self._own = own
@@ -79,7 +60,9 @@ class Writing:
         self._tokens = tokens
         self._sampling = SamplingParams(temperature=temperature, seed=0)
         self._clock = clock
-        self._generator = Generator(remote, local, matcher, config, clock)
+        self._forms = forms
+        self._prompts = Prompts(config.max_context_tokens)
+        self._reading = Reading(remote, self._prompts)
 
     async def written(self, cases: Sequence[Case], system: System) -> list[Written]:
         """A reply to each of the `cases`, all written concurrently."""
@@ -88,24 +71,38 @@ class Writing:
         else:
             writing = [self._unordered(case, system) for case in cases]
         replies = await asyncio.gather(*writing)
-        return [
-            await self._read(case, system, reply, len(cases))
-            for case, reply in zip(cases, replies, strict=True)
+        written = [
+            Written(case.id, system.name, one.text, one.tokens, one.seconds, len(cases), None)
+            for case, one in zip(cases, replies, strict=True)
         ]
+        return [await self.read(case, one) for case, one in zip(cases, written, strict=True)]
+
+    async def read(self, case: Case, reply: Written) -> Written:
+        """The reply with how likely the remote finds it, alone and in each form; what is known is kept."""
+        alone = reply.alone if reply.alone is not None else await self._reading.alone(case, reply.text)
+        missing = [form for form in self._forms if form not in reply.shown]
+        shown = await self._reading.shown(case, reply.text, missing)
+        return replace(reply, alone=alone, shown={**reply.shown, **shown})
 
     async def _ordered(self, case: Case, system: System) -> _Reply:
         """A reply as the product writes it."""
+        tried, config = system.tried, self._config
+        if tried is not None and tried.kind == "auto":
+            config = replace(config, auto_strength=tried.value)
+        generator = Generator(
+            self._remote, self._local, self._matcher, config, self._clock, form=FORMS[system.form].readings
+        )
         generation = GenerationRequest(
             (await self._remote.card()).id,
             case.messages,
             self._sampling,
             self._tokens,
-            profile=case.profile,
-            history=case.history,
-            strength=system.strength,
-            preferences=case.profile.preferences,
+            profile=case.private.profile,
+            history=case.private.history,
+            strength=tried.strength if tried is not None else 0.0,
+            preferences=case.private.preferences,
         )
-        reply = await self._generator.prepare(generation)
+        reply = await generator.prepare(generation)
         text, moments = [], []
         async with aclosing(reply.pieces()) as pieces:
             async for piece in pieces:
@@ -117,10 +114,10 @@ class Writing:
         """A reply as it would be written without the product: by one model alone, or by the paper's loop."""
         model = self._own if system.kind == "local" else self._remote
         if system.kind == "loop":
-            stream = self._papers_loop(case)
+            stream = self._papers_loop(case, system.form)
         else:
-            prompts = await self._prompts(case, model.tokenizer)
-            stream = self._by_itself(model, prompts.aware.ids)
+            prompts = await self._prompts.of(case, model.tokenizer, system.form)
+            stream = self._by_itself(model, prompts.shown.ids)
         ids, moments = [], []
         async with aclosing(stream) as tokens:
             async for token_id in tokens:
@@ -142,38 +139,25 @@ class Writing:
             async for token in tokens:
                 yield token.token_id
 
-    async def _papers_loop(self, case: Case) -> AsyncGenerator[int, None]:
+    async def _papers_loop(self, case: Case, form: str) -> AsyncGenerator[int, None]:
         """The paper's own loop: for each token one request to the remote, one to the local model, and the
         iteration over the whole vocabulary (arXiv 2507.04756, section 3)."""
-        remote = await self._prompts(case, self._remote.tokenizer)
-        mine = await self._prompts(case, self._matcher.tokenizer)
+        remote = await self._prompts.of(case, self._remote.tokenizer, form)
+        mine = await self._prompts.of(case, self._matcher.tokenizer, form)
         local = (await self._matcher.match()).model(self._local)
         rng = np.random.default_rng(self._sampling.seed)
         generated: list[int] = []
-        async with local.session(mine.aware, mine.agnostic) as session:
+        weights = [one.weight for one in mine.contrasts]
+        async with local.session(mine.contrasts) as session:
             while len(generated) < self._tokens:
                 logits, (local_logprobs,) = await asyncio.gather(
-                    self._remote.read([*remote.agnostic, *generated], [0]),
+                    self._remote.read([*remote.public, *generated], [0]),
                     session.score(generated, len(generated)),
                 )
                 public = log_softmax(logits[0].astype(np.float64))
-                delta = local_delta(local_logprobs.logprobs(np.arange(len(public))))
-                scores = iterate(public, delta)
+                every = local_logprobs.logprobs(np.arange(len(public)))
+                scores = iterate(public, delta(every, weights))
                 generated.append(draw(distribution(scores, self._sampling), rng))
                 yield generated[-1]
                 if generated[-1] in self._remote.tokenizer.eos_ids:
                     return
-
-    async def _read(self, case: Case, system: System, reply: _Reply, at_once: int) -> Written:
-        ids = self._remote.tokenizer.encode_after(reply.text)
-        prompts = await self._prompts(case, self._remote.tokenizer)
-        alone = shown = None
-        if ids:
-            alone, shown = [
-                -float((await self._remote.logprobs(prompt, ids)).mean())
-                for prompt in (prompts.agnostic, prompts.aware.ids)
-            ]
-        return Written(case.id, system.name, reply.text, reply.tokens, reply.seconds, at_once, alone, shown)
-
-    async def _prompts(self, case: Case, tokenizer: Tokenizer) -> CasePrompts:
-        return await asyncio.to_thread(case_prompts, case, tokenizer, self._config.max_context_tokens)

@@ -1,7 +1,7 @@
 """One forward pass over the new tokens of several sequences, concatenated: no padding, whatever the lengths.
 
 Linear layers, which cost most, see all tokens as one sequence; attention reads each sequence's own KV cache.
-So weights are read once for the whole batch: both prompts of a reply, and several replies at once.
+So weights are read once for the whole batch: all prompts of a reply, and several replies at once.
 """
 
 from __future__ import annotations

@@ -274,7 +274,9 @@ async def test_a_recorded_exchange_is_found_by_a_later_conversation(recording: P
         "/v1/profiles/loud/preview",
         json={"messages": [{"role": "user", "content": "That Iceland lighthouse?"}]},
     )
-    assert "Earlier exchanges:\n\nUser: Name a lighthouse" in preview.json()["private"]["text"]
+    read = preview.json()["prompts"][0]["context_aware"]["prompt"]
+    assert "Name a lighthouse in Iceland." in read.partition("HELLO WORLD")[0]
+    assert "That Iceland lighthouse?" in read.partition("HELLO WORLD")[2]
 
 
 async def test_a_reply_that_was_begun_is_recorded_whole(recording: Proxy) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from conftest import Proxy
-from fakes import LOUD
+from fakes import LOUD, FakeTokenizer
 
 from api.routes.test_chat import HELLO, data_of, error_of
 from app.decoding.generator import GenerationRequest, Generator
 from app.profiles.profile import HistoryItem, Preference, ProfileDocument
+from app.prompts.private import Contrast
 
 JSON = {"Content-Type": "application/json"}
 NEW = {"id": "isabel", "name": "Isabel Martínez", "fields": {"style": "brief", "job": "agent"}}
@@ -456,29 +458,29 @@ async def preview(proxy: Proxy, content: str, **fields: Any) -> dict[str, Any]:
     return shown
 
 
-async def test_a_preview_shows_both_prompts_and_what_was_chosen(proxy: Proxy) -> None:
+async def test_a_preview_shows_all_prompts_and_what_was_chosen(proxy: Proxy) -> None:
     shown = await preview(proxy, "When does the horn sound?")
     assert list(shown) == [
         "object",
         "profile",
         "strength",
-        "context_aware",
-        "context_agnostic",
+        "prompts",
         "private",
         "history",
     ]
     assert (shown["object"], shown["profile"], shown["strength"]) == ("profile.preview", "loud", 0.5)
-    private = shown["private"]["text"]
-    assert "The user is Lotte Ohrwurm." in private
-    assert "The old horn sounds twice" in private
-    aware, agnostic = shown["context_aware"], shown["context_agnostic"]
-    assert private in aware["prompt"]
+    (pair,) = shown["prompts"]
+    assert (pair["about"], pair["weight"]) == ("person", 1.0)
+    aware, agnostic = pair["context_aware"], pair["context_agnostic"]
+    for part in ("The user is Lotte Ohrwurm.", "A note on foghorns", "The old horn sounds twice"):
+        assert part in aware["prompt"]
+        assert part not in agnostic["prompt"]
     assert "When does the horn sound?" in aware["prompt"]
-    assert "Lotte" not in agnostic["prompt"]
     # In the fake vocabulary a token is a byte of the text, or a mark.
     assert agnostic["tokens"] == len("When does the horn sound?") + 3
-    assert aware["tokens"] == agnostic["tokens"] + len(private.encode()) + 2
-    assert (shown["private"]["tokens"], shown["private"]["max_tokens"]) == (len(private.encode()), 1024)
+    assert aware["tokens"] == len(FakeTokenizer().encode(aware["prompt"]))
+    assert shown["private"]["tokens"] == aware["tokens"] - agnostic["tokens"]
+    assert shown["private"]["max_tokens"] == 2048
     (found,) = shown["history"]
     assert (found["id"], found["included"]) == ("item_1", True)
     assert found["score"] > 0
@@ -489,17 +491,23 @@ async def test_a_preview_is_what_a_chat_reads(proxy: Proxy, monkeypatch: pytest.
     read: list[str] = []
     session = proxy.local.session
 
-    def watched(aware: Any, agnostic: Any) -> Any:
-        read.extend(proxy.remote.tokenizer.decode(ids) for ids in (aware.ids, agnostic))
-        return session(aware, agnostic)
+    def watched(contrasts: Sequence[Contrast]) -> Any:
+        for one in contrasts:
+            read.extend(proxy.remote.tokenizer.decode(each.ids) for each in (one.aware, one.agnostic))
+        return session(contrasts)
 
     monkeypatch.setattr(proxy.local, "session", watched)
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "The horn?"}]
-    body = {"messages": messages}
+    body = {"messages": messages, "preferences": [{"text": "Hum.", "opposite": "Bark."}]}
     shown = (await proxy.client.post("/v1/profiles/loud/preview", json=body)).json()
-    await proxy.chat(profile="loud", messages=messages)
+    await proxy.chat(profile="loud", messages=messages, costeer={"preferences": body["preferences"]})
     marks = str.maketrans("", "", "\ue000\ue001\ue002\ue003")
-    prompts = [shown[name]["prompt"].translate(marks) for name in ("context_aware", "context_agnostic")]
+    prompts = [
+        pair[name]["prompt"].translate(marks)
+        for pair in shown["prompts"]
+        for name in ("context_aware", "context_agnostic")
+    ]
+    assert len(read) == 4
     assert read == prompts
 
 
@@ -530,7 +538,7 @@ async def test_a_preview_shows_the_choice_that_a_conversation_keeps(proxy: Proxy
 
 
 async def test_what_finds_no_room_is_shown_as_left_out(proxy: Proxy) -> None:
-    await proxy.client.post("/v1/profiles/loud/history", json={"text": "fog " * 400})
+    await proxy.client.post("/v1/profiles/loud/history", json={"text": "fog " * 490})
     shown = await preview(proxy, "fog")
     assert {item["id"]: item["included"] for item in shown["history"]} == {"item_2": False, "item_1": True}
     assert shown["private"]["tokens"] <= shown["private"]["max_tokens"]
@@ -542,7 +550,7 @@ async def test_a_preview_has_the_strength_that_a_chat_would_have(proxy: Proxy) -
     assert (await preview(proxy, "x", strength=None))["strength"] == 1
     shown = await preview(proxy, "x", strength="auto")
     assert shown["strength"] == "auto"
-    assert shown["context_aware"] == (await preview(proxy, "x"))["context_aware"]
+    assert shown["prompts"] == (await preview(proxy, "x"))["prompts"]
 
 
 async def test_a_preview_reads_the_preferences_that_a_chat_would(
@@ -571,9 +579,7 @@ async def test_a_preview_reads_the_preferences_that_a_chat_would(
 
 async def test_at_strength_0_nothing_is_read(proxy: Proxy) -> None:
     shown = await preview(proxy, "The horn?", strength=0)
-    assert shown["context_aware"] == {"prompt": None, "tokens": 0}
-    assert shown["private"]["text"] == ""
-    assert shown["history"] == []
+    assert (shown["prompts"], shown["private"]["tokens"], shown["history"]) == ([], 0, [])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidRequest
-from app.evaluation.quality.cases import preference, read_cases
-from app.profiles.profile import HistoryItem, Profile, ProfileDocument
+from app.evaluation.quality.askers import preferring, somebody, wish
+from app.evaluation.quality.cases import read_cases
+from app.profiles.profile import HistoryItem, Preference, Profile, ProfileDocument
 
 PERSON = {
     "id": "7",
@@ -28,37 +29,59 @@ def written(folder: Path, *lines: object) -> Path:
 def test_a_person_with_a_text_of_their_own(tmp_path: Path) -> None:
     (case,) = read_cases(written(tmp_path, PERSON), top_k=1)
     assert (case.id, case.messages[0].content, case.reference) == ("7", PERSON["query"], PERSON["reference"])
-    assert case.profile.name == "Ann"
-    assert dict(case.profile.fields) == PERSON["profile"]
-    assert [hit.stored.item.title for hit in case.history] == ["New"]
+    assert case.private.profile is not None
+    assert case.private.profile.name == "Ann"
+    assert dict(case.private.profile.fields) == PERSON["profile"]
+    assert [hit.stored.item.title for hit in case.private.history] == ["New"]
 
 
 def test_an_item_may_say_what_it_answers(tmp_path: Path) -> None:
     history = [{"title": "Old", "text": "a"}, {"title": "New", "text": "b", "request": "Write b."}]
     (case,) = read_cases(written(tmp_path, {**PERSON, "history": history}))
-    assert [hit.stored.item.request for hit in case.history] == ["Write b.", ""]
+    assert [hit.stored.item.request for hit in case.private.history] == ["Write b.", ""]
 
 
 def test_a_question_is_a_case_for_each_preference(tmp_path: Path) -> None:
-    askers = [preference("concise"), preference("verbose")]
+    askers = [wish("concise"), wish("rhymed"), preferring(Preference("Be brief.", "Be long."))]
     cases = read_cases(written(tmp_path, QUESTION, "", PERSON), askers=askers)
-    assert [case.id for case in cases] == ["9 concise", "9 verbose", "7"]
-    assert "as concise as possible" in dict(cases[0].profile.fields)["preference"]
+    assert [case.id for case in cases] == ["9 concise", "9 rhymed", "9 Be brief. | Be long.", "7"]
+    # Nobody is behind it, whose name could be read.
+    assert all(case.private.profile is None and case.private.history == () for case in cases[:3])
+    concise, rhymed, brief = (case.private.preferences[0] for case in cases[:3])
+    assert "as concise as possible" in concise.text and "as verbose as possible" in concise.opposite
+    assert "as rhymed as possible" in rhymed.text and not rhymed.opposite
+    assert (brief.text, brief.opposite) == ("Be brief.", "Be long.")
     assert cases[0].reference is None
 
 
 def test_a_question_of_somebody_comes_with_their_newest_history(tmp_path: Path) -> None:
     history = tuple(HistoryItem(title, "text") for title in ("Old", "New"))
-    ann = ProfileDocument(Profile("ann", "Ann", (("style", "dry"),)), history)
-    (case,) = read_cases(written(tmp_path, QUESTION), askers=[ann], top_k=1)
-    assert (case.id, case.profile) == ("9 ann", ann.profile)
-    assert [hit.stored.item.title for hit in case.history] == ["New"]
+    wanted = (Preference("Be brief."),)
+    ann = ProfileDocument(Profile("ann", "Ann", (("style", "dry"),), preferences=wanted), history)
+    (case,) = read_cases(written(tmp_path, QUESTION), askers=[somebody(ann)], top_k=1)
+    assert (case.id, case.private.profile, case.private.preferences) == ("9 ann", ann.profile, wanted)
+    assert [hit.stored.item.title for hit in case.private.history] == ["New"]
 
 
 def test_a_number_is_an_id_and_the_first_lines_can_be_taken(tmp_path: Path) -> None:
     path = written(tmp_path, {**QUESTION, "id": 9}, PERSON)
-    assert [case.id for case in read_cases(path, askers=[preference("concise")])] == ["9 concise", "7"]
-    assert [case.id for case in read_cases(path, askers=[preference("concise")], limit=1)] == ["9 concise"]
+    assert [case.id for case in read_cases(path, askers=[wish("concise")])] == ["9 concise", "7"]
+    assert [case.id for case in read_cases(path, askers=[wish("concise")], limit=1)] == ["9 concise"]
+
+
+def test_lines_are_chosen_by_their_number_in_the_file(tmp_path: Path) -> None:
+    people = [{**PERSON, "id": name} for name in "abcdef"]
+    path = written(tmp_path, *people[:2], "", *people[2:])
+
+    def chosen(*lines: range, limit: int | None = None) -> str:
+        return "".join(case.id for case in read_cases(path, lines=lines, limit=limit))
+
+    assert chosen(range(2, 5)) == "bc"  # the third line is blank
+    assert chosen(range(6, 8), range(1, 2), range(1, 2)) == "aef"
+    assert chosen(range(4, 99), limit=2) == "cd"
+    assert chosen() == "abcdef"
+    with pytest.raises(InvalidRequest, match="none of these lines"):
+        chosen(range(8, 20))
 
 
 @pytest.mark.parametrize(

@@ -2,27 +2,32 @@
 
 from pathlib import Path
 
-from app.evaluation.quality.report import grids, side_by_side, write_report
+from app.evaluation.quality.grids import grids
+from app.evaluation.quality.report import side_by_side, write_report
 from app.evaluation.quality.rules import REMOTE_ALONE
 from app.evaluation.quality.summary import summarise
-from evaluation.quality.examples import CASES, forced, written
+from evaluation.quality.examples import CASES, HEADINGS, LETTER, forced, planned, written
 
 PNG = b"\x89PNG\r\n\x1a\n"
-NAMES = [REMOTE_ALONE, "auto"]
-REPLIES = [written(case.id, name, 1.0, 0.8) for case in CASES for name in NAMES]
+NAMES = [REMOTE_ALONE, "auto", "auto [headings]"]
+TEXTS = [forced(case.id, form=form) for case in CASES for form in (LETTER, HEADINGS)]
+REPLIES = [written(case.id, name, 1.0, {LETTER: 0.8, HEADINGS: 0.7}) for case in CASES for name in NAMES]
 
 
 def test_it_has_tables_and_pictures(tmp_path: Path) -> None:
-    summary = summarise(CASES, [forced(case.id) for case in CASES], REPLIES, NAMES)
+    summary = summarise(planned(LETTER, HEADINGS, against="auto [headings]"), TEXTS, REPLIES)
     by_system = {name: {one.case: one for one in REPLIES if one.system == name} for name in NAMES}
     write_report(tmp_path, summary, {"model": "big"}, CASES, by_system)
     text = (tmp_path / "report.md").read_text()
     assert "model big." in text
+    assert len(grids(summary)) == 5
     for grid in grids(summary):
+        assert f"## {grid.title}" in text
         for row in grid.rows:
+            assert len(row) == len(grid.columns)
             assert f"| {' | '.join(row)} |" in text
     pictures = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert pictures == ["candidates.png", "replies.png", "strengths.png"]
+    assert pictures == ["candidates.png", "frontier.png", "replies.png", "strengths.png"]
     for name in pictures:
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(PNG)
@@ -30,15 +35,26 @@ def test_it_has_tables_and_pictures(tmp_path: Path) -> None:
 
 
 def test_one_half_alone_is_a_report(tmp_path: Path) -> None:
-    write_report(tmp_path, summarise(CASES, [forced("a")], [], []), {}, CASES, {})
+    write_report(tmp_path, summarise(planned(), [forced("a")], []), {}, CASES, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "candidates.png",
         "report.md",
         "strengths.png",
     ]
-    (grid,) = grids(summarise(CASES, [], REPLIES, NAMES))
-    assert "METEOR, %" in grid.columns
-    assert all(len(row) == len(grid.columns) for row in grid.rows)
+    replies, frontier = grids(summarise(planned(), [], REPLIES))
+    assert "METEOR, %" in replies.columns
+    assert "gained" not in frontier.columns  # no texts were read
+    for grid in (replies, frontier):
+        assert all(len(row) == len(grid.columns) for row in grid.rows)
+
+
+def test_columns_tell_the_forms_apart_where_there_are_several() -> None:
+    one, two = (
+        {name for grid in grids(summarise(planned(*forms), TEXTS, REPLIES)) for name in grid.columns}
+        for forms in ((LETTER,), (LETTER, HEADINGS))
+    )
+    assert "likelier" in one and not any("headings" in name for name in one)
+    assert {"likelier [letter]", "likelier [headings]", "of the gap of letter, %"} <= two
 
 
 def test_replies_of_several_lines_stay_quotations() -> None:

@@ -12,7 +12,7 @@ ARGUMENTS = {"model": "big", "rules": ["remote alone"], "tokens": 160}
 
 
 def forced(case: str, nll: float = 3.0) -> Forced:
-    return Forced(case, 100, {"remote alone": (nll, nll + 0.1)})
+    return Forced(case, "letter", 100, {"remote alone": (nll, nll + 0.1)})
 
 
 def opened(path: Path, **changed: object) -> Results[Forced]:
@@ -29,8 +29,8 @@ def test_it_goes_on_from_where_it_was_broken_off(tmp_path: Path) -> None:
         file.write(b'{"case": "c", "tok')  # a line that has no end
     second = opened(path)
     assert list(second) == [forced("a"), forced("b")]
-    assert second.get("a") == forced("a")
-    assert second.get("c") is None
+    assert second.get("a", "letter") == forced("a")
+    assert second.get("c", "letter") is None
     second.add(forced("c"))
     assert list(opened(path)) == [forced("a"), forced("b"), forced("c")]
 

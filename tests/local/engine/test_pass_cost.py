@@ -44,15 +44,16 @@ def test_when_tokens_cost_nothing_all_are_scored_and_when_the_pass_costs_nothing
     assert worth_scoring(0, 0.9, PassCost()) == 0
 
 
-@given(st.floats(0.5, 0.999), st.floats(1e-4, 1), st.floats(1e-5, 0.1), st.integers(0, 60))
+@given(st.floats(0.5, 0.999), st.floats(1e-4, 1), st.floats(1e-5, 0.1), st.integers(0, 60), st.integers(1, 4))
 def test_no_other_number_yields_more_tokens_a_second(
-    acceptance: float, base: float, per_token: float, pending: int
+    acceptance: float, base: float, per_token: float, pending: int, prompts: int
 ) -> None:
+    """A position costs a token for each prompt."""
     cost = PassCost(base, per_token)
 
     def rate(scored: int) -> float:
         emitted = sum(acceptance**i for i in range(scored + 1))
-        return emitted / cost.seconds(2 * (scored + 1))
+        return emitted / cost.seconds(prompts * (scored + 1))
 
-    best = worth_scoring(pending, acceptance, cost)
+    best = worth_scoring(pending, acceptance, cost, prompts)
     assert rate(best) == pytest.approx(max(rate(scored) for scored in range(pending + 1)))

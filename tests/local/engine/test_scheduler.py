@@ -154,6 +154,7 @@ async def test_closing_fails_what_waits_and_takes_no_more(passes: Passes) -> Non
     waiting = asyncio.create_task(scheduler.run(job(Lease(), list(range(100_000)))))
     await passes.has_begun()
     closing = asyncio.create_task(asyncio.to_thread(scheduler.close))
+    await asyncio.sleep(0.2)  # until the thread has begun to close
     passes.leave.set()
     await closing
     with pytest.raises(RuntimeError, match="closed"):

@@ -1,0 +1,168 @@
+"""The tables of an evaluation: rules, spread over people, systems, the frontier, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.evaluation.quality.interval import Interval
+from app.evaluation.quality.summary import Summary
+
+RULES_NOTE = (
+    "Each rule is judged at the temperature that suits it best, and gains on the remote alone at its own. "
+    "The gap is what the remote would gain if it were shown the profile in the same form. `top 20`: the "
+    "remote lists so many tokens at each position, the rule chooses among those, and all others stay as "
+    "likely as the remote has them; `auto` adds five of the local model's."
+)
+SPREAD_NOTE = "Gain on the remote alone in nats per token, of each person's own text by itself."
+SYSTEMS_NOTE = (
+    "Likelier: how much likelier the remote finds the reply when it is shown the profile, in nats per token, "
+    "and how much more that is than of its own replies. Perplexity is under the remote alone. Repetition is "
+    "the share of runs of four words that came before. ROUGE-L and METEOR (without synonyms) are with what "
+    "the person wrote."
+)
+FRONTIER_NOTE = (
+    "Gained: nats per token of what people wrote, by the rule that writes the replies. The other columns are "
+    "of the replies; likelier is more than of the remote's own."
+)
+AGAINST_NOTE = (
+    "Means of the differences on the same texts and cases. Gained is in nats per token of what people wrote; "
+    "log-perplexity is in nats per token of the replies, under the remote alone."
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its columns, its rows, and a note that explains them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+def grids(summary: Summary) -> list[Grid]:
+    """The tables that have rows."""
+    every = (_rules(summary), _spread(summary), _systems(summary), _frontier(summary), _against(summary))
+    return [grid for grid in every if grid.rows]
+
+
+def cell(interval: Interval | None, digits: int, *, of: int = 1) -> str:
+    """A figure with its interval; empty if there is none."""
+    if interval is None:
+        return ""
+    value, low, high = (f"{of * one:.{digits}f}" for one in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"
+
+
+def _rules(summary: Summary) -> Grid:
+    first = summary.forms[0]
+    several = len(summary.forms) > 1
+    rows = tuple(
+        (
+            one.name,
+            f"{one.temperature:g}",
+            cell(one.nll, 3),
+            cell(one.gained, 3),
+            cell(one.closed, 0, of=100),
+            *((cell(one.closed_first, 0, of=100),) if several else ()),
+        )
+        for one in summary.rules
+    )
+    columns = (
+        *("rule", "temperature", "nats per token", "gained", "of the gap, %"),
+        *((f"of the gap of {first}, %",) if several else ()),
+    )
+    return Grid(f"What people wrote: {_texts(summary)}", columns, rows, RULES_NOTE)
+
+
+def _spread(summary: Summary) -> Grid:
+    rows = tuple(
+        (one.name, *(f"{each:.3f}" for each in one.quartiles), cell(one.gaining, 0, of=100))
+        for one in summary.rules
+    )
+    columns = ("rule", "first quartile", "median", "third quartile", "people who gain, %")
+    return Grid(f"Spread over people: {_texts(summary)}", columns, rows, SPREAD_NOTE)
+
+
+def _systems(summary: Summary) -> Grid:
+    rows = tuple(
+        (
+            one.system,
+            *(cell(each[form], 3) for form in summary.forms for each in (one.lift, one.lifted)),
+            cell(one.perplexity, 2),
+            cell(one.repetition, 1, of=100),
+            cell(one.rouge_l, 1, of=100),
+            cell(one.meteor, 1, of=100),
+            cell(one.tokens, 0),
+            cell(one.per_second, 1),
+        )
+        for one in summary.systems
+    )
+    columns = (
+        "system",
+        *(f"{name}{_by(summary, form)}" for form in summary.forms for name in ("likelier", "than its own")),
+        *("perplexity", "repetition, %", "ROUGE-L, %", "METEOR, %", "tokens", "tokens/s"),
+    )
+    replies = summary.systems[0].replies if summary.systems else 0
+    return _filled(Grid(f"Replies: {replies} of each system", columns, rows, SYSTEMS_NOTE))
+
+
+def _frontier(summary: Summary) -> Grid:
+    none: Mapping[str, Interval | None] = {}
+    rows = tuple(
+        (
+            point.name,
+            f"{point.strength:g}",
+            cell(written.perplexity if written else None, 2),
+            cell(point.gained, 3),
+            *(cell((written.lifted if written else none).get(form), 3) for form in summary.forms),
+            cell(written.rouge_l if written else None, 1, of=100),
+            cell(written.meteor if written else None, 1, of=100),
+        )
+        for curve in summary.frontier
+        for point in curve.points
+        for written in [point.figures]
+    )
+    columns = (
+        *("system", "strength", "perplexity", "gained"),
+        *(f"likelier{_by(summary, form)}" for form in summary.forms),
+        *("ROUGE-L, %", "METEOR, %"),
+    )
+    return _filled(Grid("What each strength brings, and what harm it does", columns, rows, FRONTIER_NOTE))
+
+
+def _against(summary: Summary) -> Grid:
+    rows = tuple(
+        (
+            one.name,
+            cell(one.gained, 3),
+            *(cell(one.lift.get(form), 3) for form in summary.forms),
+            cell(one.harm, 3),
+            cell(one.repetition, 1, of=100),
+            cell(one.rouge_l, 1, of=100),
+            cell(one.meteor, 1, of=100),
+        )
+        for one in summary.differences
+    )
+    columns = (
+        *("compared", "gained"),
+        *(f"likelier{_by(summary, form)}" for form in summary.forms),
+        *("log-perplexity", "repetition, %", "ROUGE-L, %", "METEOR, %"),
+    )
+    return _filled(Grid(f"Against {summary.against}", columns, rows, AGAINST_NOTE))
+
+
+def _by(summary: Summary, form: str) -> str:
+    return f" [{form}]" if len(summary.forms) > 1 else ""
+
+
+def _texts(summary: Summary) -> str:
+    return f"{summary.texts} texts of {summary.tokens:,} tokens"
+
+
+def _filled(grid: Grid) -> Grid:
+    """Without the columns of which every row has nothing."""
+    kept = [number for number in range(len(grid.columns)) if any(row[number] for row in grid.rows)]
+    columns, *rows = (tuple(row[number] for number in kept) for row in (grid.columns, *grid.rows))
+    return Grid(grid.title, columns, tuple(rows), grid.note)

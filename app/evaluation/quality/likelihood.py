@@ -1,0 +1,108 @@
+"""How likely distributions find a text: its negative log-likelihood (NLL), at each of some temperatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from app.decoding.verifier import widened
+from app.evaluation.quality.rules import Rule
+from app.local.interface import LocalLogprobs
+from app.remote.interface import DraftToken
+from app.steering.formula import FloatArray, IntArray, Rows, likeliest, log_softmax
+
+# An overconfident distribution improves by a higher temperature alone, so rules are compared at the best
+# temperature of each.
+TEMPERATURES = (1.0, 1.1, 1.2, 1.3, 1.5)
+AT_ONCE = 16  # positions at once; 16 rows of 150,000 numbers are 20 MB
+
+# Mean NLL in nats per token, at each of TEMPERATURES.
+NLL = tuple[float, ...]
+
+
+def model_nll(logits: Rows, ids: Sequence[int]) -> NLL:
+    """The NLL of the tokens `ids` [n] by a model whose logits [n, V] predict them."""
+    sums = np.zeros(len(TEMPERATURES))
+    for window in _windows(len(ids)):
+        sums += _nll(logits[window].astype(np.float64), np.array(ids[window]))
+    return _means(sums, len(ids))
+
+
+def rule_nlls(
+    rules: Sequence[Rule],
+    logits: Rows,
+    local: Sequence[LocalLogprobs],
+    weights: Sequence[float],
+    ids: Sequence[int],
+) -> Mapping[str, NLL]:
+    """The NLL of the tokens `ids` [n] by each rule, from the remote's logits [n, V] and the local logprobs
+    [n] at the same positions; `weights` are those of the contrasts."""
+    sums = {rule.name: np.zeros(len(TEMPERATURES)) for rule in rules}
+    for window in _windows(len(ids)) if rules else ():
+        public, chosen = log_softmax(logits[window].astype(np.float64)), np.array(ids[window])
+        candidates = np.arange(public.shape[1])
+        each = np.stack([one.logprobs(candidates) for one in local[window]], axis=2)
+        flattened = [_log_sum(public / one) for one in TEMPERATURES]
+        for rule in rules:
+            if rule.among is None:
+                sums[rule.name] += _nll(rule.score(public, each, weights), chosen)
+                continue
+            for number, one in enumerate(local[window]):
+                norms = [flat[number] for flat in flattened]
+                scored = one, weights
+                sums[rule.name] += _nll_among(rule, public[number], norms, scored, chosen[number])
+    return {name: _means(each, len(ids)) for name, each in sums.items()}
+
+
+def _means(sums: FloatArray, tokens: int) -> NLL:
+    return tuple((sums / tokens).tolist())
+
+
+def _windows(positions: int) -> Iterator[slice]:
+    for first in range(0, positions, AT_ONCE):
+        yield slice(first, min(first + AT_ONCE, positions))
+
+
+def _nll(scores: FloatArray, chosen: IntArray) -> FloatArray:
+    """Summed NLL of the tokens `chosen` [n], at each of TEMPERATURES; `scores` [n, V]."""
+    own = scores[np.arange(len(chosen)), chosen]
+    return np.array([(_log_sum(scores / one) - own / one).sum() for one in TEMPERATURES])
+
+
+def _nll_among(
+    rule: Rule,
+    public: FloatArray,
+    norms: Sequence[float],
+    scored: tuple[LocalLogprobs, Sequence[float]],
+    chosen: int,
+) -> FloatArray:
+    """NLL of one token, at each of TEMPERATURES, for a rule that chooses among a few candidates.
+
+    `public` [V] are the remote's log-probabilities, `norms` their log-sum-exp at each temperature; `scored`
+    are the local ones with the contrasts' weights. The rule
+    redistributes among the candidates the mass that the remote gives them; all other tokens keep the remote's
+    probability, so that this is a distribution over the whole vocabulary, and no token is impossible.
+    """
+    assert rule.among is not None  # noqa: S101  # as the caller sees to
+    local, weights = scored
+    listed = likeliest(public, rule.among)
+    drafted = DraftToken(int(listed[0]), listed, public[listed])
+    if rule.unlisted:
+        drafted = widened(drafted, local)
+    ids = drafted.candidates
+    scores = rule.score(drafted.logprobs, local.logprobs(ids), weights)
+    found = np.flatnonzero(ids == chosen)
+    nll = []
+    for temperature, norm in zip(TEMPERATURES, norms, strict=True):
+        flat = public / temperature - norm  # the remote's own at this temperature
+        steered = log_softmax(scores / temperature)
+        nll.append(-_log_sum(flat[ids]) - steered[found[0]] if len(found) else -flat[chosen])
+    return np.array(nll)
+
+
+def _log_sum(scores: FloatArray) -> FloatArray:
+    """log sum exp over the last axis; torch uses all cores for it."""
+    summed: FloatArray = torch.from_numpy(scores).logsumexp(dim=-1).numpy()
+    return summed
