@@ -29,6 +29,7 @@ PREDICATES: Mapping[str, str] = {
     "model_attributes_type": "must be a JSON object",
     "model_type": "must be an object",
     "nul": "holds a NUL character; remove it",
+    "opposed": "has its own text as its opposite; say what is wanted less, or leave it out",
     "preference": "must be a string, or an object with text and perhaps opposite",
     "repeated": "has the text of [{first}] again; keep one of them",
     "string_pattern_mismatch": "must have 1 to 64 characters, lowercase letters, digits, - and _ only",

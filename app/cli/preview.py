@@ -97,7 +97,7 @@ def _checked(message: str) -> str:
 def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
     private = shown.private
     if not shown.prompts:
-        reason = "nothing of the profile fits" if steers(shown.strength) else "the strength is 0"
+        reason = "there is nothing to steer by that fits" if steers(shown.strength) else "the strength is 0"
         write(f"The small model reads nothing, since {reason}: replies are not steered.")
     for pair in shown.prompts:
         for name, prompt in (("aware", pair.context_aware), ("agnostic", pair.context_agnostic)):
@@ -107,6 +107,11 @@ def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
     for item, hit in zip(shown.history, hits, strict=True):
         note = "" if item.included else "  (did not fit)"
         write(f"  {item.score:6.2f}  {item.id}  {headline(hit.stored)}{note}")
+    left_out = [one.text for one in shown.preferences if not one.included]
+    if shown.prompts and left_out:
+        write(f"\nPreferences that did not fit, {len(left_out)}:\n")
+        for text in left_out:
+            write(f"  {text}")
     write(
         f"\n{counted(private.tokens, 'token')} of private text, of at most {private.max_tokens:,} "
         f"(COSTEER_MAX_CONTEXT_TOKENS); strength {strength_text(shown.strength)}"

@@ -181,4 +181,4 @@ def _why_not(generation: GenerationRequest) -> str:
     """Why the reply to a request is not steered, for a response header: it names nothing private."""
     if generation.profile is None and not generation.preferences:
         return "no profile"
-    return "nothing of the profile fits" if steers(generation.strength) else "strength 0"
+    return "nothing to steer by" if steers(generation.strength) else "strength 0"

@@ -33,6 +33,8 @@ def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected:
         return _unknown(key, table)
     if mistake["type"] == "repeated":
         return f"found {mistake['msg']}; expected each text once"
+    if mistake["type"] == "opposed":
+        return "found an opposite that is the text itself; expected what is wanted less"
     wanted = expected or str(table.model_fields[key].description)
     return f"{'missing' if mistake['type'] == 'missing' else found(mistake)}; expected {wanted}"
 

@@ -46,6 +46,13 @@ def _table(value: object) -> object:
     return value
 
 
+def _opposed(table: PreferenceTable) -> PreferenceTable:
+    """An opposite that says the same would steer nothing, at the cost of two prompts."""
+    if table.opposite is not None and table.opposite.strip() == table.text.strip():
+        raise PydanticCustomError("opposed", "an opposite that is the text itself")
+    return table
+
+
 def _distinct(given: list[PreferenceTable]) -> list[PreferenceTable]:
     """Refuses a text that stands twice, at the place of the second."""
     first: dict[str, int] = {}
@@ -64,6 +71,7 @@ def _distinct(given: list[PreferenceTable]) -> list[PreferenceTable]:
 PreferenceIn = Annotated[
     PreferenceTable,
     BeforeValidator(_table),
+    AfterValidator(_opposed),
     WithJsonSchema(
         {
             "anyOf": [

@@ -226,7 +226,7 @@ def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
 def _misplaced(key: Key) -> str:
     # In TOML every key after a [header] belongs to that table, which is easily forgotten.
     if len(key) > 1 and key[-1] in DocumentIn.model_fields:
-        return f" (the profile's own {key[-1]} stands above the first line in brackets)"
+        return f" (the profile's own {key[-1]} has to stand above the first line in brackets)"
     return ""
 
 

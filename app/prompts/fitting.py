@@ -28,11 +28,13 @@ def fit(private: PrivateContext, max_tokens: int, count: Callable[[PrivateContex
     for hit in history:
         if fits(more := replace(person, history=(*person.history, hit))):
             person = more
+    if person.profile is not None and not person.profile.fields and not person.history:
+        person = PrivateContext()  # a name alone says nothing
     return replace(person, preferences=preferences.preferences)
 
 
 def _less(person: PrivateContext) -> PrivateContext:
-    """Without the last fact. A name alone says nothing, so with the last one the whole profile goes."""
+    """Without the last fact, and with the last one the whole profile goes."""
     assert person.profile is not None  # noqa: S101  # as the caller has seen
     fields = person.profile.fields[:-1]
     return PrivateContext(replace(person.profile, fields=fields) if fields else None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
+from typing import Protocol
 
 from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
 from app.prompts.fitting import fit
@@ -28,8 +29,13 @@ from app.tokenization.tokenizer import Tokenizer
 # take more or less for a system message where the conversation has none.
 COUNTED = ((Message("user", "?"),), (Message("system", "?"), Message("user", "?")))
 
-# Other forms than `readings` are in the evaluation, to compare with.
-Form = Callable[[Sequence[Message], PrivateContext], Sequence[Reading]]
+
+class Form(Protocol):
+    """How the prompts are written: see `readings`. Others are in the evaluation, to compare with."""
+
+    def __call__(
+        self, messages: Sequence[Message], private: PrivateContext, *, once: bool = False
+    ) -> Sequence[Reading]: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +65,8 @@ class LocalPrompts:
     """The pairs of prompts that steer one reply, and what of the private context is in them.
 
     There is no pair about what is not there, or of what nothing fits; with none the reply is not steered.
-    `private_tokens` counts what the context-aware prompts have beyond the conversation.
+    `private_tokens` is the most that one of them has beyond the conversation, its last question alone being
+    followed by how replies should be.
     """
 
     private: PrivateContext
@@ -82,7 +89,9 @@ def local_prompts(
 ) -> LocalPrompts:
     """The prompts, each with as much of the private context as fits `max_context_tokens`.
 
-    They end where the assistant's reply begins or, with `continue_final`, where the final message goes on.
+    How replies should be stands behind each question, unless a long conversation has no room for that within
+    the limit: then behind the last. They end where the assistant's reply begins or, with `continue_final`,
+    where the final message goes on.
     Raises InvalidRequest where the chat template refuses the conversation.
     """
 
@@ -103,12 +112,18 @@ def local_prompts(
         ]
         return max(added, default=0)
 
+    def pairs(*, once: bool) -> tuple[ReadPair, ...]:
+        return tuple(
+            ReadPair(one.about, read(one.aware), read(one.agnostic), one.weight)
+            for one in form(messages, kept, once=once)
+        )
+
     kept = fit(private, max_context_tokens, count)
-    pairs = tuple(
-        ReadPair(one.about, read(one.aware), read(one.agnostic), one.weight) for one in form(messages, kept)
-    )
-    plain = len(read(about_replies(messages, ())).prompt.ids)
-    return LocalPrompts(kept, sum(len(one.aware.prompt.ids) - plain for one in pairs), pairs)
+    limit = len(read(about_replies(messages, ())).prompt.ids) + max_context_tokens
+    found = pairs(once=False)
+    if any(len(prompt.prompt.ids) > limit for one in found for prompt in (one.aware, one.agnostic)):
+        found = pairs(once=True)
+    return LocalPrompts(kept, count(kept), found)
 
 
 def common_beginning(profile: Profile, tokenizer: Tokenizer, max_context_tokens: int) -> PrivatePrompt | None:

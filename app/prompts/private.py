@@ -77,14 +77,17 @@ class Reading:
     weight: float
 
 
-def readings(messages: Sequence[Message], private: PrivateContext) -> tuple[Reading, ...]:
-    """What the local model reads for one reply. None without a private context."""
+def readings(
+    messages: Sequence[Message], private: PrivateContext, *, once: bool = False
+) -> tuple[Reading, ...]:
+    """What the local model reads for one reply. None without a private context. With `once`, how replies
+    should be stands behind the last question alone."""
     found = []
     if private.profile is not None or private.history:
         found.append(Reading("person", about_person(messages, private), about_replies(messages, ()), 1.0))
     if private.preferences:
         wished, unwished = (
-            about_replies(messages, side(private.preferences)) for side in (wishes, opposites)
+            about_replies(messages, side(private.preferences), once=once) for side in (wishes, opposites)
         )
         found.append(Reading("preferences", wished, unwished, PREFERENCE_WEIGHT))
     return tuple(found)
@@ -98,17 +101,16 @@ def about_person(messages: Sequence[Message], private: PrivateContext) -> Letter
     return (*system, *(turn for hit in _as_written(private.history) for turn in _answered(hit)), *rest)
 
 
-def about_replies(messages: Sequence[Message], wishes: Sequence[str]) -> Letter:
+def about_replies(messages: Sequence[Message], wishes: Sequence[str], *, once: bool = False) -> Letter:
     """The conversation with how replies should be, in front and behind each question: a small model follows
     what stands behind the last question best. Behind all of them it stands so that a conversation that goes
-    on begins as before, in the KV cache too. Without wishes it is the conversation itself."""
+    on begins as before, in the KV cache too; with `once` behind the last alone. Without wishes it is the
+    conversation itself."""
     wished = " ".join(wishes)
     system, rest = _with_system(messages, wished)
-    if wished:
-        rest = [
-            replace(one, content=f"{one.content.rstrip()}\n\n{wished}") if one.role == "user" else one
-            for one in rest
-        ]
+    asked = [place for place, one in enumerate(rest) if one.role == "user"]
+    for place in (asked[-1:] if once else asked) if wished else ():
+        rest[place] = replace(rest[place], content=f"{rest[place].content.rstrip()}\n\n{wished}")
     return (*system, *rest)
 
 

@@ -134,7 +134,7 @@ async def test_preferences_are_those_of_the_request(remote: FakeRemote) -> None:
         ({"strength": 0.0, "profile": None, "preferences": (Preference("Be LOUD."),)}, "strength 0"),
         (
             {"profile": None, "history": (), "preferences": (Preference("Be LOUD. " * 500),)},
-            "nothing of the profile fits",
+            "nothing to steer by",
         ),
     ],
 )

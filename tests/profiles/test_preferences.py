@@ -46,9 +46,9 @@ def test_a_file_of_before_has_none() -> None:
 
 def test_the_longest_and_the_most_are_taken() -> None:
     texts = [f"{number:02}{'é' * (MAX_LENGTH - 2)}" for number in range(MAX_PREFERENCES)]
-    given = [{"text": text, "opposite": text} for text in texts]
+    given = [{"text": text, "opposite": text[::-1]} for text in texts]
     document = DocumentIn.model_validate({"id": "a", "name": "A", "preferences": given}).document()
-    assert document.profile.preferences == tuple(Preference(text, text) for text in texts)
+    assert document.profile.preferences == tuple(Preference(text, text[::-1]) for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,10 @@ def test_the_longest_and_the_most_are_taken() -> None:
         ),
         ("[[preferences]]\ntext = 'a'\nopposite = ' '", "line 5, preferences[0].opposite: found nothing"),
         (
+            "[[preferences]]\ntext = 'a'\nopposite = ' a'",
+            "line 3, preferences[0]: found an opposite that is the",
+        ),
+        (
             "[[preferences]]\ntext = 'a'\noposite = 'b'",
             "line 5, preferences[0].oposite: unknown key; did you mean opposite?",
         ),
@@ -80,7 +84,7 @@ def test_the_longest_and_the_most_are_taken() -> None:
         (
             "[fields]\na = 'b'\npreferences = ['x']",
             "line 5, fields.preferences: found a list; expected a key of at most 100 characters and text of "
-            "at most 10,000, neither of them blank (the profile's own preferences stands above",
+            "at most 10,000, neither of them blank (the profile's own preferences has to stand above",
         ),
     ],
 )

@@ -165,7 +165,7 @@ titel = "x"
         "line 6, fields.age: found a number; expected " + FIELD,
         'line 11, fields."my key": found nothing but blanks; expected ' + FIELD,
         "line 12, fields.default: found true or false; "
-        "expected " + FIELD + " (the profile's own default stands above the first line in brackets)",
+        "expected " + FIELD + " (the profile's own default has to stand above the first line in brackets)",
         "line 16, history[1].text: missing; expected text that is not blank, of at most 1,000,000 characters",
         "line 17, history[1].titel: unknown key; did you mean title?",
     ]
@@ -210,7 +210,7 @@ titel = "x"
         ),
         (
             HEAD + "[[history]]\ntext = 'x'\nid = 'y'",
-            "line 5, history[0].id: unknown key; did you mean kind? (the profile's own id stands above",
+            "line 5, history[0].id: unknown key; did you mean kind? (the profile's own id has to stand above",
         ),
         (HEAD + "[[history]]\ntext = 'x'\n[history.more]", "line 5, history[0].more: unknown key"),
         (HEAD + "[[histroy]]\n[[histroy]]", "line 3, histroy: unknown key; did you mean history?"),

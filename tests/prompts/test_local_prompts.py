@@ -57,13 +57,35 @@ def ids(prompt: ReadPrompt) -> list[int]:
 def test_no_prompt_has_more_private_tokens_than_the_limit(
     private: PrivateContext, system: list[Message], talk: list[tuple[Message, Message]], limit: int
 ) -> None:
-    """At the first turn; a later one reads what the first did."""
-    messages = conversation(system, talk, 1)
+    """However long the conversation is."""
+    messages = conversation(system, talk, len(talk))
     read = prompts(private, messages, limit)
     plain = len(TOKENIZER.chat(messages))
     assert all(len(ids(prompt)) - plain <= limit for prompt in each(read))
     assert (read.pairs == ()) == (read.private == PrivateContext())
-    assert read.private_tokens == sum(len(ids(pair.aware)) - plain for pair in read.pairs)
+    assert 0 <= read.private_tokens <= limit
+    assert (read.private_tokens == 0) == (read.pairs == ())
+
+
+def test_a_long_conversation_has_preferences_behind_its_last_question_alone() -> None:
+    """Repeated behind each, they would crowd the conversation out."""
+    pairs = [(Message("user", f"Question {n}"), Message("assistant", f"Reply {n}")) for n in range(30)]
+    private = PrivateContext(preferences=(Preference("Be brief, and as plain as can be."),))
+    for turns, times in ((2, 3), (30, 2)):
+        (pair,) = prompts(private, conversation([], pairs, turns), 150).pairs
+        assert pair.aware.text.count("Be brief") == times
+        assert "Be brief" in pair.aware.text.partition(f"Question {turns - 1}")[2]
+
+
+def test_a_name_alone_is_not_read_but_with_what_they_wrote() -> None:
+    named = replace(LOUD, fields=())
+    messages = [Message("user", "Hi")]
+    assert prompts(PrivateContext(named), messages).pairs == ()
+    assert [one.about for one in prompts(PrivateContext(named, (), WISHES), messages).pairs] == [
+        "preferences"
+    ]
+    (pair,) = prompts(PrivateContext(named, PERSON.history), messages).pairs
+    assert LOUD.name in pair.aware.text
 
 
 @pytest.mark.parametrize("limit", [0, 5, 10, 20, 40])

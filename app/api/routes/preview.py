@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/profiles", tags=["Profiles"])
     openapi_extra=described((JSON, schema(PreviewIn))),
 )
 async def preview_profile(profile_id: str, request: Request, parts: PartsDep, caller: CallerDep) -> Preview:
-    """Both prompts exactly, the items of the history that were chosen, and whether each has found room.
+    """All prompts exactly, the items of the history that were chosen, and whether each has found room.
     Nothing is sent anywhere and nothing is remembered. At strength 0 the small model reads nothing."""
     caller.may_use(profile_id)
     body = await receive_json(request, PreviewIn)

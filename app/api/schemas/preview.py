@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.schemas.chat import ChatMessage
 from app.api.schemas.history import FoundItem
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
-from app.profiles.preferences import PREFERENCES, Preferences
+from app.profiles.preferences import PREFERENCES, Preferences, preference_fields
 from app.prompts.context import PersonalContext
 from app.prompts.private import About
 from app.steering.strength import Strength, steers
@@ -32,6 +32,14 @@ class PreviewedItem(FoundItem):
     included: bool
 
 
+class PreviewedPreference(BaseModel):
+    """A preference, and whether it was included in the prompts."""
+
+    text: str
+    opposite: str
+    included: bool
+
+
 class Prompt(BaseModel):
     """A prompt as rendered by the chat template."""
 
@@ -50,7 +58,7 @@ class PromptPair(BaseModel):
 
 
 class PrivateTokens(BaseModel):
-    """How many tokens the context-aware prompts have beyond the conversation, and the limit for each of them
+    """The most tokens that a prompt has beyond a conversation of one question, and the limit for that
     (COSTEER_MAX_CONTEXT_TOKENS)."""
 
     tokens: int
@@ -66,6 +74,7 @@ class Preview(BaseModel):
     prompts: list[PromptPair]
     private: PrivateTokens
     history: list[PreviewedItem]
+    preferences: list[PreviewedPreference]
 
     @classmethod
     def of(cls, profile_id: str, context: PersonalContext, prompts: LocalPrompts, max_tokens: int) -> Self:
@@ -88,6 +97,12 @@ class Preview(BaseModel):
             history=[
                 PreviewedItem(**FoundItem.of_hit(hit).model_dump(), included=hit.stored.id in included)
                 for hit in context.history
+            ],
+            preferences=[
+                PreviewedPreference(
+                    **preference_fields(one), included=bool(pairs) and one in prompts.private.preferences
+                )
+                for one in context.preferences
             ],
         )
 

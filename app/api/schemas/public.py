@@ -10,7 +10,7 @@ from typing import Any
 from app.api.schemas.chat_fields import LABELS, OWN
 
 # Preferences belong into `costeer`, but are as private where a client puts them beside it.
-KEPT_HERE = OWN | LABELS | {"preferences"}
+KEPT_HERE = OWN | LABELS | {"preference", "preferences"}
 # Between the steps of a field's name in a form or query.
 STEPS = re.compile(r"[][.]+")
 # Fields whose strings, at any depth, are model names, possibly `name@profile`: also those of an object that

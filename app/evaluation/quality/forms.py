@@ -47,11 +47,13 @@ class Shape:
     apart: bool = True
     weight: float = PREFERENCE_WEIGHT
 
-    def readings(self, messages: Sequence[Message], private: PrivateContext) -> tuple[Reading, ...]:
-        """The pairs of letters that steer. None without a private context."""
+    def readings(
+        self, messages: Sequence[Message], private: PrivateContext, *, once: bool = False
+    ) -> tuple[Reading, ...]:
+        """The pairs of letters that steer. None without a private context. `once`: see prompts/private.py."""
         plain, known = about_replies(messages, ()), self.person(messages, private)
         wished, against = wishes(private.preferences), opposites(private.preferences) if self.opposite else []
-        turns = _turns(messages)
+        turns = 1 if once else _turns(messages)
         if not self.apart:
             aware, agnostic = self._wished(known, wished, turns), self._wished(plain, against, turns)
             return (Reading("person", aware, agnostic, 1.0),) if aware != plain else ()

@@ -320,7 +320,7 @@ class TestWithoutRoom:
     async def test_a_profile_that_does_not_fit_is_the_reason(self, proxy: Proxy) -> None:
         headers = (await proxy.chat(profile="loud")).headers
         assert headers["X-CoSteer-Steered"] == "false"
-        assert headers["X-CoSteer-Reason"] == "nothing of the profile fits"
+        assert headers["X-CoSteer-Reason"] == "nothing to steer by"
 
 
 # Continuing a final assistant message
