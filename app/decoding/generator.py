@@ -93,8 +93,8 @@ class Generator:
         )
         contrasts = local.contrasts() if local is not None else ()
         room = card.max_model_len - len(prompt) if card.max_model_len else self._config.max_model_len
-        longest = [max(len(one.aware.ids), len(one.agnostic.ids)) for one in contrasts]
-        room = min(room, self._config.max_model_len - max(longest, default=0))
+        for one in contrasts:
+            room = min(room, self._config.max_model_len - max(len(one.aware.ids), len(one.agnostic.ids)))
         if room <= 0:
             raise ContextLengthExceeded(
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "

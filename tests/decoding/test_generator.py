@@ -221,6 +221,14 @@ async def test_prompts_and_reply_fit_both_models(
     assert used <= (remote_len, local_len)
 
 
+async def test_a_reply_that_is_not_steered_may_be_as_long_as_the_remote_allows(remote: FakeRemote) -> None:
+    remote.max_model_len = 100_000
+    generator = writer_of(remote, DecodingConfig(max_model_len=400))
+    for unsteered in (replace(ORDER, profile=None, history=()), replace(ORDER, strength=0.0)):
+        reply = await generator.prepare(unsteered)
+        assert reply.request.max_tokens == remote.max_model_len - reply.prompt_tokens
+
+
 async def test_a_smaller_limit_of_the_client_wins(remote: FakeRemote) -> None:
     assert await written(writer_of(remote), replace(ORDER, max_tokens=2)) == "HE"
 
