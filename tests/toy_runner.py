@@ -32,7 +32,7 @@ class ToyRunner(ModelRunner):
         self.computed.append(sum(len(part.ids) for part in parts))
         for part in parts:
             ids = torch.tensor(part.ids, dtype=torch.float32)[None, :, None]
-            part.cache.append(0, ids, -ids)
+            part.cache.append(0, torch.stack([ids, -ids]))
             part.cache.tokens.extend(part.ids)
         logits = torch.zeros(VOCABULARY)
         logits[ord("a")] = 1.0

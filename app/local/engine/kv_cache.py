@@ -39,24 +39,23 @@ class KVCache:
             other._layers.append(new)
         return other
 
-    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Write a layer's new keys and values [heads, new, head size] after the cached tokens."""
+    def append(self, layer: int, pairs: torch.Tensor) -> None:
+        """Write a layer's new keys and values [2, heads, new, head size] after the cached tokens."""
         start = len(self.tokens)
-        end = start + keys.shape[1]
+        new = pairs.shape[2]
         if layer == len(self._layers):
-            self._layers.append(keys.new_empty(2, keys.shape[0], 0, keys.shape[2]))
+            self._layers.append(pairs.new_empty(2, pairs.shape[1], 0, pairs.shape[3]))
         buffer = self._layers[layer]
-        if end > buffer.shape[2]:
-            self._layers[layer] = _buffer(buffer, max(end, buffer.shape[2] * 3 // 2))
+        if start + new > buffer.shape[2]:
+            self._layers[layer] = _buffer(buffer, max(start + new, buffer.shape[2] * 3 // 2))
             self._layers[layer][:, :, :start] = buffer[:, :, :start]
             buffer = self._layers[layer]
-        buffer[0, :, start:end] = keys
-        buffer[1, :, start:end] = values
+        buffer.narrow(2, start, new).copy_(pairs)
 
     def view(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """A layer's keys and values of the first `length` positions, each [heads, length, head size]."""
-        buffer = self._layers[layer]
-        return buffer[0, :, :length], buffer[1, :, :length]
+        """A layer's keys and values of the first `length` positions, each [1, heads, length, head size]."""
+        keys, values = self._layers[layer].narrow(2, 0, length).chunk(2)
+        return keys, values
 
 
 def _buffer(like: torch.Tensor, needed: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ on two cores over the layers of a 0.5B model, 2 tokens, float32: 215 ms so, 50 m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.data)
-        self.bias = None if linear.bias is None else linear.bias.data
+        self.bias = None if linear.bias is None else linear.bias.data.clone()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [..., in] gives [..., out]."""
@@ -27,14 +28,35 @@ class PackedLinear(nn.Module):
         return y
 
 
+def joined(layers: Sequence[nn.Linear]) -> nn.Linear:
+    """One layer that computes what these do of the same input, side by side in their order."""
+    weight = torch.cat([layer.weight.data for layer in layers])
+    together = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    together.weight = nn.Parameter(weight, requires_grad=False)
+    if any(layer.bias is not None for layer in layers):
+        biases = [
+            weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias.data
+            for layer in layers
+        ]
+        together.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
+    return together
+
+
 def pack(model: Any) -> None:
-    """Pack every linear layer of a model on the CPU; does nothing where this build of torch cannot."""
-    if not can_pack(next(model.parameters())):
+    """Pack every linear layer of a model on the CPU; does nothing where this build of torch cannot.
+
+    The other parameters are copied: as loaded they are views of the file, and a single one of them keeps all
+    of its pages, those of the weights that have been packed too, in this process's memory.
+    """
+    parameter = next(model.parameters(), None)
+    if parameter is None or not can_pack(parameter):
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Linear:
                 setattr(module, name, PackedLinear(child))
+    for left in model.parameters():
+        left.data = left.data.clone()
 
 
 def can_pack(weight: torch.Tensor) -> bool:

@@ -15,12 +15,14 @@ from transformers.utils import logging as transformers_logging
 
 from app.errors import ContextLengthExceeded, WeightsError
 from app.local.engine.branch import Branch
+from app.local.engine.decoder import Decoder
 from app.local.engine.dtype import pick_dtype
-from app.local.engine.linear import pack
+from app.local.engine.families import FULL, known, unsupported_kinds
+from app.local.engine.foreign import ATTENTION, ForeignDecoder
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.engine.prefix_cache import PrefixCache
-from app.local.engine.ragged import ATTENTION, Part, RaggedBatch
+from app.local.engine.ragged import Part, RaggedBatch
 from app.local.engine.scheduler import Job, Lease, Scheduler
 from app.tokenization.tokenizer import Tokenizer
 
@@ -68,10 +70,11 @@ class ModelRunner:
         self.device = pick_device(device)
         config = read_config(path)
         self.dtype = pick_dtype(dtype, self.device, config, dtype_file)
-        self._model = _load(path, self.device, self.dtype)
-        self.tokenizer = Tokenizer(path, _eos_ids(self._model))
+        model = _load(path, self.device, self.dtype)
+        self.tokenizer = Tokenizer(path, _eos_ids(model))
         if not self.tokenizer.has_template:
             raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
+        self._decoder = _decoder(path, model)
         self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
         self._scheduler = Scheduler(self.forward, PrefixCache(cache_bytes))
 
@@ -138,16 +141,9 @@ class ModelRunner:
         Runs on the calling thread: the scheduler's, see `extend`.
         """
         batch = RaggedBatch(parts, self.device)
-        output = self._model(
-            **batch.inputs(),
-            # Four-dimensional, so that transformers builds none; `attend` has a mask for each sequence.
-            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.device),
-            past_key_values=batch,
-            use_cache=True,
-            ragged=batch,
-        )
+        logits = self._decoder(batch)
         batch.commit()
-        return batch.split(output.logits.float().cpu())
+        return [rows.float().cpu() for rows in batch.split(logits)]
 
 
 def compute_threads(leave_a_core: bool) -> int:
@@ -166,12 +162,8 @@ def read_config(path: str) -> Any:
     """The model's configuration. Raises WeightsError for a model that cannot run here."""
     with _load_errors(path):
         config = AutoConfig.from_pretrained(path)
-    windows = set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention"}
-    if windows:
-        raise WeightsError(
-            f"The model {path} has layers of kind {', '.join(sorted(windows))}; only models with full "
-            "attention in every layer can be the local or embedded model. Choose another."
-        )
+    if others := unsupported_kinds(config):
+        raise _unsupported(path, others)
     return config
 
 
@@ -186,9 +178,23 @@ def _load(path: str, device: torch.device, dtype: torch.dtype) -> Any:
     finally:
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-    model.requires_grad_(False).to(device)
-    pack(model)
-    return model
+    return model.requires_grad_(False).to(device)
+
+
+def _decoder(path: str, model: Any) -> Decoder | ForeignDecoder:
+    """The engine's own decoder where it knows the model, else transformers' code, which ignores windows."""
+    if known(model):
+        return Decoder(model)
+    if others := set(getattr(model.config, "layer_types", None) or []) - {FULL}:
+        raise _unsupported(path, others)
+    return ForeignDecoder(model)
+
+
+def _unsupported(path: str, kinds: Collection[str]) -> WeightsError:
+    return WeightsError(
+        f"The model {path} has layers of kind {', '.join(sorted(kinds))}, which cannot be computed here. "
+        "Choose one with full attention in every layer, or a text model of Gemma 3."
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def fill(cache: KVCache, ids: list[int]) -> None:
     """Append `ids` as a forward pass does; a token's keys and values say which it is, and in which layer."""
     for layer in range(LAYERS):
         values = torch.tensor(ids, dtype=torch.float32)[None, :, None].expand(HEADS, -1, SIZE)
-        cache.append(layer, values + 0.25 * layer, -values)
+        cache.append(layer, torch.stack([values + 0.25 * layer, -values]))
     cache.tokens += ids
 
 
@@ -28,8 +28,8 @@ def assert_holds(cache: KVCache, ids: list[int]) -> None:
     for layer in range(LAYERS):
         keys, values = cache.view(layer, len(ids))
         wanted = torch.tensor(ids, dtype=torch.float32)[None, :, None].expand(HEADS, -1, SIZE)
-        assert torch.equal(keys, wanted + 0.25 * layer)
-        assert torch.equal(values, -wanted)
+        assert torch.equal(keys[0], wanted + 0.25 * layer)
+        assert torch.equal(values[0], -wanted)
 
 
 def filled(ids: list[int]) -> KVCache:
