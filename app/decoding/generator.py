@@ -24,7 +24,7 @@ from app.steering.strength import Strength, steers
 
 @dataclass(frozen=True, repr=False)
 class GenerationRequest:
-    """What a client asks for. Without a profile, or at strength 0, the reply is the remote's own.
+    """What a client asks for. Without a profile and preferences, or at strength 0, the reply is the remote's.
 
     `history`: the retrieved passages of the profile's history, most relevant first. `preferences`: the
     request's own, which need no profile, else the profile's. With `continue_final` the

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-
-import numpy as np
+from functools import partial
 
 from app.local.engine.branch import Branch
 from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs, RowModel, RowSession
 from app.prompts.private import Contrast, PrivatePrompt
-from app.steering.formula import FloatArray, IntArray, Rows
+from app.steering.formula import FloatArray, IntArray, Rows, of_each
 from app.tokenization.alignment import ByteAlignment
 from app.tokenization.retokenizer import Retokenizer
 from app.tokenization.sequence import common_prefix
@@ -102,9 +101,5 @@ class AlignedLogprobs:
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
         """See LocalLogprobs."""
-        found: IntArray = np.empty(0, np.int64)
-        for aware in self._pairs[:, 0]:
-            taken = np.concatenate((without, found))
-            more = self._alignment.likeliest(self._rows[aware], count, taken)
-            found = np.concatenate((found, more))
-        return found
+        rows = (self._rows[aware] for aware in self._pairs[:, 0])
+        return of_each((partial(self._alignment.likeliest, row, count) for row in rows), without)

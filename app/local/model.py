@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from app.local.engine.branch import Branch
@@ -15,7 +17,7 @@ from app.local.engine.runner import ModelRunner
 from app.local.engine.scheduler import Lease
 from app.local.interface import LocalLogprobs
 from app.prompts.private import Contrast, PrivatePrompt
-from app.steering.formula import FloatArray, IntArray, Rows, likeliest, unlike
+from app.steering.formula import FloatArray, IntArray, Rows, likeliest, of_each, unlike
 
 
 class LocalModel:
@@ -116,12 +118,11 @@ class SameVocabularyLogprobs:
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
         """See LocalLogprobs."""
-        found: IntArray = np.empty(0, np.int64)
-        for aware in self._pairs[:, 0]:
-            taken = np.concatenate((without, found))
-            more = unlike(likeliest(self._rows[aware], count + len(taken)), taken)[:count]
-            found = np.concatenate((found, more))
-        return found
+
+        def search(row: npt.NDArray[np.float32], taken: IntArray) -> IntArray:
+            return unlike(likeliest(row, count + len(taken)), taken)[:count]
+
+        return of_each((partial(search, self._rows[aware]) for aware in self._pairs[:, 0]), without)
 
 
 def direct(rows: Rows, pairs: IntArray) -> list[LocalLogprobs]:

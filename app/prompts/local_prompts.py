@@ -91,10 +91,11 @@ def local_prompts(
 
     How replies should be stands behind each question, unless a long conversation has no room for that within
     the limit: then behind the last. They end where the assistant's reply begins or, with `continue_final`,
-    where the final message goes on.
-    Raises InvalidRequest where the chat template refuses the conversation.
+    where the final message goes on. Raises InvalidRequest where the chat template refuses the conversation.
     """
 
+    # Cached, since contrasts share letters: the conversation as it is, before all.
+    @cache
     def read(letter: Letter) -> ReadPrompt:
         text = rendered(tokenizer, letter, continue_final=continue_final)
         return ReadPrompt(text, PrivatePrompt(tuple(tokenizer.encode(text))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,15 @@ def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
     count = min(count, len(row))
     best = np.argpartition(row, len(row) - count)[len(row) - count :]
     return best[np.argsort(-row[best], kind="stable")]
+
+
+def of_each(searches: Iterable[Callable[[IntArray], IntArray]], without: IntArray) -> IntArray:
+    """The ids that each search finds, one search after the other; each is told what to leave out: `without`,
+    and what those before it have found."""
+    found: IntArray = np.empty(0, np.int64)
+    for search in searches:
+        found = np.concatenate((found, search(np.concatenate((without, found)))))
+    return found
 
 
 def unlike(ids: IntArray, without: IntArray) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from app.evaluation.quality.rules import REMOTE_ALONE, SHOWN, Rule
 from app.local.interface import LocalLogprobs, RowModel
 from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.embedded import EmbeddedRemote
-from app.steering.formula import FloatArray, IntArray
+from app.steering.formula import FloatArray, IntArray, of_each
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,7 @@ class _Contrasts:
         return np.stack([[one.logprobs(candidates)[0, 0] for one in pair] for pair in self.pairs])
 
     def likeliest(self, count: int, without: IntArray) -> IntArray:
-        found: IntArray = np.empty(0, np.int64)
-        for aware, _ in self.pairs:
-            found = np.concatenate((found, aware.likeliest(count, np.concatenate((without, found)))))
-        return found
+        return of_each((partial(aware.likeliest, count) for aware, _ in self.pairs), without)
 
 
 class Forcing:
