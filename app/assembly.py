@@ -167,7 +167,7 @@ def _runner(
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
         cache_bytes=settings.kv_cache_mib << 20,
-        dtype_file=settings.cache_dir / "dtype.json",
+        engine_cache=settings.cache_dir / "engine",
         leave_a_core=leave_a_core,
     )
     stack.callback(runner.close)

@@ -89,17 +89,15 @@ class LocalSession:
         # A reply may take more local tokens than remote ones, and so reach the local limit first.
         if (longest := max(map(len, sequences))) > self._runner.max_model_len:
             self._runner.check_length(longest)
-        logprobs, found = await self._runner.extend(
-            self._lease, sequences, keep, _log_softmax, branches=leaving
-        )
+        logprobs, found = await self._runner.extend(self._lease, sequences, keep, _stacked, branches=leaving)
         if not self._scored:
             self.found, self._scored = found, True
         return logprobs
 
 
-def _log_softmax(logits: list[torch.Tensor]) -> Rows:
-    logprobs: Rows = torch.stack(logits).log_softmax(dim=-1).numpy()
-    return logprobs
+def _stacked(logprobs: list[torch.Tensor]) -> Rows:
+    # Not by torch, whose threads would wait for more work while the next pass needs their cores.
+    return np.stack([rows.numpy() for rows in logprobs])
 
 
 class SameVocabularyLogprobs:

@@ -71,8 +71,8 @@ class EmbeddedRemote:
         seen = TokenCounts(prompt=frozenset(prompt))
         sequence = list(prompt)
 
-        def finish(logits: list[torch.Tensor]) -> DraftToken:
-            logprobs = log_softmax(logits[0][-1].double().numpy())
+        def finish(rows: list[torch.Tensor]) -> DraftToken:
+            logprobs = log_softmax(rows[0][-1].double().numpy())
             scores = penalise(logprobs, np.arange(len(logprobs)), sampling, seen)
             token_id = draw(distribution(scores, sampling), rng)
             return _drafted(token_id, logprobs, top_logprobs, self._runner.tokenizer.eos_ids)
@@ -87,10 +87,10 @@ class EmbeddedRemote:
                 sequence = [*sequence, drafted.token_id]
 
     async def read(self, prompt: Sequence[int], ids: Sequence[int]) -> Rows:
-        """Logits [n, V] of a text after a prompt: those that predict each of its n tokens `ids`."""
+        """Log-probabilities [n, V] that predict each of the n tokens `ids` of a text after a prompt."""
 
-        def finish(logits: list[torch.Tensor]) -> Rows:
-            rows: Rows = logits[0].numpy()
+        def finish(logprobs: list[torch.Tensor]) -> Rows:
+            rows: Rows = logprobs[0].numpy()
             return rows
 
         with self._runner.lease(self._owner) as lease:
@@ -100,9 +100,8 @@ class EmbeddedRemote:
     async def logprobs(self, prompt: Sequence[int], ids: Sequence[int]) -> FloatArray:
         """[n]: log-probabilities of the tokens `ids` of a text after a prompt, in nats."""
 
-        def finish(logits: list[torch.Tensor]) -> FloatArray:
-            chosen = logits[0].gather(1, torch.tensor(ids)[:, None])[:, 0]
-            logprobs: FloatArray = (chosen - logits[0].logsumexp(dim=1)).double().numpy()
+        def finish(rows: list[torch.Tensor]) -> FloatArray:
+            logprobs: FloatArray = rows[0].double().gather(1, torch.tensor(ids)[:, None])[:, 0].numpy()
             return logprobs
 
         with self._runner.lease(self._owner) as lease:

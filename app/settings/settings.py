@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     embedded_model: str = "qwen2.5-coder-0.5b-instruct"
     local_model: str = "qwen2.5-coder-0.5b-instruct"
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Literal["auto", "int8", "float32", "bfloat16", "float16"] = "auto"
     # Tokens of prompt plus reply that a model in this process accepts.
     max_model_len: Annotated[int, Field(ge=256)] = 8192
 

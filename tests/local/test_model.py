@@ -17,18 +17,20 @@ from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
 from app.local.model import LocalModel, LocalSession, SameVocabularyLogprobs
 from app.prompts.private import Contrast, PrivatePrompt
-from app.steering.formula import FloatArray, Rows, log_softmax
+from app.steering.formula import FloatArray, Rows
 
 V = 8
 ONE, OTHER, THIRD = PrivatePrompt((1, 2, 3)), PrivatePrompt((4, 5)), PrivatePrompt((6,))
 
 
-def logits(ids: Sequence[int]) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng([9, *ids]).normal(size=V).astype(np.float32))
+def logprobs(ids: Sequence[int]) -> torch.Tensor:
+    """Those that hang on all tokens before."""
+    logits = np.random.default_rng([9, *ids]).normal(size=V).astype(np.float32)
+    return torch.from_numpy(logits).log_softmax(-1)
 
 
 class Runner:
-    """Logits that hang on all tokens before; remembers what it was to hold."""
+    """Log-probabilities; remembers what it was to hold."""
 
     max_model_len = 100
 
@@ -60,13 +62,13 @@ class Runner:
             ends += [
                 [*ids[: one.start], *one.ids[: end + 1]] for one in leaving for end in range(len(one.ids))
             ]
-            found.append(torch.stack([logits(end) for end in ends]))
+            found.append(torch.stack([logprobs(end) for end in ends]))
         return finish(found), 0
 
 
 def said(prompt: PrivatePrompt, reply: Sequence[int]) -> FloatArray:
     """[V]: what the model says of the next token, from the definition."""
-    return log_softmax(logits([*prompt.ids, *reply]).numpy().astype(np.float64))
+    return logprobs([*prompt.ids, *reply]).numpy().astype(np.float64)
 
 
 @pytest.mark.parametrize(

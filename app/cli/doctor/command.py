@@ -106,7 +106,7 @@ def _of_settings(settings: Settings, stack: AsyncExitStack) -> list[Check]:
             device=settings.device,
             dtype=settings.dtype,
             config_folder=local,
-            dtype_file=settings.cache_dir / "dtype.json",
+            engine_cache=settings.cache_dir / "engine",
             leave_a_core=not isinstance(remote, CoSteerError | None) and remote.on_this_machine,
         ),
         *database.checks(settings.data_dir),

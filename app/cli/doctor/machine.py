@@ -24,7 +24,7 @@ def checks(
     device: str,
     dtype: str,
     config_folder: Callable[[], Path | None],
-    dtype_file: Path,
+    engine_cache: Path,
     leave_a_core: bool,
 ) -> list[Check]:
     """`config_folder` gives the local model's folder, None if it is not downloaded yet; the others are the
@@ -33,7 +33,7 @@ def checks(
         Check("torch", lambda: in_thread(_torch), seconds=120),
         Check(
             "device",
-            lambda: in_thread(lambda: _device(device, dtype, config_folder(), dtype_file, leave_a_core)),
+            lambda: in_thread(lambda: _device(device, dtype, config_folder(), engine_cache, leave_a_core)),
             needs=("torch",),
             seconds=60,
         ),
@@ -62,11 +62,12 @@ def _torch() -> Verdict:
     return ok(f"torch {torch.__version__}, transformers {transformers.__version__} ({wanted})")
 
 
-def _device(wanted: str, dtype: str, folder: Path | None, dtype_file: Path, leave_a_core: bool) -> Verdict:
+def _device(wanted: str, dtype: str, folder: Path | None, engine_cache: Path, leave_a_core: bool) -> Verdict:
     import torch  # noqa: PLC0415
 
     from app.local.engine.dtype import known_dtype  # noqa: PLC0415
-    from app.local.engine.runner import compute_threads, cores, pick_device, read_config  # noqa: PLC0415
+    from app.local.engine.loading import eight_bits, read_config  # noqa: PLC0415
+    from app.local.engine.runner import compute_threads, cores, pick_device  # noqa: PLC0415
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(wanted, True):
@@ -77,7 +78,12 @@ def _device(wanted: str, dtype: str, folder: Path | None, dtype_file: Path, leav
     device = pick_device(wanted)
     threads = compute_threads(leave_a_core)
     config = read_config(str(folder)) if folder is not None else None
-    chosen = known_dtype(dtype, device, config, dtype_file, threads) if config or dtype != "auto" else None
-    number = str(chosen).removeprefix("torch.") if chosen else "a number format that the first start measures"
+    if config is not None and eight_bits(dtype, device, config):
+        number = "8-bit weights"
+    elif config is None and dtype == "auto":
+        number = "a number format that the first start chooses"
+    else:
+        known = known_dtype(dtype, device, config, engine_cache / "dtype.json", threads)
+        number = str(known).removeprefix("torch.") if known else "a dtype that the first start measures"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return ok(f"{name}, {number}, {threads} of {cores()} cores")

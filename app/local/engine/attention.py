@@ -42,7 +42,7 @@ class Attention:
         share = heads // groups
         # The query heads of a group become further rows, so that each key is read once for all of them.
         rows = query.view(new, groups, share, size).permute(1, 2, 0, 3).reshape(1, groups, share * new, size)
-        mask = None if new == 1 and window is None else self._mask(query.dtype, share, window)
+        mask = None if new == 1 and window is None else self.mask(query.dtype, share, window)
         seen = F.scaled_dot_product_attention(rows, keys, values, mask, scale=scale)
         return seen.view(groups, share, new, size).permute(2, 0, 1, 3).reshape(new, heads * size)
 
@@ -55,13 +55,13 @@ class Attention:
         window: int | None,
     ) -> torch.Tensor:
         causal = not self._held and len(self._runs) == 1 and window is None
-        mask = None if causal else self._mask(query.dtype, 1, window)
+        mask = None if causal else self.mask(query.dtype, 1, window)
         seen = F.scaled_dot_product_attention(
             query.transpose(0, 1)[None], keys, values, mask, is_causal=causal, scale=scale, enable_gqa=True
         )
         return seen[0].transpose(0, 1).reshape(len(query), -1)
 
-    def _mask(self, dtype: torch.dtype, share: int, window: int | None) -> torch.Tensor:
+    def mask(self, dtype: torch.dtype, share: int = 1, window: int | None = None) -> torch.Tensor:
         """[share * new, slots], added to the scores: 0 where a new token sees a slot, else -inf. Made once
         for all layers, and not of booleans: those are converted in every layer."""
         if (share, window) not in self._masks:

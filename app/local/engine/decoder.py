@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from app.local.engine.families import FAMILIES, kinds, rotaries
+from app.local.engine.families import kinds, norm_of, rotaries
 from app.local.engine.layer import DecoderLayer
 from app.local.engine.linear import pack
-from app.local.engine.norm import Norm
 from app.local.engine.ragged import RaggedBatch
 
 
@@ -22,10 +21,7 @@ class Decoder(nn.Module):
         layers are freed one by one, so that no more than one is in memory twice."""
         super().__init__()
         config, inner = model.config, model.model
-
-        def norm(module: nn.Module) -> Norm:
-            return Norm(module, config.rms_norm_eps, from_one=FAMILIES[config.model_type])
-
+        norm = norm_of(config)
         self._kinds = kinds(config)
         self._rotaries = rotaries(model)
         self._embedding = inner.embed_tokens
@@ -41,7 +37,8 @@ class Decoder(nn.Module):
         pack(self)
 
     def forward(self, batch: RaggedBatch) -> torch.Tensor:
-        """Extend the caches of the batch by its tokens. Returns logits [kept, V] where it asks for them."""
+        """Extend the caches of the batch by its tokens. Returns float32 log-probabilities [kept, V] where it
+        asks for them."""
         x: torch.Tensor = self._embedding(batch.ids)
         turns = {
             kind: rotary.at(batch.positions, x.dtype)
@@ -51,4 +48,4 @@ class Decoder(nn.Module):
         for layer, kind in zip(self.layers, self._kinds, strict=True):
             layer(x, batch, turns[kind])
         logits: torch.Tensor = self.head(self._norm(x[batch.kept]))
-        return logits
+        return logits.float().log_softmax(-1)

@@ -15,6 +15,7 @@ from torch import nn
 
 from app.local.engine.linear import PackedLinear, can_pack
 
+INT8 = "int8"  # weights in 8 bits, see int8/; not a dtype that torch computes in
 CANDIDATES = (torch.float32, torch.bfloat16)
 # Tokens of a pass to their weight: a reply is 128 decode passes, and two passes prefill a prompt of 512.
 PASSES = {4: 128, 256: 2}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
 
+from app.local.engine.norm import Norm
 from app.local.engine.rotary import Rotary
 
 # By transformers' `model_type`. True: the weights of norms are kept as what they differ from one by.
@@ -53,6 +56,11 @@ def known(model: Any) -> bool:
     linear = [one for name, one in model.named_modules() if name.endswith(("_proj", "lm_head"))]
     plain = all(type(one) is nn.Linear and one.weight.is_floating_point() for one in linear)
     return plain and all(map(_PARAMETERS.fullmatch, dict(model.named_parameters()))) and _turns(model)
+
+
+def norm_of(config: Any) -> Callable[[nn.Module], Norm]:
+    """What makes a Norm of transformers' own in a model of this `config`."""
+    return partial(Norm, eps=config.rms_norm_eps, from_one=FAMILIES[config.model_type])
 
 
 def rotaries(model: Any) -> dict[str, Rotary]:

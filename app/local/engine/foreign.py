@@ -23,7 +23,8 @@ class ForeignDecoder:
         self._model = model
 
     def __call__(self, batch: RaggedBatch) -> torch.Tensor:
-        """Extend the caches of the batch by its tokens. Returns logits [kept, V] where it asks for them."""
+        """Extend the caches of the batch by its tokens. Returns float32 log-probabilities [kept, V] where it
+        asks for them."""
         output = self._model(
             input_ids=batch.ids[None],
             position_ids=batch.positions[None],
@@ -35,7 +36,7 @@ class ForeignDecoder:
             ragged=batch,
         )
         logits: torch.Tensor = output.logits[0]
-        return logits
+        return logits.float().log_softmax(-1)
 
 
 class _Cache:

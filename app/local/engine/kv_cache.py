@@ -45,17 +45,28 @@ class KVCache:
         new = pairs.shape[2]
         if layer == len(self._layers):
             self._layers.append(pairs.new_empty(2, pairs.shape[1], 0, pairs.shape[3]))
-        buffer = self._layers[layer]
-        if start + new > buffer.shape[2]:
-            self._layers[layer] = _buffer(buffer, max(start + new, buffer.shape[2] * 3 // 2))
-            self._layers[layer][:, :, :start] = buffer[:, :, :start]
-            buffer = self._layers[layer]
-        buffer.narrow(2, start, new).copy_(pairs)
+        self._grow(layer, start + new)
+        self._layers[layer].narrow(2, start, new).copy_(pairs)
+
+    def reserve(self, positions: int, layers: int, heads: int, size: int) -> list[torch.Tensor]:
+        """The buffers of all layers, for the caller to write to, with room for so many positions. New ones
+        are in float32 on the CPU."""
+        while len(self._layers) < layers:
+            self._layers.append(torch.empty(2, heads, 0, size))
+        for layer in range(layers):
+            self._grow(layer, positions)
+        return self._layers
 
     def view(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A layer's keys and values of the first `length` positions, each [1, heads, length, head size]."""
         keys, values = self._layers[layer].narrow(2, 0, length).chunk(2)
         return keys, values
+
+    def _grow(self, layer: int, positions: int) -> None:
+        old, held = self._layers[layer], len(self.tokens)
+        if positions > old.shape[2]:
+            self._layers[layer] = _buffer(old, max(positions, old.shape[2] * 3 // 2))
+            self._layers[layer][:, :, :held] = old[:, :, :held]
 
 
 def _buffer(like: torch.Tensor, needed: int) -> torch.Tensor:

@@ -15,12 +15,12 @@ class Norm:
     def __init__(self, norm: nn.Module, eps: float, *, from_one: bool) -> None:
         """`norm` is transformers' module. With `from_one`, as in Gemma, its weights are added to one."""
         weight = norm.get_parameter("weight").data
-        self._weight = weight.float() + 1.0 if from_one else weight.to(torch.float32, copy=True)
+        self.weight = weight.float() + 1.0 if from_one else weight.to(torch.float32, copy=True)
         self._share = 1.0 / weight.numel()
-        self._eps = torch.tensor(eps, device=weight.device)
+        self.eps = torch.tensor(eps, device=weight.device)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         y = x.float()
         length = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
-        scale = torch.addcmul(self._eps, length, length, value=self._share).rsqrt_()
-        return (y * scale).mul_(self._weight).to(x.dtype)
+        scale = torch.addcmul(self.eps, length, length, value=self._share).rsqrt_()
+        return (y * scale).mul_(self.weight).to(x.dtype)

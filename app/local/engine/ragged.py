@@ -22,8 +22,8 @@ FEWEST_ROWS = 4
 
 @dataclass(frozen=True)
 class Part:
-    """The next tokens of one sequence: `cache` holds what comes before `ids`. Logits are returned for the
-    last `keep` of `ids`, then for all tokens of the `branches`, which do not stay in the cache."""
+    """The next tokens of one sequence: `cache` holds what comes before `ids`. Rows of log-probabilities are
+    returned for the last `keep` of `ids`, then for all tokens of the `branches`, which are not kept."""
 
     cache: KVCache
     ids: Sequence[int]
@@ -35,8 +35,13 @@ class Part:
         return len(self.ids) + sum(len(branch.ids) for branch in self.branches)
 
     @property
+    def tokens(self) -> list[int]:
+        """The tokens computed: `ids`, then those of the branches."""
+        return [*self.ids, *chain.from_iterable(branch.ids for branch in self.branches)]
+
+    @property
     def kept(self) -> int:
-        """Number of rows of logits returned."""
+        """Number of rows returned."""
         return self.keep + len(self) - len(self.ids)
 
     def runs(self) -> list[range]:
@@ -48,20 +53,20 @@ class Part:
 class RaggedBatch:
     """The tokens of a pass, their positions, and attention of each to its own sequence.
 
-    `ids`, `positions` [tokens], and `kept` [rows], where logits are asked for; on the model's device. On a
-    CPU very few are padded: the tokens and rows that come last then belong to no sequence.
+    `ids`, `positions` [tokens], and `kept` [rows], where log-probabilities are asked for; on the model's
+    device. On a CPU very few are padded: the tokens and rows that come last then belong to no sequence.
     """
 
     def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
-        self._parts = parts
+        self.parts = parts
         runs = [part.runs() for part in parts]
-        self._attentions = [
+        self.attentions = [
             Attention(len(part.cache.tokens), one, device) for part, one in zip(parts, runs, strict=True)
         ]
         ids: list[int] = []
         kept: list[int] = []
         for part in parts:
-            ids += [*part.ids, *chain.from_iterable(branch.ids for branch in part.branches)]
+            ids += part.tokens
             kept += range(len(ids) - part.kept, len(ids))
         positions = [position for part in runs for run in part for position in run]
         fewest = FEWEST_ROWS if device.type == "cpu" else 0
@@ -77,7 +82,7 @@ class RaggedBatch:
 
     def append(self, layer: int, pairs: torch.Tensor) -> None:
         """Append a layer's keys and values [2, heads, tokens, head size], each to its sequence's cache."""
-        for part, own in zip(self._parts, pairs.split_with_sizes(self._lengths, dim=2), strict=False):
+        for part, own in zip(self.parts, pairs.split_with_sizes(self._lengths, dim=2), strict=False):
             part.cache.append(layer, own)
 
     def attend(
@@ -88,7 +93,7 @@ class RaggedBatch:
         queries = query.split_with_sizes(self._lengths)
         seen = [
             attention(own, *part.cache.view(layer, attention.slots), scale, window)
-            for part, attention, own in zip(self._parts, self._attentions, queries, strict=False)
+            for part, attention, own in zip(self.parts, self.attentions, queries, strict=False)
         ]
         if self._padding:
             seen.append(queries[-1].flatten(1))  # whatever it is, nobody reads what comes of it
@@ -96,10 +101,10 @@ class RaggedBatch:
 
     def commit(self) -> None:
         """Record the tokens that the pass has appended, except those of branches: their slots are free."""
-        for part in self._parts:
+        for part in self.parts:
             part.cache.tokens.extend(part.ids)
 
-    def split(self, logits: torch.Tensor) -> list[torch.Tensor]:
-        """Split the returned `logits` [kept, V] by sequence: [kept, V] each."""
-        sizes = [part.kept for part in self._parts]
-        return list(torch.split(logits[: sum(sizes)], sizes))
+    def split(self, logprobs: torch.Tensor) -> list[torch.Tensor]:
+        """Split the returned `logprobs` [kept, V] by sequence: [kept, V] each."""
+        sizes = [part.kept for part in self.parts]
+        return list(torch.split(logprobs[: sum(sizes)], sizes))

@@ -11,15 +11,19 @@ class Rotary:
     def __init__(self, frequencies: torch.Tensor, scaling: float) -> None:
         """`frequencies` [head size / 2]; `scaling` multiplies what is turned, as some long contexts want."""
         self.frequencies = frequencies.float()
-        self._scaling = scaling
+        self.scaling = scaling
 
     def at(self, positions: torch.Tensor, dtype: torch.dtype) -> Turn:
         """The turn of the tokens at `positions` [tokens], computed once for all layers."""
-        angles = torch.outer(positions.float(), self.frequencies)
-        cos, sin = angles.cos().mul_(self._scaling), angles.sin().mul_(self._scaling)
+        cos, sin = self.waves(positions)
         return Turn(
             torch.cat([cos, cos], -1)[:, None].to(dtype), torch.cat([-sin, sin], -1)[:, None].to(dtype)
         )
+
+    def waves(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scaled cosines and sines of the angles at `positions` [n], each [n, head size / 2]."""
+        angles = torch.outer(positions.float(), self.frequencies)
+        return angles.cos().mul_(self.scaling), angles.sin().mul_(self.scaling)
 
 
 class Turn:

@@ -6,19 +6,13 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from app.errors import ContextLengthExceeded, WeightsError
 from app.local.engine.branch import Branch
-from app.local.engine.decoder import Decoder
-from app.local.engine.dtype import pick_dtype
-from app.local.engine.families import FULL, known, unsupported_kinds
-from app.local.engine.foreign import ATTENTION, ForeignDecoder
+from app.local.engine.loading import eos_ids, load, read_config
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.engine.prefix_cache import PrefixCache
@@ -54,14 +48,15 @@ class ModelRunner:
         dtype: str = "auto",
         max_model_len: int = 8192,
         cache_bytes: int = 512 << 20,
-        dtype_file: Path | None = None,
+        engine_cache: Path | None = None,
         leave_a_core: bool = False,
     ) -> None:
         """Load from a folder or hub id that transformers takes. Raises WeightsError with what to change.
 
-        `cache_bytes` is the memory budget of the KV caches; `dtype_file` remembers which dtype is the fastest
-        here. `leave_a_core` is for a vLLM on this machine, which busy-waits for work: a forward pass on every
-        core waits for its thread that shares a core with vLLM, and took 1 s instead of 30 ms.
+        `cache_bytes` is the memory budget of the KV caches; the folder `engine_cache` keeps what is made of
+        the model for this machine. `leave_a_core` is for a vLLM on this machine, which busy-waits for work: a
+        forward pass on every core waits for its thread that shares a core with vLLM, and took 1 s instead of
+        30 ms.
         """
         if (threads := compute_threads(leave_a_core)) != torch.get_num_threads():
             torch.set_num_threads(threads)
@@ -69,13 +64,18 @@ class ModelRunner:
         self.name = Path(name or path).name if Path(name or path).exists() else name or path
         self.device = pick_device(device)
         config = read_config(path)
-        self.dtype = pick_dtype(dtype, self.device, config, dtype_file)
-        model = _load(path, self.device, self.dtype)
-        self.tokenizer = Tokenizer(path, _eos_ids(model))
+        self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
+        self._decoder = load(
+            path,
+            self.device,
+            dtype,
+            threads=torch.get_num_threads(),
+            longest=self.max_model_len,
+            cache=engine_cache,
+        )
+        self.tokenizer = Tokenizer(path, eos_ids(path, config))
         if not self.tokenizer.has_template:
             raise WeightsError(f"The model {path} has no chat template. Choose an instruction-tuned model.")
-        self._decoder = _decoder(path, model)
-        self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
         self._scheduler = Scheduler(self.forward, PrefixCache(cache_bytes))
 
     @property
@@ -115,12 +115,13 @@ class ModelRunner:
         background: bool = False,
         branches: Sequence[Sequence[Branch]] = (),
     ) -> tuple[T, int]:
-        """Make the lease's caches hold `sequences`, and pass `finish` the logits of their last `keep` tokens.
+        """Make the lease's caches hold `sequences`, and pass `finish` the log-probabilities after their
+        last `keep` tokens.
 
         `finish` is given a float32 tensor [keep, V] per sequence and runs on the scheduler's thread. Returns
         its result, and how many tokens of the sequences were cached before. Of each sequence the longest
         prefix cached for the lease's owner is reused, and the rest of the old cache rolled back. `branches`
-        add their logits to their sequence's, [keep + tokens of its branches, V], and are not kept in the
+        add their own to their sequence's, [keep + tokens of its branches, V], and are not kept in the
         cache. `background` jobs give way to all others.
         """
         job = Job(lease, sequences, keep, finish, background, branches)
@@ -136,14 +137,15 @@ class ModelRunner:
 
     @torch.inference_mode()
     def forward(self, parts: Sequence[Part]) -> list[torch.Tensor]:
-        """Extend the cache of each part by its tokens; returns float32 logits [kept, V] of each, on the CPU.
+        """Extend the cache of each part by its tokens; returns float32 log-probabilities [kept, V] of each,
+        on the CPU.
 
         Runs on the calling thread: the scheduler's, see `extend`.
         """
         batch = RaggedBatch(parts, self.device)
-        logits = self._decoder(batch)
+        logprobs = self._decoder(batch)
         batch.commit()
-        return [rows.float().cpu() for rows in batch.split(logits)]
+        return batch.split(logprobs.cpu())
 
 
 def compute_threads(leave_a_core: bool) -> int:
@@ -156,58 +158,3 @@ def compute_threads(leave_a_core: bool) -> int:
 def cores() -> int:
     """Cores that this process may use; on systems that do not say, all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def read_config(path: str) -> Any:
-    """The model's configuration. Raises WeightsError for a model that cannot run here."""
-    with _load_errors(path):
-        config = AutoConfig.from_pretrained(path)
-    if others := unsupported_kinds(config):
-        raise _unsupported(path, others)
-    return config
-
-
-def _load(path: str, device: torch.device, dtype: torch.dtype) -> Any:
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller has its own
-    try:
-        with _load_errors(path):
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, attn_implementation=ATTENTION
-            )
-    finally:
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-    return model.requires_grad_(False).to(device)
-
-
-def _decoder(path: str, model: Any) -> Decoder | ForeignDecoder:
-    """The engine's own decoder where it knows the model, else transformers' code, which ignores windows."""
-    if known(model):
-        return Decoder(model)
-    if others := set(getattr(model.config, "layer_types", None) or []) - {FULL}:
-        raise _unsupported(path, others)
-    return ForeignDecoder(model)
-
-
-def _unsupported(path: str, kinds: Collection[str]) -> WeightsError:
-    return WeightsError(
-        f"The model {path} has layers of kind {', '.join(sorted(kinds))}, which cannot be computed here. "
-        "Choose one with full attention in every layer, or a text model of Gemma 3."
-    )
-
-
-@contextmanager
-def _load_errors(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, StrictDataclassError) as error:
-        raise WeightsError(
-            f"The model {path} cannot be loaded: {str(error).strip().splitlines()[0]} "
-            "Set it to a bundle of `costeer models list`, a hub id, or a folder with transformers' files."
-        ) from error
-
-
-def _eos_ids(model: Any) -> frozenset[int]:
-    eos = model.generation_config.eos_token_id
-    return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])

@@ -44,9 +44,10 @@ class Lease:
 
 @dataclass(eq=False)
 class Job(Generic[T]):
-    """Sequences for a lease's caches to hold; `finish` makes the result from the last `keep` logits of each.
+    """Sequences for a lease's caches to hold; `finish` makes the result from the last `keep`
+    rows of log-probabilities of each.
 
-    `branches`, per sequence, are computed too but not kept; their logits come after the others. `background`
+    `branches`, per sequence, are computed too but not kept; their rows come after the others. `background`
     jobs wait until there is no other. `found` counts tokens that were already cached.
     """
 
@@ -58,7 +59,7 @@ class Job(Generic[T]):
     branches: Sequence[Sequence[Branch]] = ()
     found: int = 0
     pending: list[Sequence[int]] = field(default_factory=list)
-    logits: list[list[torch.Tensor]] = field(default_factory=list)
+    rows: list[list[torch.Tensor]] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     done: asyncio.Future[T] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     abandoned: bool = False
@@ -177,7 +178,7 @@ class Scheduler:
             cache.rollback(held)
             job.found += held
             job.pending.append(sequence[held:])
-            job.logits.append([])
+            job.rows.append([])
         self._jobs.append(job)
 
     def _pass(self, jobs: Sequence[Job[Any]]) -> None:
@@ -196,15 +197,15 @@ class Scheduler:
             for job in jobs:
                 job.settle(None, error)
             return
-        for (job, row, count), logits in zip(taken, outputs, strict=True):
+        for (job, row, count), logprobs in zip(taken, outputs, strict=True):
             job.pending[row] = job.pending[row][count:]
-            job.logits[row].append(logits)
+            job.rows[row].append(logprobs)
         self.cost.observe(sum(map(len, parts)), time.monotonic() - started)
         complete = [job for job in jobs if not any(job.pending)]
         self._jobs = [job for job in self._jobs if job not in complete]
         for job in complete:
             try:
-                job.settle(job.finish([torch.cat(logits) for logits in job.logits]))
+                job.settle(job.finish([rows[0] if len(rows) == 1 else torch.cat(rows) for rows in job.rows]))
             except Exception as error:  # likewise
                 job.settle(None, error)
         self._expected = {job.lease for job in complete}

@@ -12,14 +12,15 @@ import torch
 from app.cli.doctor import machine
 from app.cli.doctor.check import Finding, State
 from app.local.engine.dtype import pick_dtype
-from app.local.engine.runner import compute_threads, read_config
+from app.local.engine.loading import read_config
+from app.local.engine.runner import compute_threads
 from cli.doctor.folders import model_folder
 from cli.doctor.verdicts import findings
 
 
 async def looked(tmp_path: Path, **options: Any) -> dict[str, Finding]:
     given: dict[str, Any] = {"device": "cpu", "dtype": "auto", "config_folder": lambda: None}
-    given |= {"dtype_file": tmp_path / "dtype.json", "leave_a_core": False, **options}
+    given |= {"engine_cache": tmp_path, "leave_a_core": False, **options}
     return await findings([machine.python(), *machine.checks(**given)])
 
 
@@ -40,8 +41,15 @@ async def test_a_python_that_is_too_old_fails(tmp_path: Path, monkeypatch: pytes
     assert (await looked(tmp_path))["python"].state is State.FAILED
 
 
+async def test_a_model_of_a_usual_family_has_8_bit_weights(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.local.engine.loading.computable", lambda config: True)
+    assert "8-bit weights" in (await looked(tmp_path, config_folder=lambda: folder))["device"].seen
+
+
 async def test_a_number_format_that_was_not_measured_yet_is_not_measured_now(
-    tmp_path: Path, folder: Path
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = (await looked(tmp_path, config_folder=lambda: folder))["device"].seen
     assert "the first start measures" in seen

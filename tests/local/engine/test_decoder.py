@@ -1,70 +1,44 @@
-"""The engine's own decoder computes what transformers does, in every family it knows, over ragged caches."""
+"""The engine's own decoders compute what transformers does, in every family they know, over ragged caches."""
 
 from __future__ import annotations
 
 import copy
 import gc
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GemmaConfig,
-    LlamaConfig,
-    MistralConfig,
-    Olmo2Config,
-    Qwen2Config,
-    Qwen3Config,
-)
+from transformers import Gemma2Config, LlamaConfig, MistralConfig, Olmo2Config
 
 from app.local.engine.attention import FEW
 from app.local.engine.branch import Branch
 from app.local.engine.decoder import Decoder
 from app.local.engine.families import known
 from app.local.engine.foreign import ATTENTION, ForeignDecoder
+from app.local.engine.int8.decoder import Int8Decoder
+from app.local.engine.int8.graph import EXACT
+from app.local.engine.int8.network import SLOTS, write_network
 from app.local.engine.kv_cache import KVCache
 from app.local.engine.linear import PackedLinear, can_pack
-from app.local.engine.ragged import Part, RaggedBatch
+from app.local.engine.loading import Forward
+from app.local.engine.ragged import Part
+from local.engine.small_models import (
+    KNOWN,
+    SHAPE,
+    VOCABULARY,
+    close,
+    made,
+    passed,
+    random_ids,
+    rounded,
+    theirs,
+)
 
-VOCABULARY = 97
-SHAPE: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 48,
-    "intermediate_size": 80,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 6,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "tie_word_embeddings": False,
-}
-LLAMA3 = {
-    "rope_type": "llama3",
-    "rope_theta": 10_000.0,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 32,
-}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 2.0}
-WINDOWS = ["sliding_attention", "full_attention", "sliding_attention"]
-KNOWN = {
-    "llama": LlamaConfig(**SHAPE),
-    "llama, tied": LlamaConfig(**SHAPE | {"tie_word_embeddings": True}),
-    "llama, llama3 rope": LlamaConfig(**SHAPE, rope_parameters=LLAMA3),
-    "llama, biases and wide heads": LlamaConfig(**SHAPE, attention_bias=True, mlp_bias=True, head_dim=16),
-    "llama, one head a group": LlamaConfig(**SHAPE | {"num_key_value_heads": 6}),
-    "mistral": MistralConfig(**SHAPE, sliding_window=None),
-    "qwen2": Qwen2Config(**SHAPE),
-    "qwen3": Qwen3Config(**SHAPE, head_dim=16),
-    "gemma": GemmaConfig(**SHAPE | {"tie_word_embeddings": True}, head_dim=16),
-    "gemma3": Gemma3TextConfig(**SHAPE, head_dim=16, sliding_window=7, layer_types=WINDOWS),
-}
 UNKNOWN = {
     "another family": Olmo2Config(**SHAPE),
     "frequencies that vary": LlamaConfig(**SHAPE, rope_parameters=DYNAMIC),
@@ -73,51 +47,33 @@ UNKNOWN = {
 }
 
 
-def made(config: Any, attention: str = "eager") -> Any:
-    """A model of random weights, norms and biases among them, large enough to tell what uses them."""
-    torch.manual_seed(0)
-    make: Any = AutoModelForCausalLM.from_config
-    model = make(copy.deepcopy(config), attn_implementation=attention, dtype=torch.float32)
-    for name, parameter in model.requires_grad_(False).named_parameters():
-        if parameter.ndim > 1:
-            parameter.mul_(4)
-        else:
-            parameter.copy_(torch.randn_like(parameter) * 0.3 + float("norm" in name))
-    return model.eval()
-
-
 @pytest.fixture(autouse=True)
 def inference() -> Iterator[None]:
     with torch.inference_mode():
         yield
 
 
-def random_ids(count: int) -> list[int]:
-    return torch.randint(0, VOCABULARY, (count,)).tolist()
+@pytest.fixture(params=["torch", "int8"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], tuple[Any, Forward]]:
+    """A model in transformers' code, and a decoder of the same weights."""
 
+    def make(name: str) -> tuple[Any, Forward]:
+        model = made(KNOWN[name])
+        assert known(model)
+        if request.param == "torch":
+            return model, Decoder(copy.deepcopy(model))
+        rounded(model)
+        write_network(copy.deepcopy(model), tmp_path, EXACT)
+        return model, Int8Decoder(tmp_path, threads=2, longest=256)
 
-def passed(decoder: Decoder | ForeignDecoder, parts: Sequence[Part]) -> list[torch.Tensor]:
-    batch = RaggedBatch(parts, torch.device("cpu"))
-    logits = decoder(batch)
-    batch.commit()
-    return batch.split(logits.float())
-
-
-def theirs(model: Any, ids: Sequence[int], keep: int) -> torch.Tensor:
-    """transformers' own last `keep` logits of a sequence by itself."""
-    logits: torch.Tensor = model(torch.tensor([list(ids)]), use_cache=False).logits[0, -keep:].float()
-    return logits
-
-
-def close(got: torch.Tensor, wanted: torch.Tensor) -> None:
-    torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
+    return make
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_sequence_in_passes_of_all_sizes_gets_transformers_logits(name: str) -> None:
-    model = made(KNOWN[name])
-    assert known(model)
-    decoder = Decoder(copy.deepcopy(model))
+def test_a_sequence_in_passes_of_all_sizes_gets_transformers_logprobs(
+    both: Callable[[str], tuple[Any, Forward]], name: str
+) -> None:
+    model, decoder = both(name)
     ids, other = random_ids(2 * FEW + 30), random_ids(FEW + 9)
     cache, beside = KVCache(), KVCache()
     got = []
@@ -133,10 +89,11 @@ def test_a_sequence_in_passes_of_all_sizes_gets_transformers_logits(name: str) -
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_rollback_copy_and_branches_leave_transformers_logits(name: str) -> None:
+def test_rollback_copy_and_branches_leave_transformers_logprobs(
+    both: Callable[[str], tuple[Any, Forward]], name: str
+) -> None:
     """Branches leave what is cached, what is new, and the end; what is copied is written on separately."""
-    model = made(KNOWN[name])
-    decoder = Decoder(copy.deepcopy(model))
+    model, decoder = both(name)
     ids, new = random_ids(20), random_ids(6)
     cache = KVCache()
     passed(decoder, [Part(cache, ids, 1)])
@@ -164,14 +121,27 @@ def test_in_bfloat16_it_errs_no_more_than_transformers(name: str) -> None:
     assert (got - exact).square().mean().sqrt() < 1.25 * own
 
 
-def test_a_prompt_computed_for_nothing_but_its_cache_gives_no_logits() -> None:
-    model = made(KNOWN["llama"])
-    decoder = Decoder(copy.deepcopy(model))
+def test_a_prompt_computed_for_nothing_but_its_cache_gives_no_rows(
+    both: Callable[[str], tuple[Any, Forward]],
+) -> None:
+    model, decoder = both("llama")
     ids, cache = random_ids(9), KVCache()
     for start, end in ((0, 2), (2, 8)):
         [nothing] = passed(decoder, [Part(cache, ids[start:end], 0)])
         assert nothing.shape == (0, VOCABULARY)
     close(passed(decoder, [Part(cache, ids[8:], 1)])[0], theirs(model, ids, 1))
+
+
+def test_more_sequences_than_a_pass_takes_get_what_each_gets_alone(
+    both: Callable[[str], tuple[Any, Forward]],
+) -> None:
+    model, decoder = both("qwen2")
+    texts = [random_ids(3 + number) for number in range(2 * SLOTS + 1)]
+    caches = [KVCache() for _ in texts]
+    passed(decoder, [Part(cache, ids[:-2], 0) for cache, ids in zip(caches, texts, strict=True)])
+    got = passed(decoder, [Part(cache, ids[-2:], 2) for cache, ids in zip(caches, texts, strict=True)])
+    for rows, ids in zip(got, texts, strict=True):
+        close(rows, theirs(model, ids, 2))
 
 
 @pytest.mark.parametrize("name", UNKNOWN)

@@ -1,0 +1,1 @@
+"""Forward passes on a CPU with weights in 8 bits, computed by ONNX Runtime."""

@@ -1,0 +1,129 @@
+"""Runs a written network in ONNX Runtime, over the KV caches of a ragged batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+
+from app.local.engine.attention import Attention
+from app.local.engine.int8.network import EMBEDDING, GRAPH, SLOTS, Notes
+from app.local.engine.kv_cache import KVCache
+from app.local.engine.ragged import Part, RaggedBatch
+from app.local.engine.rotary import Rotary
+
+UNUSED = Attention(0, [range(1)], torch.device("cpu"))
+ERRORS = 3  # of ONNX Runtime's levels of logging: warnings are about the graph, not about what it is given
+
+
+class Embedding:
+    """Rows of floating-point numbers in a file; only those that are looked up are read into memory."""
+
+    def __init__(self, path: Path, dtype: str, scale: float) -> None:
+        self._rows = np.load(path, mmap_mode="r")
+        self._bits = dtype == "bfloat16"
+        self._scale = np.float32(scale)
+
+    def __call__(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """[tokens, hidden size]: the rows of `ids`, scaled."""
+        rows = self._rows[list(ids)]
+        wide: npt.NDArray[np.float32] = (
+            (rows.astype(np.uint32) << 16).view(np.float32) if self._bits else rows.astype(np.float32)
+        )
+        return wide * self._scale if self._scale != 1.0 else wide
+
+
+class Int8Decoder:
+    """A network with weights in 8 bits. Takes and gives what Decoder does, in float32 on the CPU."""
+
+    def __init__(self, folder: Path, *, threads: int, longest: int) -> None:
+        """Load what `write_network` has written; sequences have at most `longest` positions."""
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = ERRORS
+        # Between passes the threads would keep a core busy that someone else waits for.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        self._session = onnxruntime.InferenceSession(
+            folder / GRAPH, options, providers=["CPUExecutionProvider"]
+        )
+        told = self._session.get_modelmeta().custom_metadata_map["notes"]
+        self._notes = notes = Notes(**json.loads(told))
+        self._embedding = Embedding(folder / EMBEDDING, notes.embedding_dtype, notes.embedding_scale)
+        self._binding = self._session.io_binding()
+        self._unused = KVCache()
+        self._used = SLOTS  # in the last pass; those that were not are bound already
+        self._bound: list[list[int]] = [[] for _ in range(SLOTS)]
+        for kind, frequencies in notes.frequencies.items():
+            rotary = Rotary(torch.tensor(frequencies), notes.scaling[kind])
+            for name, wave in zip(("cos", "sin"), rotary.waves(torch.arange(longest)), strict=True):
+                self._binding.bind_cpu_input(f"{name}_{kind}", wave.numpy())
+
+    def __call__(self, batch: RaggedBatch) -> torch.Tensor:
+        """Extend the caches of the batch by its tokens. Returns float32 log-probabilities [kept, V] where it
+        asks for them."""
+        sequences = [*zip(batch.parts, batch.attentions, strict=True)]
+        groups = [sequences[start : start + SLOTS] for start in range(0, len(sequences), SLOTS)]
+        rows = [self._pass(group) for group in groups]
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+    def _pass(self, sequences: Sequence[tuple[Part, Attention]]) -> torch.Tensor:
+        binding, unused = self._binding, SLOTS - len(sequences)
+        for slot, (part, attention) in enumerate(sequences):
+            self._bind(slot, part.cache, attention.slots)
+            self._attend(slot, attention, list(chain.from_iterable(part.runs())))
+        for slot in range(len(sequences), max(self._used, len(sequences))):
+            self._bind(slot, self._unused, 1)
+            self._attend(slot, UNUSED, [0])
+        self._used = len(sequences)
+        ids = [part.tokens for part, _ in sequences]
+        lengths = [*map(len, ids), *[1] * unused, SLOTS - 1 - unused]
+        ends = accumulate(map(len, ids))
+        kept = [
+            row for (part, _), end in zip(sequences, ends, strict=True) for row in range(end - part.kept, end)
+        ]
+        for name, numbers in (("tokens", [sum(map(len, ids))]), ("lengths", lengths), ("kept", kept)):
+            binding.bind_cpu_input(name, np.array(numbers, np.int64))
+        binding.bind_cpu_input("x", self._embedding([*chain.from_iterable(ids)]))
+        logprobs = torch.empty(max(len(kept), 1), self._notes.vocabulary)  # no rows would have no address
+        self._point(binding.bind_output, "logprobs", logprobs, len(kept))
+        self._session.run_with_iobinding(binding)
+        return logprobs[: len(kept)]
+
+    def _attend(self, slot: int, attention: Attention, positions: Sequence[int]) -> None:
+        """Bind where a sequence's new tokens are, and which slots of its cache they see."""
+        binding = self._binding
+        binding.bind_cpu_input(f"last_{slot}", np.array([attention.slots - 1], np.int32))
+        binding.bind_cpu_input(f"slots_{slot}", np.array(attention.slots, np.int32))
+        binding.bind_cpu_input(f"positions_{slot}", np.array([positions], np.int64))
+        for kind, window in self._notes.windows.items():
+            mask = attention.mask(torch.float32, window=window)
+            binding.bind_cpu_input(f"mask_{kind}_{slot}", mask[None, None].numpy())
+
+    def _bind(self, slot: int, cache: KVCache, positions: int) -> None:
+        """Bind the buffers of a slot's cache, unless they are the ones that it had in the last pass."""
+        notes = self._notes
+        buffers = cache.reserve(positions, len(notes.kinds), notes.groups, notes.size)
+        addresses = [buffer.data_ptr() for buffer in buffers] + [buffers[0].shape[2]]
+        if addresses == self._bound[slot]:
+            return
+        self._bound[slot] = addresses
+        for layer, buffer in enumerate(buffers):
+            for part, half in zip(("keys", "values"), buffer.chunk(2), strict=True):
+                name = f"{part}_{layer}_{slot}"
+                self._point(self._binding.bind_input, name, half)
+                self._point(self._binding.bind_output, f"written_{name}", half)
+
+    def _point(
+        self, bind: Callable[..., None], name: str, tensor: torch.Tensor, rows: int | None = None
+    ) -> None:
+        """Bind a tensor, or its first rows, by its address: the binding outlives it, and must not keep it in
+        memory."""
+        shape = [len(tensor) if rows is None else rows, *tensor.shape[1:]]
+        bind(name, "cpu", 0, np.float32, shape, tensor.data_ptr())

@@ -1,0 +1,77 @@
+"""Written networks in a cache folder: one for each model, written anew once the model has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from transformers.utils.hub import cached_file
+
+from app.errors import WeightsError
+from app.local.engine.int8.blocks import BLOCK
+from app.local.engine.int8.network import SLOTS, write_network
+
+FORMAT = 1  # increment when what is written changes; older networks are then written again
+MARKER = "made-of.json"
+WEIGHTS = {".safetensors", ".bin"}
+
+
+def find(path: str, cache: Path) -> Path | None:
+    """The folder of the network of the model at `path`, a folder or hub id; None if it is not written yet, or
+    of what the model was before."""
+    folder = _folder(path, cache)
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return folder if marker == _made_of(path) else None
+
+
+def write(model: Any, path: str, cache: Path) -> Path:
+    """Write the network of a `model` that was loaded from `path`; returns its folder, which appears whole or
+    not at all. Raises WeightsError when it cannot be written."""
+    folder = _folder(path, cache)
+    unfinished = folder.with_name(f"{folder.name}.tmp")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{folder.name}.lock"):
+            if (found := find(path, cache)) is not None:  # by another process, meanwhile
+                return found
+            shutil.rmtree(unfinished, ignore_errors=True)
+            try:
+                unfinished.mkdir()
+                write_network(model, unfinished)
+                made_of = json.dumps(_made_of(path), indent=1)
+                (unfinished / MARKER).write_text(made_of, encoding="utf-8")
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise WeightsError(
+            f"The 8-bit weights of {Path(path).name} cannot be written below {cache}: {error.strerror}. Make "
+            "room, set COSTEER_CACHE_DIR to a folder elsewhere, or COSTEER_DTYPE=bfloat16, which needs none."
+        ) from error
+    return folder
+
+
+def _folder(path: str, cache: Path) -> Path:
+    return cache / f"{Path(path).name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+
+
+def _made_of(path: str) -> dict[str, Any]:
+    """What a network is made of, as JSON has it: another format or other weights make another network."""
+    config = Path(path, "config.json")
+    if not Path(path).is_dir():
+        config = Path(str(cached_file(path, "config.json")))
+    if config.parent.parent.name == "snapshots":  # of a hub: a revision never changes
+        weights: list[Any] = [config.parent.name]
+    else:
+        files = sorted(one for one in config.parent.iterdir() if one.suffix in WEIGHTS)
+        weights = [[one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files]
+    digest = hashlib.sha256(config.read_bytes()).hexdigest()
+    return {"format": [FORMAT, BLOCK, SLOTS], "config": digest, "weights": weights}

@@ -1,0 +1,58 @@
+"""Which decoder a model is loaded into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Olmo2Config
+
+from app.errors import WeightsError
+from app.local.engine.decoder import Decoder
+from app.local.engine.foreign import ForeignDecoder
+from app.local.engine.int8.decoder import Int8Decoder
+from app.local.engine.loading import eos_ids, load, read_config
+from local.engine.small_models import KNOWN, SHAPE, made
+
+CPU = torch.device("cpu")
+
+
+def loaded(folder: Path, config: Any, dtype: str, cache: Path | None = None) -> object:
+    made(config).save_pretrained(folder)
+    with torch.inference_mode():
+        return load(str(folder), CPU, dtype, threads=1, longest=64, cache=cache)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "int8"])
+def test_a_known_family_is_computed_in_8_bits_on_a_cpu(dtype: str, tmp_path: Path) -> None:
+    assert isinstance(loaded(tmp_path / "model", KNOWN["qwen3"], dtype), Int8Decoder)
+
+
+def test_the_second_load_takes_what_the_first_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded(tmp_path / "model", KNOWN["llama"], "auto", tmp_path / "cache")
+    monkeypatch.setattr("app.local.engine.loading._model", None)  # the weights are not read again
+    again = load(str(tmp_path / "model"), CPU, "auto", threads=1, longest=64, cache=tmp_path / "cache")
+    assert isinstance(again, Int8Decoder)
+
+
+def test_a_dtype_that_is_asked_for_is_computed_by_torch(tmp_path: Path) -> None:
+    assert isinstance(loaded(tmp_path / "model", KNOWN["llama"], "float32"), Decoder)
+
+
+def test_another_family_is_computed_by_transformers(tmp_path: Path) -> None:
+    assert isinstance(loaded(tmp_path / "model", Olmo2Config(**SHAPE), "float32"), ForeignDecoder)
+    with pytest.raises(WeightsError, match="COSTEER_DTYPE"):
+        loaded(tmp_path / "model", Olmo2Config(**SHAPE), "int8")
+
+
+def test_the_ends_of_a_text_are_those_of_its_generation_config_or_else_of_its_config(tmp_path: Path) -> None:
+    model = made(KNOWN["llama"])
+    model.generation_config.eos_token_id = [4, 9]
+    model.save_pretrained(tmp_path)
+    config = read_config(str(tmp_path))
+    assert eos_ids(str(tmp_path), config) == {4, 9}
+    (tmp_path / "generation_config.json").unlink()
+    config.eos_token_id = 7
+    assert eos_ids(str(tmp_path), config) == {7}
