@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +67,16 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
 
 @asynccontextmanager
 async def open_models(
-    settings: Settings, progress: Progress = SILENT, *, far: FarTransport | None = None
+    settings: Settings,
+    progress: Progress = SILENT,
+    *,
+    far: FarTransport | None = None,
+    replay: Callable[[RemoteModel], RemoteModel] | None = None,
 ) -> AsyncIterator[Models]:
     """The models without the database, closed at the end. Raises WeightsError.
 
-    With `far` a vLLM is treated as one on another machine, even if it runs on this one.
+    With `far` a vLLM is treated as one on another machine, even if it runs on this one; so is any remote with
+    `replay`, which wraps it in one that plays it back.
     """
     async with AsyncExitStack() as stack:
         remote: RemoteModel
@@ -84,8 +89,12 @@ async def open_models(
         else:
             vllm = remote = open_vllm(settings, stack, far)
             shared = vllm.on_this_machine and far is None
-            local = open_local(settings, stack, progress, leave_a_core=vllm.on_this_machine)
+            local = open_local(
+                settings, stack, progress, leave_a_core=vllm.on_this_machine and replay is None
+            )
             known, caches = named_vocabulary(settings, progress), (local,)
+        if replay is not None:
+            remote, shared = replay(remote), False
         matcher = VocabularyMatcher(remote, local.tokenizer, known)
         config = decoding_config(settings, local.max_model_len, shared=shared)
         yield Models(remote, LocalModel(local), EmbeddedRemote(local), matcher, config, caches)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,7 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.numbers import finite
+from app.cli.private_file import write_privately
 from app.cli.profiles import AsJson
 from app.cli.progress import ItemProgress, RichProgress
 from app.cli.strengths import METAVAR, typed
@@ -31,11 +34,13 @@ from app.steering.strength import Strength, resolve_strength, steers
 
 if TYPE_CHECKING:
     from app.evaluation.speed.bench import Measured
+    from app.evaluation.speed.recording import Recording
 
 MAX_MS = 60_000
 EPILOG = (
     "Examples:\n\ncosteer bench --remote http://host:8001/v1 --tokens 64\n\n"
-    "costeer bench --remote http://127.0.0.1:8001/v1 --rtt-ms 160 --pace-ms 100 --json > far.json"
+    "costeer bench --remote http://127.0.0.1:8001/v1 --rtt-ms 160 --pace-ms 100 --json > far.json\n\n"
+    "costeer bench --replay remote.jsonl --rtt-ms 40 --pace-ms 25"
 )
 
 
@@ -63,11 +68,12 @@ class Given:
     lenience: float | None
     rtt_ms: float
     pace_ms: float
+    replay: str | None
 
     @property
     def far(self) -> bool:
-        """Whether to simulate a distant remote."""
-        return self.rtt_ms > 0 or self.pace_ms > 0
+        """Whether to delay the bytes of a vLLM; one that is played back is not there to be delayed."""
+        return self.replay is None and (self.rtt_ms > 0 or self.pace_ms > 0)
 
 
 @mistakes_named()
@@ -125,21 +131,35 @@ def bench(
         float,
         typer.Option(min=0, max=MAX_MS, callback=finite, help="Imitate a vLLM so slow per token."),
     ] = 0.0,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record the remote in this file, and play it back at --pace-ms: it takes no processor time.",
+            metavar="FILE",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure what steering costs: the remote's plain stream, draft and verify, one request per token.
 
     They take turns on the same prompts, after a short reply to each that is not measured. Ctrl-C ends it and
     shows what has been measured until then. Nothing of yours is changed.
+
+    With --replay nothing but the local model takes processor time: what the remote answers comes from a file,
+    at --pace-ms and --rtt-ms. What the file lacks is asked of the remote and added, and a reply that lacked
+    something is written again, so no measured reply has waited for the remote itself. Once nothing is lacking
+    the remote need not be there. The file holds the prompts and the replies, for you alone to read, but none
+    of the profile's own text; it is one model's, for one COSTEER_TOP_LOGPROBS, at temperature 0.
     """
     if profile is not None and profile_id is not None:
         raise typer.BadParameter("--profile and --profile-id exclude each other")
     settings = _settings(remote, model, local_model)
-    if (rtt_ms or pace_ms) and settings.remote_base_url == EMBEDDED:
+    if replay is None and (rtt_ms or pace_ms) and settings.remote_base_url == EMBEDDED:
         raise InvalidRequest(
             "--rtt-ms and --pace-ms delay a vLLM's bytes, and the embedded model sends none. Name a vLLM "
-            "with --remote URL, or leave them out."
+            "with --remote URL, record the model with --replay FILE, or leave them out."
         )
+    recording = _recording(settings, replay, pace_ms, temperature) if replay is not None else None
     cases = _cases(settings, prompts, profile, profile_id, strength)
     given = Given(
         remote=without_user(settings.remote_base_url),
@@ -156,6 +176,7 @@ def bench(
         lenience=lenience,
         rtt_ms=rtt_ms,
         pace_ms=pace_ms,
+        replay=None if replay is None else str(replay),
     )
     fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
     # Imported here: torch takes seconds, and few commands need it.
@@ -163,9 +184,11 @@ def bench(
 
     measured, complete = Measured(), False
     try:
-        asyncio.run(_measure(settings, given, cases, measured))
+        asyncio.run(_measure(settings, given, cases, measured, recording))
         complete = True
     finally:
+        if recording is not None:
+            recording.save(write_privately)
         if measured.runs:
             _show(given, measured, complete=complete, as_json=as_json)
 
@@ -174,6 +197,26 @@ def _settings(remote: str | None, model: str | None, local_model: str | None) ->
     settings = read_settings(remote_base_url=remote, local_model=local_model)
     role = "embedded_model" if settings.remote_base_url == EMBEDDED else "remote_model"
     return settings if model is None else settings.model_copy(update={role: model})
+
+
+def _recording(settings: Settings, path: Path, pace_ms: float, temperature: float) -> Recording:
+    """The recording in the file, empty if there is none yet. Raises InvalidRequest where it does not fit."""
+    from app.evaluation.speed.recording import Recording  # noqa: PLC0415  # the commands' start is lean
+
+    if not pace_ms:
+        raise InvalidRequest("A recording is played back at a pace: give --pace-ms, such as 25.")
+    if temperature:
+        raise InvalidRequest(
+            "A recording holds greedy drafts: at a temperature each reply is another one. Leave out "
+            "--temperature or --replay."
+        )
+    recording = Recording.read(path)
+    model = settings.remote_model
+    if settings.remote_base_url == EMBEDDED:
+        model = settings.embedded_model
+        model = Path(model).name if Path(model).exists() else model  # as the embedded model is listed
+    recording.check(model=model, top_logprobs=settings.top_logprobs)
+    return recording
 
 
 def _cases(
@@ -207,18 +250,40 @@ def _case(retriever: Retriever, person: Profile, prompt: str, strength: Strength
     return Case(prompt, person, context.history, context.strength)
 
 
-async def _measure(settings: Settings, given: Given, cases: Sequence[Case], measured: Measured) -> None:
+async def _measure(
+    settings: Settings,
+    given: Given,
+    cases: Sequence[Case],
+    measured: Measured,
+    recording: Recording | None,
+) -> None:
     from app.assembly import open_models  # noqa: PLC0415
     from app.evaluation.speed.bench import Bench  # noqa: PLC0415  # these import torch
     from app.evaluation.speed.modes import modes  # noqa: PLC0415
+    from app.evaluation.speed.replay import ReplayRemote  # noqa: PLC0415
     from app.remote.connection import network  # noqa: PLC0415
     from app.remote.simulated import FarTransport  # noqa: PLC0415
 
     through = network(settings.proxy())
     far = FarTransport(through, rtt=given.rtt_ms / 1000, pace=given.pace_ms / 1000) if given.far else None
+    replay = None
+    if recording is not None:
+        replay = partial(
+            ReplayRemote,
+            recording=recording,
+            top_logprobs=settings.top_logprobs,
+            rtt=given.rtt_ms / 1000,
+            pace=given.pace_ms / 1000,
+        )
+
+    def done(replies: int) -> None:
+        bar.advance(replies)
+        if recording is not None:
+            recording.save(write_privately)
+
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
-            models = await stack.enter_async_context(open_models(settings, progress, far=far))
+            models = await stack.enter_async_context(open_models(settings, progress, far=far, replay=replay))
         bench = Bench(
             models.remote,
             models.local,
@@ -227,23 +292,21 @@ async def _measure(settings: Settings, given: Given, cases: Sequence[Case], meas
             cases=cases,
             tokens=given.tokens,
             temperature=given.temperature,
+            missed=(lambda: 0) if recording is None else (lambda: recording.missed),
         )
         total = bench.replies(given.repeats, given.concurrency)
         with ItemProgress("Writing replies", total, rate=False) as bar:
-            await bench.measure(
-                measured, repeats=given.repeats, concurrency=given.concurrency, done=bar.advance
-            )
+            await bench.measure(measured, repeats=given.repeats, concurrency=given.concurrency, done=done)
 
 
 def _show(given: Given, measured: Measured, *, complete: bool, as_json: bool) -> None:
     from app.evaluation.speed.report import sentences, tables  # noqa: PLC0415
     from app.evaluation.speed.summary import summarise  # noqa: PLC0415
 
-    rtt_ms = given.rtt_ms if given.far else None
-    summary = summarise(measured, greedy=given.temperature == 0, rtt_ms=rtt_ms, complete=complete)
+    summary = summarise(measured, greedy=given.temperature == 0, complete=complete)
     if as_json:
         runs = [*measured.runs, *(run for crowd in measured.crowds for run in crowd.runs)]
-        arguments = replace(given, model=measured.model)
+        arguments = changed(given, model=measured.model)
         write_json({"arguments": arguments, "summary": summary, "runs": [run.figures() for run in runs]})
         return
     for table in tables(summary):

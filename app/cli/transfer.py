@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli.environment import open_store
+from app.cli.private_file import write_privately
 from app.cli.profiles import ProfileId
 from app.cli.terminal import counted, mistakes_named, write, write_bytes, write_table
 from app.errors import CoSteerError, ProfileFileError
@@ -99,7 +98,7 @@ def export(
     if file == STDOUT:
         write_bytes(data)
     else:
-        _write_privately(path, data)
+        write_privately(path, data)
         write(f"{path}: {counted(len(document.history), 'history item')}, {counted(len(data), 'byte')}")
 
 
@@ -119,20 +118,3 @@ def _store(store: Store, document: ProfileDocument, *, replace: bool) -> str:
         return store.profiles.put(document)
     store.profiles.create(document)
     return "created"
-
-
-def _write_privately(path: Path, data: bytes) -> None:
-    """Writes the file atomically, with permissions for the user only."""
-    try:
-        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(partial).replace(path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CoSteerError(f"{path}: cannot be written: {error.strerror}") from error

@@ -74,24 +74,41 @@ class FarTransport(httpx.AsyncBaseTransport):
             arrived = self._clock()
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         if self._pace and streamed and isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _Paced(response.stream, self._pace, arrived, self._clock, self._sleep)
+            pace = Pace(self._pace, arrived, self._clock, self._sleep)
+            response.stream = _Paced(response.stream, pace, self._clock)
         return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-class _Paced(httpx.AsyncByteStream):
-    """A body of server-sent events, each released when its tokens are due."""
+class Pace:
+    """When the tokens of one stream leave: each at least `seconds` after the one before, the first after
+    `began`."""
 
-    def __init__(
-        self, inner: httpx.AsyncByteStream, pace: float, began: float, clock: Clock, sleep: Sleep
-    ) -> None:
-        self._inner = inner
-        self._pace = pace
+    def __init__(self, seconds: float, began: float, clock: Clock, sleep: Sleep) -> None:
+        self._seconds = seconds
         self._due = began  # when the last token left
         self._clock = clock
         self._sleep = sleep
+
+    async def wait(self, count: int = 1, *, ready: float | None = None) -> None:
+        """Sleep until `count` more tokens have left, which are not there before `ready`."""
+        # Counted from when the last token was due, not from when it left, or late wake-ups would add up.
+        due = self._due + count * self._seconds
+        self._due = due if ready is None else max(ready, due)
+        left = self._due - self._clock()
+        if left > 0:
+            await self._sleep(left)
+
+
+class _Paced(httpx.AsyncByteStream):
+    """A body of server-sent events, each released when its tokens are due."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, pace: Pace, clock: Clock) -> None:
+        self._inner = inner
+        self._pace = pace
+        self._clock = clock
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         unfinished = b""
@@ -99,22 +116,14 @@ class _Paced(httpx.AsyncByteStream):
             unfinished += chunk
             while end := EVENT_END.search(unfinished):
                 event, unfinished = unfinished[: end.end()], unfinished[end.end() :]
-                await self._wait(tokens(event))
+                if count := tokens(event):
+                    await self._pace.wait(count, ready=self._clock())
                 yield event
         if unfinished:
             yield unfinished
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-
-    async def _wait(self, count: int) -> None:
-        if not count:
-            return
-        now = self._clock()
-        # Counted from when the last token was due, not from when it left, or late wake-ups would add up.
-        self._due = max(now, self._due + count * self._pace)
-        if self._due > now:
-            await self._sleep(self._due - now)
 
 
 def tokens(event: bytes) -> int:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import RemoteError, RemoteUnavailable
 from app.local import weights
 from app.profiles.profile_file import read_profile_file
+from app.remote.interface import RemoteModel
 from app.settings.settings import Settings
 from cli.running import done, misused, open_store, refused, run, written
 
@@ -39,12 +40,20 @@ class Opened:
         self.closed = 0
 
     @asynccontextmanager
-    async def open(self, settings: Settings, _progress: object, *, far: object) -> AsyncIterator[Models]:
+    async def open(
+        self,
+        settings: Settings,
+        _progress: object,
+        *,
+        far: object,
+        replay: Callable[[RemoteModel], RemoteModel] | None,
+    ) -> AsyncIterator[Models]:
         self.settings.append(settings)
         self.far.append(far)
         try:
-            matcher = VocabularyMatcher(self.remote, FakeTokenizer())
-            yield Models(self.remote, FakeLocal(), NotImplemented, matcher, DecodingConfig(draft_length=6))
+            remote = self.remote if replay is None else replay(self.remote)
+            matcher = VocabularyMatcher(remote, FakeTokenizer())
+            yield Models(remote, FakeLocal(), NotImplemented, matcher, DecodingConfig(draft_length=6))
         finally:
             self.closed += 1
 
@@ -125,8 +134,9 @@ def test_a_far_remote_is_imitated_only_when_asked_for(opened: Opened) -> None:
     found = bench("--remote", URL, "--rtt-ms", "160", "--pace-ms", "100")
     assert opened.far[1] is not None
     assert found["summary"]["bound"]["pace_ms"] > 0
-    assert "The bound is 1 / (1 + (1 - accepted)" in done(
-        "bench", "--remote", URL, "--pace-ms", "100", "--tokens", "8"
+    assert "The bound is the fastest schedule for the same tokens and rejections" in done(
+        *("bench", "--remote", URL, "--pace-ms", "100", "--tokens", "12"),
+        *("--strength", "0.5", "--profile", "loud.toml"),
     )
 
 

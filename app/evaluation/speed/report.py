@@ -37,9 +37,22 @@ def sentences(summary: Summary) -> Iterator[str]:
             "they count for the first token only."
         )
     if summary.bound is not None:
+        one, eight = summary.bound.pass_ms
         yield (
-            f"The bound is 1 / (1 + (1 - accepted) * (rtt + restart) / pace), with a measured pace of "
-            f"{summary.bound.pace_ms:.1f} ms per token and a restart of {summary.bound.restart_ms:.1f} ms."
+            "The bound is the fastest schedule for the same tokens and rejections: with a pace of "
+            f"{summary.bound.pace_ms:.1f} ms per token, {summary.bound.distance_ms:.1f} ms more after each "
+            f"rejected one, and passes of the local model of {one:.1f} ms over one token and {eight:.1f} ms "
+            "over eight, none of them in vain."
+        )
+        yield (
+            "Drafts that continued after a rejected token took a median of "
+            f"{summary.bound.restart_ms:.1f} ms longer to their first token than the fastest one."
+        )
+    if summary.repeated:
+        yield (
+            f"{summary.repeated} times the recording lacked something: the remote was asked for it, and the "
+            "reply written again. If the remote runs on this machine, end it and repeat this for figures "
+            "without it."
         )
     for together in summary.together:
         yield (
@@ -73,6 +86,7 @@ def _compared(summary: Summary) -> Iterator[Row]:
         yield f"tokens/s: {ratio.mode} / {ratio.over}", _cell(ratio.tokens_per_second, 2)
     if summary.bound is not None:
         yield "bound of draft and verify / plain stream", _cell(summary.bound.over_plain, 2)
+        yield "the same, if the local model cost nothing", _cell(summary.bound.remote_alone, 2)
         yield "share of the bound reached", _cell(summary.bound.share, 2)
     for knob in summary.knobs:
         yield f"{knob.mode}: time per token saved, %", _cell(knob.time_saved, 1, of=100)

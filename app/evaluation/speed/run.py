@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.decoding.stats import Stats
+from app.evaluation.speed.bound import Step
+from app.evaluation.speed.passes import PassTimes
 
 # Tokens; a shorter reply says little about the time per token.
 ENOUGH = 8
@@ -16,7 +18,8 @@ class Run:
     """A reply in one mode to one case; each case is written in every mode, once per `repeat`.
 
     `moments` are seconds from the request to each token that has text, `seconds` those to the end. `waits`
-    are seconds from each remote request to its first draft token, in order.
+    are seconds from each remote request to its first draft token, in order. `steps` has what each of
+    these tokens needed, `passes` what the local model's passes cost by then, None if it was not needed.
     """
 
     mode: str
@@ -28,6 +31,8 @@ class Run:
     seconds: float
     stats: Stats
     waits: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = field(default=(), repr=False)
+    passes: PassTimes | None = None
 
     @property
     def enough(self) -> bool:
@@ -76,4 +81,6 @@ class Run:
             "drafted": self.stats.drafted,
             "waited_ms": {part: 1000 * seconds for part, seconds in self.stats.seconds.items()},
             "first_drafted_ms": [1000 * wait for wait in self.waits],
+            # Of a pass over one position and over eight, by the costs fitted until then.
+            "pass_ms": [1000 * self.passes.seconds(n) for n in (1, 8)] if self.passes else None,
         }

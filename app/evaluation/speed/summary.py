@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.evaluation.speed.bench import Crowd, Measured
+from app.evaluation.speed.bound import least_seconds
 from app.evaluation.speed.edits import share_changed
 from app.evaluation.speed.memory import peak_memory
 from app.evaluation.speed.modes import DRAFT, PLAIN, SINGLE, Mode
@@ -44,18 +45,23 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Bound:
-    """The upper bound of draft and verify's tokens per second over the plain stream's, if only rejected
-    drafts cost time: 1 / (1 + (1 - a) * (rtt + restart) / pace), and the `share` of it that was reached.
+    """The upper bound of draft and verify's tokens per second over the plain stream's: of the fastest
+    schedule for each reply's own tokens and rejections, by bound.py, and the `share` of it that was reached.
+    `remote_alone` is the same bound for a local model that costs nothing.
 
-    `a` is a reply's own acceptance, and `pace_ms` the median time per token of the plain streams. A request
-    that continues after a rejected token takes rtt + restart + pace to its first draft token; so `restart_ms`
-    is the median of these times, over all requests but the first of each reply, minus rtt and pace. It
-    includes the new connection, the remote's prefill of the prompt, and the overhead of this device.
+    `pace_ms` is the median time per token of the plain streams. A request that continues after a rejected
+    token takes distance + restart + pace to its first draft token: over all requests but the first of each
+    reply, `distance_ms` is the shortest such time minus the pace, which no schedule can save, and
+    `restart_ms` what the median one took beyond that. `pass_ms` are the medians of what a pass over one
+    position and over eight costs, by the costs fitted at each reply's end.
     """
 
     pace_ms: float
+    distance_ms: float
     restart_ms: float
+    pass_ms: tuple[float, float]
     over_plain: Quartiles
+    remote_alone: Quartiles
     share: Quartiles
 
 
@@ -83,9 +89,11 @@ class Together:
 
 @dataclass(frozen=True)
 class Summary:
-    """All figures; `complete` is False when the benchmark was interrupted."""
+    """All figures; `complete` is False when the benchmark was interrupted. `repeated` replies were written
+    again, since a recording lacked what they visited."""
 
     complete: bool
+    repeated: int
     modes: tuple[ModeFigures, ...]
     ratios: tuple[Ratio, ...]
     bound: Bound | None
@@ -94,16 +102,17 @@ class Summary:
     peak_memory_bytes: int | None
 
 
-def summarise(measured: Measured, *, greedy: bool, rtt_ms: float | None, complete: bool) -> Summary:
-    """Medians and quartiles. `rtt_ms` is the simulated round-trip time to the remote, None without one."""
+def summarise(measured: Measured, *, greedy: bool, complete: bool) -> Summary:
+    """Medians and quartiles."""
     runs, modes = measured.runs, measured.modes
     ratios = [_ratio(runs, DRAFT, other) for other in (PLAIN, SINGLE)]
     knobs = [_knob(runs, mode.name, greedy=greedy) for mode in modes if mode.knob]
     return Summary(
         complete=complete,
+        repeated=measured.repeated,
         modes=tuple(_of_mode(mode, runs) for mode in modes),
         ratios=tuple(ratio for ratio in ratios if ratio is not None),
-        bound=_bound(runs, rtt_ms) if rtt_ms is not None else None,
+        bound=_bound(runs),
         knobs=tuple(knob for knob in knobs if knob is not None),
         together=tuple(_together(crowd, runs) for crowd in measured.crowds),
         peak_memory_bytes=peak_memory(),
@@ -142,19 +151,47 @@ def _ratio(runs: Sequence[Run], mode: str, over: str) -> Ratio | None:
     return Ratio(mode, over, found) if found else None
 
 
-def _bound(runs: Sequence[Run], rtt_ms: float) -> Bound | None:
-    pairs = list(_pairs(runs, DRAFT, PLAIN))
-    waits = [1000 * wait for drafted, _ in pairs for wait in drafted.waits[1:]]
+def _bound(runs: Sequence[Run]) -> Bound | None:
+    pairs = [pair for pair in _pairs(runs, DRAFT, PLAIN) if pair[0].waits and pair[0].passes is not None]
+    waits = [wait for drafted, _ in pairs for wait in drafted.waits[1:]]
     if not waits:
         return None
-    pace = statistics.median(1000 / plain.tokens_per_second for _, plain in pairs)
-    again = statistics.median(waits) - pace
-    bounds = [1 / (1 + (1 - drafted.stats.acceptance) * again / pace) for drafted, _ in pairs]
-    reached = [drafted.tokens_per_second / plain.tokens_per_second for drafted, plain in pairs]
-    over_plain = quartiles(bounds)
-    share = quartiles(ratio / bound for ratio, bound in zip(reached, bounds, strict=True))
-    assert over_plain and share  # noqa: S101  # there is at least one pair
-    return Bound(pace, again - rtt_ms, over_plain, share)
+    pace = statistics.median(1 / plain.tokens_per_second for _, plain in pairs)
+    distance = max(0.0, min(waits) - pace)
+    bounds, alone, shares = list[float](), list[float](), list[float]()
+    for drafted, plain in pairs:
+        least, least_alone = (_least(drafted, pace, distance, free=free) for free in (False, True))
+        if least_alone > 0:  # else it had been drafted to its end before its first token
+            followed = len(drafted.moments) - 1
+            bounds.append(followed / least / plain.tokens_per_second)
+            alone.append(followed / least_alone / plain.tokens_per_second)
+            shares.append(drafted.tokens_per_second * least / followed)
+    over_plain, remote_alone, share = quartiles(bounds), quartiles(alone), quartiles(shares)
+    if over_plain is None or remote_alone is None or share is None:
+        return None
+    passes = [drafted.passes for drafted, _ in pairs if drafted.passes is not None]
+    one, eight = (1000 * statistics.median(known.seconds(n) for known in passes) for n in (1, 8))
+    return Bound(
+        pace_ms=1000 * pace,
+        distance_ms=1000 * distance,
+        restart_ms=1000 * (statistics.median(waits) - pace - distance),
+        pass_ms=(one, eight),
+        over_plain=over_plain,
+        remote_alone=remote_alone,
+        share=share,
+    )
+
+
+def _least(drafted: Run, pace: float, distance: float, *, free: bool) -> float:
+    """Least seconds after the first token; `free`: if the local model cost nothing."""
+    passes = drafted.passes
+    return least_seconds(
+        drafted.steps,
+        pace=pace,
+        distance=distance,
+        pass_seconds=(lambda _: 0.0) if free or passes is None else passes.seconds,
+        lead=max(0.0, drafted.moments[0] - drafted.waits[0]),
+    )
 
 
 def _knob(runs: Sequence[Run], mode: str, *, greedy: bool) -> Knob | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.decoding.stats import Stats
+from app.evaluation.speed.bound import Step
 from app.evaluation.speed.modes import DRAFT
+from app.evaluation.speed.passes import PassTimes
 from app.evaluation.speed.run import Run
 
 
@@ -21,8 +23,10 @@ def made(
     requests: int = 1,
     waits: Sequence[float] = (),
     token_ids: Sequence[int] | None = None,
+    passes: PassTimes | None = None,
 ) -> Run:
-    """A reply whose tokens come evenly, `rate` a second after the first."""
+    """A reply whose tokens come evenly, `rate` a second after the first; the first ones behind that are
+    `changed`."""
     moments = tuple(first + number / rate for number in range(tokens))
     stats = Stats(tokens=tokens, changed=changed, remote_requests=requests)
     return Run(
@@ -35,4 +39,6 @@ def made(
         seconds=moments[-1] if moments else first,
         stats=stats,
         waits=tuple(waits),
+        steps=tuple(Step(changed=0 < number <= changed, scored=True) for number in range(tokens)),
+        passes=passes,
     )

@@ -8,10 +8,12 @@ from app.decoding.request import DecodingConfig
 from app.evaluation.speed.bench import Crowd, Measured
 from app.evaluation.speed.memory import peak_memory
 from app.evaluation.speed.modes import DRAFT, PLAIN, SINGLE, Mode, modes
+from app.evaluation.speed.passes import PassTimes
 from app.evaluation.speed.quartiles import Quartiles, quartiles
 from app.evaluation.speed.report import sentences, tables
 from app.evaluation.speed.run import Run
 from app.evaluation.speed.summary import Summary, summarise
+from app.local.engine.pass_cost import PassCost
 from evaluation.speed.made import made
 
 ALL = modes(DecodingConfig(), confidence_gate=0.9, lenience=0.5)
@@ -23,11 +25,10 @@ def summed(
     crowds: tuple[Crowd, ...] = (),
     which: tuple[Mode, ...] = ALL,
     greedy: bool = True,
-    rtt_ms: float | None = None,
     complete: bool = True,
 ) -> Summary:
     measured = Measured(modes=which, runs=list(runs), crowds=list(crowds))
-    return summarise(measured, greedy=greedy, rtt_ms=rtt_ms, complete=complete)
+    return summarise(measured, greedy=greedy, complete=complete)
 
 
 def shown(summary: Summary) -> str:
@@ -113,24 +114,48 @@ def test_ratios_are_paired_by_prompt_and_repeat() -> None:
     assert over_single.tokens_per_second.median == pytest.approx(3.0)
 
 
-def test_the_bound_is_that_of_the_measured_acceptance_and_restart() -> None:
+def test_the_bound_is_that_of_the_measured_pace_distance_passes_and_rejections() -> None:
     plain = made(PLAIN, rate=10.0, tokens=10)  # a pace of 100 ms
-    drafted = made(
-        rate=5.0, tokens=10, changed=2, waits=[9.0, 0.3, 0.3]
-    )  # the first request is none behind a rejection
-    bound = summed(plain, drafted, rtt_ms=160.0).bound
+    # The first request is none behind a rejection. Of the others the fastest takes 260 ms and the median 300.
+    waits = [0.5, 0.26, 0.3, 0.34]
+    drafted = made(rate=5.0, tokens=10, changed=2, waits=waits, passes=PassTimes(PassCost(0.04, 0.005), 2))
+    bound = summed(plain, drafted).bound
     assert bound is not None
-    assert bound.pace_ms == pytest.approx(100.0)
-    assert bound.restart_ms == pytest.approx(300 - 160 - 100)
-    expected = 1 / (1 + 0.2 * (160 + 40) / 100)
-    assert bound.over_plain.median == pytest.approx(expected)
-    assert bound.share.median == pytest.approx(0.5 / expected)
+    assert (bound.pace_ms, bound.distance_ms) == pytest.approx((100.0, 160.0))
+    assert bound.restart_ms == pytest.approx(40.0)
+    assert bound.pass_ms == pytest.approx((50.0, 120.0))
+    # Tokens 2 and 3 are changed: after each a round trip. A pass over one token hides behind the next one's.
+    least = 0.1 + 0.26 + (0.16 + 7 * 0.1)
+    assert bound.over_plain.median == bound.remote_alone.median == pytest.approx(0.9 / least)
+    assert bound.share.median == pytest.approx(5.0 / (9 / least))
+    assert "160.0 ms more after each rejected one" in shown(summed(plain, drafted))
 
 
-def test_there_is_no_bound_without_a_far_remote_or_without_a_restart() -> None:
-    assert summed(made(PLAIN), made(waits=[1.0, 0.3])).bound is None
-    assert summed(made(PLAIN), made(waits=[1.0]), rtt_ms=0.0).bound is None
-    assert summed(made(PLAIN), made(waits=[1.0, 0.3]), rtt_ms=0.0).bound is not None
+def test_a_slow_local_model_lowers_the_bound_but_not_that_of_the_remote_alone() -> None:
+    plain = made(PLAIN, rate=10.0)
+    quick, slow = (
+        summed(plain, made(rate=1.0, changed=3, waits=[0.5, 0.3], passes=PassTimes(PassCost(base, 0.01), 2)))
+        for base in (0.01, 0.8)
+    )
+    assert quick.bound is not None
+    assert slow.bound is not None
+    assert slow.bound.over_plain.median < quick.bound.over_plain.median
+    assert slow.bound.remote_alone == quick.bound.remote_alone
+    assert slow.bound.share.median > quick.bound.share.median
+
+
+def test_there_is_no_bound_without_a_pass_or_a_request_that_continues() -> None:
+    plain, passes = made(PLAIN), PassTimes(PassCost(), 2)
+    assert summed(plain, made(waits=[1.0, 0.3])).bound is None
+    assert summed(plain, made(waits=[1.0], passes=passes)).bound is None
+    assert summed(made(waits=[1.0, 0.3], passes=passes)).bound is None
+    assert summed(plain, made(waits=[1.0, 0.3], passes=passes)).bound is not None
+
+
+def test_replies_that_were_written_again_are_told() -> None:
+    measured = Measured(modes=ALL, runs=[made(PLAIN)], repeated=3)
+    assert "3 times the recording lacked something" in shown(summarise(measured, greedy=True, complete=True))
+    assert "recording" not in shown(summed(made(PLAIN)))
 
 
 def test_a_knob_is_compared_with_draft_and_verify_in_time_and_in_tokens() -> None:
