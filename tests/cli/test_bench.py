@@ -140,6 +140,56 @@ def test_a_far_remote_is_imitated_only_when_asked_for(opened: Opened) -> None:
     )
 
 
+REPLAY = ("--remote", URL, "--replay", "remote.jsonl", "--rtt-ms", "2", "--pace-ms", "1")
+
+
+def test_a_recorded_remote_need_not_be_there_again(opened: Opened) -> None:
+    first = bench(*REPLAY)
+    assert (first["arguments"]["replay"], opened.far) == ("remote.jsonl", [None])
+    assert Path("remote.jsonl").stat().st_mode & 0o777 == 0o600
+    opened.remote.unreachable = opened.remote.failure = RemoteUnavailable("Start it.")
+    found = bench(*REPLAY)
+    assert found["summary"]["repeated"] == 0
+    assert found["summary"]["complete"]
+    assert (found["arguments"]["model"], len(found["runs"])) == ("fake-model", len(first["runs"]))
+    assert [run["tokens"] for run in found["runs"]] == [run["tokens"] for run in first["runs"]]
+    assert "does not hold all that is asked for here" in refused("bench", *REPLAY, "--tokens", "12")
+
+
+def test_a_recording_has_nothing_of_the_profile_s_own_text() -> None:
+    bench(*REPLAY)
+    recorded = Path("remote.jsonl").read_text(encoding="utf-8")
+    assert "One" in recorded
+    for private in ("Lotte", "Foghorn", "LOUD"):
+        assert private not in recorded
+
+
+def test_the_embedded_model_can_be_recorded_too(opened: Opened) -> None:
+    given = ("--replay", "embedded.jsonl", "--pace-ms", "1")
+    bench(*given, "--model", "fake-model")
+    drafted = len(opened.remote.handed)
+    assert bench(*given, "--model", "fake-model")["arguments"]["model"] == "fake-model"
+    assert len(opened.remote.handed) == drafted
+    assert "of the model 'fake-model'" in refused("bench", *given, "--model", "other")
+
+
+def test_ctrl_c_keeps_what_was_recorded(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft, left = opened.remote.draft, 4
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if not left:
+            signal.raise_signal(signal.SIGINT)
+        return draft(*given, **more)
+
+    opened.remote.text = "hello world, " * 9
+    monkeypatch.setattr(opened.remote, "draft", interrupted)
+    assert run("bench", *REPLAY, "--strength", "0.5").exit_code == 130
+    lines = Path("remote.jsonl").read_bytes().splitlines()
+    assert sum(b'"drafted"' in line for line in lines) >= 3
+
+
 def test_options_go_before_the_settings(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSTEER_LOCAL_MODEL", "one")
     monkeypatch.setenv("COSTEER_STRENGTH", "2")
@@ -240,12 +290,17 @@ def test_an_unreachable_remote_is_named_with_advice(opened: Opened) -> None:
         (["--rtt-ms", "160"], "the embedded model sends none. Name a vLLM with --remote URL"),
         (["--strength", "0"], "Give --strength"),
         (["--remote", "host:8001"], "like http://host:8001/v1"),
+        (["--replay", "new.jsonl"], "give --pace-ms"),
+        (["--replay", "new.jsonl", "--pace-ms", "25", "--temperature", "1"], "Leave out --temperature"),
+        (["--replay", "empty.txt/new.jsonl", "--pace-ms", "25"], "new.jsonl: cannot be read"),
+        (["--replay", "prompts.txt", "--pace-ms", "25"], "line 1: is not of a recording"),
     ],
 )
 def test_a_mistake_is_said_before_anything_is_fetched(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
     written("empty.txt", "\n")
+    written("prompts.txt", "Write.\n")
     monkeypatch.setattr(weights, "resolve", lambda *_, **__: pytest.fail("weights before the mistake"))
     assert said in refused("bench", *arguments)
 

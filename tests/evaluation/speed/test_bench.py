@@ -15,8 +15,11 @@ from app.errors import InvalidRequest, RemoteError
 from app.evaluation.speed.bench import WARM_UP, Bench, Measured
 from app.evaluation.speed.cases import Case
 from app.evaluation.speed.modes import DRAFT, PLAIN, SINGLE, Mode, modes
+from app.evaluation.speed.passes import WatchedLocal
 from app.evaluation.speed.timed import TimedRemote
+from app.local.engine.pass_cost import PassCost
 from app.profiles.profile import Profile
+from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken
 from app.steering.sampling import SamplingParams
 
@@ -102,6 +105,37 @@ async def test_every_token_has_its_moment_and_every_request_its_wait(remote: Fak
         assert list(run.moments) == sorted(run.moments)
         assert run.moments[-1] <= run.seconds
         assert len(run.waits) == run.stats.remote_requests
+
+
+async def test_every_token_tells_what_it_needed_and_every_reply_what_passes_cost(remote: FakeRemote) -> None:
+    runs = {(run.mode, run.case): run for run in (await measured_by(bench_of(remote))).runs}
+    letters = [letter.isalpha() for letter in TEXT[:12]]  # which LOUD has in capitals
+    for mode in (DRAFT, SINGLE):
+        run = runs[mode, 0]
+        assert [step.changed for step in run.steps] == letters
+        assert all(step.scored for step in run.steps)
+        assert run.passes is not None
+        assert run.passes.seconds(3) == pytest.approx(PassCost().seconds(3 * run.passes.prompts))
+        assert run.passes.prompts >= 2
+    plain = runs[PLAIN, 0]
+    assert plain.passes is None
+    assert len(plain.steps) == 12
+    assert not any(step.changed or step.scored for step in plain.steps)
+
+
+async def test_what_passes_cost_later_does_not_change_an_earlier_reply_s() -> None:
+    local = FakeLocal()
+    watched = WatchedLocal(local)
+    prompt = PrivatePrompt((258, 97))
+    async with watched.kept_for(None).session([Contrast(prompt, prompt, 1.0)]) as session:
+        taken = watched.taken()
+        assert taken is not None
+        before = taken.seconds(1)
+        session.cost.observe(1, 99.0)
+    assert taken.seconds(1) == before
+    assert watched.taken() is None
+    await watched.warm(prompt)
+    assert local.warmed == ["a"]
 
 
 async def test_a_reply_that_ends_by_itself_has_moments_for_its_text_alone(remote: FakeRemote) -> None:
