@@ -162,7 +162,7 @@ class Recording:
                 }
             )
 
-    def save(self, write: Callable[[Path, bytes], None]) -> None:
+    def save(self, write: Callable[[Path, bytes], object]) -> None:
         """Have the whole file written, if anything is new; `write` replaces a file atomically."""
         if self._saved < len(self._lines):
             write(self.path, b"".join(line + b"\n" for line in self._lines))
