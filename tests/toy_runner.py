@@ -36,7 +36,7 @@ class ToyRunner(ModelRunner):
             part.cache.tokens.extend(part.ids)
         logits = torch.zeros(VOCABULARY)
         logits[ord("a")] = 1.0
-        return [logits.repeat(part.keep, 1) for part in parts]
+        return [logits.log_softmax(-1).repeat(part.keep, 1) for part in parts]
 
     def held(self) -> list[KVCache]:
         """All caches that there are, for whomever."""

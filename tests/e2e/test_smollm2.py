@@ -47,8 +47,8 @@ def runner(bundle_path: str) -> Iterator[ModelRunner]:
     model.close()
 
 
-def fresh_logits(runner: ModelRunner, ids: Sequence[int], keep: int) -> torch.Tensor:
-    """The last `keep` rows of logits with no cache to reuse."""
+def fresh_rows(runner: ModelRunner, ids: Sequence[int], keep: int) -> torch.Tensor:
+    """The last `keep` rows of log-probabilities with no cache to reuse."""
     return runner.forward([Part(KVCache(), ids, keep)])[0]
 
 
@@ -60,8 +60,8 @@ def test_a_pass_equals_transformers_own(runner: ModelRunner, bundle_path: str) -
     ids = random_ids(np.random.default_rng(0), 300)
     theirs = AutoModelForCausalLM.from_pretrained(bundle_path, dtype=torch.float32)
     with torch.inference_mode():
-        own = theirs(input_ids=torch.tensor([ids]), logits_to_keep=5).logits[0]
-    torch.testing.assert_close(fresh_logits(runner, ids, 5), own, atol=2e-3, rtol=1e-3)
+        own = theirs(input_ids=torch.tensor([ids]), logits_to_keep=5).logits[0].log_softmax(-1)
+    torch.testing.assert_close(fresh_rows(runner, ids, 5), own, atol=2e-3, rtol=1e-3)
 
 
 async def test_sequences_that_change_at_random_give_what_each_would_alone(runner: ModelRunner) -> None:
@@ -76,11 +76,11 @@ async def test_sequences_that_change_at_random_give_what_each_would_alone(runner
                 row.extend(random_ids(rng, int(rng.integers(0, 7))))
             keep = int(rng.integers(1, 4))
             beside = random_ids(rng, 400)  # more than one pass takes
-            (logits, _), _ = await asyncio.gather(
+            (rows_of, _), _ = await asyncio.gather(
                 runner.extend(lease, rows, keep, list), runner.extend(other, [beside], 1, list)
             )
-            for row, got in zip(rows, logits, strict=True):
-                torch.testing.assert_close(got, fresh_logits(runner, row, keep), atol=2e-3, rtol=1e-3)
+            for row, got in zip(rows, rows_of, strict=True):
+                torch.testing.assert_close(got, fresh_rows(runner, row, keep), atol=2e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("keep", [1, 90])
@@ -91,9 +91,9 @@ async def test_a_long_prompt_in_several_passes_gives_what_one_pass_gives(
     monkeypatch.setattr("app.local.engine.scheduler.MOST", 32)
     ids = random_ids(np.random.default_rng(100 + keep), 131)
     with runner.lease() as lease:
-        logits, found = await runner.extend(lease, [ids], keep, list)
+        got, found = await runner.extend(lease, [ids], keep, list)
     assert found == 0
-    torch.testing.assert_close(logits[0], fresh_logits(runner, ids, keep), atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(got[0], fresh_rows(runner, ids, keep), atol=2e-3, rtol=1e-3)
 
 
 async def test_branches_see_what_they_continue_and_leave_nothing_behind(runner: ModelRunner) -> None:
@@ -106,13 +106,13 @@ async def test_branches_see_what_they_continue_and_leave_nothing_behind(runner: 
             [Branch(5, random_ids(rng, 2)), Branch(len(row) - 2, random_ids(rng, 3)), Branch(len(row), [9])]
             for row in rows
         ]
-        logits, _ = await runner.extend(lease, rows, 2, list, branches=branches)
+        found, _ = await runner.extend(lease, rows, 2, list, branches=branches)
         after, _ = await runner.extend(lease, [[*row, 77] for row in rows], 1, list)
-    for row, leaving, got, then in zip(rows, branches, logits, after, strict=True):
-        alone = [fresh_logits(runner, row, 2)]
-        alone += [fresh_logits(runner, [*row[: b.start], *b.ids], len(b.ids)) for b in leaving]
+    for row, leaving, got, then in zip(rows, branches, found, after, strict=True):
+        alone = [fresh_rows(runner, row, 2)]
+        alone += [fresh_rows(runner, [*row[: b.start], *b.ids], len(b.ids)) for b in leaving]
         torch.testing.assert_close(got, torch.cat(alone), atol=2e-3, rtol=1e-3)
-        torch.testing.assert_close(then, fresh_logits(runner, [*row, 77], 1), atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(then, fresh_rows(runner, [*row, 77], 1), atol=2e-3, rtol=1e-3)
 
 
 def contrast(aware: list[int], agnostic: list[int]) -> Contrast:
@@ -138,7 +138,7 @@ async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelR
     # A new conversation with the same profile, and then the old one again: neither wipes out the other.
     new = random_ids(rng, 30)
     assert await missing([*aware[:60], *new], new) == 2 * len(new)
-    assert await missing([*aware, *more], [*agnostic, *more]) == 2  # one token each for the logits
+    assert await missing([*aware, *more], [*agnostic, *more]) == 2  # one token each, which is scored
     # What runs is read from as well.
     async with local.session([contrast(aware[:100], agnostic)]) as session:
         await session.score([], 0)
@@ -289,8 +289,8 @@ async def test_the_embedded_remote_drafts_as_a_vllm_does(runner: ModelRunner) ->
     prompt = await remote.tokenize(QUESTION)
     sampling = SamplingParams(temperature=1.5, seed=4)
     drafted = [p async for p in remote.draft(prompt, sampling=sampling, top_logprobs=5, max_tokens=12)]
-    logits = fresh_logits(runner, [*prompt, *(p.token_id for p in drafted)], len(drafted) + 1)
-    for position, row in zip(drafted, logits.log_softmax(dim=-1).double().numpy(), strict=False):
+    rows = fresh_rows(runner, [*prompt, *(p.token_id for p in drafted)], len(drafted) + 1)
+    for position, row in zip(drafted, rows.double().numpy(), strict=False):
         top = np.argsort(-row)[:5]
         assert position.candidates[0] == position.token_id
         assert set(position.candidates) == {position.token_id, *top}
