@@ -20,8 +20,9 @@ class DecodingConfig:
     `top_logprobs` candidates are steered at each position. `max_context_tokens` bounds the private context in
     the local prompt, `max_model_len` the prompt and the reply together.
 
-    `draft_length` bounds the draft tokens of one remote request; `verify_batch` is how many draft tokens to
-    gather before a local pass, 0 to score at once whatever has arrived.
+    `draft_length` bounds the draft tokens of one remote request; fewer are asked for where the remote runs
+    ahead of the local model. `verify_batch` is how many draft tokens to gather before a local pass, 0 to
+    score as many at once as pay.
 
     Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
     `confidence_gate`, nothing is steered (None: everything is). A draft token is accepted when, steered, it

@@ -13,14 +13,16 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from app.decoding.acceptance import Acceptance
 from app.decoding.draft import DraftStream
+from app.decoding.pace import Pace, draft_length
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.retry import RetryingRemote
 from app.decoding.scorer import LocalScorer
 from app.decoding.stats import Stats
 from app.decoding.verifier import Verifier
 from app.errors import RemoteError
-from app.local.engine.pass_cost import worth_scoring
+from app.local.engine.pass_cost import worth_scoring, worth_waiting
 from app.local.interface import LocalLogprobs, LocalModel, LocalSession
 from app.remote.interface import DraftToken, RemoteModel
 
@@ -85,6 +87,9 @@ class _Steering:
         self._news = asyncio.Event()  # a draft token has arrived, or a local pass has ended
         self._scorer = LocalScorer(session, stats, self._news)
         self._behind = self._failed = False  # the local model: lagging for now, failed for good
+        self._acceptance = Acceptance()
+        self._pace = Pace()
+        self._began = stats.clock()
         self._draft = self._ask()
 
     async def tokens(self) -> AsyncGenerator[Token, None]:
@@ -98,8 +103,9 @@ class _Steering:
                     continue
                 token = self._choose(drafted)
                 if token.finish_reason is None:
-                    self._score()
-                    if token.token_id != drafted.token_id:
+                    rejected = token.token_id != drafted.token_id
+                    self._score(anew=rejected)
+                    if rejected:
                         await self._ask_again()
                 yield token
                 if token.finish_reason is not None:
@@ -146,6 +152,8 @@ class _Steering:
             local = None if own else self._scored()
             self._stats.unassisted += local is None and not own
             token = self._verifier.choose(drafted, local)
+            if local is not None:
+                self._acceptance.observe(drafted, accepted=token.token_id == drafted.token_id)
             if token.token_id != drafted.token_id:
                 self._scorer.diverged(position)
                 self._draft.pending.clear()
@@ -161,8 +169,9 @@ class _Steering:
             self._stats.mishap = f"the local model failed ({type(error).__name__})"
             return None
 
-    def _score(self) -> None:
-        """Start a local pass over new draft tokens, if one is wanted and none is under way."""
+    def _score(self, *, anew: bool = False) -> None:
+        """Start a local pass over new draft tokens, if one is wanted and none is under way. `anew`: a new
+        draft is about to be asked for."""
         pending, position = self._draft.pending, len(self._verifier.generated)
         if self._scored() is not None or self._scorer.running or self._failed:
             return
@@ -170,12 +179,22 @@ class _Steering:
         if position and (self._verifier.thinking or (pending and self._verifier.unsteered(pending[0]))):
             return
         gathered = len(pending) >= self._request.config.verify_batch or (pending and self._draft.ended)
-        if position and not gathered:
+        unread = anew or not self._draft.read
+        if position and (not gathered or (unread and self._soon())):
             return
-        count = worth_scoring(
-            len(pending), self._stats.expected_acceptance, self._session.cost, self._session.prompts
-        )
+        chances = [self._acceptance.expected(drafted) for drafted in pending]
+        count = worth_scoring(chances, self._session.cost, self._session.prompts)
         self._scorer.start(self._verifier.generated, [pending[i].token_id for i in range(count)])
+
+    def _soon(self) -> bool:
+        """Whether to wait for a request's first draft token. A draft of one has no second to judge."""
+        if self._request.config.draft_length == 1:
+            return False
+        wait, acceptance = (
+            self._pace.wait,
+            self._acceptance.share(-1.0),
+        )  # at worst, for it must not be slower
+        return worth_waiting(wait, acceptance, self._session.cost, self._session.prompts)
 
     def _ask(self) -> DraftStream:
         """Request a draft that continues from all emitted tokens."""
@@ -185,9 +204,19 @@ class _Steering:
             [*request.prompt, *generated],
             sampling=replace(self._verifier.draft_sampling(), seed=self._verifier.request_seed()),
             top_logprobs=request.config.top_logprobs,
-            max_tokens=min(request.config.draft_length, request.max_tokens - len(generated)),
+            max_tokens=min(self._wanted(), request.max_tokens - len(generated)),
         )
-        return DraftStream(stream, self._news)
+        return DraftStream(stream, self._news, self._pace, self._stats.clock)
+
+    def _wanted(self) -> int:
+        """How many draft tokens to ask for. Where they are scored as fast as they arrive, a stream is closed
+        in time, and a long draft costs nothing."""
+        stats, longest, gap = self._stats, self._request.config.draft_length, self._pace.gap
+        kept_up = gap is None or self._session.cost.seconds(self._session.prompts) <= gap
+        if kept_up or self._verifier.thinking:
+            return longest
+        run = (stats.clock() - self._began) / (stats.changed + 1)
+        return draft_length(longest, self._acceptance.share(1.0), self._pace.wait, run)
 
     async def _ask_again(self) -> None:
         await self._end_draft()

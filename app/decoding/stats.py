@@ -44,11 +44,6 @@ class Stats:
         """The share of emitted tokens that are the remote's draft tokens."""
         return 1.0 - self.changed / self.tokens if self.tokens else 1.0
 
-    @property
-    def expected_acceptance(self) -> float:
-        """The acceptance to expect: a prior of nine in ten, as is usual, updated by the reply itself."""
-        return (self.tokens - self.changed + 9.0) / (self.tokens + 10.0)
-
     @contextmanager
     def spending(self, part: Part) -> Iterator[None]:
         """Count the time within this block as spent on `part`, also when it raises."""

@@ -496,7 +496,7 @@ async def test_what_comes_next_is_asked_for_before_a_token_is_read() -> None:
     """A client that reads slowly finds the next draft and the next local pass under way."""
     complete, _ = await run(request())
     rejected = next(i for i, token in enumerate(complete) if token.token_id != token.drafted_id)
-    remote, local = ToyRemote(), ToyLocal()
+    remote, local = ToyRemote(), ToyLocal(cost=PassCost(0.0, 0.0))
     async with aclosing(decode(request(), remote=remote, local=local, stats=Stats())) as tokens:
         for _ in range(rejected + 1):
             await anext(tokens)

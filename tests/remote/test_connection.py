@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from contextlib import aclosing
 
 import pytest
 import respx
 
 from app.decoding.draft import DraftStream
+from app.decoding.pace import Pace
 from app.errors import (
     RemoteError,
     RemoteTimeout,
@@ -165,7 +167,7 @@ async def test_drafts_closed_at_any_moment_leave_no_connection_behind() -> None:
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
         for number in range(50):
             stream = remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000)
-            drafting = DraftStream(stream, asyncio.Event())
+            drafting = DraftStream(stream, asyncio.Event(), Pace(), time.perf_counter)
             if number % 5:
                 await asyncio.sleep(moments.uniform(0, 0.02))
             await drafting.close()
@@ -186,7 +188,8 @@ async def test_drafts_closed_while_they_end_by_themselves_leave_no_connection_be
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
         for number in range(50):
             news = asyncio.Event()
-            drafting = DraftStream(remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=6), news)
+            drafts = remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=6)
+            drafting = DraftStream(drafts, news, Pace(), time.perf_counter)
             while drafting.read < 6:
                 news.clear()
                 await news.wait()
@@ -202,7 +205,7 @@ async def test_a_drafts_reader_that_is_cancelled_leaves_no_connection_behind() -
 
         async def read() -> None:
             stream = remote.draft(PROMPT, sampling=GREEDY, top_logprobs=5, max_tokens=10_000)
-            drafting = DraftStream(stream, asyncio.Event())
+            drafting = DraftStream(stream, asyncio.Event(), Pace(), time.perf_counter)
             try:
                 await asyncio.Event().wait()
             finally:
