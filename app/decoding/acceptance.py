@@ -7,7 +7,7 @@ import math
 from app.remote.interface import DraftToken
 
 # The share of rejections per doubt before a reply has shown its own, and the doubts that this counts for.
-# Measured for three pairs of small models, greedy and sampled: 0.4 to 0.5.
+# Measured with remotes of 135M and 0.5B parameters, steered by one of 135M, greedy and sampled: 0.37 to 0.52.
 PRIOR, PRIOR_DOUBTS = 0.45, 3.0
 # A remote is never quite sure, whatever it says, and no draft token is sure to be rejected.
 LEAST_DOUBT, LEAST = 0.02, 0.05

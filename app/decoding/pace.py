@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 # The share of a reply's time that may be lost to drafts that end before they are rejected.
-WORTH = 0.005
+WORTH = 0.002
 FEWEST = 4  # draft tokens of a request; each request has a cost of its own for the remote
 
 

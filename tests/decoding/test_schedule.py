@@ -89,12 +89,18 @@ def test_a_far_remote_s_first_token_is_not_waited_for() -> None:
     assert reply(text, place).seconds == pytest.approx(TOKENS * 0.21)
 
 
-def test_a_remote_that_runs_ahead_of_the_local_model_is_asked_for_less() -> None:
+def test_a_remote_that_runs_ahead_of_the_local_model_is_asked_for_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     text = Text.drawn(200, 0.6, seed=6)
     slow = Place(10 * MS, 0.0, 120 * MS, 4 * MS)
     fast = Place(50 * MS, 0.0, 20 * MS, 0.5 * MS)
-    assert reply(text, slow).drafted < 4.5 * 200  # and 7 times as many as the reply has if it is not bounded
     assert reply(text, fast).drafted < 1.1 * 200
+    bounded = reply(text, slow)
+    monkeypatch.setattr("app.decoding.speculative.draft_length", lambda longest, *_: longest)
+    unbounded = reply(text, slow)
+    assert bounded.drafted < 0.8 * unbounded.drafted
+    assert bounded.seconds < 1.03 * unbounded.seconds
 
 
 def test_all_of_it_is_one_text() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 DECAY = 0.97  # what a pass's weight is multiplied by with each later pass: about the last 30 count
 GUESSED_AT = (4, 64)  # tokens of two passes that the first guess stands for, until real ones outweigh them
-BASE_TOKENS = 16  # how many tokens cost as much as the base, roughly: measured 6 to 20
+BASE_TOKENS = 16  # how many tokens cost as much as the base, roughly, on a CPU
 # A draft token is waited for when it comes within that share of a pass, and when that finds so much more in
 # the same time: it is later for certain, and finds more on average only.
 SOON, MORE = 1 / 3, 1.1
