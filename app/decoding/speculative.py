@@ -190,11 +190,8 @@ class _Steering:
         """Whether to wait for a request's first draft token. A draft of one has no second to judge."""
         if self._request.config.draft_length == 1:
             return False
-        wait, acceptance = (
-            self._pace.wait,
-            self._acceptance.share(-1.0),
-        )  # at worst, for it must not be slower
-        return worth_waiting(wait, acceptance, self._session.cost, self._session.prompts)
+        acceptance = self._acceptance.share(-1.0)  # at worst: it must not be slower for it
+        return worth_waiting(self._pace.wait, acceptance, self._session.cost, self._session.prompts)
 
     def _ask(self) -> DraftStream:
         """Request a draft that continues from all emitted tokens."""
