@@ -153,7 +153,7 @@ def decoding_config(settings: Settings, max_model_len: int, *, shared: bool) -> 
         draft_length=draft_length if settings.draft_length is None else settings.draft_length,
         verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
         confidence_gate=settings.confidence_gate,
-        lenience=settings.lenience,
+        margin=settings.margin,
         local_patience=settings.local_patience if settings.on_local_failure == "unsteered" else None,
         patience=RetryPolicy(settings.remote_patience),
     )

@@ -65,7 +65,7 @@ class Given:
     temperature: float
     concurrency: int
     confidence_gate: float | None
-    lenience: float | None
+    margin: float | None
     rtt_ms: float
     pace_ms: float
     replay: str | None
@@ -120,8 +120,9 @@ def bench(
         float | None,
         typer.Option(callback=_share, help="Measure this COSTEER_CONFIDENCE_GATE as well."),
     ] = None,
-    lenience: Annotated[
-        float | None, typer.Option(callback=_share, help="Measure this COSTEER_LENIENCE as well.")
+    margin: Annotated[
+        float | None,
+        typer.Option(min=0, max=10, callback=finite, help="Measure this COSTEER_MARGIN as well."),
     ] = None,
     rtt_ms: Annotated[
         float,
@@ -173,7 +174,7 @@ def bench(
         temperature=temperature,
         concurrency=concurrency,
         confidence_gate=confidence_gate,
-        lenience=lenience,
+        margin=margin,
         rtt_ms=rtt_ms,
         pace_ms=pace_ms,
         replay=None if replay is None else str(replay),
@@ -288,7 +289,7 @@ async def _measure(
             models.remote,
             models.local,
             models.matcher,
-            modes=modes(models.config, confidence_gate=given.confidence_gate, lenience=given.lenience),
+            modes=modes(models.config, confidence_gate=given.confidence_gate, margin=given.margin),
             cases=cases,
             tokens=given.tokens,
             temperature=given.temperature,

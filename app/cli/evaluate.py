@@ -14,12 +14,12 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.evaluated import STRENGTHS, asker, form, lines, strength
 from app.cli.models import fetch
-from app.cli.numbers import finite
+from app.cli.numbers import all_finite, finite
 from app.cli.profiles import AsJson
 from app.cli.progress import ItemProgress, RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
-from app.evaluation.quality.strengths import Tried
+from app.evaluation.quality.strengths import Tried, of_margin
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import EMBEDDED, Settings
 
@@ -65,6 +65,17 @@ def evaluate(
             metavar=STRENGTHS,
             help="A strength to compare, auto:0.5 for auto's rule at another one than its own; several times "
             "for several. 0.5 and 1 unless set; auto and the paper's always.",
+        ),
+    ] = None,
+    margins: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--margin",
+            min=0,
+            max=10,
+            callback=all_finite,
+            help="A margin to compare in nats, with auto: the remote's token stays unless another one is "
+            "better by more; several times for several.",
         ),
     ] = None,
     forms: Annotated[
@@ -135,7 +146,8 @@ def evaluate(
     that. Then replies are written by the remote alone, the small model alone, both together at each strength,
     and the remote if it were shown the profile. The folder holds a report with pictures, and every reply.
 
-    Ctrl-C ends it; the same command goes on from there, with more lines, strengths or forms if wanted.
+    Ctrl-C ends it; the same command goes on from there, with more lines, strengths, margins or forms if
+    wanted.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -159,7 +171,7 @@ def evaluate(
     plan = Plan(
         tuple(cases),
         forms=tuple(dict.fromkeys(forms or [LETTER])),
-        strengths=tuple(tried or COMPARED),
+        strengths=(*(tried or COMPARED), *map(of_margin, margins or ())),
         top=settings.top_logprobs,
         tokens=tokens,
         reply_tokens=reply_tokens,

@@ -25,8 +25,8 @@ class DecodingConfig:
     score as many at once as pay.
 
     Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
-    `confidence_gate`, nothing is steered (None: everything is). A draft token is accepted when, steered, it
-    is at least `lenience` times as likely as the best one (arXiv 2211.17192, appendix A.5; 1: no lenience).
+    `confidence_gate`, nothing is steered (None: everything is). Where steering gains no more than `margin`
+    nats, the remote's own token stays (see steering/margin.py; None: as the strength has it).
 
     `auto_strength` and `auto_smoothing` are what the strength "auto" stands for; the evaluation varies them.
 
@@ -41,7 +41,7 @@ class DecodingConfig:
     draft_length: int = 256
     verify_batch: int = 0
     confidence_gate: float | None = None
-    lenience: float = 1.0
+    margin: float | None = None
     auto_strength: float = AUTO_STRENGTH
     auto_smoothing: float = AUTO_SMOOTHING
     local_patience: float | None = None

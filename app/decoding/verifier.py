@@ -12,9 +12,10 @@ from app.decoding.stats import Stats
 from app.local.interface import LocalLogprobs
 from app.remote.interface import MIN_TEMPERATURE, DraftToken
 from app.steering.candidates import UNLISTED, estimate
-from app.steering.formula import FloatArray, log_softmax, steered_logprobs
+from app.steering.formula import FloatArray, IntArray, log_softmax, steered_logprobs
+from app.steering.margin import with_margin
 from app.steering.sampling import SamplingParams, TokenCounts, accept_or_resample, distribution, penalise
-from app.steering.strength import AUTO
+from app.steering.strength import AUTO, resolve_margin
 
 
 class Verifier:
@@ -25,6 +26,7 @@ class Verifier:
         self.thinking = request.thinking
         self._request = request
         self._stats = stats
+        self._margin = resolve_margin(request.config.margin, request.strength)
         self._rng = _rng(request.sampling.seed, 0)
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
 
@@ -73,16 +75,22 @@ class Verifier:
                 auto_smoothing=request.config.auto_smoothing,
             )
         scores = penalise(steered, ids, request.sampling, self._seen)
-        target = distribution(scores, request.sampling)
-        index = int(np.flatnonzero(ids == drafted.token_id)[0])
+        own = self._own(remote, ids, listed) if local is not None else scores
+        target = with_margin(own, scores, request.sampling, self._margin)
         if request.sampling.greedy:
-            close = scores[index] >= scores.max() + math.log(request.config.lenience)
-            chosen = index if request.config.lenience < 1.0 and close else int(np.argmax(target))
+            chosen = int(np.argmax(target))
         else:
+            index = int(np.flatnonzero(ids == drafted.token_id)[0])
             draft = np.zeros(len(ids))  # the remote drafts no token that it does not list
             draft[:listed] = distribution(remote[:listed], self.draft_sampling())
-            chosen = accept_or_resample(index, draft, target, self._rng, request.config.lenience)
+            chosen = accept_or_resample(index, draft, target, self._rng)
         return self._emit(int(ids[chosen]), drafted, log_softmax(scores), delta)
+
+    def _own(self, remote: FloatArray, ids: IntArray, listed: int) -> FloatArray:
+        """[K]: the scores of the candidates without steering; -inf for those that the remote did not list."""
+        scores = np.full_like(remote, -np.inf)
+        scores[:listed] = log_softmax(remote[:listed])
+        return penalise(scores, ids, self._request.sampling, self._seen)
 
     def keep(self, drafted: DraftToken) -> Token:
         """Emit the draft token itself, as an unsteered reply does."""

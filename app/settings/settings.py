@@ -107,9 +107,9 @@ class Settings(BaseSettings):
     # Two settings that trade personalisation for speed; `costeer bench` measures both. Where the remote's
     # likeliest token has at least this probability, nothing is steered; unset, everything is.
     confidence_gate: Annotated[float, Field(gt=0, le=1)] | None = None
-    # A draft token is accepted if its probability is at least this multiple of the best one's; 1 keeps the
-    # best only.
-    lenience: Annotated[float, Field(gt=0, le=1)] = 1.0
+    # The remote's own token stays unless another one is better by more than so many nats, steered; unset, the
+    # strength "auto" has a margin of its own and a number none.
+    margin: Annotated[float, Field(ge=0, le=10)] | None = None
     # When the local model fails: go on unsteered, or end the reply with an error. With "unsteered", a draft
     # token that waits longer than `local_patience` counts as a failure; with "error" there is no timeout.
     on_local_failure: Literal["unsteered", "error"] = "unsteered"

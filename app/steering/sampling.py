@@ -111,16 +111,13 @@ def draw(probs: FloatArray, rng: np.random.Generator) -> int:
     return min(index, int(np.flatnonzero(probs)[-1]))
 
 
-def accept_or_resample(
-    drafted: int, p: FloatArray, q: FloatArray, rng: np.random.Generator, lenience: float = 1.0
-) -> int:
+def accept_or_resample(drafted: int, p: FloatArray, q: FloatArray, rng: np.random.Generator) -> int:
     """Speculative acceptance: the index to emit, distributed as `q` when `drafted` was drawn from `p`.
 
     Keeps the draft with probability min(1, q/p), else draws from (q - p)+ (arXiv 2211.17192, section 2.3).
-    `p`, `q`: [K] probabilities of the draft and of the target over the same candidates. A `lenience` below 1
-    keeps it with probability min(1, q / (lenience p)), which is no longer exact (appendix A.5).
+    `p`, `q`: [K] probabilities of the draft and of the target over the same candidates.
     """
-    if rng.random() * p[drafted] * lenience < q[drafted]:
+    if rng.random() * p[drafted] < q[drafted]:
         return drafted
     residual = np.maximum(q - p, 0.0)
     # A draft outside q while q equals p elsewhere leaves no residual but rounding; q itself is the target.

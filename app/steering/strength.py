@@ -8,6 +8,8 @@ AUTO: Literal["auto"] = "auto"
 # AUTO is Bayes' rule (strength 1) between local distributions smoothed with this share of the
 # remote's (see formula.py), over candidates that include some of the local model's own (see candidates.py).
 AUTO_STRENGTH, AUTO_SMOOTHING = 1.0, 0.3
+# The margin that goes with it, in nats (see margin.py).
+AUTO_MARGIN = 0.2
 # What multiplies the strength for preferences: a small model takes how replies should be less to heart than
 # who writes them.
 PREFERENCE_WEIGHT = 1.6
@@ -24,6 +26,13 @@ def steers(strength: Strength) -> bool:
 def constant(strength: Strength, auto: float = AUTO_STRENGTH) -> float:
     """The number that local_delta is multiplied by; `auto` is what AUTO stands for."""
     return auto if strength == AUTO else strength
+
+
+def resolve_margin(given: float | None, strength: Strength) -> float:
+    """The margin that is given, in nats; else AUTO's own, and none with a number for strength."""
+    if given is not None:
+        return given
+    return AUTO_MARGIN if strength == AUTO else 0.0
 
 
 def resolve_strength(*given: Strength | None) -> Strength:

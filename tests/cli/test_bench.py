@@ -117,14 +117,14 @@ def test_by_default_the_samples_answer_ten_prompts_in_turns() -> None:
 
 
 def test_each_knob_adds_a_mode_that_is_compared() -> None:
-    found = bench("--confidence-gate", "0.5", "--lenience", "0.1")
+    found = bench("--confidence-gate", "0.5", "--margin", "2.5")
     names = [mode["mode"] for mode in found["summary"]["modes"]]
-    assert names[3:] == ["confidence gate 0.5", "lenience 0.1"]
-    gate, lenient = found["summary"]["knobs"]
+    assert names[3:] == ["confidence gate 0.5", "margin 2.5"]
+    gate, margin = found["summary"]["knobs"]
     # At 0.6 the remote is confident everywhere here: nothing is in capitals any more.
     assert gate["tokens_changed"]["median"] > 0.5
-    assert lenient["mode"] == "lenience 0.1"
-    assert bench("--temperature", "1", "--lenience", "0.1")["summary"]["knobs"][0]["tokens_changed"] is None
+    assert margin["mode"] == "margin 2.5"
+    assert bench("--temperature", "1", "--margin", "2.5")["summary"]["knobs"][0]["tokens_changed"] is None
 
 
 def test_a_far_remote_is_imitated_only_when_asked_for(opened: Opened) -> None:
@@ -317,7 +317,9 @@ def test_a_mistake_is_said_before_anything_is_fetched(
         ("--temperature", "-1"),
         ("--confidence-gate", "0"),
         ("--confidence-gate", "nan"),
-        ("--lenience", "1.5"),
+        ("--margin", "-0.1"),
+        ("--margin", "11"),
+        ("--margin", "nan"),
         ("--rtt-ms", "-1"),
         ("--pace-ms", "nan"),
         ("--pace-ms", "inf"),

@@ -130,6 +130,7 @@ def test_every_wrong_value_is_explained_in_our_words(name: str, monkeypatch: pyt
         ("draft_length", "many", "a whole number from 1 to 4096"),
         ("verify_batch", "257", "a whole number from 0 to 256"),
         ("confidence_gate", "2", "a number above 0, of at most 1"),
+        ("margin", "-1", "a number from 0 to 10"),
         ("strength", "5", 'a number from 0 to 4, or "auto"'),
     ],
 )

@@ -23,8 +23,9 @@ from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
 from app.steering.candidates import UNLISTED
 from app.steering.formula import FloatArray, IntArray, local_delta, log_softmax, steer
+from app.steering.margin import with_margin
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
-from app.steering.strength import AUTO, Strength
+from app.steering.strength import AUTO, AUTO_MARGIN, Strength
 
 VOCABULARY = 12
 EOS = 0
@@ -214,13 +215,14 @@ def defined(
 
 
 def greedy_reference(
-    strength: Strength, top: int, length: int, contrasts: Sequence[Contrast] = PLAIN
+    strength: Strength, top: int, length: int, contrasts: Sequence[Contrast] = PLAIN, margin: float = 0.0
 ) -> list[int]:
-    """One position at a time."""
+    """One position at a time. The first candidate is what the remote alone would choose."""
     generated: list[int] = []
     while len(generated) < length and (not generated or generated[-1] != EOS):
         candidates, steered = defined(strength, top, generated, contrasts)
-        generated.append(int(candidates[np.argmax(steered)]))
+        near = steered[0] >= steered.max() - margin
+        generated.append(int(candidates[0 if near else np.argmax(steered)]))
     return generated
 
 
@@ -232,11 +234,27 @@ async def test_greedy_text_is_the_definition_at_any_draft_length(
     strength: Strength, draft_length: int, verify_batch: int, contrasts: tuple[Contrast, ...]
 ) -> None:
     wanted = request(
-        strength=strength, draft_length=draft_length, verify_batch=verify_batch, contrasts=contrasts
+        strength=strength,
+        draft_length=draft_length,
+        verify_batch=verify_batch,
+        contrasts=contrasts,
+        margin=0.0,
     )
     tokens, stats = await run(wanted)
     assert ids(tokens) == greedy_reference(strength, 6, 40, contrasts)
     assert stats.changed > 0  # else nothing was tested
+
+
+@pytest.mark.parametrize("strength", [0.8, AUTO])
+@pytest.mark.parametrize("draft_length", [1, 4, 64])
+async def test_with_a_margin_too(strength: Strength, draft_length: int) -> None:
+    texts = []
+    for margin in (0.0, 0.4):
+        tokens, stats = await run(request(strength=strength, draft_length=draft_length, margin=margin))
+        assert ids(tokens) == greedy_reference(strength, 6, 40, margin=margin)
+        assert stats.changed > 0
+        texts.append(ids(tokens))
+    assert texts[0] != texts[1]  # else nothing was tested
 
 
 async def test_each_contrast_has_its_part_in_the_text() -> None:
@@ -355,17 +373,25 @@ SAMPLINGS = {
 
 
 @pytest.mark.parametrize("strength", [0.8, AUTO])
-@pytest.mark.parametrize(("draft_length", "contrasts"), [(1, PLAIN), (4, PLAIN), (4, BOTH)])
+@pytest.mark.parametrize(
+    ("draft_length", "contrasts", "margin"),
+    [(1, PLAIN, 0.0), (4, PLAIN, 0.0), (4, BOTH, 0.0), (4, PLAIN, 0.7)],
+)
 @pytest.mark.parametrize("name", SAMPLINGS)
 async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(
-    name: str, draft_length: int, contrasts: tuple[Contrast, ...], strength: Strength
+    name: str, draft_length: int, contrasts: tuple[Contrast, ...], margin: float, strength: Strength
 ) -> None:
     """Two positions together, so that what the loop does after an acceptance and a rejection is both seen."""
     draws = 2500
     expected = np.zeros((VOCABULARY, VOCABULARY))
     sampling = SAMPLINGS[name]
     wanted = request(
-        max_tokens=2, draft_length=draft_length, eos_ids=frozenset(), strength=strength, contrasts=contrasts
+        max_tokens=2,
+        draft_length=draft_length,
+        eos_ids=frozenset(),
+        strength=strength,
+        contrasts=contrasts,
+        margin=margin,
     )
 
     def target(generated: list[int]) -> FloatArray:
@@ -374,7 +400,10 @@ async def test_sampled_pairs_of_tokens_follow_the_steered_distribution(
         for token in generated:
             seen.add(token)
         probs = np.zeros(VOCABULARY)
-        probs[candidates] = distribution(penalise(steered, candidates, sampling, seen), sampling)
+        own = np.full(len(candidates), -np.inf)
+        own[:6] = log_softmax(toy_logprobs("remote", generated)[candidates[:6]])
+        unsteered, scores = (penalise(one, candidates, sampling, seen) for one in (own, steered))
+        probs[candidates] = with_margin(unsteered, scores, sampling, margin)
         return probs
 
     first = target([])
@@ -611,10 +640,10 @@ async def test_a_reply_that_thinks_to_its_end_is_the_unsteered_one() -> None:
 # The knobs that trade personalisation for speed
 
 
-async def test_a_gate_that_nothing_passes_and_full_lenience_change_nothing() -> None:
+async def test_a_gate_that_nothing_passes_and_no_margin_change_nothing() -> None:
     for sampling in (SamplingParams(temperature=0.0), SamplingParams(seed=4, temperature=0.8)):
         plain, _ = await run(request(sampling=sampling))
-        knobs, _ = await run(request(sampling=sampling, confidence_gate=1.0, lenience=1.0))
+        knobs, _ = await run(request(sampling=sampling, confidence_gate=1.0, margin=0.0))
         assert ids(knobs) == ids(plain)
 
 
@@ -645,14 +674,14 @@ async def test_an_open_gate_gives_the_remotes_own_text_without_a_pass_but_that_o
     assert stats.local_passes == 1
 
 
-async def test_a_lenient_loop_keeps_drafts_that_are_nearly_as_likely_as_the_best() -> None:
-    lenience = 0.4
+async def test_a_draft_stays_where_steering_gains_no_more_than_the_margin() -> None:
+    margin = 0.9
     strict, strict_stats = await run(request())
-    tokens, stats = await run(request(lenience=lenience))
+    tokens, stats = await run(request(margin=margin))
     kept = 0
     for token in tokens:
         drafted = token.logprobs[list(token.candidates).index(token.drafted_id)]
-        near = drafted >= token.logprobs.max() + np.log(lenience)
+        near = drafted >= token.logprobs.max() - margin
         assert (token.token_id == token.drafted_id) == near
         kept += near and drafted < token.logprobs.max()
     assert kept
@@ -660,16 +689,41 @@ async def test_a_lenient_loop_keeps_drafts_that_are_nearly_as_likely_as_the_best
     assert ids(tokens) != ids(strict)
 
 
-async def test_lenience_raises_the_acceptance_of_sampled_drafts() -> None:
+@pytest.mark.parametrize("strength", [0.8, AUTO])
+async def test_a_margin_raises_the_acceptance_of_sampled_drafts(strength: Strength) -> None:
     def share(stats: Stats) -> float:
         return stats.changed / stats.tokens
 
-    runs = [
-        [(await run(request(sampling=SamplingParams(seed=seed), lenience=lenience)))[1] for seed in range(30)]
-        for lenience in (1.0, 0.3)
-    ]
-    strict, lenient = (sum(map(share, stats)) for stats in runs)
-    assert lenient < 0.7 * strict
+    def wanted(seed: int, margin: float) -> DecodeRequest:
+        return request(sampling=SamplingParams(seed=seed), strength=strength, margin=margin)
+
+    runs = [[(await run(wanted(seed, margin)))[1] for seed in range(30)] for margin in (0.0, 1.2)]
+    strict, near = (sum(map(share, stats)) for stats in runs)
+    assert near < 0.7 * strict
+
+
+async def test_auto_has_a_margin_of_its_own_and_a_number_has_none() -> None:
+    for strength, margin, other in ((AUTO, AUTO_MARGIN, 0.0), (0.8, 0.0, AUTO_MARGIN)):
+        texts = [
+            ids((await run(request(strength=strength, margin=one, max_tokens=200)))[0])
+            for one in (None, margin, other)
+        ]
+        assert texts[0] == texts[1]
+        assert texts[1] != texts[2]
+
+
+async def test_penalties_count_whatever_the_margin() -> None:
+    """The margin is between what both would choose under them, so it gives nothing back of a penalty."""
+    banned = SamplingParams(temperature=0.0, presence_penalty=0.5, logit_bias={5: -100.0, 7: -100.0})
+    tokens, _ = await run(request(sampling=banned, margin=10.0))
+    seen, generated = TokenCounts(frozenset(PROMPT)), list[int]()
+    for token in tokens:
+        remote = toy_logprobs("remote", generated)
+        top = np.argsort(-remote, kind="stable")[:6]
+        assert token.token_id == top[np.argmax(penalise(log_softmax(remote[top]), top, banned, seen))]
+        generated.append(token.token_id)
+        seen.add(token.token_id)
+    assert any(token.token_id != token.drafted_id for token in tokens)
 
 
 # What it cost

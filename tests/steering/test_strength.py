@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.steering.strength import AUTO, AUTO_STRENGTH, constant, steers
+from app.steering.strength import AUTO, AUTO_MARGIN, AUTO_STRENGTH, Strength, constant, resolve_margin, steers
 
 
 @given(st.floats(0, 4))
@@ -22,3 +22,14 @@ def test_auto_steers() -> None:
 def test_what_auto_stands_for_can_be_varied_and_moves_no_number() -> None:
     assert constant(AUTO, 0.5) == 0.5
     assert constant(2.0, 0.5) == 2.0
+
+
+@given(st.floats(0, 10), st.floats(0, 4) | st.just(AUTO))
+def test_a_margin_that_is_given_goes_before_the_strengths_own(margin: float, strength: Strength) -> None:
+    assert resolve_margin(margin, strength) == margin
+
+
+@given(st.floats(0, 4))
+def test_auto_has_a_margin_and_a_number_none(strength: float) -> None:
+    assert resolve_margin(None, strength) == 0.0
+    assert resolve_margin(None, AUTO) == AUTO_MARGIN > 0.0

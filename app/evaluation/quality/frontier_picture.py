@@ -18,7 +18,7 @@ from app.evaluation.quality.summary import Summary
 
 SIZE = (10.0, 7.6)  # inches
 COLOURS = ("#c4560a", "#0b6e99", "#4d7d2b", "#8a3ffc", "#b0226b", "#007d79", "#8d6a00", "#5a5a5a", "#1c3f94")
-LINES = {"auto": "-", "strength": ":"}
+LINES = {"auto": "-", "strength": ":", "margin": "--"}
 
 Brought = Callable[[Point], Interval | None]
 
@@ -69,7 +69,8 @@ def _curves(axes: Axes, summary: Summary, brought: Brought) -> None:
         )
         for one, value in drawn:
             at = (_of(one).perplexity.value, value.value)
-            axes.annotate(f"{one.strength:.3g}", at, (4, 4), textcoords="offset points", fontsize=7)
+            varied = one.margin if curve.kind == "margin" else one.strength
+            axes.annotate(f"{varied:.3g}", at, (4, 4), textcoords="offset points", fontsize=7)
 
 
 def _ends(axes: Axes, summary: Summary, brought: Brought) -> None:
@@ -79,6 +80,6 @@ def _ends(axes: Axes, summary: Summary, brought: Brought) -> None:
     bounds = [(named(SHOWN, form), _colour(summary, form)) for form in summary.forms]
     for name, colour in ((REMOTE_ALONE, INK), *bounds):
         figures = written.get(name)
-        value = brought(Point(name, 0.0, judged.get(name), figures)) if figures is not None else None
+        value = brought(Point(name, 0.0, 0.0, judged.get(name), figures)) if figures is not None else None
         if figures is not None and value is not None:
             axes.plot([figures.perplexity.value], [value.value], "x", color=colour, label=name)

@@ -19,11 +19,12 @@ SYSTEMS_NOTE = (
     "Likelier: how much likelier the remote finds the reply when it is shown the profile, in nats per token, "
     "and how much more that is than of its own replies. Perplexity is under the remote alone. Repetition is "
     "the share of runs of four words that came before. ROUGE-L and METEOR (without synonyms) are with what "
-    "the person wrote."
+    "the person wrote. Requests are those to the remote per token."
 )
 FRONTIER_NOTE = (
     "Gained: nats per token of what people wrote, by the rule that writes the replies. The other columns are "
-    "of the replies; likelier is more than of the remote's own."
+    "of the replies; likelier is more than of the remote's own. With a margin, in nats, the remote's token "
+    "stays unless another one is better by more. Requests are those to the remote per token."
 )
 AGAINST_NOTE = (
     "Means of the differences on the same texts and cases. Gained is in nats per token of what people wrote; "
@@ -96,13 +97,14 @@ def _systems(summary: Summary) -> Grid:
             cell(one.meteor, 1, of=100),
             cell(one.tokens, 0),
             cell(one.per_second, 1),
+            cell(one.requests, 3),
         )
         for one in summary.systems
     )
     columns = (
         "system",
         *(f"{name}{_by(summary, form)}" for form in summary.forms for name in ("likelier", "than its own")),
-        *("perplexity", "repetition, %", "ROUGE-L, %", "METEOR, %", "tokens", "tokens/s"),
+        *("perplexity", "repetition, %", "ROUGE-L, %", "METEOR, %", "tokens", "tokens/s", "requests"),
     )
     replies = summary.systems[0].replies if summary.systems else 0
     return _filled(Grid(f"Replies: {replies} of each system", columns, rows, SYSTEMS_NOTE))
@@ -114,6 +116,8 @@ def _frontier(summary: Summary) -> Grid:
         (
             point.name,
             f"{point.strength:g}",
+            f"{point.margin:g}",
+            cell(written.requests if written else None, 3),
             cell(written.perplexity if written else None, 2),
             cell(point.gained, 3),
             *(cell((written.lifted if written else none).get(form), 3) for form in summary.forms),
@@ -125,7 +129,7 @@ def _frontier(summary: Summary) -> Grid:
         for written in [point.figures]
     )
     columns = (
-        *("system", "strength", "perplexity", "gained"),
+        *("system", "strength", "margin", "requests", "perplexity", "gained"),
         *(f"likelier{_by(summary, form)}" for form in summary.forms),
         *("ROUGE-L, %", "METEOR, %"),
     )

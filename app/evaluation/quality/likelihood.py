@@ -12,6 +12,8 @@ from app.evaluation.quality.rules import Rule
 from app.local.interface import LocalLogprobs
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray, Rows, likeliest, log_softmax
+from app.steering.margin import with_margin
+from app.steering.sampling import SamplingParams
 
 # An overconfident distribution improves by a higher temperature alone, so rules are compared at the best
 # temperature of each.
@@ -93,11 +95,12 @@ def _nll_among(
         drafted = widened(drafted, local)
     ids = drafted.candidates
     scores = rule.score(drafted.logprobs, local.logprobs(ids), weights)
+    own = np.where(np.arange(len(ids)) < len(listed), drafted.logprobs, -np.inf)
     found = np.flatnonzero(ids == chosen)
     nll = []
     for temperature, norm in zip(TEMPERATURES, norms, strict=True):
         flat = public / temperature - norm  # the remote's own at this temperature
-        steered = log_softmax(scores / temperature)
+        steered = np.log(with_margin(own, scores, SamplingParams(temperature), rule.margin))
         nll.append(-_log_sum(flat[ids]) - steered[found[0]] if len(found) else -flat[chosen])
     return np.array(nll)
 

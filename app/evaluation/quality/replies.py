@@ -21,7 +21,7 @@ class Measured:
 
     `rouge_l` and `meteor` compare with the person's own text. `lift`, by form, is how much likelier the
     remote finds the reply when it is shown the context, and `harm` its negative log-likelihood under the
-    remote without the context (log-perplexity), both in nats per token.
+    remote without the context (log-perplexity), both in nats per token. `requests` are those to the remote.
     """
 
     system: str
@@ -32,6 +32,7 @@ class Measured:
     repetition: FloatArray
     tokens: FloatArray
     seconds: FloatArray
+    requests: FloatArray
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Figures:
     """Measures of one system's replies, as means over cases; None where no case has any.
 
     `lifted`, by form, is how much more `lift` is than for the remote's own replies to the same cases.
-    `perplexity` is that of the remote without the context. `per_second` is tokens per second of one reply.
+    `perplexity` is that of the remote without the context. `per_second` is tokens per second of one reply,
+    `requests` are those to the remote per token.
     """
 
     system: str
@@ -52,6 +54,7 @@ class Figures:
     repetition: Interval | None
     tokens: Interval | None
     per_second: Interval
+    requests: Interval | None
 
 
 def measured(
@@ -100,6 +103,7 @@ def _measured(
         _numbers([repetition(one.text) for one in replies]),
         _numbers([one.tokens for one in replies]),
         _numbers([one.seconds for one in replies]),
+        _numbers([one.requests for one in replies]),
     )
 
 
@@ -116,6 +120,7 @@ def _figures(one: Measured, own: Measured) -> Figures:
         mean(one.repetition),
         mean(one.tokens),
         ratio(one.tokens - 1, np.maximum(one.seconds, 1e-9)),
+        ratio(one.requests, one.tokens) if not np.isnan(one.requests).any() else None,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.evaluation.quality.strengths import Tried
+from app.evaluation.quality.strengths import AS_THE_PRODUCT, Tried
 from app.steering.formula import FTRL, PAPER, FloatArray, local_delta, log_softmax, smoothed_delta, strength
 from app.steering.strength import AUTO_SMOOTHING, AUTO_STRENGTH
 
@@ -34,13 +34,15 @@ class Rule:
     """A steering rule, and its name in reports.
 
     `among`: it chooses among so many tokens that the remote lists, as a vLLM does, and with `unlisted` among
-    a few of the local model's as well (see steering/candidates.py); None: among the whole vocabulary.
+    a few of the local model's as well (see steering/candidates.py); None: among the whole vocabulary. With a
+    `margin`, in nats, what it changes by little among them is left to the remote (see steering/margin.py).
     """
 
     name: str
     score: Score
     among: int | None = None
     unlisted: bool = False
+    margin: float = 0.0
 
 
 def local_alone() -> Rule:
@@ -118,18 +120,18 @@ def among(rule: Rule, top: int) -> Rule:
     return replace(rule, name=f"{rule.name}, top {top}", among=top)
 
 
-def auto(top: int, strength: float = AUTO_STRENGTH) -> Rule:
+def auto(top: int, tried: Tried = AS_THE_PRODUCT) -> Rule:
     """The rule that AUTO stands for, when the remote lists its `top` likeliest tokens, or the same at another
-    strength."""
-    name = Tried("auto", strength).name
-    return Rule(f"{name}, top {top}", smoothed(strength, AUTO_SMOOTHING).score, top, unlisted=True)
+    strength or margin."""
+    score = smoothed(tried.value, AUTO_SMOOTHING).score
+    return Rule(f"{tried.name}, top {top}", score, top, unlisted=True, margin=tried.nats)
 
 
 def listed(tried: Tried, top: int) -> Rule:
     """The rule by which replies are steered at this strength, when the remote lists its `top` likeliest
     tokens."""
     if tried.kind == "auto":
-        return auto(top, tried.value)
+        return auto(top, tried)
     return among(constant(tried.value, tried.label), top)
 
 

@@ -32,6 +32,7 @@ class _Reply:
     text: str
     tokens: int
     seconds: float
+    requests: int | None = None
 
 
 class Writing:
@@ -72,7 +73,16 @@ class Writing:
             writing = [self._unordered(case, system) for case in cases]
         replies = await asyncio.gather(*writing)
         written = [
-            Written(case.id, system.name, one.text, one.tokens, one.seconds, len(cases), None)
+            Written(
+                case.id,
+                system.name,
+                one.text,
+                one.tokens,
+                one.seconds,
+                len(cases),
+                alone=None,
+                requests=one.requests,
+            )
             for case, one in zip(cases, replies, strict=True)
         ]
         return [await self.read(case, one) for case, one in zip(cases, written, strict=True)]
@@ -87,8 +97,9 @@ class Writing:
     async def _ordered(self, case: Case, system: System) -> _Reply:
         """A reply as the product writes it."""
         tried, config = system.tried, self._config
-        if tried is not None and tried.kind == "auto":
-            config = replace(config, auto_strength=tried.value)
+        if tried is not None:
+            constant = tried.value if tried.kind == "auto" else config.auto_strength
+            config = replace(config, auto_strength=constant, margin=tried.margin)
         generator = Generator(
             self._remote, self._local, self._matcher, config, self._clock, form=FORMS[system.form].readings
         )
@@ -108,7 +119,8 @@ class Writing:
             async for piece in pieces:
                 text.append(piece.text)
                 moments.append(self._clock())
-        return _Reply("".join(text), reply.stats.tokens, moments[-1] - moments[0])
+        stats = reply.stats
+        return _Reply("".join(text), stats.tokens, moments[-1] - moments[0], stats.remote_requests)
 
     async def _unordered(self, case: Case, system: System) -> _Reply:
         """A reply as it would be written without the product: by one model alone, or by the paper's loop."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, repr=False)
 class Written:
-    """A reply of `tokens` tokens, the end token included; `seconds` passed from the first to the last, with
-    `at_once` replies written concurrently.
+    """A reply of `tokens` tokens, the end token included, in `requests` to the remote; `seconds` passed from
+    the first to the last, with `at_once` replies written concurrently.
 
     `alone` and `shown` are its mean negative log-likelihoods, in nats per token, under the remote, and under
     the remote if it were shown the context, by the form in which it is shown. An empty text has none.
@@ -22,6 +22,7 @@ class Written:
     at_once: int
     alone: float | None
     shown: dict[str, float] = field(default_factory=dict)
+    requests: int | None = None
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class Mode:
 
 
 def modes(
-    config: DecodingConfig, *, confidence_gate: float | None = None, lenience: float | None = None
+    config: DecodingConfig, *, confidence_gate: float | None = None, margin: float | None = None
 ) -> tuple[Mode, ...]:
     """The three modes, with the product's own `config` for draft and verify, and one for each knob."""
     found = [
@@ -34,6 +34,6 @@ def modes(
     if confidence_gate is not None:
         gated = replace(config, confidence_gate=confidence_gate)
         found.append(Mode(f"confidence gate {confidence_gate:g}", gated, knob=True))
-    if lenience is not None:
-        found.append(Mode(f"lenience {lenience:g}", replace(config, lenience=lenience), knob=True))
+    if margin is not None:
+        found.append(Mode(f"margin {margin:g}", replace(config, margin=margin), knob=True))
     return tuple(found)

@@ -16,8 +16,8 @@ from app.evaluation.speed.summary import Summary, summarise
 from app.local.engine.pass_cost import PassCost
 from evaluation.speed.made import made
 
-ALL = modes(DecodingConfig(), confidence_gate=0.9, lenience=0.5)
-GATE, LENIENT = (mode.name for mode in ALL if mode.knob)
+ALL = modes(DecodingConfig(), confidence_gate=0.9, margin=0.5)
+GATE, MARGIN = (mode.name for mode in ALL if mode.knob)
 
 
 def summed(
@@ -38,13 +38,13 @@ def shown(summary: Summary) -> str:
 
 def test_the_modes_differ_in_what_they_should_and_in_nothing_else() -> None:
     config = DecodingConfig(draft_length=6, verify_batch=6, max_context_tokens=7)
-    plain, draft, single, gate, lenient = modes(config, confidence_gate=0.9, lenience=0.5)
+    plain, draft, single, gate, margin = modes(config, confidence_gate=0.9, margin=0.5)
     assert [mode.name for mode in (plain, draft, single)] == [PLAIN, DRAFT, SINGLE]
-    assert [mode.steered for mode in (plain, draft, single, gate, lenient)] == [False, True, True, True, True]
+    assert [mode.steered for mode in (plain, draft, single, gate, margin)] == [False, True, True, True, True]
     assert draft.config == config
     assert single.config == DecodingConfig(draft_length=1, verify_batch=0, max_context_tokens=7)
-    assert (gate.config.confidence_gate, gate.config.lenience) == (0.9, 1.0)
-    assert (lenient.config.confidence_gate, lenient.config.lenience) == (None, 0.5)
+    assert (gate.config.confidence_gate, gate.config.margin) == (0.9, None)
+    assert (margin.config.confidence_gate, margin.config.margin) == (None, 0.5)
     assert len(modes(config)) == 3
 
 
