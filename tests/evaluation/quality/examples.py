@@ -50,4 +50,4 @@ def written(
     case: str, system: str, alone: float, shown: float | Mapping[str, float], text: str = "Boats leave."
 ) -> Written:
     by_form = {LETTER: shown} if isinstance(shown, float) else dict(shown)
-    return Written(case, system, text, 11, 2.0, 1, alone, by_form)
+    return Written(case, system, text, 11, 2.0, 1, alone, by_form, requests=3)

@@ -15,8 +15,9 @@ from app.evaluation.quality.rules import (
     smoothed,
     trusted,
 )
-from app.evaluation.quality.strengths import Tried
+from app.evaluation.quality.strengths import AS_THE_PRODUCT, Tried, of_margin
 from app.steering.formula import FloatArray, log_softmax, steer, strength
+from app.steering.strength import AUTO_MARGIN
 
 RULES = [
     local_alone(),
@@ -120,14 +121,17 @@ def test_rules_that_need_the_local_distribution_are_left_out_where_there_is_none
 
 
 def test_each_strength_is_judged_as_replies_are_written_by_it() -> None:
-    tried = [Tried("strength", 0.25), Tried("auto", 0.5), Tried("auto", 1.0)]
+    tried = [Tried("strength", 0.25), Tried("auto", 0.5), Tried("auto", 1.0), of_margin(0.5), of_margin(0.0)]
     found = {rule.name: rule for rule in rules(tried, 7, one_vocabulary=True)}
     assert {
         "strength 0.25, top 7",
         "auto:0.5, top 7",
         "auto, top 7",
         "paper's strength, top 7",
+        "auto, margin 0.5, top 7",
     } <= found.keys()
+    margins = ("strength 0.25", "auto:0.5", "auto", "auto, margin 0.5", "auto, margin 0")
+    assert [found[f"{one}, top 7"].margin for one in margins] == [0.0, AUTO_MARGIN, AUTO_MARGIN, 0.5, 0.0]
     assert found["auto:0.5, top 7"].unlisted and not found["strength 0.25, top 7"].unlisted
     remote, local = given_by(4)
     half, whole, none = (
@@ -135,3 +139,8 @@ def test_each_strength_is_judged_as_replies_are_written_by_it() -> None:
     )
     np.testing.assert_allclose(2 * (half - remote), whole - remote, atol=1e-9)
     np.testing.assert_allclose(none, remote + 0.25 * (local[0, 0] - local[0, 1]), atol=1e-9)
+
+
+def test_autos_own_margin_is_no_other_system() -> None:
+    assert of_margin(AUTO_MARGIN) == AS_THE_PRODUCT
+    assert of_margin(0.0) != AS_THE_PRODUCT

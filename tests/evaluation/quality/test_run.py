@@ -17,7 +17,7 @@ from app.evaluation.quality.forced import Forcing
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.rules import REMOTE_ALONE, SHOWN
 from app.evaluation.quality.run import is_done, read_texts, write_replies
-from app.evaluation.quality.strengths import Tried
+from app.evaluation.quality.strengths import Tried, of_margin
 from app.evaluation.quality.summary import summarise
 from app.evaluation.quality.writing import Writing
 from app.profiles.profile import Preference
@@ -104,6 +104,7 @@ CHANGES: dict[str, Callable[[Plan], Plan]] = {
     "forms": lambda plan: replace(plan, forms=(LETTER, HEADINGS)),
     "first form": lambda plan: replace(plan, forms=(HEADINGS, LETTER)),
     "strengths": lambda plan: replace(plan, strengths=(Tried("auto", 0.5), *plan.strengths)),
+    "margins": lambda plan: replace(plan, strengths=(*plan.strengths, of_margin(0.5))),
     "nothing": lambda plan: plan,
 }
 
@@ -155,3 +156,16 @@ async def test_preferences_need_no_profile(tmp_path: Path) -> None:
     assert folder.read is None and folder.written is not None
     by_name = {one.system: one.text for one in folder.written}
     assert (by_name[REMOTE_ALONE], by_name["paper's strength"]) == ("hello wo", "HELLO WO")
+
+
+async def test_margins_are_those_of_the_plan_and_requests_are_counted(tmp_path: Path) -> None:
+    strengths = (Tried("auto", 3.0), *map(of_margin, (0.0, 10.0)))
+    _, folder = await ran(tmp_path, replace(PLAN, strengths=strengths, tokens=0))
+    assert folder.written is not None
+    by_name = {one.system: one for one in folder.written if one.case == "a"}
+    assert by_name["auto, margin 10"].text == by_name[REMOTE_ALONE].text
+    assert by_name["auto, margin 10"].requests == by_name[REMOTE_ALONE].requests == 1
+    changing = by_name["auto:3"]
+    assert changing.requests is not None
+    assert 1 < changing.requests <= changing.tokens
+    assert by_name[SHOWN].requests is None

@@ -7,8 +7,10 @@ import pytest
 
 from app.evaluation.quality.likelihood import TEMPERATURES
 from app.evaluation.quality.rules import REMOTE_ALONE, SHOWN
+from app.evaluation.quality.strengths import Tried, of_margin
 from app.evaluation.quality.summary import summarise
 from app.evaluation.quality.texts import Standing, judged, standings
+from app.steering.strength import AUTO_MARGIN
 from evaluation.quality.examples import CASES, HEADINGS, LETTER, forced, planned, written
 
 
@@ -86,6 +88,8 @@ def test_replies_are_measured_against_the_remotes_own_to_the_same_cases() -> Non
     assert (lifted.low, lifted.high) == pytest.approx((0.3, 0.3))
     assert steered.perplexity.value == pytest.approx(math.exp(2.0))
     assert steered.per_second.value == pytest.approx(5.0)
+    assert steered.requests is not None
+    assert steered.requests.value == pytest.approx(3 / 11)
     assert alone.rouge_l is not None
     assert steered.rouge_l is not None
     assert steered.rouge_l.high == 1.0
@@ -136,6 +140,25 @@ def test_the_frontier_joins_texts_and_replies_by_rising_strength() -> None:
     assert point.figures.perplexity.value == pytest.approx(math.e)
     # The rule of a constant over the whole vocabulary is not the one that replies are written by.
     assert constant.points[0].gained is None
+
+
+def test_margins_are_a_curve_with_the_products_own_among_them() -> None:
+    tried = (Tried("strength", 1.0), *map(of_margin, (0.5, 0.0, AUTO_MARGIN)))
+    names = (REMOTE_ALONE, "auto", "auto, margin 0", "auto, margin 0.5", "strength 1")
+    replies = [written("a", name, 1.0, 0.8) for name in names]
+    curves = {one.kind: one for one in summarise(replace(planned(), strengths=tried), [], replies).frontier}
+    assert [*curves] == ["auto", "strength", "margin"]
+    assert [one.name for one in curves["auto"].points] == ["auto"]
+    assert [one.margin for one in curves["margin"].points] == [0.0, AUTO_MARGIN, 0.5]
+    assert [one.margin for one in curves["strength"].points] == [0.0]
+
+
+def test_requests_are_unknown_where_one_reply_did_not_count_them() -> None:
+    replies = [written(case, name, 1.0, 0.9) for case in ("a", "b") for name in (REMOTE_ALONE, "auto")]
+    replies[1] = replace(replies[1], requests=None)
+    alone, steered = summarise(planned(), [], replies).systems
+    assert alone.requests is not None
+    assert steered.requests is None
 
 
 def test_differences_are_of_pairs() -> None:
