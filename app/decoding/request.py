@@ -76,7 +76,7 @@ class DecodeRequest:
 class Token:
     """One emitted token, and the draft token at its position.
 
-    `logprobs` [K] are those of the distribution over the candidates [K] that it was chosen from, before
+    `logprobs` [K] are those of the steered distribution over the candidates [K], before the margin and the
     temperature; `local_delta` [K] is what steered them, None if nothing did. `finish_reason` is set on the
     last.
     """

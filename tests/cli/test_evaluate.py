@@ -66,6 +66,8 @@ def test_what_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytes
         ("--strength", "auto:"),
         ("--strength", "auto:5"),
         ("--strength", "auto:auto"),
+        ("--margin", "-0.1"),
+        ("--margin", "nan"),
         ("--preference", "two words | "),
         ("--form", "latter"),
         ("--lines", "0-3"),

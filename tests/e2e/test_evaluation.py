@@ -158,14 +158,19 @@ def test_the_command_goes_on_where_it_was_broken_off(
         "headings",
         "--strength",
         "auto:0.5",
+        "--margin",
+        "0.5",
         "--against",
         "auto [headings]",
     ]
     found = json.loads(evaluated("--json", *more))
     assert (found["texts"], found["tokens"]) == (3, 24)
     assert {one["replies"] for one in found["systems"]} == {3}
-    assert {"auto", "auto [headings]", "auto:0.5"} <= {one["system"] for one in found["systems"]}
+    assert {"auto", "auto [headings]", "auto:0.5", "auto, margin 0.5"} <= {
+        one["system"] for one in found["systems"]
+    }
     assert all(one["lifted"].keys() == {"letter", "headings"} for one in found["systems"])
+    assert "margin" in {one["kind"] for one in found["frontier"]}
     assert "auto" in {one["name"] for one in found["differences"]}
     for name, before in first.items():
         assert (folder / name).read_bytes().startswith(before)
