@@ -58,6 +58,11 @@ def known(model: Any) -> bool:
     return plain and all(map(_PARAMETERS.fullmatch, dict(model.named_parameters()))) and _turns(model)
 
 
+def activation(config: Any) -> str:
+    """The name of the function between a layer's gate and up."""
+    return str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None))
+
+
 def norm_of(config: Any) -> Callable[[nn.Module], Norm]:
     """What makes a Norm of transformers' own in a model of this `config`."""
     return partial(Norm, eps=config.rms_norm_eps, from_one=FAMILIES[config.model_type])

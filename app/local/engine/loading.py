@@ -10,17 +10,15 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
-from transformers.utils import logging as transformers_logging
+from transformers import AutoConfig, GenerationConfig
 
 from app.errors import WeightsError
 from app.local.engine.decoder import Decoder
 from app.local.engine.dtype import INT8, pick_dtype
 from app.local.engine.families import FAMILIES, FULL, known, unsupported_kinds
-from app.local.engine.foreign import ATTENTION, ForeignDecoder
 from app.local.engine.int8 import store
 from app.local.engine.int8.decoder import Int8Decoder
-from app.local.engine.int8.network import computable
+from app.local.engine.int8.notes import computable
 from app.local.engine.memory import trim
 from app.local.engine.ragged import RaggedBatch
 
@@ -53,6 +51,8 @@ def load(
             f"The model {path} cannot be computed with 8-bit weights on the device {device.type}. Leave "
             "COSTEER_DTYPE unset: then what the model and the device can do is chosen."
         )
+    from app.local.engine.foreign import ForeignDecoder  # noqa: PLC0415  # see _model
+
     chosen = pick_dtype(dtype, device, config, cache and cache / "dtype.json")
     model = _model(path, chosen).to(device)
     if known(model):
@@ -106,6 +106,12 @@ def _int8(path: str, cache: Path | None, threads: int, longest: int) -> Int8Deco
 
 
 def _model(path: str, dtype: torch.dtype | str) -> Any:
+    # These take seconds and 100 MB, and are not needed where the weights are kept in 8 bits.
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
+
+    from app.local.engine.foreign import ATTENTION  # noqa: PLC0415
+
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller has its own
     try:

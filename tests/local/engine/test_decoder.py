@@ -21,7 +21,8 @@ from app.local.engine.families import known
 from app.local.engine.foreign import ATTENTION, ForeignDecoder
 from app.local.engine.int8.decoder import Int8Decoder
 from app.local.engine.int8.graph import EXACT
-from app.local.engine.int8.network import SLOTS, write_network
+from app.local.engine.int8.network import write_network
+from app.local.engine.int8.notes import SLOTS
 from app.local.engine.kv_cache import KVCache
 from app.local.engine.linear import PackedLinear, can_pack
 from app.local.engine.loading import Forward

@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 
 from app.local.engine.attention import Attention
-from app.local.engine.int8.network import EMBEDDING, GRAPH, SLOTS, Notes
+from app.local.engine.int8.notes import EMBEDDING, GRAPH, SLOTS, Notes
 from app.local.engine.kv_cache import KVCache
 from app.local.engine.ragged import Part, RaggedBatch
 from app.local.engine.rotary import Rotary

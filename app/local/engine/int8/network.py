@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,17 @@ import torch
 from onnx import TensorProto
 from torch import nn
 
-from app.local.engine.families import kinds, norm_of, rotaries
+from app.local.engine.families import activation, kinds, norm_of, rotaries
 from app.local.engine.int8.graph import MICROSOFT, ROUNDED, Graph
+from app.local.engine.int8.notes import EMBEDDING, GRAPH, SLOTS, WEIGHTS, Notes
 from app.local.engine.layer import DecoderLayer
 from app.local.engine.norm import Norm
 
-GRAPH, WEIGHTS, EMBEDDING = "graph.onnx", "weights.bin", "embedding.npy"
-# Sequences in one pass: two prompts of two replies, or the four of one that has preferences too.
-SLOTS = 4
-HEAD_STEP = 16  # what the size of a head has to be a multiple of
-ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+# The operator of each of ACTIVATIONS.
+OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "silu": ("QuickGelu", {"domain": MICROSOFT, "alpha": 1.0}),
     "gelu_pytorch_tanh": ("Gelu", {"approximate": "tanh"}),
 }
-
-
-@dataclass(frozen=True)
-class Notes:
-    """What running a graph needs to know.
-
-    `kinds`: the kind of attention of each layer. For each kind: the rotary `frequencies` [head size / 2], how
-    they are scaled, and the window, None for all positions. `embedding_dtype`: see `Embedding`.
-    """
-
-    kinds: list[str]
-    groups: int
-    size: int
-    vocabulary: int
-    frequencies: dict[str, list[float]]
-    scaling: dict[str, float]
-    windows: dict[str, int | None]
-    embedding_scale: float
-    embedding_dtype: str
-
-
-def computable(config: Any) -> bool:
-    """Whether ONNX Runtime computes a known model of this `config`: its activation, and heads of its size."""
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return _activation(config) in ACTIVATIONS and size % HEAD_STEP == 0
 
 
 def write_network(model: Any, folder: Path, accuracy: int = ROUNDED) -> None:
@@ -92,7 +65,7 @@ class _Network:
     def __init__(self, graph: Graph, config: Any) -> None:
         self._graph = graph
         self._eps: float = config.rms_norm_eps
-        self._activation, self._attributes = ACTIVATIONS[_activation(config)]
+        self._activation, self._attributes = OPERATORS[activation(config)]
         self._count = 0
         self._inputs: set[str] = set()
         self._x = graph.input("x", ["tokens", config.hidden_size])
@@ -184,10 +157,6 @@ class _Network:
         if name not in self._inputs:
             self._inputs.add(self._graph.input(name, shape, kind))
         return name
-
-
-def _activation(config: Any) -> str:
-    return str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None))
 
 
 def _layers(model: Any) -> Iterator[DecoderLayer]:

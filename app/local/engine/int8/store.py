@@ -13,7 +13,7 @@ from transformers.utils.hub import cached_file
 
 from app.errors import WeightsError
 from app.local.engine.int8.blocks import BLOCK
-from app.local.engine.int8.network import SLOTS, write_network
+from app.local.engine.int8.notes import SLOTS
 
 FORMAT = 1  # increment when what is written changes; older networks are then written again
 MARKER = "made-of.json"
@@ -34,6 +34,8 @@ def find(path: str, cache: Path) -> Path | None:
 def write(model: Any, path: str, cache: Path) -> Path:
     """Write the network of a `model` that was loaded from `path`; returns its folder, which appears whole or
     not at all. Raises WeightsError when it cannot be written."""
+    from app.local.engine.int8.network import write_network  # noqa: PLC0415  # onnx, needed once
+
     folder = _folder(path, cache)
     unfinished = folder.with_name(f"{folder.name}.tmp")
     try:

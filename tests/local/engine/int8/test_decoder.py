@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from app.local.engine.int8.decoder import Embedding, Int8Decoder
-from app.local.engine.int8.network import EMBEDDING, computable, write_network
+from app.local.engine.int8.network import write_network
+from app.local.engine.int8.notes import EMBEDDING, computable
 from app.local.engine.kv_cache import KVCache
 from app.local.engine.ragged import Part
 from local.engine.small_models import KNOWN, made, passed, random_ids, rounded, theirs

@@ -57,7 +57,7 @@ def test_a_write_that_fails_leaves_nothing(
         (folder / "weights.bin").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_network", full)
+    monkeypatch.setattr("app.local.engine.int8.network.write_network", full)
     with pytest.raises(WeightsError, match="No space left"):
         written(saved, tmp_path / "cache")
     assert store.find(str(saved), tmp_path / "cache") is None
