@@ -25,7 +25,7 @@ SMALL = 1024  # bytes; what is no larger lies in the graph itself
 
 
 class Graph:
-    """Nodes, inputs, outputs and weights. A tensor is known by its name; every method returns those"""
+    """Nodes, inputs, outputs and weights. A tensor is known by its name, which what makes it returns."""
 
     def __init__(self, weights: BinaryIO, accuracy: int = ROUNDED) -> None:
         """`weights` is the open file that the weights are appended to."""

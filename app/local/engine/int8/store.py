@@ -13,11 +13,11 @@ from transformers.utils.hub import cached_file
 
 from app.errors import WeightsError
 from app.local.engine.int8.blocks import BLOCK
-from app.local.engine.int8.notes import SLOTS
+from app.local.engine.int8.notes import EMBEDDING, GRAPH, SLOTS, WEIGHTS
 
 FORMAT = 1  # increment when what is written changes; older networks are then written again
 MARKER = "made-of.json"
-WEIGHTS = {".safetensors", ".bin"}
+SUFFIXES = {".safetensors", ".bin"}  # of a model's weights
 
 
 def find(path: str, cache: Path) -> Path | None:
@@ -26,9 +26,10 @@ def find(path: str, cache: Path) -> Path | None:
     folder = _folder(path, cache)
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        whole = marker == _marker(path, folder)
     except (OSError, ValueError):
         return None
-    return folder if marker == _made_of(path) else None
+    return folder if whole else None
 
 
 def write(model: Any, path: str, cache: Path) -> Path:
@@ -47,8 +48,8 @@ def write(model: Any, path: str, cache: Path) -> Path:
             try:
                 unfinished.mkdir()
                 write_network(model, unfinished)
-                made_of = json.dumps(_made_of(path), indent=1)
-                (unfinished / MARKER).write_text(made_of, encoding="utf-8")
+                marker = json.dumps(_marker(path, unfinished), indent=1)
+                (unfinished / MARKER).write_text(marker, encoding="utf-8")
                 shutil.rmtree(folder, ignore_errors=True)
                 unfinished.rename(folder)
             finally:
@@ -65,15 +66,17 @@ def _folder(path: str, cache: Path) -> Path:
     return cache / f"{Path(path).name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
-def _made_of(path: str) -> dict[str, Any]:
-    """What a network is made of, as JSON has it: another format or other weights make another network."""
+def _marker(path: str, folder: Path) -> dict[str, Any]:
+    """What the network in `folder` is made of, and the sizes of its files, as JSON has them: another format,
+    other weights or a file that was cut off make another network."""
     config = Path(path, "config.json")
     if not Path(path).is_dir():
         config = Path(str(cached_file(path, "config.json")))
     if config.parent.parent.name == "snapshots":  # of a hub: a revision never changes
         weights: list[Any] = [config.parent.name]
     else:
-        files = sorted(one for one in config.parent.iterdir() if one.suffix in WEIGHTS)
+        files = sorted(one for one in config.parent.iterdir() if one.suffix in SUFFIXES)
         weights = [[one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files]
     digest = hashlib.sha256(config.read_bytes()).hexdigest()
-    return {"format": [FORMAT, BLOCK, SLOTS], "config": digest, "weights": weights}
+    sizes = {name: (folder / name).stat().st_size for name in (GRAPH, WEIGHTS, EMBEDDING)}
+    return {"format": [FORMAT, BLOCK, SLOTS], "config": digest, "weights": weights, "files": sizes}

@@ -44,6 +44,15 @@ def test_a_model_that_has_changed_is_written_anew_in_the_same_place(saved: Path,
     assert store.find(str(saved), tmp_path / "cache") is None
 
 
+def test_a_file_that_was_cut_off_is_written_anew(saved: Path, tmp_path: Path) -> None:
+    folder = written(saved, tmp_path / "cache")
+    with (folder / "weights.bin").open("r+b") as file:
+        file.truncate(100)
+    assert store.find(str(saved), tmp_path / "cache") is None
+    assert written(saved, tmp_path / "cache") == folder
+    assert store.find(str(saved), tmp_path / "cache") == folder
+
+
 def test_models_of_the_same_name_have_networks_of_their_own(saved: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "model"
     made(KNOWN["llama"]).save_pretrained(other)
