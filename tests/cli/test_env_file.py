@@ -123,7 +123,7 @@ def test_every_wrong_value_is_explained_in_our_words(name: str, monkeypatch: pyt
         ("max_running", "0", "a whole number, 1 or more"),
         ("log_level", "loud", "debug, info, warning or error"),
         ("device", "gpu", "auto, cuda, mps or cpu"),
-        ("dtype", "int8", "auto, float32, bfloat16 or float16"),
+        ("dtype", "int4", "auto, int8, float32, bfloat16 or float16"),
         ("on_local_failure", "stop", "unsteered or error"),
         ("remote_read_timeout", "inf", "a number above 0"),
         ("remote_patience", "-1", "a number, 0 or more"),
