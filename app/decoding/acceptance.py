@@ -41,4 +41,4 @@ class Acceptance:
 
 
 def _doubt(drafted: DraftToken) -> float:
-    return max(LEAST_DOUBT, 1.0 - math.exp(drafted.logprobs.max()))
+    return max(LEAST_DOUBT, 1.0 - math.exp(min(0.0, drafted.logprobs.max())))

@@ -47,12 +47,17 @@ def nearest(p: FloatArray, q: FloatArray, price: float) -> FloatArray:
         ratios = p[q > 0.0] / q[q > 0.0]
     points = np.concatenate((ratios, least * ratios, (least, 1.0)))
     points = np.unique(np.clip(points, least, 1.0))
-    sums = _clipped(p, q, points[:, np.newaxis], least).sum(axis=1)
-    found = _clipped(p, q, float(np.interp(1.0, sums, points)), least)
+    low, high = 0, len(points) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _clipped(p, q, points[middle], least).sum() < 1.0 else (low, middle)
+    between = points[low], points[high]
+    sums = [_clipped(p, q, k, least).sum() for k in between]
+    found = _clipped(p, q, float(np.interp(1.0, sums, between)), least)
     found /= found.sum()  # as far as rounding goes
     return found
 
 
-def _clipped(p: FloatArray, q: FloatArray, k: FloatArray | float, least: float) -> FloatArray:
+def _clipped(p: FloatArray, q: FloatArray, k: float, least: float) -> FloatArray:
     clipped: FloatArray = np.clip(p, k * q, k * q / least)
     return clipped

@@ -76,7 +76,7 @@ class Recording:
         for number, line in enumerate(data.splitlines(), 1):
             try:
                 recording._take(orjson.loads(line), first=number == 1)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
                 raise InvalidRequest(
                     f"{path}, line {number}: is not of a recording by this version of costeer bench. {AGAIN}"
                 ) from error

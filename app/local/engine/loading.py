@@ -95,13 +95,18 @@ def _int8(path: str, cache: Path | None, threads: int, longest: int) -> Int8Deco
         with TemporaryDirectory(prefix="costeer-", ignore_cleanup_errors=True) as temporary:
             return _int8(path, Path(temporary), threads, longest)
     folder = store.find(path, cache)
-    if folder is None:
-        model = _model(path, "auto")
-        if not known(model):
-            return None
-        folder = store.write(model, path, cache)
-        del model
-        trim()
+    if folder is not None:
+        try:
+            return Int8Decoder(folder, threads=threads, longest=longest)
+        except Exception:  # whatever a damaged file is refused with
+            store.drop(path, cache)
+    source = store.source(path)
+    model = _model(path, "auto")
+    if not known(model):
+        return None
+    folder = store.write(model, path, cache, source)
+    del model
+    trim()
     return Int8Decoder(folder, threads=threads, longest=longest)
 
 

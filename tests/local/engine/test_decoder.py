@@ -39,6 +39,7 @@ from local.engine.small_models import (
     theirs,
 )
 
+LONGEST = 256
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 2.0}
 UNKNOWN = {
     "another family": Olmo2Config(**SHAPE),
@@ -65,7 +66,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], tupl
             return model, Decoder(copy.deepcopy(model))
         rounded(model)
         write_network(copy.deepcopy(model), tmp_path, EXACT)
-        return model, Int8Decoder(tmp_path, threads=2, longest=256)
+        return model, Int8Decoder(tmp_path, threads=2, longest=LONGEST)
 
     return make
 
@@ -131,6 +132,33 @@ def test_a_prompt_computed_for_nothing_but_its_cache_gives_no_rows(
         [nothing] = passed(decoder, [Part(cache, ids[start:end], 0)])
         assert nothing.shape == (0, VOCABULARY)
     close(passed(decoder, [Part(cache, ids[8:], 1)])[0], theirs(model, ids, 1))
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_branches_in_the_first_pass_of_a_sequence_are_at_their_own_positions(
+    both: Callable[[str], tuple[Any, Forward]], name: str
+) -> None:
+    model, decoder = both(name)
+    ids, other = random_ids(20), random_ids(5)
+    branches = [Branch(19, [5, 6]), Branch(3, [7]), Branch(20, [8])]
+    got, beside = passed(decoder, [Part(KVCache(), ids, 2, branches), Part(KVCache(), other, 1)])
+    wanted = [theirs(model, ids, 2)]
+    wanted += [theirs(model, [*ids[: one.start], *one.ids], len(one.ids)) for one in branches]
+    close(got, torch.cat(wanted))
+    close(beside, theirs(model, other, 1))
+
+
+def test_branches_have_room_at_the_end_of_the_longest_sequence(
+    both: Callable[[str], tuple[Any, Forward]],
+) -> None:
+    model, decoder = both("llama")
+    ids, cache = random_ids(LONGEST - 1), KVCache()
+    passed(decoder, [Part(cache, ids[:-1], 0)])
+    [got] = passed(
+        decoder, [Part(cache, ids[-1:], 1, [Branch(LONGEST - 1, [number]) for number in range(4)])]
+    )
+    wanted = [theirs(model, ids, 1), *(theirs(model, [*ids, number], 1) for number in range(4))]
+    close(got, torch.cat(wanted))
 
 
 def test_more_sequences_than_a_pass_takes_get_what_each_gets_alone(

@@ -37,6 +37,15 @@ def test_the_second_load_takes_what_the_first_wrote(tmp_path: Path, monkeypatch:
     assert isinstance(again, Int8Decoder)
 
 
+@pytest.mark.parametrize("name", ["graph.onnx", "embedding.npy"])
+def test_a_damaged_network_is_written_anew(name: str, tmp_path: Path) -> None:
+    loaded(tmp_path / "model", KNOWN["llama"], "auto", tmp_path / "cache")
+    [file] = (tmp_path / "cache").rglob(name)
+    file.write_bytes(bytes(file.stat().st_size))
+    again = load(str(tmp_path / "model"), CPU, "auto", threads=1, longest=64, cache=tmp_path / "cache")
+    assert isinstance(again, Int8Decoder)
+
+
 def test_a_dtype_that_is_asked_for_is_computed_by_torch(tmp_path: Path) -> None:
     assert isinstance(loaded(tmp_path / "model", KNOWN["llama"], "float32"), Decoder)
 

@@ -60,25 +60,39 @@ class Int8Decoder:
         self._unused = KVCache()
         self._used = SLOTS  # in the last pass; those that were not are bound already
         self._bound: list[list[int]] = [[] for _ in range(SLOTS)]
-        for kind, frequencies in notes.frequencies.items():
-            rotary = Rotary(torch.tensor(frequencies), notes.scaling[kind])
-            for name, wave in zip(("cos", "sin"), rotary.waves(torch.arange(longest)), strict=True):
-                self._binding.bind_cpu_input(f"{name}_{kind}", wave.numpy())
+        self._turns = 0
+        self._turn(longest)
 
     def __call__(self, batch: RaggedBatch) -> torch.Tensor:
         """Extend the caches of the batch by its tokens. Returns float32 log-probabilities [kept, V] where it
         asks for them."""
         sequences = [*zip(batch.parts, batch.attentions, strict=True)]
-        groups = [sequences[start : start + SLOTS] for start in range(0, len(sequences), SLOTS)]
-        rows = [self._pass(group) for group in groups]
-        return rows[0] if len(rows) == 1 else torch.cat(rows)
+        fresh = {
+            index for index, (part, _) in enumerate(sequences) if part.branches and not part.cache.tokens
+        }
+        begun = [_begun(*one) if index in fresh else one for index, one in enumerate(sequences)]
+        rows = self._passes(begun)
+        left = self._passes([_branches(*sequences[index]) for index in sorted(fresh)])
+        for index, more in zip(sorted(fresh), left, strict=True):
+            rows[index] = torch.cat([rows[index], more])
+        return rows[0] if len(rows) == 1 else torch.cat([torch.empty(0, self._notes.vocabulary), *rows])
+
+    def _passes(self, sequences: Sequence[tuple[Part, Attention]]) -> list[torch.Tensor]:
+        """The rows of each sequence, in as few passes as they fit into."""
+        rows: list[torch.Tensor] = []
+        for start in range(0, len(sequences), SLOTS):
+            group = sequences[start : start + SLOTS]
+            rows += torch.split(self._pass(group), [part.kept for part, _ in group])
+        return rows
 
     def _pass(self, sequences: Sequence[tuple[Part, Attention]]) -> torch.Tensor:
         binding, unused = self._binding, SLOTS - len(sequences)
+        used, self._used = self._used, SLOTS  # all of them, should this fail halfway
+        self._turn(max(attention.slots for _, attention in sequences))
         for slot, (part, attention) in enumerate(sequences):
             self._bind(slot, part.cache, attention.slots)
             self._attend(slot, attention, list(chain.from_iterable(part.runs())))
-        for slot in range(len(sequences), max(self._used, len(sequences))):
+        for slot in range(len(sequences), max(used, len(sequences))):
             self._bind(slot, self._unused, 1)
             self._attend(slot, UNUSED, [0])
         self._used = len(sequences)
@@ -95,6 +109,17 @@ class Int8Decoder:
         self._point(binding.bind_output, "logprobs", logprobs, len(kept))
         self._session.run_with_iobinding(binding)
         return logprobs[: len(kept)]
+
+    def _turn(self, slots: int) -> None:
+        """Bind the rotary waves of so many positions, at least: a wave is wanted for each slot, and branches
+        have slots of their own."""
+        if slots <= self._turns:
+            return
+        self._turns = slots
+        for kind, frequencies in self._notes.frequencies.items():
+            rotary = Rotary(torch.tensor(frequencies), self._notes.scaling[kind])
+            for name, wave in zip(("cos", "sin"), rotary.waves(torch.arange(slots)), strict=True):
+                self._binding.bind_cpu_input(f"{name}_{kind}", wave.numpy())
 
     def _attend(self, slot: int, attention: Attention, positions: Sequence[int]) -> None:
         """Bind where a sequence's new tokens are, and which slots of its cache they see."""
@@ -113,12 +138,12 @@ class Int8Decoder:
         addresses = [buffer.data_ptr() for buffer in buffers] + [buffers[0].shape[2]]
         if addresses == self._bound[slot]:
             return
-        self._bound[slot] = addresses
         for layer, buffer in enumerate(buffers):
             for part, half in zip(("keys", "values"), buffer.chunk(2), strict=True):
                 name = f"{part}_{layer}_{slot}"
                 self._point(self._binding.bind_input, name, half)
                 self._point(self._binding.bind_output, f"written_{name}", half)
+        self._bound[slot] = addresses
 
     def _point(
         self, bind: Callable[..., None], name: str, tensor: torch.Tensor, rows: int | None = None
@@ -127,3 +152,16 @@ class Int8Decoder:
         memory."""
         shape = [len(tensor) if rows is None else rows, *tensor.shape[1:]]
         bind(name, "cpu", 0, np.float32, shape, tensor.data_ptr())
+
+
+def _begun(part: Part, _attention: Attention) -> tuple[Part, Attention]:
+    """A sequence without its branches. ONNX Runtime numbers the rows of a first pass by itself, so branches,
+    which are at other positions, come in a second one."""
+    alone = Part(part.cache, part.ids, part.keep)
+    return alone, Attention(0, alone.runs(), torch.device("cpu"))
+
+
+def _branches(part: Part, _attention: Attention) -> tuple[Part, Attention]:
+    """The branches of a sequence whose other tokens a pass has just written."""
+    alone = Part(part.cache, (), 0, part.branches)
+    return alone, Attention(len(part.ids), alone.runs()[1:], torch.device("cpu"))

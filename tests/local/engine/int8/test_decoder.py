@@ -77,3 +77,20 @@ def test_heads_and_activations_that_onnx_runtime_cannot_compute_are_not_computab
     assert not computable(config)
     config.hidden_act, config.head_dim = "silu", 24
     assert not computable(config)
+
+
+def test_a_pass_that_failed_halfway_leaves_nothing_bound(tmp_path: Path) -> None:
+    class Full(KVCache):
+        def reserve(self, *_wanted: int) -> list[torch.Tensor]:
+            raise MemoryError
+
+    network = decoder(made(KNOWN["llama"]), tmp_path)
+    ids, cache = random_ids(6), KVCache()
+    passed(network, [Part(cache, ids[:-1], 0)])
+    copied = cache.copy(5)
+    with pytest.raises(MemoryError):
+        passed(network, [Part(KVCache(), [9], 1), Part(cache, [8], 1), Part(Full(), ids, 1)])
+    for _ in range(2):
+        passed(network, [Part(KVCache(), ids, 1)])
+    [got], [wanted] = passed(network, [Part(cache, [7], 1)]), passed(network, [Part(copied, [7], 1)])
+    torch.testing.assert_close(got, wanted)

@@ -22,7 +22,7 @@ def saved(tmp_path: Path) -> Path:
 
 def written(path: Path, cache: Path) -> Path:
     with torch.inference_mode():
-        return store.write(made(KNOWN["llama"]), str(path), cache)
+        return store.write(made(KNOWN["llama"]), str(path), cache, store.source(str(path)))
 
 
 def test_what_is_written_is_found(saved: Path, tmp_path: Path) -> None:
