@@ -72,18 +72,20 @@ class Int8Decoder:
         }
         begun = [_begun(*one) if index in fresh else one for index, one in enumerate(sequences)]
         rows = self._passes(begun)
-        left = self._passes([_branches(*sequences[index]) for index in sorted(fresh)])
+        if not fresh:
+            return rows
+        own = list(torch.split(rows, [part.kept for part, _ in begun]))
+        late = [_branches(*sequences[index]) for index in sorted(fresh)]
+        left = torch.split(self._passes(late), [part.kept for part, _ in late])
         for index, more in zip(sorted(fresh), left, strict=True):
-            rows[index] = torch.cat([rows[index], more])
-        return rows[0] if len(rows) == 1 else torch.cat([torch.empty(0, self._notes.vocabulary), *rows])
+            own[index] = torch.cat([own[index], more])
+        return torch.cat(own)
 
-    def _passes(self, sequences: Sequence[tuple[Part, Attention]]) -> list[torch.Tensor]:
-        """The rows of each sequence, in as few passes as they fit into."""
-        rows: list[torch.Tensor] = []
-        for start in range(0, len(sequences), SLOTS):
-            group = sequences[start : start + SLOTS]
-            rows += torch.split(self._pass(group), [part.kept for part, _ in group])
-        return rows
+    def _passes(self, sequences: Sequence[tuple[Part, Attention]]) -> torch.Tensor:
+        """The rows of all sequences, in as few passes as they fit into."""
+        groups = [sequences[start : start + SLOTS] for start in range(0, len(sequences), SLOTS)]
+        rows = [self._pass(group) for group in groups]
+        return rows[0] if len(rows) == 1 else torch.cat([torch.empty(0, self._notes.vocabulary), *rows])
 
     def _pass(self, sequences: Sequence[tuple[Part, Attention]]) -> torch.Tensor:
         binding, unused = self._binding, SLOTS - len(sequences)
