@@ -216,7 +216,7 @@ WRONG: list[tuple[str, str]] = [
     ("remote_api_key", "schlüssel"),
     ("remote_api_key", "two\nlines"),
     ("device", "gpu"),
-    ("dtype", "int8"),
+    ("dtype", "int4"),
     ("data_dir", "~nobody-of-this-name/x"),
 ]
 
