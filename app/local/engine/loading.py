@@ -28,6 +28,7 @@ Forward = Callable[[RaggedBatch], torch.Tensor]
 
 def load(
     path: str,
+    config: Any,
     device: torch.device,
     dtype: str,
     *,
@@ -35,13 +36,13 @@ def load(
     longest: int,
     cache: Path | None = None,
 ) -> Forward:
-    """The decoder of the model at `path`, a folder or hub id. Raises WeightsError with what to change.
+    """The decoder of the model at `path`, a folder or hub id, which has this `config`. Raises WeightsError
+    with what to change.
 
     `dtype` is a dtype's name, "int8", or "auto": 8 bits on a CPU for the families that can be, else the
     fastest dtype. What is made for that is kept in the folder `cache`. A sequence has at most `longest`
     positions, and a pass takes so many `threads`.
     """
-    config = read_config(path)
     if eight_bits(dtype, device, config):
         decoder = _int8(path, cache, threads, longest)
         if decoder is not None:

@@ -67,6 +67,7 @@ class ModelRunner:
         self.max_model_len = min(max_model_len, int(getattr(config, "max_position_embeddings", 1 << 30)))
         self._decoder = load(
             path,
+            config,
             self.device,
             dtype,
             threads=torch.get_num_threads(),

@@ -21,8 +21,13 @@ CPU = torch.device("cpu")
 
 def loaded(folder: Path, config: Any, dtype: str, cache: Path | None = None) -> object:
     made(config).save_pretrained(folder)
+    return again_loaded(folder, dtype, cache)
+
+
+def again_loaded(folder: Path, dtype: str, cache: Path | None) -> object:
+    path = str(folder)
     with torch.inference_mode():
-        return load(str(folder), CPU, dtype, threads=1, longest=64, cache=cache)
+        return load(path, read_config(path), CPU, dtype, threads=1, longest=64, cache=cache)
 
 
 @pytest.mark.parametrize("dtype", ["auto", "int8"])
@@ -33,7 +38,7 @@ def test_a_known_family_is_computed_in_8_bits_on_a_cpu(dtype: str, tmp_path: Pat
 def test_the_second_load_takes_what_the_first_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded(tmp_path / "model", KNOWN["llama"], "auto", tmp_path / "cache")
     monkeypatch.setattr("app.local.engine.loading._model", None)  # the weights are not read again
-    again = load(str(tmp_path / "model"), CPU, "auto", threads=1, longest=64, cache=tmp_path / "cache")
+    again = again_loaded(tmp_path / "model", "auto", tmp_path / "cache")
     assert isinstance(again, Int8Decoder)
 
 
@@ -42,7 +47,7 @@ def test_a_damaged_network_is_written_anew(name: str, tmp_path: Path) -> None:
     loaded(tmp_path / "model", KNOWN["llama"], "auto", tmp_path / "cache")
     [file] = (tmp_path / "cache").rglob(name)
     file.write_bytes(bytes(file.stat().st_size))
-    again = load(str(tmp_path / "model"), CPU, "auto", threads=1, longest=64, cache=tmp_path / "cache")
+    again = again_loaded(tmp_path / "model", "auto", tmp_path / "cache")
     assert isinstance(again, Int8Decoder)
 
 

@@ -70,12 +70,12 @@ class Int8Decoder:
         fresh = {
             index for index, (part, _) in enumerate(sequences) if part.branches and not part.cache.tokens
         }
-        begun = [_begun(*one) if index in fresh else one for index, one in enumerate(sequences)]
+        begun = [_begun(one[0]) if index in fresh else one for index, one in enumerate(sequences)]
         rows = self._passes(begun)
         if not fresh:
             return rows
         own = list(torch.split(rows, [part.kept for part, _ in begun]))
-        late = [_branches(*sequences[index]) for index in sorted(fresh)]
+        late = [_branches(batch.parts[index]) for index in sorted(fresh)]
         left = torch.split(self._passes(late), [part.kept for part, _ in late])
         for index, more in zip(sorted(fresh), left, strict=True):
             own[index] = torch.cat([own[index], more])
@@ -156,14 +156,14 @@ class Int8Decoder:
         bind(name, "cpu", 0, np.float32, shape, tensor.data_ptr())
 
 
-def _begun(part: Part, _attention: Attention) -> tuple[Part, Attention]:
+def _begun(part: Part) -> tuple[Part, Attention]:
     """A sequence without its branches. ONNX Runtime numbers the rows of a first pass by itself, so branches,
     which are at other positions, come in a second one."""
     alone = Part(part.cache, part.ids, part.keep)
     return alone, Attention(0, alone.runs(), torch.device("cpu"))
 
 
-def _branches(part: Part, _attention: Attention) -> tuple[Part, Attention]:
+def _branches(part: Part) -> tuple[Part, Attention]:
     """The branches of a sequence whose other tokens a pass has just written."""
     alone = Part(part.cache, (), 0, part.branches)
     return alone, Attention(len(part.ids), alone.runs()[1:], torch.device("cpu"))
