@@ -1,4 +1,4 @@
-"""Clients that leave: 100 streams and 30 whole replies; afterwards nothing may run, and memory be level."""
+"""Clients that leave: 200 streams and 30 whole replies; afterwards nothing may run, and memory be level."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from servers import Server
 
-STREAMS, WHOLE = 100, 30
-AT = (20, 50, 100)
+STREAMS, WHOLE = 200, 30
+AT = (50, 100, 200)
 GONE_SECONDS = 1.0
 IDLE_SHARE = 0.1  # of one core
-LEVEL_MIB = 30.0
+LEVEL_MIB = 40.0  # an allocator goes up and down by as much
 NEXT_SECONDS = 10.0  # where other programs keep the processor busy
 
 

@@ -37,6 +37,8 @@ FUZZ_CHECKS = (
     "named_failures,openai_shape"
 )
 LAST_LINES = 400
+# Soon full, so that memory which still grows is no cache that fills.
+SMALL_CACHE = {"COSTEER_KV_CACHE_MIB": "64"}
 PROTOCOLS = {
     "http1.0": "a raw client of HTTP/1.0",
     "http2": "curl --http2",
@@ -103,7 +105,7 @@ def main(wanted: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     logs = Path(tempfile.mkdtemp(prefix="costeer-clients-"))
     table = Table(wanted, logs)
-    with fake_vllm() as remote, costeer(remote) as server:
+    with fake_vllm() as remote, costeer(remote, SMALL_CACHE) as server:
         server.post("/v1/profiles", PROFILE)
         print(f"CoSteer at {server.base_url}, before a fake vLLM at {remote.base_url}")
         clients(table, server, MODEL, "fake")
@@ -112,7 +114,7 @@ def main(wanted: list[str]) -> int:
         aborts(table, server, MODEL, "fake", remote)
         fuzz(table, server)
         raw_fuzz(table, server)
-    with costeer() as server:
+    with costeer(settings=SMALL_CACHE) as server:
         server.post("/v1/profiles", PROFILE)
         print(f"CoSteer at {server.base_url}, with {BUNDLE} in both roles")
         clients(table, server, BUNDLE, "embedded")
