@@ -45,6 +45,11 @@ class Disclosure:
         """The same, with nothing below `level`."""
         return replace(self, least=strictest(self.least, level))
 
+    def within(self, budget: float | None) -> Disclosure:
+        """The same, with a budget of at most that; None bounds nothing."""
+        budgets = [one for one in (self.budget, budget) if one is not None]
+        return replace(self, budget=min(budgets, default=None))
+
     def of_field(self, key: str) -> Level:
         """A field's level: open, unless decided otherwise."""
         return strictest(self.least, dict(self.fields).get(key, "open"))

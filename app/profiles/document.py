@@ -17,6 +17,14 @@ from app.profiles.fields import (
     Time,
     Wire,
 )
+from app.profiles.levels import (
+    DISCLOSURE,
+    LEVEL,
+    DisclosureIn,
+    LevelIn,
+    disclosure_fields,
+    of_fields_only,
+)
 from app.profiles.preferences import PREFERENCES, Preferences, preference_fields, preferences
 from app.profiles.profile import (
     MAX_QUESTION,
@@ -70,6 +78,13 @@ class ProfileIn(Wire):
     record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText] = Field({}, description=FIELDS, max_length=MAX_FIELDS)
     preferences: Preferences = Field([], description=PREFERENCES)
+    disclosure: DisclosureIn = Field(default_factory=DisclosureIn, description=DISCLOSURE)
+
+    @field_validator("disclosure")
+    @classmethod
+    def _of_its_fields(cls, given: DisclosureIn, info: ValidationInfo) -> DisclosureIn:
+        known = info.data.get("fields")  # None where they are wrong themselves
+        return given if known is None else of_fields_only(given, known)
 
     def profile(self) -> Profile:
         return Profile(
@@ -80,6 +95,7 @@ class ProfileIn(Wire):
             strength=self.strength,
             record_history=self.record_history,
             preferences=preferences(self.preferences),
+            disclosure=self.disclosure.disclosure(),
         )
 
 
@@ -114,6 +130,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "record_history": profile.record_history,
         "fields": dict(profile.fields),
         "preferences": [preference_fields(one) for one in profile.preferences],
+        "disclosure": disclosure_fields(profile.disclosure),
     }
 
 
@@ -152,6 +169,7 @@ class ItemIn(Wire):
     request: ItemRequest = Field("", description=REQUEST)
     source: Title = Field("", description=TITLE)
     created_at: Time | None = Field(None, description=TIME)
+    disclosure: LevelIn = Field("open", description=LEVEL)
 
     @field_validator("request")
     @classmethod
@@ -162,7 +180,15 @@ class ItemIn(Wire):
         return request
 
     def item(self) -> HistoryItem:
-        item = HistoryItem(self.title, self.text, self.kind, self.source, self.created_at, self.request)
+        item = HistoryItem(
+            self.title,
+            self.text,
+            self.kind,
+            self.source,
+            self.created_at,
+            self.request,
+            self.disclosure,
+        )
         return item if "request" in self.model_fields_set else split_turn(item)
 
 
@@ -174,4 +200,5 @@ def item_fields(item: HistoryItem) -> dict[str, Any]:
         "text": item.text,
         "source": item.source,
         "created_at": item.created_at,
+        "disclosure": item.disclosure,
     }

@@ -35,6 +35,8 @@ def explained(table: type[BaseModel], key: str, mistake: ErrorDetails, expected:
         return f"found {mistake['msg']}; expected each text once"
     if mistake["type"] == "opposed":
         return "found an opposite that is the text itself; expected what is wanted less"
+    if mistake["type"] in {"no_field", "identifier"}:
+        return mistake["msg"].removeprefix("is ")
     wanted = expected or str(table.model_fields[key].description)
     return f"{'missing' if mistake['type'] == 'missing' else found(mistake)}; expected {wanted}"
 
@@ -53,9 +55,9 @@ def found(mistake: ErrorDetails) -> str:
             return f"found {len(value)}"
         case "greater_than_equal" | "less_than_equal":
             return "found another number"
-        case "literal_error" | "strength" if isinstance(value, str):
+        case "literal_error" | "strength" | "level" if isinstance(value, str):
             return "found other text"
-        case "strength" if isinstance(value, int | float) and not isinstance(value, bool):
+        case "strength" | "budget" if isinstance(value, int | float) and not isinstance(value, bool):
             return "found another number"
         case "string_pattern_mismatch":
             return "found other characters" if 0 < len(value) <= 64 else f"found {len(value)} characters"

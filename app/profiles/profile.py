@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from app.profiles.disclosure import Disclosure, Level
 from app.steering.strength import Strength
 
 Kind = Literal["document", "turn"]
@@ -25,7 +26,7 @@ class HistoryItem:
 
     `request` is what the text answers: a turn's question, or what somebody might have asked to get the
     document. It, `title` and `source` (where the item came from) may be empty. `created_at` is in UTC; None
-    means the time of storing.
+    means the time of storing. `disclosure` is how much of it a reply may tell the remote.
     """
 
     title: str
@@ -34,6 +35,7 @@ class HistoryItem:
     source: str = ""
     created_at: datetime | None = None
     request: str = ""
+    disclosure: Level = "open"
 
     def __repr__(self) -> str:
         return f"HistoryItem({self.kind}, {len(self.text)} characters)"
@@ -113,10 +115,10 @@ class Profile:
 
     `id` is a slug and public; the rest is private. `fields` are facts and `preferences` how replies should
     be, both in the person's own order. A `strength` of None means the setting's. With `record_history` each
-    finished exchange is added to the history as a turn. The store sets `uid` anew when a profile is created
-    or replaced, so it tells apart two people who had the same id. Within one uid, `version` grows with each
-    change of the profile, and with each correction or erasure in the history, not with additions. Neither
-    counts in comparisons.
+    finished exchange is added to the history as a turn. `disclosure` is what replies may tell the remote of
+    all this. The store sets `uid` anew when a profile is created or replaced, so it tells apart two people
+    who had the same id. Within one uid, `version` grows with each change of the profile, and with each
+    correction or erasure in the history, not with additions. Neither counts in comparisons.
     """
 
     id: str
@@ -126,6 +128,7 @@ class Profile:
     strength: Strength | None = None
     record_history: bool = False
     preferences: tuple[Preference, ...] = ()
+    disclosure: Disclosure = field(default_factory=Disclosure)
     uid: str = field(default="", compare=False)
     version: int = field(default=0, compare=False)
 

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from app.errors import ProfileFileError
 from app.profiles.document import FIELD, DocumentIn, ItemIn, exported
 from app.profiles.file_errors import MANY, NAME, explained, found
+from app.profiles.levels import LEVEL, DisclosureIn
 from app.profiles.plain_text import NotUtf8, decoded, unified
 from app.profiles.preferences import PREFERENCE, PreferenceTable
 from app.profiles.profile import HistoryItem, ProfileDocument
@@ -47,8 +48,14 @@ ADVICE = {
 }
 
 
-# What the tables of each list hold.
-TABLES: Mapping[str | int, type[BaseModel]] = {"history": ItemIn, "preferences": PreferenceTable}
+# What a table holds, or the tables of a list do.
+TABLES: Mapping[str | int, type[BaseModel]] = {
+    "history": ItemIn,
+    "preferences": PreferenceTable,
+    "disclosure": DisclosureIn,
+}
+# Tables whose keys the person chooses.
+OWN_KEYS: tuple[Key, ...] = (("fields",), ("disclosure", "fields"), ("disclosure", "identifiers"))
 
 Syntax = Literal["toml", "json"]
 
@@ -192,7 +199,8 @@ def _parsed_json(source: str, origin: str) -> object:
 
 def _key(mistake: ErrorDetails) -> Key:
     # For an invalid key of a dict, pydantic appends "[key]" to the location.
-    return mistake["loc"][:2] if mistake["loc"][:1] == ("fields",) else mistake["loc"]
+    loc = mistake["loc"]
+    return next((loc[: len(table) + 1] for table in OWN_KEYS if loc[: len(table)] == table), loc)
 
 
 def _spelled(key: Key) -> str:
@@ -216,10 +224,13 @@ def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
             expected = FIELD
         case ("preferences", int()):
             expected = PREFERENCE
+        case ("disclosure", "fields" | "identifiers", _):
+            expected = LEVEL
         case ("history", int()):
             expected = "a table under a line [[history]]" if syntax == "toml" else "an object in braces"
     table = TABLES.get(key[0], DocumentIn) if len(key) > 1 else DocumentIn
-    hint = _misplaced(key) if syntax == "toml" else ""
+    known = len(key) > 1 and table is not DocumentIn and key[-1] in table.model_fields
+    hint = _misplaced(key) if syntax == "toml" and not known else ""
     return explained(table, str(key[-1]), mistake, expected) + hint
 
 

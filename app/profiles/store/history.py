@@ -188,11 +188,12 @@ def _values(item: HistoryItem) -> dict[str, Any]:
         "source": item.source,
         "created_at": item.created_at,
         "request": item.request,
+        "disclosure": item.disclosure,
     }
 
 
 def _stored(row: Row[Any]) -> StoredItem:
-    item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at, row.request)
+    item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at, row.request, row.disclosure)
     return StoredItem(row.id, item)
 
 

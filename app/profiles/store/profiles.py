@@ -13,6 +13,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, update
 
 from app.errors import ProfileExists
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import HistoryItem, Preference, Profile, ProfileDocument, StoredProfile
 from app.profiles.store import index
 from app.profiles.store.database import Database
@@ -130,9 +131,22 @@ def _profile(row: ProfileRow) -> Profile:
         strength=row.strength,
         record_history=row.record_history,
         preferences=tuple(Preference(**one) for one in json.loads(row.preferences)),
+        disclosure=_disclosure(row.disclosure),
         uid=row.uid,
         version=row.version,
     )
+
+
+def _disclosure(stored: str) -> Disclosure:
+    """A disclosure as `_written` stores it; what is not there has the defaults."""
+    given = json.loads(stored)
+    levels = {name: tuple(given[name].items()) for name in given.keys() & {"identifiers", "fields"}}
+    return Disclosure(**{**given, **levels})
+
+
+def _written(disclosure: Disclosure) -> str:
+    levels = {"identifiers": dict(disclosure.identifiers), "fields": dict(disclosure.fields)}
+    return json.dumps({**asdict(disclosure), **levels}, ensure_ascii=False)
 
 
 def _stored(row: ProfileRow, count: int) -> StoredProfile:
@@ -172,6 +186,7 @@ def _write(session: Session, row: ProfileRow, profile: Profile) -> None:
     row.strength = profile.strength
     row.record_history = profile.record_history
     row.preferences = json.dumps([asdict(one) for one in profile.preferences], ensure_ascii=False)
+    row.disclosure = _written(profile.disclosure)
 
 
 def _put(session: Session, document: ProfileDocument, row: ProfileRow | None) -> StoredProfile:

@@ -45,8 +45,9 @@ class _Row(SQLModel):
 
 class ProfileRow(_Row, table=True):
     """A profile. `fields` is a JSON object as text, which keeps the person's own order of keys, and
-    `preferences` a JSON list of objects. `uid` is never reused, whereas an id may be once its profile is
-    erased; `version` counts the profile's changes, and those of its history that change or remove an item."""
+    `preferences` a JSON list of objects, `disclosure` an object. `uid` is never reused, whereas an id may be
+    once its profile is erased; `version` counts the profile's changes, and those of its history that change
+    or remove an item."""
 
     __tablename__ = "profile"
     # A partial unique index: at most one row can have the flag.
@@ -65,6 +66,7 @@ class ProfileRow(_Row, table=True):
     uid: str
     version: int = 0
     preferences: str = Field(default="[]", sa_type=Text)
+    disclosure: str = Field(default="{}", sa_type=Text)
 
 
 class HistoryRow(_Row, table=True):
@@ -80,6 +82,7 @@ class HistoryRow(_Row, table=True):
     text: str = Field(sa_type=Text)
     source: str
     request: str = Field(default="", sa_type=Text)
+    disclosure: str = Field(default="open", sa_type=Text)
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
