@@ -61,7 +61,15 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
         await stack.enter_async_context(sweeper.running())
         yield Parts(
-            generator, store, retriever, settings.strength, models.remote, warmer, sweeper, settings.any_model
+            generator,
+            store,
+            retriever,
+            settings.strength,
+            models.remote,
+            warmer,
+            sweeper,
+            settings.any_model,
+            settings.bounds,
         )
 
 

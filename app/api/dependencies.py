@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.warmup import Warmer
+from app.profiles.disclosure import Disclosure
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 from app.remote.interface import RemoteModel
@@ -18,8 +19,9 @@ from app.steering.strength import Strength
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that lives as long as the server. `strength` is the setting's; `remote` is the generator's,
-    here for requests that are passed on. With `any_model` an unknown model name means the steered model."""
+    """Everything that lives as long as the server. `strength` and `disclosure`, the least level and a budget,
+    are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
+    unknown model name means the steered model."""
 
     generator: Generator
     store: Store
@@ -29,6 +31,7 @@ class Parts:
     warmer: Warmer
     sweeper: Sweeper
     any_model: bool = False
+    disclosure: Disclosure = field(default_factory=Disclosure)
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

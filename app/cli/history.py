@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,9 @@ from app.cli.terminal import (
     write_json,
     write_table,
 )
+from app.profiles.disclosure import Level
 from app.profiles.history_file import STDIN, read_history
-from app.profiles.profile import Kind
+from app.profiles.profile import HistoryItem, Kind
 from app.profiles.terms import terms
 
 commands = typer.Typer(
@@ -46,6 +48,7 @@ def _item_id(text: str) -> int:
     return int(digits)
 
 
+ItemId = Annotated[int, typer.Argument(parser=_item_id, metavar="ID", help="The item's id, like item_7.")]
 Limit = Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many items at most.")]
 
 
@@ -59,7 +62,7 @@ def list_items(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the items, newest first."""
+    """List the items, newest first, with the level of those that are not open."""
     with open_store() as store:
         page = store.history.page(profile, after=after, limit=limit)
     if as_json:
@@ -71,11 +74,12 @@ def list_items(
                 one.item.kind,
                 headline(one),
                 one.item.source,
+                _level(one.item),
                 when(one.item.created_at),
             )
             for one in page.items
         ]
-        write_table(("id", "kind", "title, request or beginning", "source", "created (UTC)"), rows)
+        write_table(("id", "kind", "title, request or beginning", "source", "level", "created (UTC)"), rows)
     if page.has_more:
         say(f"There are more: --after {ITEM_PREFIX}{page.items[-1].id}")
 
@@ -84,7 +88,7 @@ def list_items(
 @mistakes_named()
 def show(
     profile: ProfileId,
-    item: Annotated[int, typer.Argument(parser=_item_id, metavar="ID", help="The item's id, like item_7.")],
+    item: ItemId,
     as_json: AsJson = False,
 ) -> None:
     """Show an item whole."""
@@ -100,6 +104,7 @@ def show(
         "title": one.title,
         "request": one.request,
         "source": one.source,
+        "level": _level(one),
         "created": f"{when(one.created_at)} UTC",
     }
     for key, text in lines.items():
@@ -127,6 +132,7 @@ def add(
             "standard input.",
         ),
     ],
+    *,
     title: Annotated[
         str | None, typer.Option(help="The title of a single text, instead of its heading or file name.")
     ] = None,
@@ -135,6 +141,12 @@ def add(
     ] = None,
     kind: Annotated[
         Kind | None, typer.Option(help="What the items are, where they do not say so; document unless set.")
+    ] = None,
+    level: Annotated[
+        Level | None,
+        typer.Option(
+            help="What replies may tell the remote of the items, where they do not say so; open unless set."
+        ),
     ] = None,
 ) -> None:
     """Add files to a profile's history.
@@ -155,10 +167,23 @@ def add(
         raise typer.BadParameter("- can stand once only")
     with open_store() as store:
         store.profiles.get(profile)
-        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind, request=request)
+        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind, request=request, level=level)
         _say_passed_over(files.passed_over)
         add_all(store.history, profile, files.items)
     write(f"profile {profile}: added {counted(len(files.items), 'item')}")
+
+
+@commands.command("level", epilog="Example:\n\ncosteer history level isabel item_7 shape")
+@mistakes_named()
+def set_level(
+    profile: ProfileId,
+    item: ItemId,
+    level: Annotated[Level, typer.Argument(help="What replies may tell the remote of it.")],
+) -> None:
+    """Change what replies may tell the remote of an item; `off`: the small model does not read it."""
+    with open_store() as store:
+        store.history.update(profile, item, lambda before: replace(before, disclosure=level))
+    write(f"profile {profile}: {ITEM_PREFIX}{item} is {level}")
 
 
 @commands.command("search", epilog="Example:\n\ncosteer history search isabel 'house by the water'")
@@ -208,6 +233,11 @@ def delete(
         if confirm(f"Erase all {counted(count, 'history item')} of the profile {profile!r}?", yes=yes):
             gone = store.history.clear(profile)
             write(f"profile {profile}: erased {counted(gone, 'item')}")
+
+
+def _level(item: HistoryItem) -> str:
+    """The item's level where it is not the default."""
+    return "" if item.disclosure == "open" else item.disclosure
 
 
 def _say_passed_over(reasons: list[str]) -> None:

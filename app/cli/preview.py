@@ -11,16 +11,18 @@ import typer
 from app.api.schemas.preview import Preview
 from app.api.schemas.profiles import ProfilePatch
 from app.cli.environment import read_settings
+from app.cli.levels import Budget, Least, disclosure_lines
 from app.cli.models import fetch
 from app.cli.preferences import Given, preference_tables
 from app.cli.profiles import AsJson, ProfileId, checked, headline
 from app.cli.strengths import strength_text
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Disclosure
 from app.profiles.preferences import preferences
-from app.profiles.profile import Hit, Preference
+from app.profiles.profile import Preference
 from app.profiles.store import Store
-from app.prompts.context import personal_context
+from app.prompts.context import PersonalContext, personal_context
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.steering.strength import steers
@@ -38,11 +40,14 @@ def preview(
     no_preferences: Annotated[
         bool, typer.Option("--no-preferences", help="Leave out the profile's preferences.")
     ] = False,
+    least: Least = None,
+    budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the small model would read for a message: all prompts, and the history that was chosen.
 
-    Preferences that are given take the place of the profile's. Nothing is sent. It needs the local model's
+    Preferences that are given take the place of the profile's; --least and --budget can only make its
+    disclosure stricter. Nothing is sent. It needs the local model's
     tokenizer, which is fetched with the weights the first time.
     """
     own = _own(preference or [], none=no_preferences)
@@ -52,7 +57,13 @@ def preview(
         conversation = (Message("user", _read() if message == STDIN else _checked(message)),)
         retriever = Retriever(store.history, settings.history_top_k)
         context = personal_context(
-            retriever, person, conversation, asked=None, default=settings.strength, preferences=own
+            retriever,
+            person,
+            conversation,
+            asked=None,
+            default=settings.strength,
+            preferences=own,
+            bounds=(settings.bounds, Disclosure(least=least or "open", budget=budget)),
         )
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
     from app.prompts.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
@@ -65,7 +76,7 @@ def preview(
     if as_json:
         write_json(shown.model_dump())
     else:
-        _describe(shown, context.history)
+        _describe(shown, context)
 
 
 def _own(given: Sequence[str], *, none: bool) -> tuple[Preference, ...] | None:
@@ -94,8 +105,8 @@ def _checked(message: str) -> str:
     return message
 
 
-def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
-    private = shown.private
+def _describe(shown: Preview, context: PersonalContext) -> None:
+    private, hits = shown.private, context.history
     if not shown.prompts:
         reason = "there is nothing to steer by that fits" if steers(shown.strength) else "the strength is 0"
         write(f"The small model reads nothing, since {reason}: replies are not steered.")
@@ -112,6 +123,8 @@ def _describe(shown: Preview, hits: Sequence[Hit]) -> None:
         write(f"\nPreferences that did not fit, {len(left_out)}:\n")
         for text in left_out:
             write(f"  {text}")
+    if told := disclosure_lines(context.disclosure):
+        write(f"\nDisclosure: {'; '.join(told)}")
     write(
         f"\n{counted(private.tokens, 'token')} of private text, of at most {private.max_tokens:,} "
         f"(COSTEER_MAX_CONTEXT_TOKENS); strength {strength_text(shown.strength)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -11,6 +12,16 @@ from pydantic import BaseModel, ValidationError
 from app.api.schemas.history import Item
 from app.api.schemas.profiles import ProfileOut, ProfilePatch
 from app.cli.environment import open_store, read_settings
+from app.cli.levels import (
+    Budget,
+    Identifiers,
+    Least,
+    Levels,
+    disclosure_lines,
+    disclosure_table,
+    level_mistake,
+    with_levels,
+)
 from app.cli.preferences import EXPECTED, Given, preference_tables, preference_text
 from app.cli.strengths import METAVAR, strength_text, typed
 from app.cli.terminal import (
@@ -25,8 +36,10 @@ from app.cli.terminal import (
     write_table,
 )
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Disclosure
 from app.profiles.document import FIELD, ProfileIn
 from app.profiles.file_errors import explained
+from app.profiles.levels import DisclosureIn
 from app.profiles.profile import Profile, ProfileDocument, StoredItem, StoredProfile
 from app.profiles.store import Store
 from app.steering.strength import Strength
@@ -69,7 +82,8 @@ def list_profiles(as_json: AsJson = False) -> None:
 )
 @mistakes_named()
 def show(profile: ProfileId, as_json: AsJson = False) -> None:
-    """Show what a profile holds: its fields, preferences and settings, and its newest history items."""
+    """Show what a profile holds: its fields, preferences and settings, what of its disclosure is not the
+    default, and its newest history items."""
     settings = read_settings()
     with Store.open(settings.data_dir) as store:
         stored = store.profiles.read(profile)
@@ -85,7 +99,8 @@ def show(profile: ProfileId, as_json: AsJson = False) -> None:
 @commands.command(
     "create",
     epilog="Example:\n\ncosteer profiles create isabel --name 'Isabel Martinez' "
-    "--field occupation='Estate agent' --preference 'Answer briefly. | Answer at length.'",
+    "--field occupation='Estate agent' --preference 'Answer briefly. | Answer at length.' "
+    "--level occupation=shape",
 )
 @mistakes_named()
 def create(
@@ -111,6 +126,10 @@ def create(
     record: Annotated[
         bool, typer.Option("--record", help="Add each finished exchange to its history.")
     ] = False,
+    least: Least = None,
+    level: Levels = None,
+    identifier: Identifiers = None,
+    budget: Budget = None,
 ) -> None:
     """Create a profile. `costeer history add` then gives it the person's own writing."""
     given = {
@@ -121,6 +140,7 @@ def create(
         "record_history": record,
         "fields": _pairs(field or []),
         "preferences": preference_tables(preference or []),
+        "disclosure": disclosure_table(least, level or [], identifier or [], budget),
     }
     profile = checked(ProfileIn, given).profile()
     with open_store() as store:
@@ -131,7 +151,8 @@ def create(
 @commands.command(
     "set",
     epilog="Examples:\n\ncosteer profiles set isabel --field location=Lisbon --remove-field hobby\n\n"
-    "costeer profiles set isabel --preference 'Answer briefly. | Answer at length.' --strength 0.8",
+    "costeer profiles set isabel --preference 'Answer briefly. | Answer at length.' --strength 0.8\n\n"
+    "costeer profiles set isabel --level employer=off --identifier phone=shape --budget 20",
 )
 @mistakes_named()
 def change(
@@ -159,12 +180,23 @@ def change(
         bool | None,
         typer.Option("--record/--no-record", help="Whether each finished exchange joins its history."),
     ] = None,
+    least: Least = None,
+    level: Levels = None,
+    identifier: Identifiers = None,
+    budget: Budget = None,
+    no_levels: Annotated[
+        bool, typer.Option("--no-levels", help="Go back to the default levels of all, before those given.")
+    ] = False,
+    no_budget: Annotated[bool, typer.Option("--no-budget", help="Remove the budget.")] = False,
 ) -> None:
     """Change a profile. What is not named stays; the preferences given replace those before."""
-    if strength is not None and no_strength:
-        raise typer.BadParameter("--strength and --no-strength exclude each other")
-    if preference and no_preferences:
-        raise typer.BadParameter("--preference and --no-preferences exclude each other")
+    for one, other, both in (
+        ("--strength", "--no-strength", strength is not None and no_strength),
+        ("--preference", "--no-preferences", preference and no_preferences),
+        ("--budget", "--no-budget", budget is not None and no_budget),
+    ):
+        if both:
+            raise typer.BadParameter(f"{one} and {other} exclude each other")
     removed = remove_field or []
     fields: dict[str, str | None] = dict(_pairs(field or []))
     if both := fields.keys() & set(removed):
@@ -176,9 +208,11 @@ def change(
     given |= {"strength": None} if no_strength else {}
     if preference or no_preferences:
         given["preferences"] = preference_tables(preference or [])
-    if not given:
+    levels = disclosure_table(least, level or [], identifier or [], budget)
+    if not (given or levels or no_levels or no_budget):
         raise typer.BadParameter("name what to change; --help lists the options")
     patch = checked(ProfilePatch, given)
+    disclosure = checked(ProfilePatch, {"disclosure": levels}).disclosure or DisclosureIn()
 
     def changed(before: Profile) -> Profile:
         for key in removed:
@@ -187,9 +221,13 @@ def change(
                     f"--remove-field: there is no such field. `costeer profiles show {before.id}` lists them."
                 )
         try:
-            return patch.applied(before)
+            after = patch.applied(before)
         except ValueError as error:
             raise InvalidRequest(f"--field: {error}; remove some with --remove-field") from error
+        told = after.disclosure
+        told = Disclosure(budget=told.budget) if no_levels else told
+        told = replace(told, budget=None) if no_budget else told
+        return with_levels(replace(after, disclosure=told), disclosure)
 
     with open_store() as store:
         store.profiles.update(profile, changed)
@@ -239,6 +277,10 @@ def _describe(stored: StoredProfile, strength: Strength, newest: Sequence[Stored
         write("\npreferences")
         for preference in one.preferences:
             write(f"  {preference_text(preference)}")
+    if told := disclosure_lines(one.disclosure):
+        write("\ndisclosure")
+        for line in told:
+            write(f"  {line}")
     if newest:
         write("\nnewest history items")
         for item in newest:
@@ -272,6 +314,9 @@ def checked(model: type[Checked], given: dict[str, Any]) -> Checked:
     sentences = []
     for one in mistakes:
         key = str(one["loc"][0])
+        if key == "disclosure":
+            sentences.append(level_mistake(one))
+            continue
         expected = INSIDE[key] if len(one["loc"]) > 1 else None
         sentences.append(f"{OPTIONS[key]}: {explained(model, key, one, expected)}")
     raise InvalidRequest("\n".join(dict.fromkeys(sentences)))

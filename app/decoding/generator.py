@@ -13,6 +13,7 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.local_prompts import Form, LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
@@ -27,8 +28,8 @@ class GenerationRequest:
     """What a client asks for. Without a profile and preferences, or at strength 0, the reply is the remote's.
 
     `history`: the retrieved passages of the profile's history, most relevant first. `preferences`: the
-    request's own, which need no profile, else the profile's. With `continue_final` the
-    reply continues the last message, which is the assistant's.
+    request's own, which need no profile, else the profile's. With `continue_final` the reply continues the
+    last message, which is the assistant's. `disclosure`: what the reply may tell the remote.
     """
 
     model: str
@@ -41,6 +42,7 @@ class GenerationRequest:
     strength: Strength = 0.0
     continue_final: bool = False
     preferences: tuple[Preference, ...] = ()
+    disclosure: Disclosure = field(default_factory=Disclosure)
 
 
 class Generator:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -49,6 +50,10 @@ class Disclosure:
         """The same, with a budget of at most that; None bounds nothing."""
         budgets = [one for one in (self.budget, budget) if one is not None]
         return replace(self, budget=min(budgets, default=None))
+
+    def for_fields(self, keys: Collection[str]) -> Disclosure:
+        """The same, without levels of fields that are not among the `keys`."""
+        return replace(self, fields=tuple(one for one in self.fields if one[0] in keys))
 
     def of_field(self, key: str) -> Level:
         """A field's level: open, unless decided otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Level
 from app.profiles.document import MAX_TITLE, ItemIn
 from app.profiles.file_errors import MANY, NAME, explained, found
 from app.profiles.heading import title_of
@@ -55,14 +56,17 @@ def read_history(
     title: str | None = None,
     kind: Kind | None = None,
     request: str | None = None,
+    level: Level | None = None,
 ) -> Files:
     """Reads all items; "-" is standard input, and folders are read recursively, without hidden files and
     folders, empty files, and links that lead out of the folder.
 
-    `kind` applies to items that name none; `title` replaces a text's own, and `request` is what a text
-    answers. Raises InvalidRequest with the number of errors and the first 50 of them.
+    `kind` and `level` apply to items that name none; `title` replaces a text's own, and `request` is what a
+    text answers. Raises InvalidRequest with the number of errors and the first 50 of them.
     """
-    reading = _Reading(stdin, title, kind, request)
+    defaults = {"kind": kind, "disclosure": level}
+    named = {key: value for key, value in defaults.items() if value is not None}
+    reading = _Reading(stdin, title, request, named)
     for path in paths:
         reading.add(path)
     reading.raise_mistakes()
@@ -72,13 +76,16 @@ def read_history(
 class _Reading:
     """Collects items and errors. After the first error items are no longer kept, but still checked."""
 
-    def __init__(self, stdin: BinaryIO, title: str | None, kind: Kind | None, request: str | None) -> None:
+    def __init__(
+        self, stdin: BinaryIO, title: str | None, request: str | None, defaults: Mapping[str, str]
+    ) -> None:
+        """`defaults` are keys of items that do not have them."""
         self.items: list[HistoryItem] = []
         self.passed_over: list[str] = []
         self._stdin = stdin
         self._title = title
-        self._kind = kind
         self._request = request
+        self._defaults = defaults
         self._mistakes: list[str] = []
         self._count = 0
 
@@ -228,8 +235,8 @@ class _Reading:
 
     def _item(self, given: object, place: str, key: str = "") -> None:
         """Validates an item; `key` is its position within `place`."""
-        if isinstance(given, dict) and self._kind is not None:
-            given = {"kind": self._kind, **given}
+        if isinstance(given, dict):
+            given = {**self._defaults, **given}
         try:
             checked = ItemIn.model_validate(given)
         except ValidationError as error:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.logs import Form, Level
 from app.network.proxy import Proxy, proxy_for, proxy_url
+from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
 from app.steering.strength import AUTO
 
@@ -99,6 +100,10 @@ class Settings(BaseSettings):
     max_context_tokens: Annotated[int, Field(ge=0)] = 2048
     # History items retrieved for that prompt, best matches first; 0 leaves the history out.
     history_top_k: Annotated[int, Field(ge=0, le=100)] = 5
+    # What replies may tell the remote of any profile: the least level of all, and how much one conversation
+    # may tell, in nats; unset, there is no bound. A profile or a request can be stricter.
+    disclosure: disclosed.Level = "open"
+    disclosure_budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     # Tokens that one remote request drafts, and draft tokens gathered before a local forward pass (0: score
     # at once whatever has arrived). Unset, both follow from where the remote runs.
     draft_length: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -134,7 +139,14 @@ class Settings(BaseSettings):
         return {name: value for name, value in stripped.items() if value != "" or values[name] == ""}
 
     @field_validator(
-        "log_level", "log_format", "device", "dtype", "on_local_failure", "strength", mode="before"
+        "log_level",
+        "log_format",
+        "device",
+        "dtype",
+        "on_local_failure",
+        "strength",
+        "disclosure",
+        mode="before",
     )
     @classmethod
     def _in_any_case(cls, value: object) -> object:
@@ -204,6 +216,11 @@ class Settings(BaseSettings):
     def origins(self) -> frozenset[str]:
         """`cors_origins` as a set."""
         return frozenset(listed(self.cors_origins))
+
+    @property
+    def bounds(self) -> disclosed.Disclosure:
+        """What no profile and no request can exceed: `disclosure` and `disclosure_budget`."""
+        return disclosed.Disclosure(least=self.disclosure, budget=self.disclosure_budget)
 
     def proxy(self, environ: Mapping[str, str] = os.environ) -> Proxy | None:
         """The proxy to the remote, if any. Raises CoSteerError for a variable that names no usable proxy."""

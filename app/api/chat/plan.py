@@ -72,6 +72,7 @@ async def plan_chat(
         asked=0.0 if body.steering == "off" else body.strength,
         default=parts.strength,
         preferences=body.own_preferences(),
+        bounds=(parts.disclosure, body.own_disclosure()),
     )
     request = GenerationRequest(
         model=model,
@@ -84,5 +85,6 @@ async def plan_chat(
         strength=context.strength,
         continue_final=bool(body.continue_final_message),
         preferences=context.preferences,
+        disclosure=context.disclosure,
     )
     return Generation(body, request, f"{model}@{alias}" if alias else model)

@@ -41,6 +41,7 @@ def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
         asked=body.strength,
         default=parts.strength,
         preferences=preferences(body.preferences) if body.preferences is not None else None,
+        bounds=(parts.disclosure, body.own_disclosure()),
         remember=False,
     )
     generation = GenerationRequest(
@@ -50,6 +51,7 @@ def _preview(parts: Parts, profile: Profile, body: PreviewIn) -> Preview:
         history=context.history,
         strength=context.strength,
         preferences=context.preferences,
+        disclosure=context.disclosure,
     )
     local = parts.generator.local_prompts(generation)
     assert local is not None  # noqa: S101 - only a request without a profile has none

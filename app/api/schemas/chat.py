@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
+from app.profiles.disclosure import Disclosure
 from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
+from app.profiles.levels import BUDGET, LEAST, BudgetIn, LevelIn
 from app.profiles.preferences import PREFERENCES, Preferences, preferences
 from app.profiles.profile import Preference
 from app.prompts.message import Message
@@ -110,13 +112,17 @@ class TextFormat(Wire):
 
 
 class OwnOptions(Wire):
-    """This proxy's own: what the response says about the steering, and how this reply should be.
+    """This proxy's own: what the response says about the steering, how this reply should be, and what it may
+    tell the remote.
 
     `preferences` take the place of the profile's, also of one that there is not; null leaves the profile's.
+    `disclosure` and `budget` can only make the profile's stricter.
     """
 
     detail: bool = False
     preferences: Preferences | None = Field(None, description=PREFERENCES)
+    disclosure: LevelIn | None = Field(None, description=LEAST)
+    budget: BudgetIn | None = Field(None, description=BUDGET)
 
 
 class ChatRequest(Wire):
@@ -223,6 +229,11 @@ class ChatRequest(Wire):
         """Those that the request carries; None if it leaves them to the profile."""
         own = self.costeer.preferences if self.costeer is not None else None
         return preferences(own) if own is not None else None
+
+    def own_disclosure(self) -> Disclosure:
+        """The least level and the budget that the request asks for."""
+        own = self.costeer or OwnOptions()
+        return Disclosure(least=own.disclosure or "open", budget=own.budget)
 
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app.api.schemas.base import Query
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Level
 from app.profiles.document import KIND, REQUEST, TEXT, TITLE, ItemRequest, ItemText, Title, item_fields
 from app.profiles.fields import FILLED, NOT_BLANK, STORABLE, TIME, Listed, Patch, Time, wrong
+from app.profiles.levels import LEVEL, LevelIn
 from app.profiles.profile import MAX_REQUEST, HistoryItem, Hit, StoredItem, longest_request
 
 ITEM_PREFIX = "item_"
@@ -41,6 +43,7 @@ class ItemPatch(Patch):
     request: ItemRequest = Field("", description=REQUEST)
     source: Title = Field("", description=TITLE)
     created_at: Time = Field(datetime.min, description=TIME)
+    disclosure: LevelIn = Field("open", description=LEVEL)
 
     def applied(self, item: HistoryItem) -> HistoryItem:
         """The patched item. Raises InvalidRequest if its request is too long for its kind."""
@@ -80,6 +83,9 @@ class UploadQuery(Query):
         "", description="What plain text or Markdown answers: at most 10,000 characters."
     )
     source: Title = Field("", description="Where plain text or Markdown comes from.")
+    disclosure: LevelIn = Field(
+        "open", description=f"Of plain text and Markdown: what replies may tell the remote of it, {LEVEL}."
+    )
 
 
 class Item(Listed):
@@ -93,6 +99,7 @@ class Item(Listed):
     text: str
     source: str
     created_at: datetime
+    disclosure: Level
 
     @classmethod
     def of(cls, stored: StoredItem) -> Self:

@@ -8,7 +8,10 @@ from pydantic import BaseModel, Field
 
 from app.api.schemas.chat import ChatMessage
 from app.api.schemas.history import FoundItem
+from app.api.schemas.profiles import DisclosureOut
+from app.profiles.disclosure import Disclosure
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
+from app.profiles.levels import BUDGET, LEAST, BudgetIn, LevelIn, disclosure_fields
 from app.profiles.preferences import PREFERENCES, Preferences, preference_fields
 from app.prompts.context import PersonalContext
 from app.prompts.private import About
@@ -19,11 +22,18 @@ if TYPE_CHECKING:  # it imports transformers, which takes seconds
 
 
 class PreviewIn(Wire):
-    """A conversation, as for a chat completion. `preferences` take the place of the profile's."""
+    """A conversation, as for a chat completion. `preferences` take the place of the profile's; `disclosure`
+    and `budget` can only make its own stricter."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     strength: StrengthIn | None = Field(None, description=STRENGTH)
     preferences: Preferences | None = Field(None, description=PREFERENCES)
+    disclosure: LevelIn | None = Field(None, description=LEAST)
+    budget: BudgetIn | None = Field(None, description=BUDGET)
+
+    def own_disclosure(self) -> Disclosure:
+        """The least level and the budget that the request asks for."""
+        return Disclosure(least=self.disclosure or "open", budget=self.budget)
 
 
 class PreviewedItem(FoundItem):
@@ -75,6 +85,7 @@ class Preview(BaseModel):
     private: PrivateTokens
     history: list[PreviewedItem]
     preferences: list[PreviewedPreference]
+    disclosure: DisclosureOut
 
     @classmethod
     def of(cls, profile_id: str, context: PersonalContext, prompts: LocalPrompts, max_tokens: int) -> Self:
@@ -104,6 +115,7 @@ class Preview(BaseModel):
                 )
                 for one in context.preferences
             ],
+            disclosure=DisclosureOut(**disclosure_fields(context.disclosure)),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -9,6 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from app.api.schemas.base import Query
+from app.errors import InvalidRequest
+from app.profiles.disclosure import Disclosure, Identifier, Level
 from app.profiles.document import (
     FIELDS,
     FLAG,
@@ -20,6 +23,7 @@ from app.profiles.document import (
     _profile,
 )
 from app.profiles.fields import STRENGTH, Listed, Patch, StrengthIn
+from app.profiles.levels import DISCLOSURE, DisclosureIn, no_field, unknown_fields
 from app.profiles.preferences import PREFERENCES, Preferences, preferences
 from app.profiles.profile import Profile, StoredProfile
 from app.steering.strength import Strength
@@ -28,8 +32,8 @@ from app.steering.strength import Strength
 class ProfilePatch(Patch):
     """A JSON merge patch (RFC 7396) of a profile; fields that are left out stay as they are.
 
-    In `fields`, a key with null is removed, and a new key comes last. `preferences` replaces all of them,
-    and null removes them. `strength: null` means the setting's strength.
+    In `fields`, a key with null is removed, with its level, and a new key comes last. `preferences` replaces
+    all of them, and null removes them; so does `disclosure`. `strength: null` means the setting's strength.
     """
 
     name: Name = Field("", description=NAME)
@@ -38,9 +42,11 @@ class ProfilePatch(Patch):
     record_history: bool = Field(False, description=FLAG)
     fields: dict[FieldName, FieldText | None] = Field({}, description=FIELDS)
     preferences: Preferences | None = Field(None, description=PREFERENCES)
+    disclosure: DisclosureIn | None = Field(None, description=DISCLOSURE)
 
     def applied(self, profile: Profile) -> Profile:
-        """The patched profile. Raises ValueError if it has too many fields."""
+        """The patched profile. Raises ValueError if it has too many fields, and InvalidRequest for the level
+        of a field that it has not."""
         given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         if "default" in given:
             given["is_default"] = given.pop("default")
@@ -51,7 +57,18 @@ class ProfilePatch(Patch):
             given["fields"] = tuple((key, text) for key, text in merged.items() if text is not None)
             if len(given["fields"]) > MAX_FIELDS:
                 raise ValueError(f"a profile has at most {MAX_FIELDS} fields")
+        given["disclosure"] = self._disclosure(profile.disclosure, dict(given.get("fields", profile.fields)))
         return replace(profile, **given)
+
+    def _disclosure(self, before: Disclosure, known: Collection[str]) -> Disclosure:
+        """The disclosure that is sent, as a whole; else the one before, without levels of removed fields."""
+        if "disclosure" not in self.model_fields_set:
+            return before.for_fields(known)
+        given = self.disclosure or DisclosureIn()
+        for key in unknown_fields(given.fields, known):
+            path = f"disclosure.fields.{key}"
+            raise InvalidRequest(f"{path} {no_field(known)}.", param=path)
+        return given.disclosure()
 
 
 class ImportQuery(Query):
@@ -65,6 +82,15 @@ class PreferenceOut(BaseModel):
     opposite: str
 
 
+class DisclosureOut(BaseModel):
+    """What replies may tell the remote; of what is not named the defaults hold."""
+
+    least: Level
+    identifiers: dict[Identifier, Level]
+    fields: dict[str, Level]
+    budget: float | None
+
+
 class ProfileOut(Listed):
     """A profile, without its history."""
 
@@ -76,6 +102,7 @@ class ProfileOut(Listed):
     record_history: bool
     fields: dict[str, str]
     preferences: list[PreferenceOut]
+    disclosure: DisclosureOut
     history_count: int
     created_at: datetime
     updated_at: datetime
