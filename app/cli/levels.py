@@ -60,10 +60,12 @@ def disclosure_table(
     return {name: value for name, value in table.items() if value not in (None, {})}
 
 
-def with_levels(profile: Profile, given: DisclosureIn) -> Profile:
-    """The profile with what is given of a disclosure; the rest stays. Raises InvalidRequest for a field that
-    the profile has not."""
+def with_levels(profile: Profile, given: DisclosureIn, *, anew: bool, no_budget: bool) -> Profile:
+    """The profile with what is given of a disclosure; the rest stays, but with `anew` no level and with
+    `no_budget` no budget. Raises InvalidRequest for a field that the profile has not."""
     fields, before = dict(profile.fields), profile.disclosure
+    before = Disclosure(budget=before.budget) if anew else before
+    before = replace(before, budget=None) if no_budget else before
     for key in unknown_fields(given.fields, fields):
         raise InvalidRequest(f"--level {key[:NAME]}: {no_field(fields).removeprefix('is ')}")
     merged: dict[str, Any] = {

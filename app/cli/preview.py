@@ -47,8 +47,8 @@ def preview(
     """Show what the small model would read for a message: all prompts, and the history that was chosen.
 
     Preferences that are given take the place of the profile's; --least and --budget can only make its
-    disclosure stricter. Nothing is sent. It needs the local model's
-    tokenizer, which is fetched with the weights the first time.
+    disclosure stricter. Nothing is sent. It needs the local model's tokenizer, which is fetched with the
+    weights the first time.
     """
     own = _own(preference or [], none=no_preferences)
     settings = read_settings()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -36,7 +35,6 @@ from app.cli.terminal import (
     write_table,
 )
 from app.errors import InvalidRequest
-from app.profiles.disclosure import Disclosure
 from app.profiles.document import FIELD, ProfileIn
 from app.profiles.file_errors import explained
 from app.profiles.levels import DisclosureIn
@@ -82,8 +80,8 @@ def list_profiles(as_json: AsJson = False) -> None:
 )
 @mistakes_named()
 def show(profile: ProfileId, as_json: AsJson = False) -> None:
-    """Show what a profile holds: its fields, preferences and settings, what of its disclosure is not the
-    default, and its newest history items."""
+    """Show what a profile holds: its fields, preferences, levels that are not the default, and settings, and
+    its newest history items."""
     settings = read_settings()
     with Store.open(settings.data_dir) as store:
         stored = store.profiles.read(profile)
@@ -185,7 +183,7 @@ def change(
     identifier: Identifiers = None,
     budget: Budget = None,
     no_levels: Annotated[
-        bool, typer.Option("--no-levels", help="Go back to the default levels of all, before those given.")
+        bool, typer.Option("--no-levels", help="Go back to the default levels, but for those given.")
     ] = False,
     no_budget: Annotated[bool, typer.Option("--no-budget", help="Remove the budget.")] = False,
 ) -> None:
@@ -224,10 +222,7 @@ def change(
             after = patch.applied(before)
         except ValueError as error:
             raise InvalidRequest(f"--field: {error}; remove some with --remove-field") from error
-        told = after.disclosure
-        told = Disclosure(budget=told.budget) if no_levels else told
-        told = replace(told, budget=None) if no_budget else told
-        return with_levels(replace(after, disclosure=told), disclosure)
+        return with_levels(after, disclosure, anew=no_levels, no_budget=no_budget)
 
     with open_store() as store:
         store.profiles.update(profile, changed)

@@ -47,7 +47,9 @@ def _kind(value: object, checked: ValidatorFunctionWrapHandler) -> Identifier:
     try:
         kind: Identifier = checked(value)
     except ValidationError:
-        raise PydanticCustomError("identifier", "is no kind; there are {kinds}", {"kinds": KINDS}) from None
+        raise PydanticCustomError(
+            "identifier", "is no kind of identifier; there are {kinds}", {"kinds": KINDS}
+        ) from None
     return kind
 
 

@@ -131,7 +131,7 @@ def test_every_field_of_a_chat_request_is_documented_once_and_no_other() -> None
 
 def test_every_key_of_messages_profiles_and_items_is_documented_and_no_other() -> None:
     assert sorted(first_names(section("Messages", "###"))) == sorted(ChatMessage.model_fields)
-    profile = {"id", "name", "default", "strength", "record_history", "fields", "preferences"}
+    profile = {"id", "name", "default", "strength", "record_history", "fields", "preferences", "disclosure"}
     assert profile == DocumentIn.model_fields.keys() - {"created_at", "updated_at", "history"}
     tables = first_names(section("Profiles"))
     assert [name for name in tables if " " not in name] == [

@@ -20,7 +20,7 @@ from cli.running import ANNA, ROOT, done, misused, open_store, refused, run, wri
 NOUNS = {
     "models": ["list", "pull"],
     "profiles": ["list", "show", "create", "set", "delete", "import", "samples", "export", "preview"],
-    "history": ["list", "show", "add", "search", "delete"],
+    "history": ["list", "show", "add", "level", "search", "delete"],
     "keys": ["create", "list", "delete"],
 }
 COMMANDS = ["", "serve", "bench", "eval", "doctor", "version", *NOUNS]
@@ -140,6 +140,7 @@ def test_a_data_folder_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPat
         "history show nobody item_1",
         "history add nobody file",
         "history search nobody word",
+        "history level nobody item_1 off",
         "history delete nobody item_1",
         "history delete nobody --all --yes",
         "keys create --profile nobody",

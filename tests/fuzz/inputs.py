@@ -10,10 +10,11 @@ MOST = 100_000
 
 VALID = {
     "toml": 'id = "a"\nname = "A"\nstrength = 1.5\npreferences = ["p", {text = "q", opposite = "r"}]\n'
-    '[fields]\n"my key" = "x"\nb = \'y\'\n[[history]]\n'
+    '[fields]\n"my key" = "x"\nb = \'y\'\n[disclosure]\nbudget = 5\n[disclosure.fields]\nb = "off"\n[[history]]\n'
     "text = \"\"\"one\ntwo\"\"\"\ncreated_at = 2026-01-31T09:30:00Z\n[[history]]\ntext = '''z'''\n",
     "json": '{"id": "a", "name": "A", "strength": "auto", "fields": {"b": "y"}, '
-    '"preferences": ["p", {"text": "q", "opposite": ""}], "history": '
+    '"preferences": ["p", {"text": "q", "opposite": ""}], "disclosure": {"least": "shape", "identifiers": '
+    '{"name": "fill"}, "fields": {"b": "off"}, "budget": 0.5}, "history": '
     '[{"text": "one\\n", "created_at": "2026-01-31T09:30:00Z"}, {"text": "\\u00e9", "kind": "turn"}]}',
     "jsonl": '{"text": "one", "title": "T", "request": "R"}\n\n{"text": "two", "kind": "turn"}\r\n'
     '{"text": "\\ud83c\\udf0a"}\n',
