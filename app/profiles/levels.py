@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -34,36 +34,25 @@ OF_FIELDS = "a table of a level for each of some of the profile's fields"
 BUDGET = f"{NATS}: how much a conversation may tell the remote; or null"
 
 
-def _level(value: object, checked: ValidatorFunctionWrapHandler) -> Level:
-    """One error for whatever is no level, which says what levels there are."""
-    try:
-        level: Level = checked(value)
-    except ValidationError:
-        raise PydanticCustomError("level", "must be {expected}", {"expected": LEVEL}) from None
-    return level
+def _one_error(kind: LiteralString, message: LiteralString, expected: str) -> WrapValidator:
+    """Turns whatever pydantic says of a value into one error, which says what is expected."""
+
+    def check(value: object, checked: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return checked(value)
+        except ValidationError:
+            raise PydanticCustomError(kind, message, {"expected": expected}) from None
+
+    return WrapValidator(check)
 
 
-def _kind(value: object, checked: ValidatorFunctionWrapHandler) -> Identifier:
-    try:
-        kind: Identifier = checked(value)
-    except ValidationError:
-        raise PydanticCustomError(
-            "identifier", "is no kind of identifier; there are {kinds}", {"kinds": KINDS}
-        ) from None
-    return kind
-
-
-def _nats(value: object, checked: ValidatorFunctionWrapHandler) -> float:
-    try:
-        nats: float = checked(value)
-    except ValidationError:
-        raise PydanticCustomError("budget", "must be {expected}", {"expected": NATS}) from None
-    return nats
-
-
-LevelIn = Annotated[Level, WrapValidator(_level)]
-IdentifierIn = Annotated[Identifier, WrapValidator(_kind)]
-BudgetIn = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)], WrapValidator(_nats)]
+LevelIn = Annotated[Level, _one_error("level", "must be {expected}", LEVEL)]
+IdentifierIn = Annotated[
+    Identifier, _one_error("identifier", "is no kind of identifier; there are {expected}", KINDS)
+]
+BudgetIn = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)], _one_error("budget", "must be {expected}", NATS)
+]
 
 
 class DisclosureIn(Wire):

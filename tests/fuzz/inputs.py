@@ -10,7 +10,8 @@ MOST = 100_000
 
 VALID = {
     "toml": 'id = "a"\nname = "A"\nstrength = 1.5\npreferences = ["p", {text = "q", opposite = "r"}]\n'
-    '[fields]\n"my key" = "x"\nb = \'y\'\n[disclosure]\nbudget = 5\n[disclosure.fields]\nb = "off"\n[[history]]\n'
+    '[fields]\n"my key" = "x"\nb = \'y\'\n'
+    '[disclosure]\nbudget = 5\n[disclosure.fields]\nb = "off"\n[[history]]\n'
     "text = \"\"\"one\ntwo\"\"\"\ncreated_at = 2026-01-31T09:30:00Z\n[[history]]\ntext = '''z'''\n",
     "json": '{"id": "a", "name": "A", "strength": "auto", "fields": {"b": "y"}, '
     '"preferences": ["p", {"text": "q", "opposite": ""}], "disclosure": {"least": "shape", "identifiers": '
