@@ -229,14 +229,14 @@ def _explained(key: Key, mistake: ErrorDetails, syntax: Syntax) -> str:
         case ("history", int()):
             expected = "a table under a line [[history]]" if syntax == "toml" else "an object in braces"
     table = TABLES.get(key[0], DocumentIn) if len(key) > 1 else DocumentIn
-    known = len(key) > 1 and table is not DocumentIn and key[-1] in table.model_fields
-    hint = _misplaced(key) if syntax == "toml" and not known else ""
+    hint = _misplaced(key, table) if syntax == "toml" and mistake["type"] != "level" else ""
     return explained(table, str(key[-1]), mistake, expected) + hint
 
 
-def _misplaced(key: Key) -> str:
+def _misplaced(key: Key, table: type[BaseModel]) -> str:
     # In TOML every key after a [header] belongs to that table, which is easily forgotten.
-    if len(key) > 1 and key[-1] in DocumentIn.model_fields:
+    at_home = table is not DocumentIn and key[-1] in table.model_fields
+    if len(key) > 1 and key[-1] in DocumentIn.model_fields and not at_home:
         return f" (the profile's own {key[-1]} has to stand above the first line in brackets)"
     return ""
 

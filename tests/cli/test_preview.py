@@ -103,6 +103,18 @@ def test_preferences_of_the_call_take_the_place_of_the_profile_s() -> None:
     assert "--preference: found nothing" in refused("profiles", "preview", "anna", "x", "--preference", " ")
 
 
+def test_a_call_and_a_setting_can_only_be_stricter_than_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    done("profiles", "set", "anna", "--least", "shape", "--budget", "5")
+    monkeypatch.setenv("COSTEER_DISCLOSURE_BUDGET", "4")
+    shown = done_json("profiles", "preview", "anna", "boats", "--least", "open", "--budget", "9")
+    assert (shown["disclosure"]["least"], shown["disclosure"]["budget"]) == ("shape", 4)
+    text = done("profiles", "preview", "anna", "boats", "--least", "fill", "--budget", "1.5")
+    assert "Disclosure: least: fill; budget: 1.5 nats a conversation\n" in text
+    done("profiles", "set", "anna", "--no-levels", "--no-budget")
+    monkeypatch.delenv("COSTEER_DISCLOSURE_BUDGET")
+    assert "Disclosure" not in done("profiles", "preview", "anna", "boats")
+
+
 @pytest.mark.parametrize("message", [b"", b" \n", b"\xff"])
 def test_a_message_that_is_none_is_refused(message: bytes) -> None:
     assert "message" in refused("profiles", "preview", "anna", stdin=message)

@@ -29,6 +29,7 @@ from app.profiles.profile import (
 )
 from app.profiles.profile_file import dump_profile, parse_profile
 from app.steering.strength import AUTO
+from profiles.disclosed import ANY_LEVEL, disclosed
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 PROFILE = Profile("isabel", "Isabel", (("b", "1"), ("a", "2")), strength=0.7)
@@ -39,8 +40,8 @@ TIMES = st.datetimes(timezones=st.just(UTC))
 # A reply may look like an exchange itself.
 TEXTS = FILLED | st.just("User: a\n\nAssistant: b")
 KINDS = st.sampled_from(["document", "turn"])
-ITEMS = st.builds(HistoryItem, STORABLE, TEXTS, KINDS, STORABLE, TIMES, STORABLE)
-PROFILES = st.builds(
+ITEMS = st.builds(HistoryItem, STORABLE, TEXTS, KINDS, STORABLE, TIMES, STORABLE, ANY_LEVEL)
+PEOPLE = st.builds(
     Profile,
     st.from_regex("[a-z0-9_-]{1,64}", fullmatch=True),
     FILLED,
@@ -52,6 +53,7 @@ PROFILES = st.builds(
         st.builds(Preference, FILLED, st.just("") | FILLED), max_size=3, unique_by=lambda one: one.text
     ).map(tuple),
 )
+PROFILES = disclosed(PEOPLE)
 DOCUMENTS = st.builds(ProfileDocument, PROFILES, st.lists(ITEMS, max_size=3).map(tuple), TIMES, TIMES)
 
 
@@ -91,6 +93,8 @@ def test_an_export_is_taken_back_exactly(document: ProfileDocument) -> None:
         ("request", None, "string_type"),
         ("request", "x" * (MAX_QUESTION + 1), "string_too_long"),
         ("kind", "letter", "literal_error"),
+        ("disclosure", "shut", "level"),
+        ("disclosure", None, "level"),
         ("created_at", "yesterday", "time"),
         ("created_at", "2026-01-31T09:30:00", "time"),
         ("created_at", "2026-01-31", "time"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import (
     MAX_QUESTION,
     HistoryItem,
@@ -75,9 +76,10 @@ def test_an_item_answers_its_request_else_its_title() -> None:
 
 
 def test_nothing_of_a_person_is_printed() -> None:
-    profile = Profile("isabel", "Isabel Martinez", (("style", "playful"),), is_default=True)
+    levels = Disclosure(fields=(("style", "off"),))
+    profile = Profile("isabel", "Isabel Martinez", (("style", "playful"),), True, disclosure=levels)
     item = HistoryItem("Listing", "about the bay", source="letters/1.txt", request="Sell it")
-    printed = repr([profile, item, StoredItem(1, item), ProfileDocument(profile, (item,))])
+    printed = repr([profile, levels, item, StoredItem(1, item), ProfileDocument(profile, (item,))])
     for private in ("Martinez", "playful", "style", "Listing", "bay", "letters", "Sell"):
         assert private not in printed
     assert "isabel" in printed

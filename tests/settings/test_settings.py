@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from app.profiles.disclosure import Disclosure
 from app.settings.settings import PREFIX, Settings, unknown_names
 from app.steering.strength import AUTO, Strength
 
@@ -102,6 +103,13 @@ def test_a_strength_is_a_number_or_auto(
     assert Settings().strength == strength
 
 
+def test_a_least_level_and_a_budget_bound_every_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().bounds == Disclosure()
+    monkeypatch.setenv("COSTEER_DISCLOSURE", "fill")
+    monkeypatch.setenv("COSTEER_DISCLOSURE_BUDGET", "2.5")
+    assert Settings().bounds == Disclosure("fill", budget=2.5)
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_an_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty host, above all, must not mean every address of the machine."""
@@ -136,6 +144,7 @@ def test_the_key_does_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
         ("dtype", "Float32"),
         ("on_local_failure", "Error"),
         ("strength", "Auto"),
+        ("disclosure", "Shape"),
         ("remote_base_url", "Embedded"),
         ("trust_network", "TRUE"),
     ],
@@ -203,6 +212,10 @@ WRONG: list[tuple[str, str]] = [
     ("strength", "-0.1"),
     ("strength", "nan"),
     ("strength", "strong"),
+    ("disclosure", "shut"),
+    ("disclosure_budget", "-1"),
+    ("disclosure_budget", "nan"),
+    ("disclosure_budget", "inf"),
     ("top_logprobs", "1"),
     ("max_model_len", "255"),
     ("max_context_tokens", "-1"),

@@ -14,6 +14,7 @@ from conftest import Proxy
 
 from api.routes.test_chat import error_of
 from api.routes.test_profiles import SYNTAX, refused, stored
+from app.local.engine.owner import Owner
 from app.profiles.history_file import read_history
 
 LOUD = "/v1/profiles/loud/history"
@@ -52,6 +53,7 @@ async def found(proxy: Proxy, q: str, path: str = EMPTY) -> list[str]:
 
 async def test_one_item_is_added_and_answered_by_its_id(proxy: Proxy) -> None:
     item = {"text": "a\r\nb ü", "title": "T", "kind": "turn", "request": "Soup?", "source": "mail"}
+    item |= {"disclosure": "shape"}
     response = await add_json(proxy, {**item, "created_at": "2026-01-31T13:00:00+01:00"})
     assert response.status_code == 201
     created = {"id": "item_2", "object": "profile.history_item.created", "created_at": "2026-01-31T12:00:00Z"}
@@ -103,6 +105,26 @@ async def test_a_text_says_what_it_answers(proxy: Proxy, kind: str) -> None:
     (item,) = await listed(proxy)
     assert (item["request"], item["title"], item["text"]) == ("Write a toast.", "", "Dear all")
     assert await found(proxy, "toasts") == ["Dear all"]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_a_text_has_the_level_of_the_query(proxy: Proxy, kind: str) -> None:
+    await add(proxy, "One", kind, "?disclosure=off")
+    await add(proxy, "Two", kind)
+    assert [item["disclosure"] for item in await listed(proxy)] == ["off", "open"]
+    response = await add(proxy, "Three", kind, "?disclosure=shut")
+    refused(response, "disclosure", "disclosure must be open, shape, fill or off.")
+    response = await add(proxy, '{"text": "x"}', "application/json", "?disclosure=off")
+    refused(response, "disclosure", "in JSON each item has its own")
+
+
+async def test_a_level_is_corrected_and_what_was_computed_before_is_not_used_after(proxy: Proxy) -> None:
+    owner = Owner.of(proxy.store.profiles.get("loud"))
+    corrected = await proxy.client.patch(f"{LOUD}/item_1", json={"disclosure": "fill"})
+    assert (corrected.status_code, corrected.json()["disclosure"]) == (200, "fill")
+    assert Owner.of(proxy.store.profiles.get("loud")) != owner
+    wrong = await proxy.client.patch(f"{LOUD}/item_1", json={"disclosure": None})
+    refused(wrong, "disclosure", "must be open, shape, fill or off")
 
 
 @pytest.mark.parametrize(

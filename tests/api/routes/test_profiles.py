@@ -66,6 +66,7 @@ async def test_a_profile_is_created_and_read(proxy: Proxy) -> None:
         "strength": 1.5,
         "record_history": True,
         "preferences": [],
+        "disclosure": {"least": "open", "identifiers": {}, "fields": {}, "budget": None},
         "history_count": 0,
     }
     assert (await proxy.client.get("/v1/profiles/isabel")).json() == body
@@ -468,6 +469,7 @@ async def test_a_preview_shows_all_prompts_and_what_was_chosen(proxy: Proxy) -> 
         "private",
         "history",
         "preferences",
+        "disclosure",
     ]
     assert (shown["object"], shown["profile"], shown["strength"]) == ("profile.preview", "loud", 0.5)
     (pair,) = shown["prompts"]
@@ -638,8 +640,8 @@ async def test_a_profile_can_be_called_like_a_route(proxy: Proxy) -> None:
 
 
 async def test_a_history_item_added_is_what_an_export_holds(proxy: Proxy) -> None:
-    item = HistoryItem("T", "text", "turn", "s", datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC), "r")
-    body = {"title": "T", "text": "text", "kind": "turn", "source": "s", "request": "r"}
+    item = HistoryItem("T", "text", "turn", "s", datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC), "r", "off")
+    body = {"title": "T", "text": "text", "kind": "turn", "source": "s", "request": "r", "disclosure": "off"}
     created = {"created_at": "2026-01-31T13:00:00.000005+01:00"}
     await proxy.client.post("/v1/profiles/joined/history", json={**body, **created})
     assert proxy.store.profiles.export("joined").history == (item,)

@@ -133,6 +133,7 @@ def test_a_database_of_every_earlier_revision_is_upgraded_with_its_data(
             assert [(i.title, i.text, i.kind, i.source) for i in document.history] == [
                 ("title", f"writing {position} of {name}", "document", "") for position in range(count)
             ]
+            assert {i.disclosure for i in document.history} == {"open"}
             assert [i.created_at.microsecond for i in document.history if i.created_at] == list(range(count))
             assert _found(store, name, "1") == [f"writing 1 of {name}"]
         assert _query(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]

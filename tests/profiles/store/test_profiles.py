@@ -15,11 +15,13 @@ from sqlalchemy import text
 
 from app.errors import ProfileExists, ProfileNotFound, StoreError
 from app.local.engine.owner import Owner
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import HistoryItem, Preference, Profile, ProfileDocument, turn
 from app.profiles.store import Store
 from app.profiles.store.database import Database
 from app.profiles.terms import terms
 from app.steering.strength import AUTO
+from profiles.disclosed import ANY_LEVEL, disclosed
 from profiles.store.conftest import Bytes
 from profiles.store.people import ISABEL, WALTER
 
@@ -84,6 +86,9 @@ def test_put_of_the_same_changes_nothing(store: Store) -> None:
         _with(ISABEL, strength=AUTO),
         _with(ISABEL, record_history=True),
         _with(ISABEL, preferences=(Preference("Be brief.", "Be thorough."),)),
+        _with(ISABEL, disclosure=Disclosure("shape")),
+        _with(ISABEL, disclosure=Disclosure(fields=(("occupation", "off"),), budget=0.0)),
+        replace(ISABEL, history=(replace(ISABEL.history[0], disclosure="off"), ISABEL.history[1])),
         replace(ISABEL, history=ISABEL.history[::-1]),
         replace(ISABEL, history=ISABEL.history[:1]),
         replace(ISABEL, history=(replace(ISABEL.history[0], source="a.txt"), ISABEL.history[1])),
@@ -174,10 +179,13 @@ def test_a_version_ends_when_something_is_no_longer_so(store: Store) -> None:
     for change, ends in (
         (lambda: store.profiles.update("isabel", lambda old: replace(old, name="Bel")), True),
         (lambda: store.profiles.update("isabel", lambda old: old), False),
+        (lambda: store.profiles.update("isabel", partial(replace, disclosure=Disclosure("fill"))), True),
+        (lambda: store.profiles.update("isabel", partial(replace, disclosure=Disclosure("fill"))), False),
         (lambda: store.profiles.put(store.profiles.export("isabel")), False),
         (lambda: history.add("isabel", [HistoryItem("", "more"), turn("Lit?", "Yes.")]), False),
         (lambda: history.update("isabel", item.id, lambda old: replace(old, text="It is out.")), True),
         (lambda: history.update("isabel", item.id, lambda old: old), False),
+        (lambda: history.update("isabel", item.id, partial(replace, disclosure="off")), True),
         (lambda: history.delete("isabel", []), False),
         (lambda: history.delete("isabel", [item.id]), True),
         (lambda: history.clear("isabel"), True),
@@ -317,15 +325,19 @@ words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 any_document = st.builds(
     ProfileDocument,
-    st.builds(
-        Profile,
-        id=st.just("anyone"),
-        name=words,
-        fields=st.dictionaries(words, words, max_size=5).map(lambda fields: tuple(fields.items())),
-        is_default=st.booleans(),
-        strength=st.none() | st.floats(0, 4) | st.just(AUTO),
-        record_history=st.booleans(),
-        preferences=st.lists(st.builds(Preference, words, words), unique_by=lambda one: one.text).map(tuple),
+    disclosed(
+        st.builds(
+            Profile,
+            id=st.just("anyone"),
+            name=words,
+            fields=st.dictionaries(words, words, max_size=5).map(lambda fields: tuple(fields.items())),
+            is_default=st.booleans(),
+            strength=st.none() | st.floats(0, 4) | st.just(AUTO),
+            record_history=st.booleans(),
+            preferences=st.lists(st.builds(Preference, words, words), unique_by=lambda one: one.text).map(
+                tuple
+            ),
+        )
     ),
     st.lists(
         st.builds(
@@ -336,6 +348,7 @@ any_document = st.builds(
             words,
             st.none() | times,
             words,
+            ANY_LEVEL,
         ),
         max_size=5,
     ).map(tuple),
