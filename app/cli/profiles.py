@@ -188,12 +188,12 @@ def change(
     no_budget: Annotated[bool, typer.Option("--no-budget", help="Remove the budget.")] = False,
 ) -> None:
     """Change a profile. What is not named stays; the preferences given replace those before."""
-    for one, other, both in (
+    for one, other, contradicting in (
         ("--strength", "--no-strength", strength is not None and no_strength),
         ("--preference", "--no-preferences", preference and no_preferences),
         ("--budget", "--no-budget", budget is not None and no_budget),
     ):
-        if both:
+        if contradicting:
             raise typer.BadParameter(f"{one} and {other} exclude each other")
     removed = remove_field or []
     fields: dict[str, str | None] = dict(_pairs(field or []))

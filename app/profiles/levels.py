@@ -29,8 +29,8 @@ KINDS = either(IDENTIFIERS)
 NATS = "a number of nats, 0 or more"
 DISCLOSURE = "a table of what replies may tell the remote: least, identifiers, fields and budget"
 LEAST = f"{LEVEL}: all is at least as strict"
-OF_IDENTIFIERS = f"a table of a level for each of {KINDS}"
-OF_FIELDS = "a table of a level for each of some of the profile's fields"
+OF_IDENTIFIERS = f"a table of levels by kind: {KINDS}"
+OF_FIELDS = "a table of levels by key of the profile's fields"
 BUDGET = f"{NATS}: how much a conversation may tell the remote; or null"
 
 

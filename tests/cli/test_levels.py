@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.profiles.disclosure import Disclosure
+from app.profiles.disclosure import Disclosure, Identifier, Level
 from cli.running import ANNA, done, done_json, misused, open_store, refused, written
 
 
@@ -31,7 +31,7 @@ def test_what_is_named_changes_and_the_rest_stays() -> None:
     done("profiles", "set", "anna", "--level", "occupation=off", "--identifier", "name=open", "--budget", "9")
     done("profiles", "set", "anna", "--level", "town=fill", "--identifier", "url=off", "--least", "shape")
     done("profiles", "set", "anna", "--level", "occupation=shape", "--name", "Anna")
-    both = (("name", "open"), ("url", "off"))
+    both: tuple[tuple[Identifier, Level], ...] = (("name", "open"), ("url", "off"))
     assert disclosure() == Disclosure("shape", both, (("occupation", "shape"), ("town", "fill")), 9.0)
     done("profiles", "set", "anna", "--remove-field", "town")
     assert disclosure() == Disclosure("shape", both, (("occupation", "shape"),), 9.0)

@@ -102,8 +102,7 @@ def test_each_level_is_taken_wherever_one_is(level: Level) -> None:
         ),
         (
             "[disclosure]\nfields = 'off'",
-            "line 7, disclosure.fields: found text; expected a table of a level for each of some of the "
-            "profile's fields",
+            "line 7, disclosure.fields: found text; expected a table of levels by key of the profile's",
         ),
         (
             "[disclosure.fields]\njobb = 'off'",

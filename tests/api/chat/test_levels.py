@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 from conftest import Proxy
 
-from api.chat.test_plan import planned
 from api.routes.test_chat import error_of
 from app.decoding.generator import GenerationRequest
 from app.profiles.disclosure import Disclosure
-
-__all__ = ["planned"]
 
 OWN = {"least": "shape", "identifiers": {"name": "open"}, "fields": {"occupation": "fill"}, "budget": 5.0}
 KEPT = Disclosure("shape", (("name", "open"),), (("occupation", "fill"),), 5.0)

@@ -8,27 +8,12 @@ import pytest
 from conftest import Proxy
 
 from api.routes.test_chat import error_of
-from app.decoding.generator import GenerationRequest, Generator
-from app.decoding.reply import Reply
+from app.decoding.generator import GenerationRequest
 from app.profiles.profile import Preference
 
 BRIEF = {"text": "Answer briefly.", "opposite": "Answer at length."}
 RHYMES = "Answer in rhymes, Balthasar."
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-
-
-@pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> list[GenerationRequest]:
-    """Every request that the generator is given."""
-    given: list[GenerationRequest] = []
-    prepare = Generator.prepare
-
-    async def watched(self: Generator, generation: GenerationRequest) -> Reply:
-        given.append(generation)
-        return await prepare(self, generation)
-
-    monkeypatch.setattr(Generator, "prepare", watched)
-    return given
 
 
 @pytest.fixture
