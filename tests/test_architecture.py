@@ -113,7 +113,14 @@ def test_nothing_imports_its_importer() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *inside("steering", "prompts.message", "prompts.private", "prompts.context", "profiles.profile"),
+        *inside(
+            "disclosure",
+            "steering",
+            "prompts.message",
+            "prompts.private",
+            "prompts.context",
+            "profiles.profile",
+        ),
         *inside("errors", "local.interface", "local.engine.pass_cost", "decoding.stop_strings"),
     ],
 )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.disclosure.identifiers import alone, identifiers, regions, spellings
+from app.disclosure.names import capitalised_names, name_parts, name_pieces
+from app.disclosure.placeholders import FIRST_NAME, KINDS, LAST_NAME, Placeholder, Placeholders, of_field
+from app.disclosure.words import Run, content, phrases, spaced, words
+from app.profiles.disclosure import Disclosure, Identifier, Level
+from app.profiles.profile import Hit, Profile
+from app.prompts.message import Message
+from app.prompts.private import PrivateContext
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Placeholder:
-    """What the remote is told in place of a value: a constant text, the same for everybody."""
+__all__ = ["Guarded", "Placeholder", "guarded"]
 
-    text: str
-    value: str
-
-    def __repr__(self) -> str:
-        return f"Placeholder({self.text!r})"
+# Words in front of a guarded one that are looked at; with it they are the shortest run that is quoted.
+CONTEXT = 4
+# Words of a value that a placeholder stands for; a longer one is no value but a text.
+MAX_FILLED = 5
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,15 +28,176 @@ class Guarded:
     """What is guarded in one conversation.
 
     `words`: for each run of none to four folded words, those that must not follow it by the small model's
-    help; behind the empty run stand those that are guarded everywhere. `fills`: for the folded word that begins
-    a value of level fill, what the reply says instead; each such word is guarded everywhere. `placeholders`:
-    all that are filled in where they stand in the remote's text, whatever their case; no two have one text.
-    They do not depend on the conversation.
+    help; behind the empty run stand those that are guarded everywhere. `fills`: for the folded word that
+    begins a value of level fill, what the reply says instead; each such word is guarded everywhere.
+    `placeholders`: all that are filled in where they stand in the remote's text, whatever their case; no two
+    have one text, and they do not depend on the conversation.
     """
 
-    words: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    words: Mapping[Run, frozenset[str]] = field(default_factory=dict)
     fills: Mapping[str, Placeholder] = field(default_factory=dict)
     placeholders: tuple[Placeholder, ...] = ()
 
     def __repr__(self) -> str:
         return f"Guarded({sum(map(len, self.words.values()))} words, {len(self.placeholders)} placeholders)"
+
+
+def guarded(private: PrivateContext, messages: Sequence[Message], disclosure: Disclosure) -> Guarded:
+    """What a reply to the conversation must not say by the small model's help.
+
+    `messages` is the conversation as the remote sees it, with placeholders in place of values; what it says
+    is free.
+    """
+    guard = _Guard(disclosure)
+    guard.read(private)
+    guard.free(text for one in messages for text in (one.content, one.name or ""))
+    following = {run: frozenset(after) for run, after in guard.following.items() if after}
+    everywhere = following.get((), frozenset())
+    fills = {word: one for word, one in guard.placeholders.fills.items() if word in everywhere}
+    return Guarded(following, fills, guard.placeholders.every())
+
+
+class _Guard:
+    """Gathers what is guarded of a private context."""
+
+    def __init__(self, disclosure: Disclosure) -> None:
+        self.following: defaultdict[Run, set[str]] = defaultdict(set)
+        self.placeholders = Placeholders()
+        self._disclosure = disclosure
+        self._regions: tuple[str, ...] = ()
+        self._uncapitalised: set[str] = set()
+
+    def read(self, private: PrivateContext) -> None:
+        texts = [*_fields(private), *(text for hit in private.history for text in _texts(hit))]
+        self._regions = regions(value for value in _fields(private))
+        self._uncapitalised = {word for text in texts for word in _uncapitalised(text)}
+        if private.profile is not None:
+            self._name(private.profile.name)
+            self._facts(private.profile)
+        for preference in private.preferences:
+            self._text(preference.text, self._disclosure.least)
+        for hit in private.history:
+            self._item(hit)
+        for word in self.placeholders.fills:
+            self.following[()].add(word)
+
+    def free(self, texts: Iterable[str]) -> None:
+        """Frees each word and each run that the texts have."""
+        for text in texts:
+            run = words(text)
+            for place, word in enumerate(run):
+                for size in range(min(CONTEXT, place) + 1):
+                    if after := self.following.get(tuple(run[place - size : place])):
+                        after.discard(word)
+
+    def _name(self, name: str) -> None:
+        level = self._disclosure.of_identifier("name", "open", alone=True)
+        if level != "open":
+            self._name_words(name)
+        parts = name_parts(name)
+        if not parts or level not in ("open", "fill"):
+            return
+        first = FIRST_NAME if all(map(spaced, words(parts[0]))) or len(parts) > 1 else KINDS["name"][0]
+        ends = [(first, parts[0]), *((LAST_NAME, part) for part in parts[1:][-1:])]
+        for text, part in ends:
+            if level == "fill":
+                self.placeholders.fill(text, part, name=True)
+            else:
+                self.placeholders.add(text, part)
+        for text in KINDS["name"]:
+            self.placeholders.add(text, name)
+
+    def _name_words(self, name: str) -> None:
+        """Each part of a name, wherever it stands. Of a part in a script without spaces the first character,
+        and behind each the next: a given name may stand alone."""
+        before, end = "", -1
+        for one, telling in name_pieces(name):
+            for word in one.words:
+                goes_on = one.start == end and not spaced(word)
+                if telling and not goes_on:
+                    self.following[()].add(word)
+                if before:
+                    self.following[before,].add(word)
+                before = word
+            end = one.end
+
+    def _facts(self, profile: Profile) -> None:
+        unnamed = 0
+        for key, value in profile.fields:
+            level = self._disclosure.of_field(key)
+            kinds = self._text(value, level, key=key)
+            if kinds or not 0 < len(words(value)) <= MAX_FILLED:
+                continue
+            text, known = of_field(key, unnamed + 1)
+            unnamed += not known
+            if level == "fill":
+                self.placeholders.fill(text, value)
+            elif level == "open" and known:
+                self.placeholders.add(text, value)
+
+    def _item(self, hit: Hit) -> None:
+        level = self._disclosure.of_item(hit.stored.item.disclosure)
+        for text in _texts(hit):
+            self._text(text, level)
+        quoted = words(hit.passage)
+        for place in range(CONTEXT, len(quoted)):
+            self.following[tuple(quoted[place - CONTEXT : place])].add(quoted[place])
+
+    def _text(self, text: str, level: Level, *, key: str = "") -> bool:
+        """Guards what a text of that level says. Whether it says no more than an identifier."""
+        if level != "open":
+            self._said(text)
+        if self._disclosure.of_identifier("name", level, alone=False) != "open":
+            for run in capitalised_names(text):
+                self._in_order(run)
+                self.following[()] |= {one for one in run if content(one) and one not in self._uncapitalised}
+        lone = False
+        for one in identifiers(text, key=key, regions=self._regions):
+            only = bool(key) and alone(text, one)
+            self._identifier(one.kind, text[one.start : one.end], level, alone=only)
+            lone |= only
+        return lone
+
+    def _identifier(self, kind: Identifier, value: str, within: Level, *, alone: bool) -> None:
+        level = self._disclosure.of_identifier(kind, within, alone=alone)
+        runs = spellings(value, kind, self._regions) if level != "open" else []
+        for run in runs:
+            self._in_order(run)
+        if level == "fill":
+            whole = self.placeholders.fill(KINDS[kind][0], value)
+            for word in (run[0] for run in runs if len(run) == 1 and len(run[0]) > 2):
+                self.placeholders.fills.setdefault(word, whole)
+        if level == "fill" or (level == "open" and alone):
+            for text in KINDS[kind]:
+                self.placeholders.add(text, value)
+
+    def _said(self, text: str) -> None:
+        """Guards what says something in a text; all of it, where that is nothing by itself."""
+        run = words(text)
+        telling = list(phrases(run))
+        for phrase in telling:
+            self.following[phrase[:-1]].add(phrase[-1])
+        if not telling:
+            self._in_order(run)
+
+    def _in_order(self, run: Sequence[str]) -> None:
+        """Guards each word behind those in front of it, and everywhere the first that says something."""
+        for place in range(1, len(run)):
+            self.following[tuple(run[max(place - CONTEXT, 0) : place])].add(run[place])
+        telling = [word for word in run if content(word)] or run
+        self.following[()].update(telling[:1])
+
+
+def _fields(private: PrivateContext) -> list[str]:
+    return [value for _, value in private.profile.fields] if private.profile is not None else []
+
+
+def _texts(hit: Hit) -> list[str]:
+    """What is read of an item, and its title."""
+    item = hit.stored.item
+    return [hit.passage, *dict.fromkeys((item.title, item.answers))]
+
+
+def _uncapitalised(text: str) -> Iterator[str]:
+    """The words that a text has without a capital."""
+    return (word for one in text.split() if not one[:1].isupper() for word in words(one))

@@ -19,7 +19,7 @@ UNSPACED = (
 )
 RUN = re.compile(f"[{UNSPACED}]+")
 # Candidates for separators: neither letters nor digits. Combining marks among them belong to words, see
-# _words. Left to SQLite, whose Unicode tables are older, every new emoji would count as a letter.
+# separated(). Left to SQLite, whose Unicode tables are older, every new emoji would count as a letter.
 OTHER = re.compile(r"[^\w\s]|_")
 
 # UTF-8 bytes of one passage: about 500 tokens in most scripts, so that two or three fit into a local prompt.
@@ -36,7 +36,7 @@ def indexable(text: str) -> str:
 
     東京都 becomes 東京 京都 都: any two characters can be found, and a single one by a prefix search.
     """
-    return RUN.sub(lambda run: f" {_pairs(run[0])} ", _words(text))
+    return RUN.sub(lambda run: f" {_pairs(run[0])} ", separated(text))
 
 
 def terms(text: str) -> list[str]:
@@ -45,7 +45,7 @@ def terms(text: str) -> list[str]:
     No word contains a quotation mark, so each can be quoted and nothing in it is an operator.
     """
     found: dict[str, None] = {}
-    text = _words(text)
+    text = separated(text)
     position = 0
     for run in RUN.finditer(text):
         found |= dict.fromkeys(text[position : run.start()].split())
@@ -65,7 +65,8 @@ def passages(text: str) -> list[str]:
     return [piece for part in _split(text, 0) if (piece := part.strip())] or [""]
 
 
-def _words(text: str) -> str:
+def separated(text: str) -> str:
+    """The folded text with a blank for whatever is neither letter, mark nor digit."""
     return OTHER.sub(lambda one: one[0] if unicodedata.category(one[0])[0] == "M" else " ", folded(text))
 
 

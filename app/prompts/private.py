@@ -125,9 +125,10 @@ def opposites(preferences: Sequence[Preference]) -> list[str]:
 
 
 def introduction(profile: Profile) -> str:
-    """Who the user is."""
+    """Who the user is; a name that is not to be read is empty."""
+    name = [f"The user is {profile.name}."] if profile.name else []
     facts = [f"{key.replace('_', ' ').capitalize()}: {text}" for key, text in profile.fields]
-    return "\n\n".join([INSTRUCTION, f"The user is {profile.name}.", *facts])
+    return "\n\n".join([INSTRUCTION, *name, *facts])
 
 
 def _with_system(messages: Sequence[Message], text: str) -> tuple[list[PrivateMessage], list[PrivateMessage]]:

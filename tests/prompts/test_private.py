@@ -168,6 +168,12 @@ def test_without_anything_private_every_prompt_is_the_conversation(messages: lis
     assert said(about_replies(messages, ())) == said(messages)
 
 
+def test_a_name_that_is_not_read_has_no_line() -> None:
+    nameless = introduction(replace(ANNA, name=""))
+    assert "The user is" not in nameless
+    assert nameless == introduction(ANNA).replace("The user is Anna Ek.\n\n", "")
+
+
 # What changes least comes first
 
 
