@@ -108,18 +108,16 @@ class _Guard:
             self.placeholders.add(text, name)
 
     def _name_words(self, name: str) -> None:
-        """Each part of a name, wherever it stands. Of a part in a script without spaces the first character,
-        and behind each the next: a given name may stand alone."""
-        before, end = "", -1
-        for one, telling in name_pieces(name):
+        """Each part of a name, wherever it stands, and each word of it behind the one before: in scripts
+        without spaces a given name may stand by itself."""
+        before = ""
+        for one in name_pieces(name):
             for word in one.words:
-                goes_on = one.start == end and not spaced(word)
-                if telling and not goes_on:
+                if one.alone:
                     self.following[()].add(word)
                 if before:
                     self.following[before,].add(word)
                 before = word
-            end = one.end
 
     def _facts(self, profile: Profile) -> None:
         unnamed = 0
@@ -144,19 +142,28 @@ class _Guard:
             self.following[tuple(quoted[place - CONTEXT : place])].add(quoted[place])
 
     def _text(self, text: str, level: Level, *, key: str = "") -> bool:
-        """Guards what a text of that level says. Whether it says no more than an identifier."""
+        """Guards what a text of that level says. Whether it is a field's value, and no more than an identifier.
+
+        The level of a short value is all that counts for the names of others in it.
+        """
+        run = words(text)
         if level != "open":
-            self._said(text)
-        if self._disclosure.of_identifier("name", level, alone=False) != "open":
-            for run in capitalised_names(text):
-                self._in_order(run)
-                self.following[()] |= {one for one in run if content(one) and one not in self._uncapitalised}
+            self._said(run, whole=bool(key))
+        if not (key and len(run) <= MAX_FILLED):
+            self._names_of_others(text, level)
         lone = False
         for one in identifiers(text, key=key, regions=self._regions):
             only = bool(key) and alone(text, one)
             self._identifier(one.kind, text[one.start : one.end], level, alone=only)
             lone |= only
         return lone
+
+    def _names_of_others(self, text: str, within: Level) -> None:
+        if self._disclosure.of_identifier("name", within, alone=False) == "open":
+            return
+        for run in capitalised_names(text):
+            self._in_order(run)
+            self.following[()] |= {one for one in run if content(one) and one not in self._uncapitalised}
 
     def _identifier(self, kind: Identifier, value: str, within: Level, *, alone: bool) -> None:
         level = self._disclosure.of_identifier(kind, within, alone=alone)
@@ -171,13 +178,12 @@ class _Guard:
             for text in KINDS[kind]:
                 self.placeholders.add(text, value)
 
-    def _said(self, text: str) -> None:
-        """Guards what says something in a text; all of it, where that is nothing by itself."""
-        run = words(text)
+    def _said(self, run: Sequence[str], *, whole: bool) -> None:
+        """Guards what says something in a run; with `whole` all of it, where that is nothing by itself."""
         telling = list(phrases(run))
         for phrase in telling:
             self.following[phrase[:-1]].add(phrase[-1])
-        if not telling:
+        if whole and not telling:
             self._in_order(run)
 
     def _in_order(self, run: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ from phonenumbers import (
 )
 
 from app.disclosure.names import name_pieces
-from app.disclosure.words import Run, content, pieces, words
+from app.disclosure.words import Piece, Run, content, pieces, spaced, words
 from app.profiles.disclosure import Identifier
 from app.profiles.folding import folded
 
@@ -77,16 +77,18 @@ ADDRESS_KEYS = ("address", "adresse", "anschrift", "direccion", "indirizzo", "po
 PHONE_WORDS, NUMBER_WORDS = {"tel", "cell"}, {"id", "ssn", "card", "tax", "vat", "member", "customer", "bank"}
 NOT_POSTAL = {"email", "mail", "e", "web", "ip", "mac", "url", "form"}
 # What may stand between two words of one name.
-WITHIN_NAME = re.compile(r"[\s.,'\u2019\-·]{1,3}")
+WITHIN_NAME = re.compile(r"[\s.,'\u2019\-·]{0,3}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """An identifier of a text: where it starts and ends there."""
+    """An identifier of a text: where it starts and ends there. `named`: the person's name is in it, as in many
+    an address of mail."""
 
     kind: Identifier
     start: int
     end: int
+    named: bool = False
 
     def __repr__(self) -> str:
         return f"Found({self.kind}, {self.end - self.start} characters)"
@@ -193,18 +195,28 @@ def _said_by_key(text: str, key: str) -> Iterator[Found]:
 
 
 def _names(text: str, name: str) -> Iterator[Found]:
-    """The person's name and parts of it; neighbours as one."""
-    known = {word for one, telling in name_pieces(name) if telling for word in one.words}
-    start = end = 0
+    """The person's name and parts of it; neighbours as one. In scripts without spaces a character that does not
+    begin a part of the name counts beside another of its characters only."""
+    parts = name_pieces(name)
+    alone = {word for one in parts if one.alone for word in one.words}
+    known = alone | {word for one in parts if one.goes_on for word in one.words}
+    run: list[Piece] = []
     for one in pieces(text) if known else ():
         # A name that is a function word too counts with a capital only.
-        if not any(word in known and (content(word) or text[one.start].isupper()) for word in one.words):
+        upper = text[one.start].isupper()
+        telling = any(word in known and (upper or not spaced(word) or content(word)) for word in one.words)
+        if not telling:
             continue
-        if not WITHIN_NAME.fullmatch(text, end, one.start):
-            yield Found("name", start, end)
-            start = one.start
-        end = one.end
-    yield Found("name", start, end)
+        if run and not WITHIN_NAME.fullmatch(text, run[-1].end, one.start):
+            yield from _named(run, alone)
+            run = []
+        run.append(one)
+    yield from _named(run, alone)
+
+
+def _named(run: list[Piece], alone: set[str]) -> Iterator[Found]:
+    if len(run) > 1 or any(not alone.isdisjoint(one.words) for one in run):
+        yield Found("name", run[0].start, run[-1].end, named=True)
 
 
 def _apart(found: list[Found]) -> list[Found]:
@@ -219,5 +231,5 @@ def _apart(found: list[Found]) -> list[Found]:
         last = apart[-1]
         kind = one.kind if one.end - one.start > longest else last.kind
         longest = max(longest, one.end - one.start)
-        apart[-1] = Found(kind, last.start, max(last.end, one.end))
+        apart[-1] = Found(kind, last.start, max(last.end, one.end), last.named or one.named)
     return apart

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from app.disclosure.words import Piece, Run, content, pieces, words
+from app.disclosure.function_words import FUNCTION_WORDS
+from app.disclosure.words import Run, content, pieces, spaced, words
 
 HONORIFICS = frozenset(
     [
@@ -36,15 +38,34 @@ PARTICLES = frozenset(
 TOKEN = re.compile(r"[^\W\d_][\w'\u2019-]*|[^\s]|\n")
 
 
-def name_pieces(name: str) -> list[tuple[Piece, bool]]:
-    """The pieces of a name, without titles, and whether each tells by itself who it is: a word of content, or
-    one with a capital, of two letters at least. If none does, all do."""
-    parts = [one for one in pieces(name) if not HONORIFICS.issuperset(one.words)]
+@dataclass(frozen=True, slots=True, repr=False)
+class NamePiece:
+    """A word of a name, or what is written as one, in a name from `start` on.
+
+    `alone`: it tells who is meant where nothing else of the name is beside it. `goes_on`: it is a character
+    that follows another one, in a script without spaces.
+    """
+
+    words: Run
+    start: int
+    alone: bool
+    goes_on: bool
+
+
+def name_pieces(name: str) -> list[NamePiece]:
+    """The pieces of a name, without titles. Alone there tell words of content, and those with a capital and
+    two letters at least; if none does, all do. Of a part in a script without spaces it is the first one."""
+    kept = [one for one in pieces(name) if not HONORIFICS.issuperset(one.words)]
     telling = [
         any(content(word) or (len(word) > 1 and name[one.start].isupper()) for word in one.words)
-        for one in parts
+        for one in kept
     ]
-    return [(one, each or not any(telling)) for one, each in zip(parts, telling, strict=True)]
+    found, end = [], -1
+    for one, tells in zip(kept, telling, strict=True):
+        goes_on = one.start == end and not any(map(spaced, one.words))
+        found.append(NamePiece(one.words, one.start, (tells or not any(telling)) and not goes_on, goes_on))
+        end = one.end
+    return found
 
 
 def name_parts(name: str) -> list[str]:
@@ -70,7 +91,8 @@ def capitalised_names(text: str) -> Iterator[Run]:
         if not joined:
             yield from _named(run)
             run = []
-        if token[0].isupper() and any(map(content, parts)):
+        telling = any(map(content, parts)) or (run and len(token) > 1 and FUNCTION_WORDS.isdisjoint(parts))
+        if token[0].isupper() and telling:
             run += parts if run or before == "," or before[:1].isalnum() else []
         elif run and parts and PARTICLES.issuperset(parts):
             run += parts
