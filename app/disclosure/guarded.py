@@ -142,7 +142,7 @@ class _Guard:
             self.following[tuple(quoted[place - CONTEXT : place])].add(quoted[place])
 
     def _text(self, text: str, level: Level, *, key: str = "") -> bool:
-        """Guards what a text of that level says. Whether it is a field's value, and no more than an identifier.
+        """Guards what a text of that level says; whether it is a field's value, and but an identifier.
 
         The level of a short value is all that counts for the names of others in it.
         """
@@ -162,7 +162,7 @@ class _Guard:
         if self._disclosure.of_identifier("name", within, alone=False) == "open":
             return
         for run in capitalised_names(text):
-            self._in_order(run)
+            self._behind_each_other(run)
             self.following[()] |= {one for one in run if content(one) and one not in self._uncapitalised}
 
     def _identifier(self, kind: Identifier, value: str, within: Level, *, alone: bool) -> None:
@@ -188,10 +188,13 @@ class _Guard:
 
     def _in_order(self, run: Sequence[str]) -> None:
         """Guards each word behind those in front of it, and everywhere the first that says something."""
-        for place in range(1, len(run)):
-            self.following[tuple(run[max(place - CONTEXT, 0) : place])].add(run[place])
+        self._behind_each_other(run)
         telling = [word for word in run if content(word)] or run
         self.following[()].update(telling[:1])
+
+    def _behind_each_other(self, run: Sequence[str]) -> None:
+        for place in range(1, len(run)):
+            self.following[tuple(run[max(place - CONTEXT, 0) : place])].add(run[place])
 
 
 def _fields(private: PrivateContext) -> list[str]:

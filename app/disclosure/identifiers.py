@@ -82,8 +82,8 @@ WITHIN_NAME = re.compile(r"[\s.,'\u2019\-·]{0,3}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """An identifier of a text: where it starts and ends there. `named`: the person's name is in it, as in many
-    an address of mail."""
+    """An identifier of a text: where it starts and ends there. `named`: the person's name is in it, as in
+    many an e-mail address."""
 
     kind: Identifier
     start: int
@@ -195,8 +195,8 @@ def _said_by_key(text: str, key: str) -> Iterator[Found]:
 
 
 def _names(text: str, name: str) -> Iterator[Found]:
-    """The person's name and parts of it; neighbours as one. In scripts without spaces a character that does not
-    begin a part of the name counts beside another of its characters only."""
+    """The person's name and parts of it; neighbours as one. In scripts without spaces a character that does
+    not begin a part of the name counts beside another of its characters only."""
     parts = name_pieces(name)
     alone = {word for one in parts if one.alone for word in one.words}
     known = alone | {word for one in parts if one.goes_on for word in one.words}

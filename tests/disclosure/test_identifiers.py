@@ -147,7 +147,7 @@ HOSTILE += ["+47 22 85 50 50 ", "12, rue de ", "http://", "A1", "Via A ", ".", "
 
 @pytest.mark.parametrize("part", HOSTILE)
 def test_long_texts_take_linear_time(part: str) -> None:
-    text = part * (200_000 // len(part))
+    text = part * (50_000 // len(part))
     start = time.perf_counter()
     identifiers(text, key="phone", name="Anna 王", regions=("US",))
     identifiers(text, key="passport")
