@@ -35,6 +35,7 @@ HONORIFICS = frozenset(
 PARTICLES = frozenset(
     ["van", "von", "der", "den", "de", "di", "da", "del", "la", "le", "of", "bin", "al", "ter", "ten"]
 )
+POSSESSIVE = re.compile(r"['\u2019]s$")
 TOKEN = re.compile(r"[^\W\d_][\w'\u2019-]*|[^\s]|\n")
 
 
@@ -82,20 +83,19 @@ def name_parts(name: str) -> list[str]:
 def capitalised_names(text: str) -> Iterator[Run]:
     """The names of two words and more in a text, as far as capitals tell: of those that begin a sentence the
     first word is left out, since it may have its capital from there."""
-    run: list[str] = []  # the words of a name so far, with particles behind the last one perhaps
+    run: list[list[str]] = []  # the words of each part of a name so far, particles at its end perhaps
     before, end = "", 0
     for one in TOKEN.finditer(text):
         token = one[0]
-        parts = words(token)
-        joined = text[end : one.start()] == " "
-        if not joined:
+        parts = words(POSSESSIVE.sub("", token))
+        if text[end : one.start()] != " ":
             yield from _named(run)
             run = []
         telling = any(map(content, parts)) or (run and len(token) > 1 and FUNCTION_WORDS.isdisjoint(parts))
         if token[0].isupper() and telling:
-            run += parts if run or before == "," or before[:1].isalnum() else []
+            run += [parts] if run or before == "," or before[:1].isalnum() else []
         elif run and parts and PARTICLES.issuperset(parts):
-            run += parts
+            run += [parts]
         else:
             yield from _named(run)
             run = []
@@ -103,8 +103,8 @@ def capitalised_names(text: str) -> Iterator[Run]:
     yield from _named(run)
 
 
-def _named(run: list[str]) -> Iterator[Run]:
-    while run and run[-1] in PARTICLES:
+def _named(run: list[list[str]]) -> Iterator[Run]:
+    while run and PARTICLES.issuperset(run[-1]):
         run.pop()
     if len(run) > 1:
-        yield tuple(run)
+        yield tuple(word for part in run for word in part)

@@ -315,6 +315,8 @@ def test_names_of_others_are_guarded_as_shape() -> None:
         ("then I Went, Anna and Bo", []),
         ("с Жанной Ёлкиной", [("жанной", "елкиной")]),
         ("by Ana de la", []),
+        ("on Thursday's boat with O'Brien", []),
+        ("in Ana O'Brien's house", [("ana", "o", "brien")]),
     ],
 )
 def test_capitals_tell_names(text: str, names: list[tuple[str, ...]]) -> None:
