@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from app.errors import InvalidRequest
@@ -25,6 +26,9 @@ EXPECTED = (
     'expected an object like {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
     '[{"title": "Note", "text": "Dear all"}], "reference": "Dear friends"}'
 )
+
+
+SEED = 19  # of draws of people
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,19 +73,26 @@ def read_cases(
     top_k: int = 5,
     lines: Sequence[Collection[int]] = (),
     limit: int | None = None,
+    drawn: Sequence[Asker] = (),
 ) -> list[Case]:
     """The cases in a JSONL file, with `top_k` items of each history at most, which `choose` chooses.
 
     They are in the `lines` of these numbers, from 1, or in all, and of those in the first `limit`. A line
-    without a profile is a question, which becomes a case for each of the `askers`. Raises InvalidRequest,
-    which names the line and never quotes it, and what `choose` raises.
+    without a profile is a question, which becomes a case for each of the `askers`. With `drawn` people each
+    question is asked by one of them instead, drawn by the line's number, and has no reference. Raises
+    InvalidRequest, which names the line and never quotes it, and what `choose` raises.
     """
     numbered = [one for one in read_lines(path) if not lines or any(one[0] in some for some in lines)]
     if lines and not numbered:
         raise InvalidRequest(f"{path}: has none of these lines.")
     cases: list[Case] = []
     for number, line in numbered[:limit]:
-        for name, query, asker, reference in _asked(line, f"{path}, line {number}", askers):
+        asked = _asked(line, f"{path}, line {number}", askers or drawn[:1])
+        if drawn:
+            (name, query, *_), *_ = asked
+            asker = drawn[int(np.random.default_rng((SEED, number)).integers(len(drawn)))]
+            asked = [(f"{name} {asker.name}", query, asker, None)]
+        for name, query, asker, reference in asked:
             messages = (Message("user", query),)
             history = choose(asker.history, messages, top_k) if asker.history else ()
             private = PrivateContext(asker.profile, history, asker.preferences)
@@ -91,6 +102,19 @@ def read_cases(
     if len({case.id for case in cases}) < len(cases):
         raise InvalidRequest(f"{path}: two cases have the same id. Give each one its own.")
     return cases
+
+
+def read_people(path: Path, askers: Sequence[Asker] = ()) -> list[Asker]:
+    """Everybody who has a profile, in the file or among the `askers` of its questions, in an order that is
+    drawn, but the same each time. Raises InvalidRequest, as read_cases does."""
+    found = {
+        asker.name: asker
+        for number, line in read_lines(path)
+        for _, _, asker, _ in _asked(line, f"{path}, line {number}", askers)
+        if asker.profile is not None
+    }
+    people = list(found.values())
+    return [people[place] for place in np.random.default_rng(SEED).permutation(len(people))]
 
 
 def _asked(line: str, origin: str, askers: Sequence[Asker]) -> list[tuple[str, str, Asker, str | None]]:

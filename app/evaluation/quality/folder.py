@@ -1,4 +1,4 @@
-"""The folder of an evaluation: what was read and written so far."""
+"""The folder of an evaluation: what was read, written and attacked so far."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from app.errors import InvalidRequest
 from app.evaluation.quality.forced import Forced
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.results import Results
+from app.evaluation.quality.scored import Scored
 from app.evaluation.quality.written import Written
 
 
 class Folder:
-    """The results of an evaluation on the disk; `read` or `written` is None if the plan has no such part."""
+    """The results of an evaluation on the disk; `read`, `written` or `scored` is None if the plan has no such part."""
 
     def __init__(self, path: Path, arguments: Mapping[str, Any], plan: Plan) -> None:
         """`arguments` are what must be the same for results to belong together, besides what the plan says
@@ -23,6 +24,7 @@ class Folder:
         self.arguments = dict(arguments)
         self.read: Results[Forced] | None = None
         self.written: Results[Written] | None = None
+        self.scored: Results[Scored] | None = None
         try:
             # Private mode: replies contain personal information.
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,3 +43,6 @@ class Folder:
                 "temperature": plan.temperature,
             }
             self.written = Results(path / "written.jsonl", asked, Written)
+            if plan.crowd is not None:
+                attacking = {**asked, "attacker": plan.crowd.attacker}
+                self.scored = Results(path / "attack.jsonl", attacking, Scored.of)

@@ -1,10 +1,11 @@
-"""The tables of an evaluation: rules, spread over people, systems, the frontier, and paired differences."""
+"""The tables of an evaluation: rules, spread over people, systems, the frontier, paired differences, attacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.evaluation.quality.identified import Found, Identified
 from app.evaluation.quality.interval import Interval
 from app.evaluation.quality.summary import Summary
 
@@ -30,6 +31,21 @@ AGAINST_NOTE = (
     "Means of the differences on the same texts and cases. Gained is in nats per token of what people wrote; "
     "log-perplexity is in nats per token of the replies, under the remote alone."
 )
+ATTACK_NOTE = (
+    "How often the attacker takes the right one of so many people, in %; others than the right one are drawn in "
+    "every way that there is. `first 32`: of all of them, by no more than 32 tokens of each reply. Ranks are "
+    "from 1. Nats: how far the distributions that a reply was written by diverge from the remote's, over all "
+    "its tokens; log N of them tell N people apart. Where questions are their askers' own they tell something "
+    "too, as the remote alone shows; where who asks is drawn, the remote alone must be at chance."
+)
+BLACK_NOTE = (
+    "The attacker takes the person under whose profile a model finds the reply likeliest. " + ATTACK_NOTE
+)
+WHITE_NOTE = (
+    "The attacker has the small model, the remote's distributions and the rule as well, and takes the person "
+    "by whose steered distributions the reply is likeliest; auto's, where a system does not steer. "
+    + ATTACK_NOTE
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Grid:
 def grids(summary: Summary) -> list[Grid]:
     """The tables that have rows."""
     every = (_rules(summary), _spread(summary), _systems(summary), _frontier(summary), _against(summary))
-    return [grid for grid in every if grid.rows]
+    return [grid for grid in (*every, *_attacks(summary.identified)) if grid.rows]
 
 
 def cell(interval: Interval | None, digits: int, *, of: int = 1) -> str:
@@ -155,6 +171,41 @@ def _against(summary: Summary) -> Grid:
         *("log-perplexity", "repetition, %", "ROUGE-L, %", "METEOR, %"),
     )
     return _filled(Grid(f"Against {summary.against}", columns, rows, AGAINST_NOTE))
+
+
+def _attacks(every: Sequence[Identified]) -> list[Grid]:
+    if not every:
+        return []
+    title = f"attack: {every[0].replies} replies of each system, {every[0].candidates} people"
+    black, white = ([(one, getattr(one, box)) for one in every] for box in ("black", "white"))
+    return [
+        _attack(f"Black box {title}", black, BLACK_NOTE),
+        _attack(f"White box {title}", white, WHITE_NOTE),
+    ]
+
+
+def _attack(title: str, every: Sequence[tuple[Identified, Found]], note: str) -> Grid:
+    sizes = list(every[0][1].first)
+    lengths = sorted({length for _, found in every for length in found.by_length})
+    rows = [
+        (
+            one.system,
+            *(cell(found.first[size], 0, of=100) for size in sizes),
+            cell(found.rank, 1),
+            *(cell(found.by_length.get(length), 0, of=100) for length in lengths),
+            cell(one.nats, 1),
+        )
+        for one, found in every
+    ]
+    most = sizes[-1]
+    chance = *(f"{100 / size:.0f}" for size in sizes), f"{(most + 1) / 2:.1f}"
+    rows.append(("chance", *chance, *(f"{100 / most:.0f}" for _ in lengths), ""))
+    columns = (
+        *("system", *(f"of {size}, %" for size in sizes), "rank"),
+        *(f"first {length}, %" for length in lengths),
+        "nats",
+    )
+    return _filled(Grid(title, columns, tuple(rows), note))
 
 
 def _by(summary: Summary, form: str) -> str:

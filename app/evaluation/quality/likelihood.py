@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -58,6 +59,30 @@ def rule_nlls(
     return {name: _means(each, len(ids)) for name, each in sums.items()}
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates [K] at a position: their `ids`, the remote's log-probabilities, the scores without
+    steering, which are -inf where the remote lists none, and those of a rule."""
+
+    ids: IntArray
+    remote: FloatArray
+    own: FloatArray
+    scores: FloatArray
+
+
+def among_candidates(
+    rule: Rule, drafted: DraftToken, local: LocalLogprobs, weights: Sequence[float]
+) -> Candidates:
+    """What a rule makes of a position at which the remote lists the candidates of `drafted`; `weights` are
+    those of the contrasts."""
+    listed = len(drafted.candidates)
+    if rule.unlisted:
+        drafted = widened(drafted, local)
+    ids = drafted.candidates
+    own = np.where(np.arange(len(ids)) < listed, drafted.logprobs, -np.inf)
+    return Candidates(ids, drafted.logprobs, own, rule.score(drafted.logprobs, local.logprobs(ids), weights))
+
+
 def _means(sums: FloatArray, tokens: int) -> NLL:
     return tuple((sums / tokens).tolist())
 
@@ -88,14 +113,9 @@ def _nll_among(
     probability, so that this is a distribution over the whole vocabulary, and no token is impossible.
     """
     assert rule.among is not None  # noqa: S101  # as the caller sees to
-    local, weights = scored
     listed = likeliest(public, rule.among)
-    drafted = DraftToken(int(listed[0]), listed, public[listed])
-    if rule.unlisted:
-        drafted = widened(drafted, local)
-    ids = drafted.candidates
-    scores = rule.score(drafted.logprobs, local.logprobs(ids), weights)
-    own = np.where(np.arange(len(ids)) < len(listed), drafted.logprobs, -np.inf)
+    position = among_candidates(rule, DraftToken(int(listed[0]), listed, public[listed]), *scored)
+    ids, own, scores = position.ids, position.own, position.scores
     found = np.flatnonzero(ids == chosen)
     nll = []
     for temperature, norm in zip(TEMPERATURES, norms, strict=True):

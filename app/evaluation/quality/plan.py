@@ -7,6 +7,7 @@ from functools import cached_property
 
 from app.errors import InvalidRequest
 from app.evaluation.quality.cases import Case
+from app.evaluation.quality.crowd import Crowd
 from app.evaluation.quality.forms import PRODUCT, named
 from app.evaluation.quality.rules import PAPERS, REMOTE_ALONE, SHOWN, Rule, rules
 from app.evaluation.quality.strengths import AS_THE_PRODUCT, Tried
@@ -16,7 +17,7 @@ from app.evaluation.quality.systems import System, systems
 @dataclass(frozen=True)
 class Plan:
     """`top` is how many tokens the remote lists at each position of a reply; `against` is the name of the
-    rule or system that all others are compared with."""
+    rule or system that all others are compared with; `crowd` are the people whom an attacker knows."""
 
     cases: tuple[Case, ...]
     forms: tuple[str, ...] = (PRODUCT,)
@@ -28,6 +29,7 @@ class Plan:
     at_once: int = 4
     loop: bool = False
     against: str | None = None
+    crowd: Crowd | None = None
 
     @property
     def tried(self) -> tuple[Tried, ...]:
@@ -43,6 +45,12 @@ class Plan:
     def systems(self) -> tuple[System, ...]:
         """Those that write replies; none if `reply_tokens` is 0."""
         return tuple(systems(self.tried, self.forms, loop=self.loop)) if self.reply_tokens else ()
+
+    @cached_property
+    def attacked(self) -> tuple[tuple[Case, tuple[str, ...]], ...]:
+        """The cases whose replies are attacked, with the ids of the candidates; none without a crowd."""
+        crowd = self.crowd
+        return tuple((case, crowd.candidates(case)) for case in self.cases) if crowd is not None else ()
 
     def rules(self, *, one_vocabulary: bool) -> list[Rule]:
         """Those that texts are judged by, in each form."""

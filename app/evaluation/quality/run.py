@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from app.evaluation.quality.attack import Attack
 from app.evaluation.quality.forced import Forced, Forcing
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.results import Results
 from app.evaluation.quality.rules import Rule
+from app.evaluation.quality.scored import Scored
 from app.evaluation.quality.writing import Writing
 from app.evaluation.quality.written import Written
 
@@ -48,16 +50,49 @@ async def write_replies(writing: Writing, plan: Plan, results: Results[Written],
             advance(len(group))
 
 
+async def attack_replies(
+    attack: Attack, plan: Plan, written: Results[Written], results: Results[Scored], advance: Advance
+) -> None:
+    """Score the replies for the candidates for whom they were not yet; `advance` counts candidates of cases.
+
+    The outer loop is over candidates, so that what is read of each is prefilled once.
+    """
+    people = plan.crowd.people if plan.crowd is not None else {}
+    for candidate, private in people.items():
+        for case in [case for case, candidates in plan.attacked if candidate in candidates]:
+            replies = [(system, written.get(case.id, system.name)) for system in plan.systems]
+            missing = {
+                system: reply
+                for system, reply in replies
+                if reply is not None and results.get(case.id, system.name, candidate) is None
+            }
+            for one in await attack.scored(case, missing, candidate, private) if missing else ():
+                results.add(one)
+            advance(1)
+
+
 def is_read(reply: Written, plan: Plan) -> bool:
     """Whether the remote has read the reply in every form; an empty one cannot be."""
     return not reply.text or reply.shown.keys() >= set(plan.forms)
 
 
-def is_done(plan: Plan, read: Results[Forced] | None, written: Results[Written] | None) -> bool:
-    """Whether every text was read and every reply written, in every form."""
+def is_done(
+    plan: Plan,
+    read: Results[Forced] | None,
+    written: Results[Written] | None,
+    scored: Results[Scored] | None = None,
+) -> bool:
+    """Whether every text was read and every reply written, in every form, and every attack made."""
     if read is not None and any(read.get(case.id, form) is None for case in plan.read for form in plan.forms):
         return False
     if written is None:
         return True
     replies = [written.get(case.id, system.name) for case in plan.cases for system in plan.systems]
-    return all(one is not None and is_read(one, plan) for one in replies)
+    if not all(one is not None and is_read(one, plan) for one in replies):
+        return False
+    return scored is None or all(
+        scored.get(case.id, system.name, one) is not None
+        for case, candidates in plan.attacked
+        for system in plan.systems
+        for one in candidates
+    )

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from app.evaluation.quality.comparison import Difference, differences, rules_of
 from app.evaluation.quality.forced import Forced
 from app.evaluation.quality.frontier import Curve, frontier
+from app.evaluation.quality.identified import Identified, identified
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.replies import Figures, figures, measured
+from app.evaluation.quality.scored import Scored
 from app.evaluation.quality.texts import Standing, judged, standings
 from app.evaluation.quality.written import Written
 
@@ -26,9 +28,12 @@ class Summary:
     frontier: list[Curve] = field(default_factory=list)
     against: str | None = None
     differences: list[Difference] = field(default_factory=list)
+    identified: list[Identified] = field(default_factory=list)
 
 
-def summarise(plan: Plan, forced: Iterable[Forced], written: Iterable[Written]) -> Summary:
+def summarise(
+    plan: Plan, forced: Iterable[Forced], written: Iterable[Written], scored: Iterable[Scored] = ()
+) -> Summary:
     """Summarises those of the plan's cases that are done, with systems in the plan's order.
 
     Rules are compared on the same texts, and systems on the same cases: only those that all of them have.
@@ -55,4 +60,5 @@ def summarise(plan: Plan, forced: Iterable[Forced], written: Iterable[Written]) 
         frontier(plan.tried, plan.forms, plan.top, rules, systems),
         plan.against,
         found,
+        identified(plan, scored),
     )

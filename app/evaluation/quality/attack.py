@@ -1,0 +1,162 @@
+"""Attacks on replies: who of some known people was it written for?
+
+A black box attacker has the reply, and takes the person under whose profile a model finds it likeliest. A white
+box attacker has the small model and the rule of steering as well, and takes the one whose steered distribution
+fits best.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.decoding.vocabulary_match import VocabularyMatcher
+from app.evaluation.quality.cases import Case, case_prompts
+from app.evaluation.quality.likelihood import among_candidates
+from app.evaluation.quality.rules import PAPERS, Rule, listed
+from app.evaluation.quality.scored import Scored, cumulative
+from app.evaluation.quality.strengths import AS_THE_PRODUCT
+from app.evaluation.quality.systems import System
+from app.evaluation.quality.written import Written
+from app.local.interface import LocalLogprobs, LocalSession, RowModel
+from app.prompts.private import PrivateContext
+from app.remote.embedded import EmbeddedRemote
+from app.remote.interface import DraftToken
+from app.steering.formula import FloatArray, likeliest, log_softmax
+from app.steering.margin import with_margin
+from app.steering.sampling import SamplingParams
+
+
+@dataclass(frozen=True, repr=False)
+class _Text:
+    """A reply's tokens, what the remote lists at each position, and its log-probabilities of the tokens
+    themselves [n]."""
+
+    ids: list[int]
+    drafted: list[DraftToken]
+    alone: FloatArray
+
+
+@dataclass(frozen=True, repr=False)
+class _Judged:
+    """Log-probabilities of a reply's tokens [n] by both attackers, and the divergence at each position [n]
+    from the remote's distribution."""
+
+    black: FloatArray
+    white: FloatArray
+    nats: FloatArray
+
+
+class Attack:
+    """Scores replies as those of each candidate, with two models in this process.
+
+    What is read of a candidate should not hang on the question, or the KV cache of it serves no second one.
+    """
+
+    def __init__(
+        self,
+        remote: EmbeddedRemote,
+        local: RowModel,
+        matcher: VocabularyMatcher,
+        *,
+        top: int,
+        max_context_tokens: int = 2048,
+        temperature: float = 0.0,
+        by_remote: bool = False,
+    ) -> None:
+        """`top` is how many tokens the remote lists; with `by_remote` the black box attacker's model is the
+        remote's, else the local one."""
+        self._remote = remote
+        self._local = local
+        self._matcher = matcher
+        self._top = top
+        self._max_context_tokens = max_context_tokens
+        self._sampling = SamplingParams(temperature=temperature or 1.0)
+        self._by_remote = by_remote
+        self._texts: dict[tuple[str, ...], _Text] = {}
+
+    async def scored(
+        self, case: Case, replies: Mapping[System, Written], candidate: str, private: PrivateContext
+    ) -> list[Scored]:
+        """Replies to one case as if they had been written for the candidate of this id."""
+        found = []
+        theirs = replace(case, private=private)
+        for form in dict.fromkeys(system.form for system in replies):
+            tokenizer, limit = self._matcher.tokenizer, self._max_context_tokens
+            prompts = await asyncio.to_thread(case_prompts, theirs, tokenizer, limit, form)
+            weights = [one.weight for one in prompts.contrasts]
+            async with (await self._matcher.match()).model(self._local).session(prompts.contrasts) as session:
+                for system, reply in replies.items():
+                    if system.form != form:
+                        continue
+                    text = await self._text(case, reply)
+                    judged = await self._judged(session, text, weights, rule_of(system, self._top))
+                    if self._by_remote:
+                        judged = replace(judged, black=await self._read(theirs, text, form))
+                    own = case.private.profile is not None and case.private.profile.id == candidate
+                    nats = float(judged.nats.sum()) if own and system.tried is not None else None
+                    both = cumulative(judged.black), cumulative(judged.white)
+                    found.append(Scored(case.id, system.name, candidate, len(text.ids), *both, nats))
+        return found
+
+    async def _text(self, case: Case, reply: Written) -> _Text:
+        """The reply as the remote reads it, which is done once for all candidates."""
+        if reply.key not in self._texts:
+            ids = self._remote.tokenizer.encode_after(reply.text)
+            drafted, alone = [], []
+            if ids:
+                rows = await self._remote.read(self._remote.tokenizer.chat(case.messages), ids)
+                for row, token in zip(rows, ids, strict=True):
+                    logprobs = log_softmax(row.astype(np.float64))
+                    best = likeliest(logprobs, self._top)
+                    drafted.append(DraftToken(int(best[0]), best, logprobs[best]))
+                    alone.append(logprobs[token])
+            self._texts[reply.key] = _Text(ids, drafted, np.array(alone))
+        return self._texts[reply.key]
+
+    async def _judged(
+        self, session: LocalSession, text: _Text, weights: Sequence[float], rule: Rule
+    ) -> _Judged:
+        if not text.ids:
+            return _Judged(*(np.zeros(0) for _ in range(3)))
+        local = await session.score(text.ids[:-1], 0)
+        return await asyncio.to_thread(judged, text, local, weights, rule, self._sampling)
+
+    async def _read(self, case: Case, text: _Text, form: str) -> FloatArray:
+        """[n]: the log-probabilities of the tokens under the remote's model that is shown the case's person."""
+        if not text.ids:
+            return np.zeros(0)
+        limit = self._max_context_tokens
+        prompts = await asyncio.to_thread(case_prompts, case, self._remote.tokenizer, limit, form)
+        return await self._remote.logprobs(prompts.shown.ids, text.ids)
+
+
+def rule_of(system: System, top: int) -> Rule:
+    """The rule that a white box attacker believes a system to write by: that of its strength, and the
+    product's where it is not steered."""
+    return listed(PAPERS if system.kind == "loop" else system.tried or AS_THE_PRODUCT, top)
+
+
+def judged(
+    text: _Text,
+    local: Sequence[LocalLogprobs],
+    weights: Sequence[float],
+    rule: Rule,
+    sampling: SamplingParams,
+) -> _Judged:
+    """What the attackers find at each position, from the local logprobs [n] there."""
+    black, white, nats = [], [], []
+    for token, drafted, alone, one in zip(text.ids, text.drafted, text.alone, local, strict=True):
+        at = among_candidates(rule, drafted, one, weights)
+        black.append(one.logprobs(np.array([token]))[0, 0, 0])
+        drawn = with_margin(at.own, at.scores, sampling, rule.margin)
+        found = np.flatnonzero(at.ids == token)
+        # The rule shares out among the candidates what the remote gives them; all else stays the remote's.
+        mass = np.log(np.exp(at.remote).sum())
+        white.append(mass + np.log(drawn[found[0]]) if len(found) else alone)
+        steered, remote = log_softmax(at.scores), log_softmax(at.remote)
+        nats.append((np.exp(steered) * (steered - remote)).sum())
+    return _Judged(*(np.array(each, np.float64) for each in (black, white, nats)))
