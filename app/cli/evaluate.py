@@ -35,6 +35,7 @@ EPILOG = (
     "Examples:\n\ncosteer eval people.jsonl --model qwen2.5-coder-1.5b-instruct --strength 0.5 --strength 1"
     "\n\ncosteer eval people.jsonl --lines 31-60 --form letter --form headings --strength auto:0.5 "
     "--against 'auto [headings]'"
+    "\n\ncosteer eval people.jsonl --limit 40 --strength auto --attack 50 --questions drawn"
     "\n\ncosteer eval questions.jsonl --limit 40 --preference concise --preference 'Be brief. | Be thorough.'"
     '\n\nA person, one a line: {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
     '[{"title": "Note", "text": "..."}], "reference": "what Ann wrote"}\n\n'
@@ -47,6 +48,20 @@ class History(StrEnum):
 
     RETRIEVED = "retrieved"
     NEWEST = "newest"
+
+
+class Questions(StrEnum):
+    """Who asks the question of a line."""
+
+    OWN = "own"
+    DRAWN = "drawn"
+
+
+class Attacker(StrEnum):
+    """The model that reads replies for the black box attacker."""
+
+    SMALL = "small"
+    REMOTE = "remote"
 
 
 @mistakes_named()
@@ -135,6 +150,26 @@ def evaluate(
         ),
     ] = 0.0,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Replies that are written at once.")] = 4,
+    attack: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Attack the replies: of N people of the file, for whom was each written? So many are read "
+            "with their newest texts.",
+        ),
+    ] = None,
+    attacker: Annotated[
+        Attacker,
+        typer.Option(help="The model by which an attacker who has the replies alone judges them."),
+    ] = Attacker.SMALL,
+    questions: Annotated[
+        Questions,
+        typer.Option(
+            help="Whose questions people ask: their own, or each is asked by somebody who is drawn, of the N "
+            "of an attack or of the file, so that the question does not tell by whom."
+        ),
+    ] = Questions.OWN,
     out: Annotated[Path, typer.Option(help="The folder of results, which a break is gone on from.")] = Path(
         "evaluation"
     ),
@@ -144,7 +179,8 @@ def evaluate(
 
     Each person's own text is read by both models, and each rule of steering judged by how likely it finds
     that. Then replies are written by the remote alone, the small model alone, both together at each strength,
-    and the remote if it were shown the profile. The folder holds a report with pictures, and every reply.
+    and the remote if it were shown the profile. With --attack, attackers guess from each reply for whom it
+    was written. The folder holds a report with pictures, and every reply.
 
     Ctrl-C ends it; the same command goes on from there, with more lines, strengths, margins or forms if
     wanted.
@@ -156,7 +192,8 @@ def evaluate(
     # Fail on errors of the local model, or a partly steered reply would count as steered.
     settings = settings.model_copy(update={"remote_base_url": EMBEDDED, "on_local_failure": "error"})
     from app.evaluation.quality.askers import somebody  # noqa: PLC0415  # these import torch, for seconds
-    from app.evaluation.quality.cases import read_cases  # noqa: PLC0415
+    from app.evaluation.quality.cases import read_cases, read_people  # noqa: PLC0415
+    from app.evaluation.quality.crowd import crowd  # noqa: PLC0415
     from app.evaluation.quality.folder import Folder  # noqa: PLC0415
     from app.evaluation.quality.history import newest_items, retrieval  # noqa: PLC0415
     from app.evaluation.quality.plan import Plan  # noqa: PLC0415
@@ -164,8 +201,20 @@ def evaluate(
     askers = [somebody(read_profile_file(path)) for path in profile or ()]
     askers += [asker(one) for one in dict.fromkeys(preference or (() if askers else PREFERENCES))]
     top_k = settings.history_top_k
+    people = read_people(file, askers) if attack or questions is Questions.DRAWN else []
+    drawn = people[:attack] if questions is Questions.DRAWN else []
+    if questions is Questions.DRAWN and not drawn:
+        raise InvalidRequest(f"{file}: there is nobody to draw. Give lines with a profile, or --profile.")
     with retrieval() if history is History.RETRIEVED else nullcontext(newest_items) as choose:
-        cases = read_cases(file, askers=askers, choose=choose, top_k=top_k, lines=chosen or (), limit=limit)
+        cases = read_cases(
+            file,
+            askers=askers,
+            choose=choose,
+            top_k=top_k,
+            lines=chosen or (),
+            limit=limit,
+            drawn=drawn,
+        )
     if len(cases) < 2:  # one case gives no interval
         raise InvalidRequest(f"{file}: needs two cases at least, two lines with a profile or a question.")
     plan = Plan(
@@ -179,7 +228,10 @@ def evaluate(
         at_once=at_once,
         loop=paper_loop,
         against=against,
+        crowd=crowd(people, attack, top_k, by_remote=attacker is Attacker.REMOTE) if attack else None,
     )
+    if attack and not plan.systems:
+        raise InvalidRequest("--attack: there are no replies to attack. Give --reply-tokens.")
     if not plan.read and not plan.systems:
         raise InvalidRequest(f"{file}: there is no `reference` to read. Give --reply-tokens, or a reference.")
     plan.check()
@@ -199,8 +251,9 @@ def _arguments(settings: Settings) -> dict[str, Any]:
 
 async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
     from app.assembly import open_models  # noqa: PLC0415
+    from app.evaluation.quality.attack import Attack  # noqa: PLC0415
     from app.evaluation.quality.forced import Forcing  # noqa: PLC0415
-    from app.evaluation.quality.run import read_texts, write_replies  # noqa: PLC0415
+    from app.evaluation.quality.run import attack_replies, read_texts, write_replies  # noqa: PLC0415
     from app.evaluation.quality.writing import Writing  # noqa: PLC0415
     from app.remote.embedded import EmbeddedRemote  # noqa: PLC0415
 
@@ -232,6 +285,19 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
             )
             with ItemProgress("Writing replies", len(plan.cases) * len(plan.systems), rate=False) as bar:
                 await write_replies(writing, plan, folder.written, bar.advance)
+        if folder.written is not None and folder.scored is not None:
+            attack = Attack(
+                models.remote,
+                models.local,
+                models.matcher,
+                top=plan.top,
+                max_context_tokens=settings.max_context_tokens,
+                temperature=plan.temperature,
+                by_remote=plan.crowd is not None and plan.crowd.by_remote,
+            )
+            pairs = sum(len(candidates) for _, candidates in plan.attacked)
+            with ItemProgress("Attacking replies", pairs, rate=False) as bar:
+                await attack_replies(attack, plan, folder.written, folder.scored, bar.advance)
 
 
 def _show(folder: Folder, plan: Plan, *, as_json: bool) -> None:
@@ -241,7 +307,7 @@ def _show(folder: Folder, plan: Plan, *, as_json: bool) -> None:
     from app.evaluation.quality.summary import summarise  # noqa: PLC0415
 
     written = list(folder.written or ())
-    summary = summarise(plan, folder.read or (), written)
+    summary = summarise(plan, folder.read or (), written, folder.scored or ())
     if not summary.rules and not summary.systems:
         return
     names = [system.name for system in plan.systems]
@@ -256,5 +322,5 @@ def _show(folder: Folder, plan: Plan, *, as_json: bool) -> None:
         write(grid.note)
     replies = " and every reply" if written else ""
     write(f"Intervals are of 95%. The report is in {folder.path}, with pictures{replies}.")
-    if not is_done(plan, folder.read, folder.written):
+    if not is_done(plan, folder.read, folder.written, folder.scored):
         say("It was broken off: the same command goes on from here.")

@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("questions.jsonl").write_text(f"{QUESTION}\n")
     Path("person.jsonl").write_text(f"{PERSON}\n")
     Path("people.jsonl").write_text(f"{PERSON}\n{QUESTION}\n")
+    Path("couple.jsonl").write_text(f"{PERSON}\n{PERSON.replace('2', '3')}\n")
     Path("file").write_text("")
     return tmp_path
 
@@ -41,6 +42,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["people.jsonl", "--preference", "two words", "--against", "auto [headings]"], "There are: remote"),
         (["questions.jsonl", "--lines", "2-9"], "none of these lines"),
         (["questions.jsonl", "--preference", "x" * 1001], "at most 1,000 characters"),
+        (["people.jsonl", "--attack", "2", "--preference", "concise"], "--attack 2: there are 1 people"),
+        (["questions.jsonl", "--questions", "drawn"], "nobody to draw"),
+        (["couple.jsonl", "--attack", "2", "--reply-tokens", "0"], "no replies to attack"),
+        (["couple.jsonl", "--attack", "3"], "--attack 3: there are 2 people"),
         (["questions.jsonl", "--out", "file"], "file: cannot be made"),
         (["questions.jsonl", "--out", "file/in"], "file/in: cannot be made"),
     ],
@@ -74,6 +79,9 @@ def test_what_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytes
         ("--lines", "5-4"),
         ("--lines", "3-"),
         ("--history", "oldest"),
+        ("--attack", "1"),
+        ("--attacker", "large"),
+        ("--questions", "new"),
         ("--temperature", "nan"),
         ("--limit", "0"),
         ("--tokens", "-1"),

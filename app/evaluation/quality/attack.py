@@ -1,8 +1,8 @@
 """Attacks on replies: who of some known people was it written for?
 
-A black box attacker has the reply, and takes the person under whose profile a model finds it likeliest. A white
-box attacker has the small model and the rule of steering as well, and takes the one whose steered distribution
-fits best.
+A black box attacker has the reply, and takes the person under whose profile a model finds it likeliest. A
+white box attacker has the remote's distributions, the small model and the rule of steering as well, and takes
+the person whose steered distributions fit best.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Attack:
         return await asyncio.to_thread(judged, text, local, weights, rule, self._sampling)
 
     async def _read(self, case: Case, text: _Text, form: str) -> FloatArray:
-        """[n]: the log-probabilities of the tokens under the remote's model that is shown the case's person."""
+        """[n]: log-probabilities of the tokens under the remote's model, if it is shown the case's person."""
         if not text.ids:
             return np.zeros(0)
         limit = self._max_context_tokens

@@ -15,7 +15,8 @@ from app.evaluation.quality.written import Written
 
 
 class Folder:
-    """The results of an evaluation on the disk; `read`, `written` or `scored` is None if the plan has no such part."""
+    """The results of an evaluation on the disk; `read`, `written` or `scored` is None if the plan has no such
+    part."""
 
     def __init__(self, path: Path, arguments: Mapping[str, Any], plan: Plan) -> None:
         """`arguments` are what must be the same for results to belong together, besides what the plan says
@@ -44,5 +45,5 @@ class Folder:
             }
             self.written = Results(path / "written.jsonl", asked, Written)
             if plan.crowd is not None:
-                attacking = {**asked, "attacker": plan.crowd.attacker}
-                self.scored = Results(path / "attack.jsonl", attacking, Scored.of)
+                attacking = {**asked, "attacker": "remote" if plan.crowd.by_remote else "small"}
+                self.scored = Results(path / "attack.jsonl", attacking, Scored)

@@ -1,4 +1,4 @@
-"""The tables of an evaluation: rules, spread over people, systems, the frontier, paired differences, attacks."""
+"""The tables of an evaluation: rules, spread over people, systems, the frontier, differences, and attacks."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ AGAINST_NOTE = (
     "log-perplexity is in nats per token of the replies, under the remote alone."
 )
 ATTACK_NOTE = (
-    "How often the attacker takes the right one of so many people, in %; others than the right one are drawn in "
-    "every way that there is. `first 32`: of all of them, by no more than 32 tokens of each reply. Ranks are "
-    "from 1. Nats: how far the distributions that a reply was written by diverge from the remote's, over all "
-    "its tokens; log N of them tell N people apart. Where questions are their askers' own they tell something "
-    "too, as the remote alone shows; where who asks is drawn, the remote alone must be at chance."
+    "How often the attacker takes the right one of so many people, in %; others than the right one are drawn "
+    "in every way that there is. `first 32`: of all of them, by no more than 32 tokens of each reply. Ranks "
+    "are from 1. Nats: how far the distributions that a reply was written by diverge from the remote's, over "
+    "all its tokens; log N of them tell N people apart. Where questions are their askers' own they tell "
+    "something too, as the remote alone shows; where who asks is drawn, the remote alone must be at chance."
 )
 BLACK_NOTE = (
     "The attacker takes the person under whose profile a model finds the reply likeliest. " + ATTACK_NOTE

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
-
-import numpy as np
 
 from app.steering.formula import FloatArray
 
@@ -28,34 +25,20 @@ class Scored:
     system: str
     candidate: str
     tokens: int
-    black: tuple[float, ...]
-    white: tuple[float, ...]
+    black: list[float]
+    white: list[float]
     nats: float | None = None
-
-    @classmethod
-    def of(
-        cls,
-        case: str,
-        system: str,
-        candidate: str,
-        tokens: int,
-        black: Sequence[float],
-        white: Sequence[float],
-        nats: float | None,
-    ) -> Self:
-        """From its fields in JSON."""
-        return cls(case, system, candidate, tokens, tuple(black), tuple(white), nats)
 
     @property
     def key(self) -> tuple[str, ...]:
         return self.case, self.system, self.candidate
 
 
-def cumulative(logprobs: FloatArray) -> tuple[float, ...]:
+def cumulative(logprobs: FloatArray) -> list[float]:
     """The log-likelihood of a reply whose tokens have these log-probabilities [n], at its lengths: see
     Scored."""
     ends = [one for one in LENGTHS if one < len(logprobs)]
-    return tuple(float(np.sum(logprobs[:end])) for end in (*ends, len(logprobs)))
+    return [float(logprobs[:end].sum()) for end in (*ends, len(logprobs))]
 
 
 def after(scores: Sequence[float], length: int) -> float:
