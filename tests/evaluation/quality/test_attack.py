@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import FakeTokenizer
+from fakes import VOCABULARY, FakeTokenizer
 
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.attack import Attack
@@ -48,7 +48,7 @@ class Attacked:
 
     async def run(self, *, by_remote: bool = False) -> dict[str, Identified]:
         matcher = VocabularyMatcher(self.remote, FakeTokenizer())
-        attack = Attack(self.remote.embedded(), self.local, matcher, top=5, by_remote=by_remote)
+        attack = Attack(self.remote.embedded(), self.local, matcher, top=VOCABULARY, by_remote=by_remote)
         assert self.folder.written is not None and self.folder.scored is not None
         await attack_replies(attack, self.plan, self.folder.written, self.folder.scored, self.advance)
         return {one.system: one for one in identified(self.plan, self.folder.scored)}
