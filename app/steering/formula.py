@@ -116,6 +116,14 @@ def steered_logprobs(
     return steer(remote, delta, constant(strength, auto_strength)), delta
 
 
+def divergence(steered: FloatArray, remote: FloatArray) -> float:
+    """KL(steered || remote) in nats, of two distributions over the same candidates: log-probabilities [K],
+    which need not be normalised. Where `steered` is -inf nothing is added."""
+    q, p = log_softmax(steered), log_softmax(remote)
+    there = q > -np.inf
+    return max(0.0, float(np.exp(q[there]) @ (q[there] - p[there])))
+
+
 def likeliest(row: npt.NDArray[np.floating[Any]], count: int) -> IntArray:
     """Indices of the `count` greatest values of `row` [V], the greatest first."""
     count = min(count, len(row))

@@ -13,26 +13,39 @@ import math
 import numpy as np
 
 from app.steering.formula import FloatArray
+from app.steering.guard import BoolArray, held_probabilities, held_scores
 from app.steering.sampling import SamplingParams, distribution
 
 # exp() of more overflows once it is divided by a small probability.
 MOST = 600.0  # nats
 
 
-def with_margin(own: FloatArray, steered: FloatArray, sampling: SamplingParams, margin: float) -> FloatArray:
+def with_margin(
+    own: FloatArray,
+    steered: FloatArray,
+    sampling: SamplingParams,
+    margin: float,
+    held: BoolArray | None = None,
+) -> FloatArray:
     """Probabilities [K] to draw a token from: of the `steered` scores [K], but near those of `own` [K].
 
     `own` are the scores without steering, with the same penalties; -inf where the remote drafts nothing. A
     greedy choice stays the unsteered one unless the best one is better by more than `margin` nats, which is
-    the limit of the distribution as the temperature goes to 0.
+    the limit of the distribution as the temperature goes to 0. The `held` tokens [K] are no likelier than
+    without steering (see guard.py).
     """
-    if margin == 0.0:
-        return distribution(steered, sampling)
-    if not sampling.greedy:
-        price = margin / sampling.temperature
-        return nearest(distribution(own, sampling), distribution(steered, sampling), price)
-    close = steered[np.argmax(own)] >= steered.max() - margin
-    return distribution(own if close else steered, sampling)
+    if sampling.greedy:
+        if held is not None:
+            steered = held_scores(own, steered, held)
+        close = margin > 0.0 and steered[np.argmax(own)] >= steered.max() - margin
+        return distribution(own if close else steered, sampling)
+    q = distribution(steered, sampling)
+    if margin == 0.0 and held is None:
+        return q
+    p = distribution(own, sampling)
+    if held is not None:
+        q = held_probabilities(p, q, held)
+    return nearest(p, q, margin / sampling.temperature) if margin > 0.0 else q
 
 
 def nearest(p: FloatArray, q: FloatArray, price: float) -> FloatArray:
