@@ -74,3 +74,14 @@ def _within(character: str) -> bool:
     return unicodedata.category(character)[0] == "M" or bool(
         OPTIONAL.match(character) or separated(character).strip()
     )
+
+
+def unfinished(text: str) -> str:
+    """The end of a text that more letters would make another word of, as it is written; "" behind a space or
+    a sign, and behind a script without spaces."""
+    start = len(text)
+    while (
+        start and (text[start - 1].isalnum() or _within(text[start - 1])) and not RUN.match(text[start - 1])
+    ):
+        start -= 1
+    return text[start:]

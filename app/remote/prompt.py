@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from app.errors import InvalidRequest
 from app.prompts.message import Message
@@ -35,6 +35,7 @@ class PublicPrompt:
         self._remote = remote
         self._tokenizer = tokenizer
         self._here: Tokenizer | None = None
+        self._texts: dict[str, Sequence[int]] = {}
 
     @property
     def rendered_here(self) -> bool:
@@ -59,6 +60,23 @@ class PublicPrompt:
             raise errors.exceptions[0] from None
         if [task.result() for task in theirs] == [task.result() for task in ours]:
             self._here = tokenizer
+
+    async def of_texts(self, texts: Sequence[str]) -> Mapping[str, Sequence[int]]:
+        """The ids of some texts without a template: a few that are the same for everybody, and are kept.
+
+        Raises what the remote raises.
+        """
+        unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        if self._tokenizer is not None:
+            self._texts |= {text: self._tokenizer.encode(text) for text in unknown}
+        elif unknown:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    asked = {one: group.create_task(self._remote.tokenize_text(one)) for one in unknown}
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+            self._texts |= {text: task.result() for text, task in asked.items()}
+        return {text: self._texts[text] for text in texts}
 
     async def ids(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
         """Prompt ids, open for the assistant's reply or for more of the final message.

@@ -1,0 +1,62 @@
+"""The public conversation as the remote may have it, and what its next reply is guarded by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from app.disclosure.filling import turned_back
+from app.disclosure.guarded import Guarded, guarded
+from app.disclosure.withheld import withheld
+from app.profiles.disclosure import Disclosure
+from app.prompts.message import Message
+from app.prompts.private import PrivateContext
+
+
+@dataclass(frozen=True, repr=False)
+class Disclosed:
+    """`messages` with placeholders in the place of values; `private` is what the small model may read.
+
+    `nats` is what earlier replies of the conversation have told.
+    """
+
+    messages: tuple[Message, ...]
+    private: PrivateContext
+    guarded: Guarded
+    nats: float = 0.0
+
+
+def disclosed(
+    private: PrivateContext,
+    messages: Sequence[Message],
+    disclosure: Disclosure,
+    as_told: Mapping[int, str] = MappingProxyType({}),
+) -> Disclosed:
+    """What a person has decided, for one reply.
+
+    Values that a device wrote into earlier replies are turned back: in messages of the assistant alone, since
+    what the user writes they say themselves. Of the messages in `as_told`, by their index, it is known what
+    the remote has.
+    """
+    private = _readable(withheld(private, disclosure))
+    theirs = [one for one in messages if one.role != "assistant"]
+    found = guarded(private, theirs, disclosure)
+    if len(theirs) == len(messages):
+        return Disclosed(tuple(messages), private, found)
+
+    def back_in(index: int, one: Message) -> Message:
+        if one.role != "assistant":
+            return one
+        text = as_told[index] if index in as_told else turned_back(one.content, found.placeholders)
+        return replace(one, content=text)
+
+    back = tuple(back_in(index, one) for index, one in enumerate(messages))
+    return Disclosed(back, private, guarded(private, back, disclosure))
+
+
+def _readable(private: PrivateContext) -> PrivateContext:
+    """Without a profile of which all is withheld: there is nobody to write as."""
+    profile = private.profile
+    empty = profile is not None and not profile.name and not profile.fields and not private.history
+    return replace(private, profile=None) if empty else private

@@ -1,0 +1,180 @@
+"""Follows a reply token by token, and tells which candidates would say what is guarded."""
+
+from __future__ import annotations
+
+import codecs
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.disclosure.guarded import Guarded
+from app.disclosure.words import unfinished, words
+from app.steering.formula import FloatArray, IntArray
+from app.steering.guard import NOTHING, BoolArray
+from app.tokenization.vocabulary import Vocabulary
+
+LONGEST = 4  # words before a guarded one that are looked at
+# A word that has only begun is taken for a guarded one from this many letters on; a number from one digit.
+LETTERS = 2
+# Nats of local_delta from which a token that spells only a part of a value's first word is taken to begin it:
+# "Is" may go on to "Isabel", but is mostly a word of its own.
+MEANT = 2.0
+LEADS = ("", " ")  # what may stand in front of a value in the token that begins it
+
+
+@dataclass(frozen=True, repr=False)
+class Guard:
+    """What a reply is guarded by: its phrases, and the tokens that write each placeholder behind each of
+    LEADS, by that text. `before` is text that the reply goes on from."""
+
+    guarded: Guarded
+    vocabulary: Vocabulary
+    spelled: Mapping[str, Sequence[int]]
+    before: str = ""
+
+    def matcher(self) -> PhraseMatcher:
+        return PhraseMatcher(self.guarded, self.vocabulary, self.before)
+
+
+# Words, and the same in order.
+_Words = tuple[frozenset[str], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a token says: its complete words, folded, and the one that it leaves open, as it is written and
+    folded. `lead` is what is in front of that word, if it is the only one. `joins`: its first letter would go
+    on with an open word."""
+
+    complete: tuple[str, ...]
+    left: str
+    begun: str
+    lead: str
+    joins: bool
+
+
+def _read(text: str) -> _Said:
+    left = unfinished(text)
+    front = text[: len(text) - len(left)]
+    return _Said(
+        tuple(words(front)), left, "".join(words(left)[-1:]), front, joins=bool(unfinished(text[:1]))
+    )
+
+
+class PhraseMatcher:
+    """One reply's words so far. A token says what is guarded when with it a guarded word is complete, or is
+    begun so far that nothing else is left of the token."""
+
+    def __init__(self, guarded: Guarded, vocabulary: Vocabulary, before: str = "") -> None:
+        """`before` is text that the reply goes on from."""
+        self.written = written(guarded)
+        self._vocabulary = vocabulary
+        self._words: dict[tuple[str, ...], _Words] = {
+            run: (found, sorted(found)) for run, found in guarded.words.items()
+        }
+        self._fills = guarded.fills
+        self._firsts = sorted(guarded.fills)
+        self._places = {text: place for place, text in enumerate(self.written)}
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._said: deque[str] = deque(maxlen=LONGEST)  # complete words
+        self._open = ""  # the word that the next token may go on with, as it was written
+        self._tokens: dict[int, _Said] = {}  # tokens by themselves
+        self._say(before)
+
+    def push(self, token_id: int) -> None:
+        """An emitted token."""
+        data = self._vocabulary.token_bytes(token_id)
+        # A special token ends whatever was being said.
+        self._say(self._decoder.decode(data) if data is not None else " ")
+
+    def held(self, ids: IntArray) -> BoolArray:
+        """[K]: which of the tokens `ids` [K] begin, go on with, or complete what is guarded."""
+        said = [*self._said]
+        # Most tokens begin a new word behind the open one.
+        behind = [*said, *words(self._open)]
+        next_words = self._following(behind)
+        pending, _ = self._decoder.getstate()
+        found = np.zeros(len(ids), bool)
+        for place, token_id in enumerate(ids.tolist()):
+            one = self._alone(token_id)
+            if pending or (self._open and one.joins):
+                data = pending + (self._vocabulary.token_bytes(token_id) or b"")
+                found[place] = self._guards(_read(self._open + data.decode("utf-8", "ignore")), said)
+            elif one.complete:
+                found[place] = self._guards(one, behind)
+            elif one.begun:
+                found[place] = _among(next_words, one.begun, complete=False)
+        return found
+
+    def fills(self, ids: IntArray, local_delta: FloatArray) -> IntArray:
+        """[K]: for the value that a token begins, the place in `written` of what stands for it; NOTHING."""
+        if not self._fills:
+            return np.full(len(ids), NOTHING)
+        found = (
+            self._begun(one, delta) for one, delta in zip(ids.tolist(), local_delta.tolist(), strict=True)
+        )
+        return np.fromiter(found, np.int64, len(ids))
+
+    def _say(self, text: str) -> None:
+        text = self._open + text
+        self._open = unfinished(text)
+        self._said.extend(words(text[: len(text) - len(self._open)])[-LONGEST:])
+
+    def _alone(self, token_id: int) -> _Said:
+        """What a token says by itself."""
+        read = self._tokens.get(token_id)
+        if read is None:
+            data = self._vocabulary.token_bytes(token_id) or b""
+            read = self._tokens[token_id] = _read(data.decode("utf-8", "ignore"))
+        return read
+
+    def _guards(self, one: _Said, said: list[str]) -> bool:
+        for word in one.complete:
+            if _among(self._following(said), word, complete=True):
+                return True
+            said = [*said, word]
+        return bool(one.begun) and _among(self._following(said), one.begun, complete=False)
+
+    def _following(self, said: list[str]) -> list[_Words]:
+        """What must not follow these words: behind none of them, the last one, the last two ..."""
+        runs = (tuple(said[len(said) - length :]) for length in range(min(LONGEST, len(said)) + 1))
+        return [found for run in runs if (found := self._words.get(run)) is not None]
+
+    def _begun(self, token_id: int, delta: float) -> int:
+        one = self._alone(token_id)
+        if not one.left or (self._open and one.joins) or one.lead not in LEADS or one.complete:
+            return NOTHING
+        found = self._fills.get(one.begun)
+        if found is None and delta >= MEANT and _counts(one.begun):
+            at = bisect_left(self._firsts, one.begun)
+            if at < len(self._firsts) and self._firsts[at].startswith(one.begun):
+                found = self._fills[self._firsts[at]]
+        # "mark" and "grace" are words as well.
+        if found is None or (found.value[:1].isupper() and not one.left[:1].isupper()):
+            return NOTHING
+        return self._places[one.lead + found.text]
+
+
+def written(guarded: Guarded) -> tuple[str, ...]:
+    """The texts that stand for values: each placeholder of `fills` behind each of LEADS."""
+    return tuple(lead + one.text for one in dict.fromkeys(guarded.fills.values()) for lead in LEADS)
+
+
+def _counts(word: str) -> bool:
+    """Whether so much of a word is there that it counts."""
+    return len(word) >= LETTERS or word.isdigit()
+
+
+def _among(several: Sequence[_Words], word: str, *, complete: bool) -> bool:
+    """Whether the word is one of those, or begins one that it may still become."""
+    for found, ordered in several:
+        if word in found:
+            return True
+        if not complete and _counts(word):
+            at = bisect_left(ordered, word)
+            if at < len(ordered) and ordered[at].startswith(word):
+                return True
+    return False
