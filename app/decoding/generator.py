@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+from app.decoding.conversations import Conversations, Told
 from app.decoding.reply import Reply
 from app.decoding.request import DecodeRequest, DecodingConfig
-from app.decoding.stats import Clock, Stats
+from app.decoding.stats import SPENT, Clock, Stats
 from app.decoding.vocabulary_match import VocabularyMatcher
+from app.disclosure.conversation import Disclosed, disclosed
+from app.disclosure.filling import turned_back
+from app.disclosure.matcher import Guard, written
+from app.disclosure.said import first_said
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
@@ -65,6 +71,7 @@ class Generator:
         self._local = local
         self._matcher = matcher
         self._config = config
+        self._conversations = Conversations()
 
     @property
     def max_context_tokens(self) -> int:
@@ -81,17 +88,23 @@ class Generator:
         Raises ModelNotFound, InvalidRequest, ContextLengthExceeded, TokenizerMismatch and what the remote
         raises.
         """
-        continued = _continued(generation)
         stats = Stats(self.clock)
+        asked, shown = generation, await asyncio.to_thread(self._disclosed, generation)
+        generation = replace(generation, messages=shown.messages)
+        continued = _continued(generation)
         with stats.spending("remote"):
             card = await self._remote.card()
             if generation.model != card.id:
                 raise ModelNotFound(f"There is no model {generation.model!r} here. Use {card.id!r}.")
             match = await self._matcher.match()
             _check_bias(generation.sampling, len(match.vocabulary))
+            spelled = await match.public.of_texts(written(shown.guarded))
             prompt = await match.public.ids(generation.messages, continue_final=generation.continue_final)
+        budget = _left(generation.disclosure, shown.nats)
         local = (
-            await asyncio.to_thread(self.local_prompts, generation) if steers(generation.strength) else None
+            await asyncio.to_thread(self._local_prompts, shown.private, generation)
+            if steers(generation.strength) and budget != 0.0
+            else None
         )
         contrasts = local.contrasts() if local is not None else ()
         room = card.max_model_len - len(prompt) if card.max_model_len else self._config.max_model_len
@@ -112,6 +125,8 @@ class Generator:
             strength=generation.strength,
             think_ids=match.vocabulary.think_ids,
             thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
+            guard=Guard(shown.guarded, match.vocabulary, spelled, continued or ""),
+            budget=budget,
             config=self._config,
         )
         return Reply(
@@ -122,7 +137,8 @@ class Generator:
             match.vocabulary,
             stats=stats,
             continues=generation.continue_final,
-            unsteered=None if request.steered else _why_not(generation),
+            unsteered=None if request.steered else _why_not(generation, budget),
+            finished=partial(self._finished, asked, shown),
         )
 
     def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
@@ -130,8 +146,11 @@ class Generator:
 
         Blocks: for a worker thread.
         """
-        private = PrivateContext(generation.profile, generation.history, generation.preferences)
-        if private == PrivateContext():
+        shown = self._disclosed(generation)
+        return self._local_prompts(shown.private, replace(generation, messages=shown.messages))
+
+    def _local_prompts(self, private: PrivateContext, generation: GenerationRequest) -> LocalPrompts | None:
+        if generation.profile is None and not generation.preferences:
             return None
         return local_prompts(
             private,
@@ -141,6 +160,34 @@ class Generator:
             continue_final=generation.continue_final,
             form=self._form,
         )
+
+    def _disclosed(self, generation: GenerationRequest) -> Disclosed:
+        """What the remote and the small model may have of a request. Blocks: for a worker thread."""
+        told = self._conversations.find(_whose(generation), generation.messages)
+        private = PrivateContext(generation.profile, generation.history, generation.preferences)
+        texts = {index: one.text for index, one in told.items()}
+        shown = disclosed(private, generation.messages, generation.disclosure, texts)
+        return replace(shown, nats=max((one.nats for one in told.values()), default=0.0))
+
+    def _finished(
+        self,
+        asked: GenerationRequest,
+        shown: Disclosed,
+        reply: str,
+        as_told: str | None,
+        nats: float,
+    ) -> int:
+        """Keep what the remote has of a finished reply, for the conversation's next turn. Returns how many
+        private words it was the first to say."""
+        if as_told is None:
+            as_told = turned_back(reply, shown.guarded.placeholders)
+        messages = asked.messages
+        if asked.continue_final:
+            reply = messages[-1].content + reply
+            as_told = shown.messages[-1].content + as_told
+            messages = messages[:-1]
+        self._conversations.remember(_whose(asked), messages, reply, Told(as_told, shown.nats + nats))
+        return len(first_said(shown.private, shown.messages, as_told))
 
     async def warm(self, profile: Profile) -> None:
         """Prepare for a profile's next reply: prefill the prefix that all its prompts share, and match the
@@ -155,6 +202,16 @@ class Generator:
         """How the remote's tokens are mapped to local ones, in words. Raises TokenizerMismatch where they
         cannot be, and what the remote raises."""
         return (await self._matcher.match()).described
+
+
+def _whose(generation: GenerationRequest) -> str:
+    """Whose conversation it is: nobody else's replies are looked at."""
+    return generation.profile.uid if generation.profile is not None else ""
+
+
+def _left(disclosure: Disclosure, told: float) -> float | None:
+    """The nats that are left of the budget; None without one."""
+    return None if disclosure.budget is None else max(0.0, disclosure.budget - told)
 
 
 def _check_bias(sampling: SamplingParams, size: int) -> None:
@@ -179,8 +236,10 @@ def _continued(generation: GenerationRequest) -> str | None:
     return generation.messages[-1].content
 
 
-def _why_not(generation: GenerationRequest) -> str:
+def _why_not(generation: GenerationRequest, budget: float | None) -> str:
     """Why the reply to a request is not steered, for a response header: it names nothing private."""
     if generation.profile is None and not generation.preferences:
         return "no profile"
+    if budget == 0.0 and steers(generation.strength):
+        return SPENT
     return "nothing to steer by" if steers(generation.strength) else "strength 0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from app.decoding.request import DecodeRequest, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
 from app.decoding.stop_strings import StopScanner
+from app.disclosure.filling import Filler
 from app.local.interface import LocalModel
 from app.remote.interface import RemoteModel
 from app.tokenization.detokenizer import Detokenizer
@@ -42,10 +43,16 @@ class Piece:
     end: Token | None = None
 
 
+# Told of a finished reply: its text, the text as the remote has it (None where a stop string has cut that),
+# and the nats that it told. Returns how many private words it was the first to say.
+Finished = Callable[[str, str | None, float], int]
+
+
 class Reply:
     """A reply that is ready to be generated: everything that could be refused has been checked.
 
     `continues`: its text continues the prompt's. `unsteered` is why it is not steered; None when it is.
+    `finished` is told of the finished reply: as the client has it, as the remote does, and the nats told.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class Reply:
         stats: Stats | None = None,
         continues: bool = False,
         unsteered: str | None = None,
+        finished: Finished | None = None,
     ) -> None:
         self.request = request
         self.vocabulary = vocabulary
@@ -68,6 +76,7 @@ class Reply:
         self._remote = remote
         self._local = local
         self._continues = continues
+        self._finished = finished
 
     @property
     def prompt_tokens(self) -> int:
@@ -75,7 +84,10 @@ class Reply:
         return len(self.request.prompt)
 
     def copies(self, n: int) -> list[Reply]:
-        """This reply and `n` - 1 others to the same request, each sampled on its own: seed, seed + 1, ..."""
+        """This reply and `n` - 1 others to the same request, each sampled on its own: seed, seed + 1, ...
+        They share the budget."""
+        if n > 1 and self.request.budget is not None:
+            self.request = replace(self.request, budget=self.request.budget / n)
         return [self, *(self._copy(index) for index in range(1, n))]
 
     def _copy(self, index: int) -> Reply:
@@ -93,30 +105,46 @@ class Reply:
             stats=Stats(self.stats.clock),
             continues=self._continues,
             unsteered=self.unsteered,
+            finished=self._finished,
         )
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is generated. Closing the iterator releases the remote and the local model."""
-        text = _Text(self.vocabulary, self.request.prompt if self._continues else (), self._stops)
+        guard = self.request.guard
+        filler = Filler(guard.guarded.placeholders if guard is not None else ())
+        text = _Text(self.vocabulary, self.request.prompt if self._continues else (), self._stops, filler)
         finish_reason, end = "stop", None
+        ids: list[int] = []
+        written: list[str] = []
         tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
         async with aclosing(tokens):
             async for token in tokens:
                 if token.finish_reason == "stop":
                     end = token  # it has no text
                     break
-                yield text.push(token)
+                ids.append(token.token_id)
+                piece = text.push(token)
+                written.append(piece.text)
+                yield piece
                 if text.stopped:
                     break
                 finish_reason = token.finish_reason or finish_reason
-        yield text.flush(finish_reason, end)
+        last = text.flush(finish_reason, end)
+        self.stats.filled = filler.filled
+        if self._finished is not None:
+            as_told = None if text.stopped else self.vocabulary.decode(ids)
+            self.stats.said = self._finished("".join([*written, last.text]), as_told, self.stats.nats)
+        yield last
 
 
 class _Text:
     """The text of one reply as it may be released, and the tokens that it consists of."""
 
-    def __init__(self, vocabulary: Vocabulary, after: Sequence[int], stops: Sequence[str]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, after: Sequence[int], stops: Sequence[str], filler: Filler
+    ) -> None:
         self._detokenizer = Detokenizer(vocabulary, after)
+        self._filler = filler
         self._stop = StopScanner(stops)
         self._unspelled: list[Token] = []  # tokens whose characters are not complete yet
         self._spelled: deque[TokenText] = deque()  # tokens whose text is not all released yet
@@ -130,7 +158,7 @@ class _Text:
     def push(self, token: Token) -> Piece:
         """The text that can be released after this token."""
         self._unspelled.append(token)
-        text = self._detokenizer.push(token.token_id)
+        text = self._filler.push(self._detokenizer.push(token.token_id))
         if text:
             self._spell(text)
         return self._piece(self._stop.push(text))
@@ -139,7 +167,7 @@ class _Text:
         """The last piece."""
         if self.stopped:
             return Piece("", (), "stop")
-        text = self._detokenizer.flush()
+        text = self._filler.push(self._detokenizer.flush()) + self._filler.flush()
         if self._unspelled:
             self._spell(text)
         piece = self._piece(self._stop.push(text) + self._stop.flush())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.decoding.retry import RetryPolicy
+from app.disclosure.matcher import Guard
 from app.prompts.private import Contrast
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray
@@ -54,7 +55,8 @@ class DecodeRequest:
 
     `contrasts` are the pairs of local prompts that steer, none for an unsteered reply. `eos_ids` end it;
     `max_tokens` bounds it. `think_ids` open and close the reasoning, which is not steered; `thinking`: the
-    prompt ends inside it.
+    prompt ends inside it. `guard` keeps back what the reply must not say by the local model's help, and
+    `budget` is how many nats it may tell the remote; None: there is no bound.
     """
 
     prompt: Sequence[int]
@@ -65,6 +67,8 @@ class DecodeRequest:
     strength: Strength = 0.0
     think_ids: tuple[int, int] | None = None
     thinking: bool = False
+    guard: Guard | None = None
+    budget: float | None = None
     config: DecodingConfig = field(default_factory=DecodingConfig)
 
     @property

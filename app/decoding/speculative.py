@@ -101,14 +101,16 @@ class _Steering:
                 if drafted is None:
                     await self._ask_again()
                     continue
-                token = self._choose(drafted)
-                if token.finish_reason is None:
-                    rejected = token.token_id != drafted.token_id
+                tokens = self._choose(drafted)
+                finished = tokens[-1].finish_reason is not None
+                if not finished:
+                    rejected = tokens[0].token_id != drafted.token_id or len(tokens) > 1
                     self._score(anew=rejected)
                     if rejected:
                         await self._ask_again()
-                yield token
-                if token.finish_reason is not None:
+                for token in tokens:
+                    yield token
+                if finished:
                     return
         finally:
             self._scorer.stop()
@@ -145,19 +147,22 @@ class _Steering:
             return True
         return self._behind or self._failed
 
-    def _choose(self, drafted: DraftToken) -> Token:
+    def _choose(self, drafted: DraftToken) -> list[Token]:
+        """The token of a position, or those of a placeholder."""
         with self._stats.spending("steering"):
             position = len(self._verifier.generated)
             own = self._verifier.unsteered(drafted)
             local = None if own else self._scored()
             self._stats.unassisted += local is None and not own
-            token = self._verifier.choose(drafted, local)
+            chosen = self._verifier.choose(drafted, local)
+            tokens = [chosen] if isinstance(chosen, Token) else self._verifier.place(chosen)
+            accepted = tokens[0].token_id == drafted.token_id and len(tokens) == 1
             if local is not None:
-                self._acceptance.observe(drafted, accepted=token.token_id == drafted.token_id)
-            if token.token_id != drafted.token_id:
+                self._acceptance.observe(drafted, accepted=accepted)
+            if not accepted:
                 self._scorer.diverged(position)
                 self._draft.pending.clear()
-            return token
+            return tokens
 
     def _scored(self) -> LocalLogprobs | None:
         try:

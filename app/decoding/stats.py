@@ -11,6 +11,8 @@ from typing import Literal
 # Seconds since an arbitrary moment; monotonic.
 Clock = Callable[[], float]
 Part = Literal["remote", "local", "steering"]
+# Why a reply, or the rest of one, is not steered.
+SPENT = "the budget is spent"
 PARTS: tuple[Part, ...] = ("remote", "local", "steering")
 
 
@@ -23,6 +25,11 @@ class Stats:
     for them. Of the tokens of all local prompts, `found` were in the KV cache and `prefilled` were computed.
     `resumed` counts remote requests that were retries after a failure. `unassisted` counts tokens that were
     to be steered and were not, because the local model failed or lagged behind: `mishap` says which.
+
+    What the reply told: `nats` are the sum over positions of KL(steered || remote) over the candidates, what
+    an observer who knows the remote and the rule learns on average. At `held` positions the guard kept back
+    what steering would have chosen; `filled` values were written in on the device; `said` words of the
+    private context were said first by the reply. `spent`: the budget ended the steering.
     """
 
     clock: Clock = time.perf_counter
@@ -37,6 +44,11 @@ class Stats:
     local_seconds: float = 0.0
     found: int = 0
     prefilled: int = 0
+    nats: float = 0.0
+    held: int = 0
+    filled: int = 0
+    said: int = 0
+    spent: bool = False
     seconds: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
 
     @property
@@ -69,6 +81,11 @@ def together(several: Iterable[Stats]) -> Stats:
         total.local_seconds += stats.local_seconds
         total.found += stats.found
         total.prefilled += stats.prefilled
+        total.nats += stats.nats
+        total.held += stats.held
+        total.filled += stats.filled
+        total.said += stats.said
+        total.spent = total.spent or stats.spent
         for part in PARTS:
             total.seconds[part] += stats.seconds[part]
     return total

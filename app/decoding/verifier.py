@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from app.decoding.position import Position, steered, unsteered
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.stats import Stats
 from app.local.interface import LocalLogprobs
 from app.remote.interface import MIN_TEMPERATURE, DraftToken
-from app.steering.candidates import UNLISTED, estimate
-from app.steering.formula import FloatArray, IntArray, log_softmax, steered_logprobs
+from app.steering.formula import FloatArray, log_softmax
+from app.steering.guard import NOTHING, with_placeholders
 from app.steering.margin import with_margin
 from app.steering.sampling import SamplingParams, TokenCounts, accept_or_resample, distribution, penalise
-from app.steering.strength import AUTO, resolve_margin
+from app.steering.strength import resolve_margin
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A placeholder that stands in the place of a token, with a space in front of it if that has one."""
+
+    text: str
+    drafted: DraftToken
 
 
 class Verifier:
@@ -29,6 +38,7 @@ class Verifier:
         self._margin = resolve_margin(request.config.margin, request.strength)
         self._rng = _rng(request.sampling.seed, 0)
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
+        self._matcher = request.guard.matcher() if request.guard is not None else None
 
     def draft_sampling(self) -> SamplingParams:
         """The remote's sampling for drafts: all parameters that can be recomputed exactly from its logprobs.
@@ -53,44 +63,66 @@ class Verifier:
         return int(_rng(seed, len(self.generated)).integers(2**32))
 
     def unsteered(self, drafted: DraftToken) -> bool:
-        """Whether this position is left to the remote: it is reasoning, or passes the confidence gate."""
+        """Whether this position is left to the remote: it is reasoning, passes the confidence gate, or
+        there is nothing left of the budget."""
         gate = self._request.config.confidence_gate
-        return self.thinking or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
+        return (
+            self.thinking
+            or self._stats.spent
+            or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
+        )
 
-    def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token:
-        """Steer a position by the local model's logprobs, and choose its token. None leaves it unsteered."""
-        request, listed = self._request, len(drafted.candidates)
-        if local is not None and request.strength == AUTO:
-            drafted = widened(drafted, local)
-        remote, ids = drafted.logprobs, drafted.candidates
-        if local is None:
-            steered, delta = log_softmax(remote), None
-        else:
-            steered, delta = steered_logprobs(
-                remote,
-                local.logprobs(ids),
-                request.strength,
-                [one.weight for one in request.contrasts],
-                auto_strength=request.config.auto_strength,
-                auto_smoothing=request.config.auto_smoothing,
-            )
-        scores = penalise(steered, ids, request.sampling, self._seen)
-        own = self._own(remote, ids, listed) if local is not None else scores
-        target = with_margin(own, scores, request.sampling, self._margin)
-        if request.sampling.greedy:
+    def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token | Placement:
+        """Steer a position by the local model's logprobs, and choose its token, or a placeholder in its
+        place. None leaves it unsteered."""
+        at = unsteered(drafted) if local is None else self._afforded(drafted, local)
+        sampling, ids = self._request.sampling, at.drafted.candidates
+        scores = penalise(at.steered, ids, sampling, self._seen)
+        own = scores if at.local_delta is None else self._own(at)
+        target = with_margin(own, scores, sampling, self._margin, at.held)
+        written = self._matcher.written if self._matcher is not None and at.fills is not None else ()
+        if at.fills is not None and (at.fills != NOTHING).any():
+            target = with_placeholders(distribution(own, sampling), target, at.fills, len(written))
+        if sampling.greedy:
             chosen = int(np.argmax(target))
         else:
             index = int(np.flatnonzero(ids == drafted.token_id)[0])
-            draft = np.zeros(len(ids))  # the remote drafts no token that it does not list
-            draft[:listed] = distribution(remote[:listed], self.draft_sampling())
+            draft = np.zeros(len(target))  # the remote drafts no token that it does not list
+            draft[: at.listed] = distribution(at.drafted.logprobs[: at.listed], self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self._rng)
-        return self._emit(int(ids[chosen]), drafted, log_softmax(scores), delta)
+        if chosen >= len(ids):
+            return Placement(written[chosen - len(ids)], at.drafted)
+        return self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
 
-    def _own(self, remote: FloatArray, ids: IntArray, listed: int) -> FloatArray:
+    def place(self, placement: Placement) -> list[Token]:
+        """Emit the tokens that write a placeholder, as far as there is room for them."""
+        assert self._request.guard is not None  # noqa: S101  # it is where placements come from
+        tokens = []
+        for token_id in self._request.guard.spelled[placement.text]:
+            only = DraftToken(token_id, np.array([token_id]), np.zeros(1))
+            tokens.append(self._emit(token_id, only, only.logprobs, None))
+            if tokens[-1].finish_reason is not None:
+                break
+        self._stats.changed += 1
+        return tokens
+
+    def _afforded(self, drafted: DraftToken, local: LocalLogprobs) -> Position:
+        """The position as it is steered, as far as the budget goes."""
+        at = steered(self._request, drafted, local, self._matcher)
+        budget = self._request.budget
+        if budget is not None and self._stats.nats + at.nats > budget:
+            self._stats.spent = True
+            return unsteered(drafted)
+        self._stats.nats += at.nats
+        self._stats.held += at.kept_back
+        return at
+
+    def _own(self, at: Position) -> FloatArray:
         """[K]: the scores of the candidates without steering; -inf for those that the remote did not list."""
+        remote = at.drafted.logprobs
         scores = np.full_like(remote, -np.inf)
-        scores[:listed] = log_softmax(remote[:listed])
-        return penalise(scores, ids, self._request.sampling, self._seen)
+        scores[: at.listed] = log_softmax(remote[: at.listed])
+        return penalise(scores, at.drafted.candidates, self._request.sampling, self._seen)
 
     def keep(self, drafted: DraftToken) -> Token:
         """Emit the draft token itself, as an unsteered reply does."""
@@ -102,6 +134,8 @@ class Verifier:
         request = self._request
         self.generated.append(token_id)
         self._seen.add(token_id)
+        if self._matcher is not None:
+            self._matcher.push(token_id)
         self._stats.tokens += 1
         self._stats.changed += token_id != drafted.token_id
         if request.think_ids is not None and token_id in request.think_ids:
@@ -112,21 +146,6 @@ class Verifier:
         elif len(self.generated) >= request.max_tokens:
             finish_reason = "length"
         return Token(token_id, drafted, logprobs, delta, finish_reason)
-
-
-def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
-    """The draft token with the local model's own candidates after those that the remote listed."""
-    listed = drafted.candidates
-    more = local.likeliest(UNLISTED, listed)
-    if not len(more):
-        return drafted
-    agnostic = local.logprobs(np.concatenate((listed, more)))[0, 1]
-    estimated = estimate(drafted.logprobs, agnostic[: len(listed)], agnostic[len(listed) :])
-    return replace(
-        drafted,
-        candidates=np.concatenate((listed, more)),
-        logprobs=np.concatenate((drafted.logprobs, estimated)),
-    )
 
 
 def _rng(seed: int | None, purpose: int) -> np.random.Generator:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decoding.verifier import widened
+from app.decoding.position import widened
 from app.local.model import SameVocabularyLogprobs
 from app.remote.interface import DraftToken
 from app.steering.candidates import UNLISTED, estimate

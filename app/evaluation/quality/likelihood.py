@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from app.decoding.verifier import widened
+from app.decoding.position import widened
 from app.evaluation.quality.rules import Rule
 from app.local.interface import LocalLogprobs
 from app.remote.interface import DraftToken

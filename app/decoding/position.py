@@ -1,0 +1,91 @@
+"""One position of a reply: its candidates, as the local model moves them and the guard lets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.decoding.request import DecodeRequest
+from app.disclosure.matcher import PhraseMatcher
+from app.local.interface import LocalLogprobs
+from app.remote.interface import DraftToken
+from app.steering.candidates import UNLISTED, estimate
+from app.steering.formula import FloatArray, IntArray, divergence, log_softmax, steer, steered_logprobs
+from app.steering.guard import NOTHING, BoolArray, without_help
+from app.steering.strength import AUTO, constant
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The candidates [K] of a draft token, `listed` by the remote and then the local model's own.
+
+    `steered` [K] are their steered log-probabilities, and `local_delta` [K] what steered them, None if
+    nothing did. `held` [K] and `fills` [K] are the guard's, see steering/guard.py; None without one.
+    `nats`: what the steering of this position tells the remote. `kept_back`: the guard holds what is best
+    without it.
+    """
+
+    drafted: DraftToken
+    listed: int
+    steered: FloatArray
+    local_delta: FloatArray | None = None
+    held: BoolArray | None = None
+    fills: IntArray | None = None
+    nats: float = 0.0
+    kept_back: bool = False
+
+
+def unsteered(drafted: DraftToken) -> Position:
+    """The position as the remote has it."""
+    return Position(drafted, len(drafted.candidates), log_softmax(drafted.logprobs))
+
+
+def steered(
+    request: DecodeRequest, drafted: DraftToken, local: LocalLogprobs, matcher: PhraseMatcher | None
+) -> Position:
+    """The position as the local model steers it."""
+    listed, config = len(drafted.candidates), request.config
+    if request.strength == AUTO:
+        drafted = widened(drafted, local)
+    remote, ids = drafted.logprobs, drafted.candidates
+    scores, delta = steered_logprobs(
+        remote,
+        local.logprobs(ids),
+        request.strength,
+        [one.weight for one in request.contrasts],
+        auto_strength=config.auto_strength,
+        auto_smoothing=config.auto_smoothing,
+    )
+    if matcher is None:
+        return Position(drafted, listed, scores, delta, nats=divergence(scores, remote))
+
+    def by(moved: FloatArray) -> FloatArray:
+        """The scores by another local_delta; none for a held candidate of the local model's own."""
+        again = steer(remote, moved, constant(request.strength, config.auto_strength))
+        again[listed:][guarded[listed:] & (fills[listed:] == NOTHING)] = -np.inf
+        return again
+
+    fills = matcher.fills(ids, delta)
+    guarded = matcher.held(ids) | (fills != NOTHING)
+    held = guarded & (fills == NOTHING)
+    best = int(np.argmax(scores))
+    kept_back = bool(held[best]) and best != int(np.argmax(remote[:listed]))
+    told = divergence(by(without_help(delta, guarded)), remote)
+    delta = without_help(delta, held)
+    return Position(drafted, listed, by(delta), delta, held, fills, told, kept_back)
+
+
+def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:
+    """The draft token with the local model's own candidates after those that the remote listed."""
+    listed = drafted.candidates
+    more = local.likeliest(UNLISTED, listed)
+    if not len(more):
+        return drafted
+    agnostic = local.logprobs(np.concatenate((listed, more)))[0, 1]
+    estimated = estimate(drafted.logprobs, agnostic[: len(listed)], agnostic[len(listed) :])
+    return replace(
+        drafted,
+        candidates=np.concatenate((listed, more)),
+        logprobs=np.concatenate((drafted.logprobs, estimated)),
+    )
