@@ -53,6 +53,20 @@ class Metrics:
             "Tokens that were not steered, since the local model had failed or lagged behind.",
             registry=registry,
         )
+        self._nats = Counter(
+            "costeer_disclosed_nats",
+            "What steering told the remote, KL(steered || remote).",
+            registry=registry,
+        )
+        self._held = Counter(
+            "costeer_held_tokens", "Positions where a guarded phrase was kept back.", registry=registry
+        )
+        self._filled = Counter(
+            "costeer_filled_values", "Values that were written into replies on the device.", registry=registry
+        )
+        self._said = Counter(
+            "costeer_said_words", "Private words that replies were the first to say.", registry=registry
+        )
         self._seconds = Counter(
             "costeer_reply_seconds",
             "Seconds that replies waited for each stage.",
@@ -97,6 +111,10 @@ class Metrics:
         self._remote_requests.inc(stats.remote_requests)
         self._resumed.inc(stats.resumed)
         self._unassisted.inc(stats.unassisted)
+        self._nats.inc(stats.nats)
+        self._held.inc(stats.held)
+        self._filled.inc(stats.filled)
+        self._said.inc(stats.said)
         self._local_passes.inc(stats.local_passes)
         self._local_seconds.inc(stats.local_seconds)
         for part in PARTS:

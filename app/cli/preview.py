@@ -17,6 +17,7 @@ from app.cli.preferences import Given, preference_tables
 from app.cli.profiles import AsJson, ProfileId, checked, headline
 from app.cli.strengths import strength_text
 from app.cli.terminal import counted, mistakes_named, say, write, write_json
+from app.disclosure.conversation import disclosed
 from app.errors import InvalidRequest
 from app.profiles.disclosure import Disclosure
 from app.profiles.preferences import preferences
@@ -71,7 +72,8 @@ def preview(
 
     tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
     limit = settings.max_context_tokens
-    prompts = local_prompts(context.private, conversation, tokenizer, limit)
+    private = disclosed(context.private, conversation, context.disclosure).private
+    prompts = local_prompts(private, conversation, tokenizer, limit)
     shown = Preview.of(profile, context, prompts, limit)
     if as_json:
         write_json(shown.model_dump())

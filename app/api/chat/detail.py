@@ -8,7 +8,7 @@ import numpy as np
 
 from app.decoding.choices import Choices
 from app.decoding.request import Token
-from app.decoding.stats import PARTS
+from app.decoding.stats import PARTS, SPENT
 from app.steering.formula import log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
@@ -55,13 +55,22 @@ def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
         "local_passes": stats.local_passes,
         **({"local_prompt": {"found": stats.found, "prefilled": stats.prefilled}} if cached else {}),
         **partly(choices),
+        "disclosed": disclosed(choices),
         "ms": milliseconds(choices, seconds),
     }
 
 
 def partly(choices: Choices) -> dict[str, Any]:
-    """The number of unassisted tokens, and why they were not steered."""
-    return {"unassisted": choices.stats.unassisted, "mishap": choices.stats.mishap}
+    """The number of unassisted tokens, and why they or others were not steered."""
+    stats = choices.stats
+    return {"unassisted": stats.unassisted, "mishap": stats.mishap or (SPENT if stats.spent else None)}
+
+
+def disclosed(choices: Choices) -> dict[str, float]:
+    """What the replies told the remote: nats, positions that the guard kept back, values that were filled in
+    on the device, and words of the private context that no one had said before."""
+    stats = choices.stats
+    return {"nats": round(stats.nats, 3), "held": stats.held, "filled": stats.filled, "said": stats.said}
 
 
 def milliseconds(choices: Choices, seconds: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ import anyio
 import orjson
 from fastapi import Request, Response
 
-from app.api.chat.detail import milliseconds, partly, token_detail, totals
+from app.api.chat.detail import disclosed, milliseconds, partly, token_detail, totals
 from app.api.chat.logprobs import logprobs
 from app.api.chat.recording import Outcome, Record
 from app.api.disconnect import while_present
@@ -80,9 +80,17 @@ def steering_headers(choices: Choices) -> dict[str, str]:
     """The headers that say whether the reply is steered, and if not, why."""
     if choices.unsteered is not None:
         return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
-    if choices.stats.unassisted:
-        return {"X-CoSteer-Steered": "partly", "X-CoSteer-Reason": choices.stats.mishap or ""}
+    if choices.stats.unassisted or choices.stats.spent:
+        return {"X-CoSteer-Steered": "partly", "X-CoSteer-Reason": partly(choices)["mishap"] or ""}
     return {"X-CoSteer-Steered": "true"}
+
+
+def _disclosed_header(choices: Choices) -> dict[str, str]:
+    """What the reply told the remote, as a dictionary of RFC 8941, section 3.2."""
+    if choices.unsteered is not None:
+        return {}
+    told = ", ".join(f"{name}={value}" for name, value in disclosed(choices).items())
+    return {"X-CoSteer-Disclosed": told}
 
 
 async def whole(choices: Choices, options: ResponseOptions, record: Record, request: Request) -> Response:
@@ -108,7 +116,12 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
         body["costeer"] = totals(choices, seconds, cached=options.cached)
     spent = milliseconds(choices, seconds)
     timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
-    headers = {**steering_headers(choices), "Server-Timing": timing, **(outcome.headers() if outcome else {})}
+    headers = {
+        **steering_headers(choices),
+        **_disclosed_header(choices),
+        "Server-Timing": timing,
+        **(outcome.headers() if outcome else {}),
+    }
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
@@ -177,7 +190,7 @@ def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | Non
     told = outcome.told() if outcome else {}
     if options.detail and not options.include_usage:
         told |= totals(choices, choices.clock() - options.started, cached=options.cached)
-    elif choices.stats.unassisted:
+    elif choices.stats.unassisted or choices.stats.spent:
         told |= partly(choices)
     return {"costeer": told} if told else {}
 

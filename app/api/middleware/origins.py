@@ -18,6 +18,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 EXPOSED = (
     "X-CoSteer-Steered",
     "X-CoSteer-Reason",
+    "X-CoSteer-Disclosed",
     "X-CoSteer-Recorded",
     "X-CoSteer-Recorded-Reason",
     "X-Request-Id",

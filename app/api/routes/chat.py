@@ -15,6 +15,7 @@ from app.api.body import JSON, described, parse, receive, schema
 from app.api.chat.plan import Passthrough, plan_chat
 from app.api.chat.recording import recorder
 from app.api.chat.response import events, steering_headers, whole
+from app.api.chat.turned_back import turn_back
 from app.api.dependencies import PartsDep
 from app.api.disconnect import while_present
 from app.api.routes.passthrough import pass_chat_on
@@ -58,6 +59,7 @@ async def chat_completions(
     plan = await plan_chat(asked, parts, caller, x_costeer_profile)
     if isinstance(plan, Passthrough):
         await admission.to_pass_on()
+        asked = await turn_back(asked, parts, caller, x_costeer_profile)
         return await pass_chat_on(parts, asked, plan.reason)
     record = recorder(parts.store, plan.request, x_costeer_record)
     await admission.to_write()
