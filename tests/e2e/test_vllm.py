@@ -52,6 +52,8 @@ pytestmark = pytest.mark.vllm
 ISABEL, WALTER = (read_profile_file(ROOT / "profiles" / f"{name}.toml") for name in ("isabel", "walter"))
 DINNER = "Write a short invitation to dinner on Saturday."
 BRIDGE = "Explain in a few sentences how a suspension bridge carries its weight."
+NAME = "What is your name?"
+BLOCK = 32  # tokens that vLLM's prefix cache keeps together
 LONG_REPLY = 2000  # tokens that a client asks for and does not wait for
 FEW_TOKENS = 1000  # in which vLLM has to notice that nobody reads on, on a machine as slow as may be
 IDLE_SECONDS = 60.0  # in which a quick machine makes the whole reply
@@ -405,6 +407,34 @@ async def test_nothing_private_is_sent(vllm: VLLMServer, local_runner: ModelRunn
     assert found(compared, everything) == compared
     assert found(private, ISABEL.history[0].text.upper()) != set()
     assert found(private, as_text(orjson.dumps({"x": f"by {ISABEL.profile.name}\n"}))) != set()
+
+
+async def test_a_name_is_filled_in_for_the_client_alone_over_three_turns(
+    vllm: VLLMServer, local_runner: ModelRunner, tmp_path: Path
+) -> None:
+    """By a client that knows nothing of it, which sends back what it saw."""
+    relay = Relay(vllm.port)
+    turns: list[ChatCompletionMessageParam] = []
+    replies, hits = [], []
+    async with relay.listening() as base_url, serving(base_url, local_runner, tmp_path) as product:
+        for question in (NAME, "Say it again, please.", "Now write a short greeting."):
+            before = await vllm.metric("vllm:prefix_cache_hits_total")
+            turns.append({"role": "user", "content": question})
+            text, _ = await product.ask(turns, max_tokens=48, profile="isabel", strength="auto")
+            turns.append({"role": "assistant", "content": text})
+            replies.append(text)
+            hits.append(await vllm.metric("vllm:prefix_cache_hits_total") - before)
+    name = ISABEL.profile.name
+    assert name in replies[0], "the remote wrote a placeholder, and the client read the name"
+
+    prompts = [body["prompt"] for _, body in relay.requests() if body and "prompt" in body]
+    read = [local_runner.tokenizer.decode(ids) for ids in prompts if isinstance(ids, list)]
+    for part in name.split():
+        assert part.casefold() not in as_text(b"\n".join(relay.outbound)).casefold()
+        assert all(part.casefold() not in text.casefold() for text in read)
+    # The conversation that is sent back begins as the remote wrote it, so that its prefix cache has it.
+    assert any("[your" in text.casefold() for text in read)
+    assert min(hits[1:]) > BLOCK
 
 
 # (6) A client that goes away
