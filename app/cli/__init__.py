@@ -14,7 +14,8 @@ from app.cli.terminal import bear_any_output, write
 app = typer.Typer(
     help="A local proxy that personalises a remote model's reply while it is written. Your profile and your "
     "own writing are read on this machine only. The remote sees the conversation and the reply, as it sees "
-    "any: what a reply tells of you, your name for one, it is told.",
+    "any; what the reply may say of you, you decide (costeer profiles set --level). Your name it reads as a "
+    "placeholder, unless you say otherwise.",
     epilog="To begin: costeer profiles create, costeer history add, costeer serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
