@@ -137,10 +137,9 @@ def write_aligned(cells: Sequence[str], widths: Sequence[int], styles: Sequence[
 
 
 def write_json(value: Any) -> None:
-    """Prints JSON for programs; times are formatted as in the API."""
-    write_bytes(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
-    )
+    """Prints JSON for programs; times are formatted as in the API, and keys that are numbers are texts."""
+    how = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+    write_bytes(orjson.dumps(value, option=how))
 
 
 def write_bytes(data: bytes) -> None:

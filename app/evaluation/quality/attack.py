@@ -29,15 +29,21 @@ from app.steering.formula import FloatArray, likeliest, log_softmax
 from app.steering.margin import with_margin
 from app.steering.sampling import SamplingParams
 
+# The temperature by which greedy replies are judged: near to theirs, but nothing is impossible at it, since a
+# text may be in other tokens than it was written in. It finds more than 1 does.
+GREEDY = 0.1
+LEAST = 1e-300  # what a probability that rounds to 0 counts as
+
 
 @dataclass(frozen=True, repr=False)
 class _Text:
-    """A reply's tokens, what the remote lists at each position, and its log-probabilities of the tokens
-    themselves [n]."""
+    """A reply's tokens, and what the remote lists at each position. At the temperature of the reply: `alone`
+    [n] are the remote's log-probabilities of the tokens, `norms` [n] the log-sum-exp of all its scores."""
 
     ids: list[int]
     drafted: list[DraftToken]
-    alone: FloatArray
+    alone: list[float]
+    norms: list[float]
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +80,7 @@ class Attack:
         self._matcher = matcher
         self._top = top
         self._max_context_tokens = max_context_tokens
-        self._sampling = SamplingParams(temperature=temperature or 1.0)
+        self._sampling = SamplingParams(temperature=temperature or GREEDY)
         self._by_remote = by_remote
         self._texts: dict[tuple[str, ...], _Text] = {}
 
@@ -105,16 +111,17 @@ class Attack:
     async def _text(self, case: Case, reply: Written) -> _Text:
         """The reply as the remote reads it, which is done once for all candidates."""
         if reply.key not in self._texts:
-            ids = self._remote.tokenizer.encode_after(reply.text)
-            drafted, alone = [], []
-            if ids:
-                rows = await self._remote.read(self._remote.tokenizer.chat(case.messages), ids)
-                for row, token in zip(rows, ids, strict=True):
-                    logprobs = log_softmax(row.astype(np.float64))
-                    best = likeliest(logprobs, self._top)
-                    drafted.append(DraftToken(int(best[0]), best, logprobs[best]))
-                    alone.append(logprobs[token])
-            self._texts[reply.key] = _Text(ids, drafted, np.array(alone))
+            text = _Text(self._remote.tokenizer.encode_after(reply.text), [], [], [])
+            prompt = self._remote.tokenizer.chat(case.messages)
+            rows = await self._remote.read(prompt, text.ids) if text.ids else ()
+            for row, token in zip(rows, text.ids, strict=True):
+                logprobs = log_softmax(row.astype(np.float64))
+                best = likeliest(logprobs, self._top)
+                text.drafted.append(DraftToken(int(best[0]), best, logprobs[best]))
+                flat = logprobs / self._sampling.temperature
+                text.norms.append(_log_sum(flat))
+                text.alone.append(float(flat[token]) - text.norms[-1])
+            self._texts[reply.key] = text
         return self._texts[reply.key]
 
     async def _judged(
@@ -123,7 +130,7 @@ class Attack:
         if not text.ids:
             return _Judged(*(np.zeros(0) for _ in range(3)))
         local = await session.score(text.ids[:-1], 0)
-        return await asyncio.to_thread(judged, text, local, weights, rule, self._sampling)
+        return await asyncio.to_thread(_by_position, text, local, weights, rule, self._sampling)
 
     async def _read(self, case: Case, text: _Text, form: str) -> FloatArray:
         """[n]: log-probabilities of the tokens under the remote's model, if it is shown the case's person."""
@@ -140,7 +147,7 @@ def rule_of(system: System, top: int) -> Rule:
     return listed(PAPERS if system.kind == "loop" else system.tried or AS_THE_PRODUCT, top)
 
 
-def judged(
+def _by_position(
     text: _Text,
     local: Sequence[LocalLogprobs],
     weights: Sequence[float],
@@ -149,14 +156,20 @@ def judged(
 ) -> _Judged:
     """What the attackers find at each position, from the local logprobs [n] there."""
     black, white, nats = [], [], []
-    for token, drafted, alone, one in zip(text.ids, text.drafted, text.alone, local, strict=True):
+    positions = zip(text.ids, text.drafted, text.alone, text.norms, local, strict=True)
+    for token, drafted, alone, norm, one in positions:
         at = among_candidates(rule, drafted, one, weights)
         black.append(one.logprobs(np.array([token]))[0, 0, 0])
-        drawn = with_margin(at.own, at.scores, sampling, rule.margin)
+        drawn = np.maximum(with_margin(at.own, at.scores, sampling, rule.margin), LEAST)
         found = np.flatnonzero(at.ids == token)
         # The rule shares out among the candidates what the remote gives them; all else stays the remote's.
-        mass = np.log(np.exp(at.remote).sum())
-        white.append(mass + np.log(drawn[found[0]]) if len(found) else alone)
+        given = _log_sum(at.remote / sampling.temperature) - norm
+        white.append(given + float(np.log(drawn[found[0]])) if len(found) else alone)
         steered, remote = log_softmax(at.scores), log_softmax(at.remote)
         nats.append((np.exp(steered) * (steered - remote)).sum())
     return _Judged(*(np.array(each, np.float64) for each in (black, white, nats)))
+
+
+def _log_sum(scores: FloatArray) -> float:
+    """log sum exp."""
+    return float(np.logaddexp.reduce(scores))

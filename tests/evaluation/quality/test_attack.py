@@ -12,10 +12,13 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.attack import Attack
 from app.evaluation.quality.crowd import Crowd
 from app.evaluation.quality.folder import Folder
+from app.evaluation.quality.forced import Forcing
 from app.evaluation.quality.identified import Identified, identified
+from app.evaluation.quality.likelihood import TEMPERATURES
 from app.evaluation.quality.plan import Plan
-from app.evaluation.quality.rules import LOCAL_ALONE, REMOTE_ALONE
+from app.evaluation.quality.rules import LOCAL_ALONE, PAPERS, REMOTE_ALONE, listed
 from app.evaluation.quality.run import attack_replies, is_done
+from app.evaluation.quality.strengths import AS_THE_PRODUCT
 from app.profiles.profile import Profile
 from app.prompts.private import PrivateContext
 from evaluation.quality.examples import CASES, written
@@ -46,9 +49,15 @@ class Attacked:
                     self.folder.written.add(written(case.id, system.name, 1.0, 0.5, text))
         self.advanced = 0
 
-    async def run(self, *, by_remote: bool = False) -> dict[str, Identified]:
-        matcher = VocabularyMatcher(self.remote, FakeTokenizer())
-        attack = Attack(self.remote.embedded(), self.local, matcher, top=VOCABULARY, by_remote=by_remote)
+    async def run(self, *, by_remote: bool = False, temperature: float = 0.0) -> dict[str, Identified]:
+        attack = Attack(
+            self.remote.embedded(),
+            self.local,
+            VocabularyMatcher(self.remote, FakeTokenizer()),
+            top=VOCABULARY,
+            temperature=temperature,
+            by_remote=by_remote,
+        )
         assert self.folder.written is not None and self.folder.scored is not None
         await attack_replies(attack, self.plan, self.folder.written, self.folder.scored, self.advance)
         return {one.system: one for one in identified(self.plan, self.folder.scored)}
@@ -147,3 +156,24 @@ async def test_an_empty_reply_tells_nothing(tmp_path: Path) -> None:
     for one in (await attacked.run()).values():
         assert one.black.first[3].value == one.white.first[3].value == pytest.approx(1 / 3)
         assert not one.black.by_length
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.3])
+async def test_the_white_box_attacker_knows_the_rule(tmp_path: Path, temperature: float) -> None:
+    attacked = Attacked(tmp_path)
+    await attacked.run(temperature=temperature)
+    assert attacked.folder.scored is not None
+    forcing = Forcing(
+        attacked.remote.embedded(),
+        attacked.local,
+        VocabularyMatcher(attacked.remote, FakeTokenizer()),
+        tokens=100,
+    )
+    for name, tried in (("auto", AS_THE_PRODUCT), ("paper's strength", PAPERS)):
+        rule = listed(tried, VOCABULARY)
+        case = replace(ASKED[0], reference=STEERED["loud"])
+        (judged,) = await forcing.forced(case, {"letter": [rule]})
+        scored = attacked.folder.scored.get("loud", name, "loud")
+        assert scored is not None
+        nll = judged.nll[rule.name][TEMPERATURES.index(temperature)]
+        assert scored.white[-1] == pytest.approx(-nll * judged.tokens)

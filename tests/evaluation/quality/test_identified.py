@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import orjson
 import pytest
 
+from app.cli.terminal import write_json
 from app.evaluation.quality.crowd import Crowd
 from app.evaluation.quality.grids import grids
 from app.evaluation.quality.identified import identified
@@ -85,3 +87,9 @@ def test_tables_have_chance_beside_what_was_found() -> None:
         assert all(len(row) == len(grid.columns) for row in grid.rows)
         assert grid.rows[-1] == ("chance", "50", "33", "2.0", "33", "")
     assert black.rows[0][:2] == (REMOTE_ALONE, "100 (44 to 100)")
+
+
+def test_programs_can_have_the_figures(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write_json(vars(summarise(attacked(), [], [], every(1.0))))
+    found = orjson.loads(capfdbinary.readouterr().out)["identified"]
+    assert found[0]["black"]["first"]["3"]["value"] == 1.0
