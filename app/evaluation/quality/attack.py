@@ -1,4 +1,4 @@
-"""Attacks on replies: who of some known people was it written for?
+"""Attacks on replies, which ask for whom of some known people each was written.
 
 A black box attacker has the reply, and takes the person under whose profile a model finds it likeliest. A
 white box attacker has the remote's distributions, the small model and the rule of steering as well, and takes
