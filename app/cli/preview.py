@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.api.schemas.preview import Preview
+from app.api.schemas.preview import MarkedPhrase, Preview
 from app.api.schemas.profiles import ProfilePatch
 from app.cli.environment import read_settings
 from app.cli.levels import Budget, Least, disclosure_lines
@@ -16,7 +16,7 @@ from app.cli.models import fetch
 from app.cli.preferences import Given, preference_tables
 from app.cli.profiles import AsJson, ProfileId, checked, headline
 from app.cli.strengths import strength_text
-from app.cli.terminal import counted, mistakes_named, say, write, write_json
+from app.cli.terminal import counted, mistakes_named, one_line, say, write, write_json
 from app.disclosure.conversation import disclosed
 from app.errors import InvalidRequest
 from app.profiles.disclosure import Disclosure
@@ -29,6 +29,8 @@ from app.prompts.retrieval import Retriever
 from app.steering.strength import steers
 
 STDIN = "-"
+# Characters of a phrase that are shown, and of a field's key.
+SHOWN, KEY = 60, 40
 ABOUT = {"person": "About the person", "preferences": "About how replies should be"}
 
 
@@ -45,7 +47,8 @@ def preview(
     budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the small model would read for a message: all prompts, and the history that was chosen.
+    """Show what the small model would read for a message: all prompts, the history that was chosen, and what
+    of all this is not open to the remote, with its level.
 
     Preferences that are given take the place of the profile's; --least and --budget can only make its
     disclosure stricter. Nothing is sent. It needs the local model's tokenizer, which is fetched with the
@@ -127,7 +130,23 @@ def _describe(shown: Preview, context: PersonalContext) -> None:
             write(f"  {text}")
     if told := disclosure_lines(context.disclosure):
         write(f"\nDisclosure: {'; '.join(told)}")
+    _describe_levels([one for one in shown.levels if one.level != "open"])
     write(
         f"\n{counted(private.tokens, 'token')} of private text, of at most {private.max_tokens:,} "
         f"(COSTEER_MAX_CONTEXT_TOKENS); strength {strength_text(shown.strength)}"
     )
+
+
+def _describe_levels(kept: Sequence[MarkedPhrase]) -> None:
+    if kept:
+        write(f"\nNot open to the remote, {counted(len(kept), 'phrase')}:\n")
+    for one in kept:
+        write(f"  {one.level:<5}  {_place(one)}: {one_line(one.text, SHOWN)}")
+
+
+def _place(one: MarkedPhrase) -> str:
+    """What a phrase is, and where it stands: name, field job, item_7, email in field contact."""
+    place = f"field {one_line(one.key, KEY)}" if one.key is not None else one.item
+    if place is None:
+        return one.what
+    return place if one.what in ("field", "item") else f"{one.what} in {place}"

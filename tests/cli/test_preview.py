@@ -115,6 +115,27 @@ def test_a_call_and_a_setting_can_only_be_stricter_than_the_profile(monkeypatch:
     assert "Disclosure" not in done("profiles", "preview", "anna", "boats")
 
 
+def test_what_is_not_open_is_listed_with_its_level() -> None:
+    done("profiles", "set", "anna", "--field", "mail=Ask\nek@example.org.", "--level", "occupation=off")
+    done("history", "level", "anna", "item_2", "off")
+    text = done("profiles", "preview", "anna", "boats")
+    assert (
+        "\nNot open to the remote, 4 phrases:\n\n"
+        "  fill   name: Anna Ek\n"
+        "  off    field occupation: Nurse\n"
+        "  shape  email in field mail: ek@example.org\n"
+        "  off    item_2: Trains\n"
+    ) in text
+    shown = done_json("profiles", "preview", "anna", "boats")["levels"]
+    assert {"text": "Boats", "what": "item", "level": "open", "key": None, "item": "item_1"} in shown
+    text = done("profiles", "preview", "anna", "boats", "--least", "shape")
+    assert "  shape  field mail: Ask ek@example.org.\n" in text
+    assert "  shape  item_1: Boats\n" in text
+    done("profiles", "set", "anna", "--no-levels", "--identifier", "name=open", "--identifier", "email=open")
+    done("history", "level", "anna", "item_2", "open")
+    assert "Not open" not in done("profiles", "preview", "anna", "boats")
+
+
 @pytest.mark.parametrize("message", [b"", b" \n", b"\xff"])
 def test_a_message_that_is_none_is_refused(message: bytes) -> None:
     assert "message" in refused("profiles", "preview", "anna", stdin=message)

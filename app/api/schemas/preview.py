@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from app.api.schemas.chat import ChatMessage
-from app.api.schemas.history import FoundItem
+from app.api.schemas.history import ITEM_PREFIX, FoundItem
 from app.api.schemas.profiles import DisclosureOut
-from app.profiles.disclosure import Disclosure
+from app.disclosure.marked import Marked, What, marked
+from app.profiles.disclosure import Disclosure, Level
 from app.profiles.fields import STRENGTH, StrengthIn, Wire
 from app.profiles.levels import BUDGET, LEAST, BudgetIn, LevelIn, disclosure_fields
 from app.profiles.preferences import PREFERENCES, Preferences, preference_fields
@@ -75,6 +76,22 @@ class PrivateTokens(BaseModel):
     max_tokens: int
 
 
+class MarkedPhrase(BaseModel):
+    """A phrase of the profile or of a chosen item, and its level. It is, or stands in, the field of that `key`
+    or the `item` of that id; the profile's name has neither."""
+
+    text: str
+    what: What
+    level: Level
+    key: str | None
+    item: str | None
+
+    @classmethod
+    def of(cls, one: Marked) -> Self:
+        item = f"{ITEM_PREFIX}{one.item}" if one.item is not None else None
+        return cls(text=one.text, what=one.what, level=one.level, key=one.key, item=item)
+
+
 class Preview(BaseModel):
     """What the small model on this device would read for a conversation; nothing of it is sent anywhere."""
 
@@ -86,10 +103,12 @@ class Preview(BaseModel):
     history: list[PreviewedItem]
     preferences: list[PreviewedPreference]
     disclosure: DisclosureOut
+    levels: list[MarkedPhrase]
 
     @classmethod
     def of(cls, profile_id: str, context: PersonalContext, prompts: LocalPrompts, max_tokens: int) -> Self:
-        """At strength 0 the small model reads nothing."""
+        """At strength 0 the small model reads nothing. The context is the whole one, so that what is withheld
+        from the small model has its level too."""
         pairs = prompts.pairs if steers(context.strength) else ()
         included = {hit.stored.id for hit in prompts.private.history}
         return cls(
@@ -116,6 +135,7 @@ class Preview(BaseModel):
                 for one in context.preferences
             ],
             disclosure=DisclosureOut(**disclosure_fields(context.disclosure)),
+            levels=[MarkedPhrase.of(one) for one in marked(context.private, context.disclosure)],
         )
 
 

@@ -470,6 +470,7 @@ async def test_a_preview_shows_all_prompts_and_what_was_chosen(proxy: Proxy) -> 
         "history",
         "preferences",
         "disclosure",
+        "levels",
     ]
     assert (shown["object"], shown["profile"], shown["strength"]) == ("profile.preview", "loud", 0.5)
     (pair,) = shown["prompts"]
@@ -488,6 +489,34 @@ async def test_a_preview_shows_all_prompts_and_what_was_chosen(proxy: Proxy) -> 
     assert (found["id"], found["included"]) == ("item_1", True)
     assert found["score"] > 0
     assert found["passage"] == found["text"]
+
+
+async def test_a_preview_marks_each_phrase_with_its_level(proxy: Proxy) -> None:
+    own = {"fields": {"occupation": "off"}, "identifiers": {"name": "shape"}}
+    fields = {"mail": "Ask lotte@example.org."}
+    await proxy.client.patch("/v1/profiles/loud", json={"fields": fields, "disclosure": own})
+    await proxy.client.patch("/v1/profiles/loud/history/item_1", json={"disclosure": "off"})
+    shown = await preview(proxy, "When does the horn sound?")
+    marked = [tuple(one[key] for key in ("what", "key", "item", "level")) for one in shown["levels"]]
+    assert marked == [
+        ("name", None, None, "shape"),
+        ("field", "writing_style", None, "open"),
+        ("field", "occupation", None, "off"),
+        ("field", "mail", None, "open"),
+        ("email", "mail", None, "shape"),
+        ("item", None, "item_1", "off"),
+    ]
+    texts = [one["text"] for one in shown["levels"]]
+    assert texts[0] == "Lotte Ohrwurm" and texts[4:] == ["lotte@example.org", "A note on foghorns"]
+    for hidden in ("Foghorn keeper", "The old horn"):
+        assert hidden not in str(shown["prompts"])
+
+
+async def test_a_stricter_request_marks_more_strictly(proxy: Proxy) -> None:
+    asked = {one: await preview(proxy, "The horn?", disclosure=one) for one in ("shape", "fill", "off")}
+    shown = {least: {one["level"] for one in each["levels"]} for least, each in asked.items()}
+    assert shown == {"shape": {"shape", "fill"}, "fill": {"fill"}, "off": {"off"}}
+    assert {one["item"] for one in asked["off"]["levels"]} == {None, "item_1"}
 
 
 async def test_a_preview_is_what_a_chat_reads(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
