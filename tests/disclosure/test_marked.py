@@ -117,6 +117,17 @@ def test_an_item_has_its_own_level_and_so_has_what_stands_in_it() -> None:
     ]
 
 
+def test_titles_and_requests_are_searched_too() -> None:
+    letter = wrote(
+        "Call c@example.org.", title="To a@example.org", request="Write to b@example.org, as ever."
+    )
+    private = PrivateContext(None, (letter, wrote("Nobody.", title="To a@example.org", number=2)))
+    found = [(one.text, one.item) for one in marked(private, Disclosure()) if one.what == "email"]
+    assert found == [
+        (f"{name}@example.org", number) for name, number in zip("abca", (1, 1, 1, 2), strict=True)
+    ]
+
+
 def test_an_address_with_a_name_that_is_off_is_off() -> None:
     private = PrivateContext(ISABEL, (wrote("Write to isabel@example.org."),))
     own = Disclosure(identifiers=(("name", "off"), ("email", "open")))
