@@ -24,8 +24,9 @@ router = APIRouter(prefix="/v1/profiles", tags=["Profiles"])
     openapi_extra=described((JSON, schema(PreviewIn))),
 )
 async def preview_profile(profile_id: str, request: Request, parts: PartsDep, caller: CallerDep) -> Preview:
-    """All prompts exactly, the items of the history that were chosen, and whether each has found room.
-    Nothing is sent anywhere and nothing is remembered. At strength 0 the small model reads nothing."""
+    """All prompts exactly, the items of the history that were chosen, whether each has found room, and the
+    level of each phrase, of those that are off as well. Nothing is sent anywhere and nothing is remembered.
+    At strength 0 the small model reads nothing."""
     caller.may_use(profile_id)
     body = await receive_json(request, PreviewIn)
     profile = await asyncio.to_thread(parts.store.profiles.get, profile_id)

@@ -77,8 +77,8 @@ class PrivateTokens(BaseModel):
 
 
 class MarkedPhrase(BaseModel):
-    """A phrase of the profile or of a chosen item, and its level. It is, or stands in, the field of that `key`
-    or the `item` of that id; the profile's name has neither."""
+    """A phrase of the profile or of a chosen item, and its level. It is, or stands in, the field of that
+    `key` or the `item` of that id; the profile's name has neither."""
 
     text: str
     what: What
