@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
 
-from app.decoding.conversations import Conversations, Told
+from app.decoding.conversations import Conversations
 from app.decoding.reply import Reply
 from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.stats import SPENT, Clock, Stats
@@ -51,6 +50,32 @@ class GenerationRequest:
     disclosure: Disclosure = field(default_factory=Disclosure)
 
 
+@dataclass(frozen=True, repr=False)
+class _Told:
+    """Keeps what one request's replies have told the remote."""
+
+    conversations: Conversations
+    asked: GenerationRequest
+    shown: Disclosed
+
+    def spent(self, nats: float) -> None:
+        """Counts the nats of a reply, finished or not."""
+        self.conversations.spend(_whose(self.asked), self.asked.messages, nats)
+
+    def finished(self, reply: str, as_told: str | None) -> int:
+        """See Told. Blocks: for a worker thread."""
+        if as_told is None:
+            as_told = turned_back(reply, self.shown.guarded.turning)
+        if self.asked.profile is None and not self.asked.preferences:
+            return 0
+        said = len(first_said(self.shown.private, self.shown.messages, as_told))
+        if self.asked.continue_final:
+            reply = self.asked.messages[-1].content + reply
+            as_told = self.shown.messages[-1].content + as_told
+        self.conversations.remember(_whose(self.asked), reply, as_told)
+        return said
+
+
 class Generator:
     """Prepares replies to generation requests, with a remote and a local model whose vocabularies match."""
 
@@ -63,10 +88,13 @@ class Generator:
         clock: Clock = time.perf_counter,
         *,
         form: Form = readings,
+        guards: bool = True,
     ) -> None:
-        """`form` is how the local prompts are written."""
+        """`form` is how the local prompts are written. Without `guards` replies say what steering makes them
+        say, whatever the levels of disclosure are: for comparisons."""
         self.clock = clock
         self._form = form
+        self._guards = guards
         self._remote = remote
         self._local = local
         self._matcher = matcher
@@ -125,7 +153,7 @@ class Generator:
             strength=generation.strength,
             think_ids=match.vocabulary.think_ids,
             thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
-            guard=Guard(shown.guarded, match.vocabulary, spelled, continued or ""),
+            guard=Guard(shown.guarded, match.vocabulary, spelled, continued or "") if self._guards else None,
             budget=budget,
             config=self._config,
         )
@@ -138,7 +166,7 @@ class Generator:
             stats=stats,
             continues=generation.continue_final,
             unsteered=None if request.steered else _why_not(generation, budget),
-            finished=partial(self._finished, asked, shown),
+            told=_Told(self._conversations, asked, shown),
         )
 
     def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
@@ -161,33 +189,19 @@ class Generator:
             form=self._form,
         )
 
+    def as_told(self, profile: Profile, reply: str) -> str | None:
+        """An earlier reply as the remote has it, if it is remembered."""
+        return self._conversations.as_told(profile.uid, reply)
+
     def _disclosed(self, generation: GenerationRequest) -> Disclosed:
         """What the remote and the small model may have of a request. Blocks: for a worker thread."""
-        told = self._conversations.find(_whose(generation), generation.messages)
+        owner, messages = _whose(generation), generation.messages
         private = PrivateContext(generation.profile, generation.history, generation.preferences)
-        texts = {index: one.text for index, one in told.items()}
-        shown = disclosed(private, generation.messages, generation.disclosure, texts)
-        return replace(shown, nats=max((one.nats for one in told.values()), default=0.0))
-
-    def _finished(
-        self,
-        asked: GenerationRequest,
-        shown: Disclosed,
-        reply: str,
-        as_told: str | None,
-        nats: float,
-    ) -> int:
-        """Keep what the remote has of a finished reply, for the conversation's next turn. Returns how many
-        private words it was the first to say."""
-        if as_told is None:
-            as_told = turned_back(reply, shown.guarded.placeholders)
-        messages = asked.messages
-        if asked.continue_final:
-            reply = messages[-1].content + reply
-            as_told = shown.messages[-1].content + as_told
-            messages = messages[:-1]
-        self._conversations.remember(_whose(asked), messages, reply, Told(as_told, shown.nats + nats))
-        return len(first_said(shown.private, shown.messages, as_told))
+        replies = ((index, one) for index, one in enumerate(messages) if one.role == "assistant")
+        known = {index: self._conversations.as_told(owner, one.content) for index, one in replies}
+        texts = {index: text for index, text in known.items() if text is not None}
+        shown = disclosed(private, messages, generation.disclosure, texts)
+        return replace(shown, nats=self._conversations.nats(owner, messages))
 
     async def warm(self, profile: Profile) -> None:
         """Prepare for a profile's next reply: prefill the prefix that all its prompts share, and match the

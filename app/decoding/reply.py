@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.speculative import decode
@@ -43,16 +45,23 @@ class Piece:
     end: Token | None = None
 
 
-# Told of a finished reply: its text, the text as the remote has it (None where a stop string has cut that),
-# and the nats that it told. Returns how many private words it was the first to say.
-Finished = Callable[[str, str | None, float], int]
+class Told(Protocol):
+    """Is told what replies tell the remote."""
+
+    def spent(self, nats: float) -> None:
+        """The nats of a reply that has ended, finished or not."""
+
+    def finished(self, reply: str, as_told: str | None) -> int:
+        """A finished reply, and the text as the remote has it; None where a stop string has cut that. Returns
+        how many private words it was the first to say. Blocks: for a worker thread."""
+        ...
 
 
 class Reply:
     """A reply that is ready to be generated: everything that could be refused has been checked.
 
     `continues`: its text continues the prompt's. `unsteered` is why it is not steered; None when it is.
-    `finished` is told of the finished reply: as the client has it, as the remote does, and the nats told.
+    `told` is told what the reply tells the remote.
     """
 
     def __init__(
@@ -66,7 +75,7 @@ class Reply:
         stats: Stats | None = None,
         continues: bool = False,
         unsteered: str | None = None,
-        finished: Finished | None = None,
+        told: Told | None = None,
     ) -> None:
         self.request = request
         self.vocabulary = vocabulary
@@ -76,7 +85,7 @@ class Reply:
         self._remote = remote
         self._local = local
         self._continues = continues
-        self._finished = finished
+        self._told = told
 
     @property
     def prompt_tokens(self) -> int:
@@ -105,7 +114,7 @@ class Reply:
             stats=Stats(self.stats.clock),
             continues=self._continues,
             unsteered=self.unsteered,
-            finished=self._finished,
+            told=self._told,
         )
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
@@ -117,23 +126,28 @@ class Reply:
         ids: list[int] = []
         written: list[str] = []
         tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
-        async with aclosing(tokens):
-            async for token in tokens:
-                if token.finish_reason == "stop":
-                    end = token  # it has no text
-                    break
-                ids.append(token.token_id)
-                piece = text.push(token)
-                written.append(piece.text)
-                yield piece
-                if text.stopped:
-                    break
-                finish_reason = token.finish_reason or finish_reason
+        try:
+            async with aclosing(tokens):
+                async for token in tokens:
+                    if token.finish_reason == "stop":
+                        end = token  # it has no text
+                        break
+                    ids.append(token.token_id)
+                    piece = text.push(token)
+                    written.append(piece.text)
+                    yield piece
+                    if text.stopped:
+                        break
+                    finish_reason = token.finish_reason or finish_reason
+        finally:
+            if self._told is not None:
+                self._told.spent(self.stats.nats)
         last = text.flush(finish_reason, end)
         self.stats.filled = filler.filled
-        if self._finished is not None:
+        if self._told is not None:
             as_told = None if text.stopped else self.vocabulary.decode(ids)
-            self.stats.said = self._finished("".join([*written, last.text]), as_told, self.stats.nats)
+            reply = "".join([*written, last.text])
+            self.stats.said = await asyncio.to_thread(self._told.finished, reply, as_told)
         yield last
 
 

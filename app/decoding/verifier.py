@@ -91,18 +91,23 @@ class Verifier:
             draft[: at.listed] = distribution(at.drafted.logprobs[: at.listed], self.draft_sampling())
             chosen = accept_or_resample(index, draft, target, self._rng)
         if chosen >= len(ids):
-            return Placement(written[chosen - len(ids)], at.drafted)
+            placement = Placement(written[chosen - len(ids)], at.drafted)
+            return placement if self._fits(placement) else self.choose(drafted, None)
         return self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
 
+    def _fits(self, placement: Placement) -> bool:
+        """Whether there is room for all of a placeholder: a part of one would not be filled."""
+        assert self._request.guard is not None  # noqa: S101  # it is where placements come from
+        needed = len(self._request.guard.spelled[placement.text])
+        return len(self.generated) + needed <= self._request.max_tokens
+
     def place(self, placement: Placement) -> list[Token]:
-        """Emit the tokens that write a placeholder, as far as there is room for them."""
+        """Emit the tokens that write a placeholder."""
         assert self._request.guard is not None  # noqa: S101  # it is where placements come from
         tokens = []
         for token_id in self._request.guard.spelled[placement.text]:
             only = DraftToken(token_id, np.array([token_id]), np.zeros(1))
             tokens.append(self._emit(token_id, only, only.logprobs, None))
-            if tokens[-1].finish_reason is not None:
-                break
         self._stats.changed += 1
         return tokens
 

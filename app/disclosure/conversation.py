@@ -39,20 +39,20 @@ def disclosed(
     what the user writes they say themselves. Of the messages in `as_told`, by their index, it is known what
     the remote has.
     """
-    private = _readable(withheld(private, disclosure))
-    theirs = [one for one in messages if one.role != "assistant"]
-    found = guarded(private, theirs, disclosure)
-    if len(theirs) == len(messages):
-        return Disclosed(tuple(messages), private, found)
+    # What is withheld is guarded as well: other texts may say it.
+    readable = _readable(withheld(private, disclosure))
+    if all(one.role != "assistant" for one in messages):
+        return Disclosed(tuple(messages), readable, guarded(private, messages, disclosure))
+    turning = guarded(private, (), disclosure).turning
 
     def back_in(index: int, one: Message) -> Message:
         if one.role != "assistant":
             return one
-        text = as_told[index] if index in as_told else turned_back(one.content, found.placeholders)
+        text = as_told[index] if index in as_told else turned_back(one.content, turning)
         return replace(one, content=text)
 
     back = tuple(back_in(index, one) for index, one in enumerate(messages))
-    return Disclosed(back, private, guarded(private, back, disclosure))
+    return Disclosed(back, readable, guarded(private, back, disclosure))
 
 
 def _readable(private: PrivateContext) -> PrivateContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from app.disclosure.identifiers import alone, identifiers, regions, spellings
 from app.disclosure.names import capitalised_names, name_parts, name_pieces
 from app.disclosure.placeholders import FIRST_NAME, KINDS, LAST_NAME, Placeholder, Placeholders, of_field
-from app.disclosure.words import Run, content, phrases, spaced, words
+from app.disclosure.words import Run, content, phrases, pieces, spaced, words
 from app.profiles.disclosure import Disclosure, Identifier, Level
 from app.profiles.profile import Hit, Profile
 from app.prompts.message import Message
@@ -21,6 +22,10 @@ __all__ = ["Guarded", "Placeholder", "guarded"]
 CONTEXT = 4
 # Words of a value that a placeholder stands for; a longer one is no value but a text.
 MAX_FILLED = 5
+# What ends a sentence, or a line.
+SENTENCE_END = re.compile(r"[.!?:\n]")
+# Characters of a field's value from which on it is looked for in earlier replies.
+MIN_TURNED = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,12 +36,14 @@ class Guarded:
     help; behind the empty run stand those that are guarded everywhere. `fills`: for the folded word that
     begins a value of level fill, what the reply says instead; each such word is guarded everywhere.
     `placeholders`: all that are filled in where they stand in the remote's text, whatever their case; no two
-    have one text, and they do not depend on the conversation.
+    have one text, and they do not depend on the conversation. `turning`: those whose values are turned back
+    in earlier replies: the name and identifiers, unless they are open, and fields of level fill.
     """
 
     words: Mapping[Run, frozenset[str]] = field(default_factory=dict)
     fills: Mapping[str, Placeholder] = field(default_factory=dict)
     placeholders: tuple[Placeholder, ...] = ()
+    turning: tuple[Placeholder, ...] = ()
 
     def __repr__(self) -> str:
         return f"Guarded({sum(map(len, self.words.values()))} words, {len(self.placeholders)} placeholders)"
@@ -54,7 +61,7 @@ def guarded(private: PrivateContext, messages: Sequence[Message], disclosure: Di
     following = {run: frozenset(after) for run, after in guard.following.items() if after}
     everywhere = following.get((), frozenset())
     fills = {word: one for word, one in guard.placeholders.fills.items() if word in everywhere}
-    return Guarded(following, fills, guard.placeholders.every())
+    return Guarded(following, fills, guard.placeholders.every(), tuple(guard.turning))
 
 
 class _Guard:
@@ -63,6 +70,8 @@ class _Guard:
     def __init__(self, disclosure: Disclosure) -> None:
         self.following: defaultdict[Run, set[str]] = defaultdict(set)
         self.placeholders = Placeholders()
+        self.turning: list[Placeholder] = []
+        self._own_name: frozenset[str] = frozenset()
         self._disclosure = disclosure
         self._regions: tuple[str, ...] = ()
         self._uncapitalised: set[str] = set()
@@ -82,19 +91,31 @@ class _Guard:
             self.following[()].add(word)
 
     def free(self, texts: Iterable[str]) -> None:
-        """Frees each word and each run that the texts have."""
+        """Frees each word and each run that the texts have. A word of the name is freed where it is a name:
+        "will" and "grace" are words as well."""
         for text in texts:
             run = words(text)
+            named = _capitalised(text) if self._own_name.intersection(run) else set()
             for place, word in enumerate(run):
                 for size in range(min(CONTEXT, place) + 1):
+                    if word in self._own_name and not size and word not in named:
+                        continue
                     if after := self.following.get(tuple(run[place - size : place])):
                         after.discard(word)
 
     def _name(self, name: str) -> None:
         level = self._disclosure.of_identifier("name", "open", alone=True)
+        parts = name_parts(name)
         if level != "open":
             self._name_words(name)
-        parts = name_parts(name)
+            self._own_name = frozenset(word for word in words(name) if spaced(word))
+            self.turning.append(Placeholder(KINDS["name"][0], name))
+            ends = [(FIRST_NAME, part) for part in parts[:1]] + [(LAST_NAME, part) for part in parts[1:][-1:]]
+            self.turning += [
+                Placeholder(text, part)
+                for text, part in ends
+                if all(content(word) and spaced(word) for word in words(part))
+            ]
         if not parts or level not in ("open", "fill"):
             return
         first = FIRST_NAME if all(map(spaced, words(parts[0]))) or len(parts) > 1 else KINDS["name"][0]
@@ -129,7 +150,10 @@ class _Guard:
             text, known = of_field(key, unnamed + 1)
             unnamed += not known
             if level == "fill":
-                self.placeholders.fill(text, value)
+                whole = self.placeholders.fill(text, value)
+                # Short ones and numbers are in many a text that has nothing to do with them.
+                if len(whole.value) > MIN_TURNED and not whole.value.isdigit():
+                    self.turning.append(whole)
             elif level == "open" and known:
                 self.placeholders.add(text, value)
 
@@ -137,9 +161,9 @@ class _Guard:
         level = self._disclosure.of_item(hit.stored.item.disclosure)
         for text in _texts(hit):
             self._text(text, level)
-        quoted = words(hit.passage)
-        for place in range(CONTEXT, len(quoted)):
-            self.following[tuple(quoted[place - CONTEXT : place])].add(quoted[place])
+        for quoted in map(words, _texts(hit)):
+            for place in range(CONTEXT, len(quoted)):
+                self.following[tuple(quoted[place - CONTEXT : place])].add(quoted[place])
 
     def _text(self, text: str, level: Level, *, key: str = "") -> bool:
         """Guards what a text of that level says; whether it is a field's value, and but an identifier.
@@ -168,10 +192,13 @@ class _Guard:
     def _identifier(self, kind: Identifier, value: str, within: Level, *, alone: bool) -> None:
         level = self._disclosure.of_identifier(kind, within, alone=alone)
         runs = spellings(value, kind, self._regions) if level != "open" else []
+        if level in ("shape", "off"):
+            self.turning.append(Placeholder(KINDS[kind][0], value))
         for run in runs:
             self._in_order(run)
         if level == "fill":
             whole = self.placeholders.fill(KINDS[kind][0], value)
+            self.turning.append(whole)
             for word in (run[0] for run in runs if len(run) == 1 and len(run[0]) > 2):
                 self.placeholders.fills.setdefault(word, whole)
         if level == "fill" or (level == "open" and alone):
@@ -210,3 +237,17 @@ def _texts(hit: Hit) -> list[str]:
 def _uncapitalised(text: str) -> Iterator[str]:
     """The words that a text has without a capital."""
     return (word for one in text.split() if not one[:1].isupper() for word in words(one))
+
+
+def _capitalised(text: str) -> set[str]:
+    """The folded words that a text has with a capital inside a sentence, or behind another such word."""
+    found: set[str] = set()
+    before, end = False, 0
+    for one in pieces(text):
+        between = text[end : one.start]
+        inside = end > 0 and not SENTENCE_END.search(between)
+        capital = text[one.start].isupper()
+        if capital and (inside or before):
+            found.update(one.words)
+        before, end = capital, one.end
+    return found

@@ -17,6 +17,9 @@ from app.steering.guard import NOTHING, BoolArray
 from app.tokenization.vocabulary import Vocabulary
 
 LONGEST = 4  # words before a guarded one that are looked at
+LONGEST_WORD = 200  # letters of one
+# A guarded word of so many letters at least is meant by its other forms too, with so many letters more.
+STEM, ENDING = 4, 3
 # A word that has only begun is taken for a guarded one from this many letters on; a number from one digit.
 LETTERS = 2
 # Nats of local_delta from which a token that spells only a part of a value's first word is taken to begin it:
@@ -120,8 +123,10 @@ class PhraseMatcher:
 
     def _say(self, text: str) -> None:
         text = self._open + text
-        self._open = unfinished(text)
-        self._said.extend(words(text[: len(text) - len(self._open)])[-LONGEST:])
+        left = unfinished(text)
+        self._said.extend(words(text[: len(text) - len(left)])[-LONGEST:])
+        # No guarded word is as long, and what begins as none does not become one.
+        self._open = left[:LONGEST_WORD]
 
     def _alone(self, token_id: int) -> _Said:
         """What a token says by itself."""
@@ -172,6 +177,9 @@ def _among(several: Sequence[_Words], word: str, *, complete: bool) -> bool:
     """Whether the word is one of those, or begins one that it may still become."""
     for found, ordered in several:
         if word in found:
+            return True
+        stems = (word[:-more] for more in range(1, ENDING + 1) if len(word) - more >= STEM)
+        if any(stem in found for stem in stems):
             return True
         if not complete and _counts(word):
             at = bisect_left(ordered, word)

@@ -29,6 +29,7 @@ neighbourhood, neighborhood, nickname, occupation, organisation, organization, p
 birth, place of work, position, profession, pronouns, region, religion, role, salary, school, spouse, state,
 street, subject, supervisor, team, title, town, trade, university, wife, workplace, years     of experience
 """
+SCHEMES = {"http", "https", "www"}  # in front of many an address
 LABELS = frozenset(" ".join(label.split()) for label in COMMON.split(","))
 
 
@@ -75,6 +76,9 @@ class Placeholders:
         whole = self.add(text, value)
         value, leading = whole.value, False
         for one in pieces(value):
+            if one.words[0] in SCHEMES:
+                leading = True
+                continue
             if all(content(word) and (len(word) > 2 or (name and not spaced(word))) for word in one.words):
                 rest = f"[Rest of {text[1].lower()}{text[2:]}"
                 self.fills.setdefault(one.words[0], self.add(rest, value[one.start :]) if leading else whole)

@@ -1,51 +1,56 @@
-"""What the remote was told is found again in the conversation that a client sends back."""
+"""What the remote was told is found again in the conversation that a client sends back, and counted."""
 
-from app.decoding.conversations import LONGEST, MOST, Conversations, Told
+from app.decoding.conversations import LONGEST, MOST, Conversations
 from app.prompts.message import Message
 
 ASKED = (Message("user", "Hi"),)
-REPLY = Message("assistant", "Yours, Zoë")
-TOLD = Told("Yours, [Your first name]", 2.5)
+REPLY, TOLD = "Yours, Zoë", "Yours, [Your first name]"
 
 
 def remembered() -> Conversations:
     conversations = Conversations()
-    conversations.remember("zoe", ASKED, REPLY.content, TOLD)
+    conversations.remember("zoe", REPLY, TOLD)
     return conversations
 
 
-def test_a_reply_is_found_where_it_stands() -> None:
-    for further in ((), (Message("user", "And?"),)):
-        assert remembered().find("zoe", (*ASKED, REPLY, *further)) == {1: TOLD}
+def test_a_reply_is_found_and_nobody_elses_and_no_other() -> None:
+    assert remembered().as_told("zoe", REPLY) == TOLD
+    assert remembered().as_told("ann", REPLY) is None
+    assert remembered().as_told("zoe", "Yours, Zoe") is None
 
 
-def test_clients_may_trim_it() -> None:
-    assert remembered().find("zoe", (*ASKED, Message("assistant", " Yours, Zoë\n"))) == {1: TOLD}
-
-
-def test_nobody_elses_and_no_other_conversation_is() -> None:
-    conversations = remembered()
-    assert not conversations.find("ann", (*ASKED, REPLY))
-    assert not conversations.find("zoe", (Message("user", "Hello"), REPLY))
-    assert not conversations.find("zoe", (*ASKED, Message("assistant", "Yours, Zoe")))
-    assert not conversations.find("zoe", (*ASKED, Message("user", REPLY.content)))
-
-
-def test_a_border_between_messages_is_no_text() -> None:
+def test_clients_may_trim_it_and_their_blanks_stay() -> None:
+    assert remembered().as_told("zoe", f" {REPLY}\n\n") == f" {TOLD}\n\n"
     conversations = Conversations()
-    conversations.remember("zoe", (Message("user", "a"), Message("user", "b")), "c", TOLD)
-    assert not conversations.find("zoe", (Message("user", "ab"), Message("assistant", "c")))
+    conversations.remember("zoe", "It is Zoë", "It is [Your first name] \n")
+    assert conversations.as_told("zoe", "It is Zoë") == "It is [Your first name]"
 
 
 def test_only_so_many_are_kept_and_none_that_is_too_long() -> None:
     conversations = Conversations()
     for number in range(MOST + 1):
-        conversations.remember("zoe", ASKED, str(number), TOLD)
-    found = [
-        number
-        for number in range(MOST + 1)
-        if conversations.find("zoe", (*ASKED, Message("assistant", str(number))))
-    ]
+        conversations.remember("zoe", str(number), TOLD)
+    found = [number for number in range(MOST + 1) if conversations.as_told("zoe", str(number))]
     assert found == [*range(1, MOST + 1)]
-    conversations.remember("zoe", ASKED, "long", Told("x" * (LONGEST + 1), 0.0))
-    assert not conversations.find("zoe", (*ASKED, Message("assistant", "long")))
+    conversations.remember("zoe", "long", "x" * (LONGEST + 1))
+    assert conversations.as_told("zoe", "long") is None
+
+
+def test_what_was_told_adds_up_over_turns_branches_and_attempts() -> None:
+    conversations = Conversations()
+    conversations.spend("zoe", ASKED, 1.0)
+    conversations.spend("zoe", ASKED, 0.5)  # written again, or broken off
+    further = (*ASKED, Message("assistant", REPLY), Message("user", "And?"))
+    assert conversations.nats("zoe", further) == 1.5
+    conversations.spend("zoe", further, 2.0)
+    assert conversations.nats("zoe", further) == 3.5
+    assert conversations.nats("zoe", ASKED) == 1.5
+    assert conversations.nats("ann", further) == 0.0
+
+
+def test_a_border_between_messages_is_no_text_and_a_clock_in_front_changes_nothing() -> None:
+    conversations = Conversations()
+    conversations.spend("zoe", (Message("user", "a"), Message("user", "b")), 1.0)
+    assert conversations.nats("zoe", (Message("user", "ab"),)) == 0.0
+    late = (Message("system", "It is 10:01."), Message("user", "a"), Message("user", "b"))
+    assert conversations.nats("zoe", late) == 1.0

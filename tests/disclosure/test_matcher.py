@@ -121,3 +121,16 @@ def test_a_value_is_begun_by_a_token_that_starts_its_first_word() -> None:
     assert follower.fills(everything, strong).tolist() == [1, 1, 0, *[NOTHING] * 4]
     inside = matcher(pieces, guarded, before="Mc")
     assert inside.fills(everything, strong).tolist() == [1, 1, *[NOTHING] * 5]
+
+
+def test_other_forms_of_a_guarded_word_are_held_as_well() -> None:
+    guarded = Guarded({(): frozenset({"nurse", "zoe"})})
+    pieces = [b" nurses", b" nursed.", b" nurseries", b" zoes", b" nurs"]
+    assert matcher(pieces, guarded).held(np.arange(5)).tolist() == [True, True, False, False, True]
+
+
+def test_a_word_without_end_costs_no_more_for_its_length() -> None:
+    follower = matcher([b"acgt", " Zoë".encode()])
+    for _ in range(20_000):
+        follower.push(0)
+    assert follower.held(np.array([0, 1])).tolist() == [False, True]

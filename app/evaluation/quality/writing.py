@@ -101,7 +101,13 @@ class Writing:
             constant = tried.value if tried.kind == "auto" else config.auto_strength
             config = replace(config, auto_strength=constant, margin=tried.margin)
         generator = Generator(
-            self._remote, self._local, self._matcher, config, self._clock, form=FORMS[system.form].readings
+            self._remote,
+            self._local,
+            self._matcher,
+            config,
+            self._clock,
+            form=FORMS[system.form].readings,
+            guards=False,
         )
         generation = GenerationRequest(
             (await self._remote.card()).id,
