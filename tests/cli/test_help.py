@@ -84,9 +84,9 @@ def test_version_is_the_package_s() -> None:
 
 
 def test_help_promises_no_more_than_is_kept() -> None:
-    """A reply that tells who somebody is tells it to the remote too."""
+    """A reply that tells who somebody is tells it to the remote too, as far as they let it."""
     text = " ".join(done("--help").replace("│", " ").split())
-    assert "what a reply tells of you" in text
+    assert "what the reply may say of you, you decide" in text
     assert "never leave" not in text
 
 

@@ -34,17 +34,18 @@ ftrls = st.builds(
 def iterate(base: FloatArray, delta: FloatArray, ftrl: FTRL) -> FloatArray:
     """The paper's update, step by step over the whole vocabulary: the oracle.
 
-    Some parameters enlarge each step's rounding by the next ones, hence its more precise numbers.
+    Some parameters enlarge each step's rounding by the next ones, hence its more precise numbers, and what is
+    followed is how far the player is from the remote: `pulled` without what is the remote's own in it.
     """
     base, delta = base.astype(np.longdouble), delta.astype(np.longdouble)
     lambda_, inverse_eta = np.longdouble(ftrl.lambda_), 1 / np.longdouble(ftrl.eta)
-    player = base
+    moved = np.zeros_like(base)
     cumulative = np.zeros_like(base)
     for step in range(1, ftrl.steps + 1):
-        cumulative = cumulative + ftrl.alpha * (player - base) + ftrl.beta * delta
-        pulled = step * lambda_ * base + cumulative + player * inverse_eta
-        player = log_softmax(pulled / (step * lambda_ + inverse_eta))  # type: ignore[arg-type]
-    return player
+        cumulative = cumulative + ftrl.alpha * moved + ftrl.beta * delta
+        pulled = (cumulative + moved * inverse_eta) / (step * lambda_ + inverse_eta)
+        moved = pulled - np.logaddexp.reduce(base + pulled)
+    return base + moved  # type: ignore[return-value]
 
 
 def test_the_papers_numbers_amount_to_this_strength() -> None:
