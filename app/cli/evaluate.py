@@ -19,7 +19,7 @@ from app.cli.profiles import AsJson
 from app.cli.progress import ItemProgress, RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
-from app.evaluation.quality.strengths import Tried, of_margin
+from app.evaluation.quality.strengths import Levels, Tried, at_levels, of_margin
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import EMBEDDED, Settings
 
@@ -36,6 +36,7 @@ EPILOG = (
     "\n\ncosteer eval people.jsonl --lines 31-60 --form letter --form headings --strength auto:0.5 "
     "--against 'auto [headings]'"
     "\n\ncosteer eval people.jsonl --limit 40 --strength auto --attack 50 --questions drawn"
+    "\n\ncosteer eval people.jsonl --limit 40 --disclosure open --disclosure default --disclosure shape"
     "\n\ncosteer eval questions.jsonl --limit 40 --preference concise --preference 'Be brief. | Be thorough.'"
     '\n\nA person, one a line: {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
     '[{"title": "Note", "text": "..."}], "reference": "what Ann wrote"}\n\n'
@@ -91,6 +92,15 @@ def evaluate(
             callback=all_finite,
             help="A margin to compare in nats, with auto: the remote's token stays unless another one is "
             "better by more; several times for several.",
+        ),
+    ] = None,
+    disclosures: Annotated[
+        list[Levels] | None,
+        typer.Option(
+            "--disclosure",
+            help="Levels of disclosure to compare, with auto: that of all that is read of a person at least, "
+            "or the ones that nobody has changed; several times for several. All else is compared with "
+            "everything open.",
         ),
     ] = None,
     forms: Annotated[
@@ -220,7 +230,11 @@ def evaluate(
     plan = Plan(
         tuple(cases),
         forms=tuple(dict.fromkeys(forms or [LETTER])),
-        strengths=(*(tried or COMPARED), *map(of_margin, margins or ())),
+        strengths=(
+            *(tried or COMPARED),
+            *map(of_margin, margins or ()),
+            *map(at_levels, disclosures or ()),
+        ),
         top=settings.top_logprobs,
         tokens=tokens,
         reply_tokens=reply_tokens,

@@ -59,19 +59,36 @@ def steered(
     )
     if matcher is None:
         return Position(drafted, listed, scores, delta, nats=divergence(scores, remote))
+    return guarded(drafted, listed, delta, constant(request.strength, config.auto_strength), matcher)
+
+
+def guarded(
+    drafted: DraftToken,
+    listed: int,
+    delta: FloatArray,
+    strength: float,
+    matcher: PhraseMatcher,
+    *,
+    filling: bool = True,
+) -> Position:
+    """The position of candidates [K], `listed` by the remote and then the local model's own, as far as the
+    guard lets the local_delta `delta` [K] steer it. Without `filling` a token that begins a value of level
+    fill is held like any other."""
+    remote, ids = drafted.logprobs, drafted.candidates
 
     def by(moved: FloatArray) -> FloatArray:
         """The scores by another local_delta; none for a held candidate of the local model's own."""
-        again = steer(remote, moved, constant(request.strength, config.auto_strength))
-        again[listed:][guarded[listed:] & (fills[listed:] == NOTHING)] = -np.inf
+        again = steer(remote, moved, strength)
+        again[listed:][held[listed:]] = -np.inf
         return again
 
-    fills = matcher.fills(ids, delta)
-    guarded = matcher.held(ids) | (fills != NOTHING)
-    held = guarded & (fills == NOTHING)
-    best = int(np.argmax(scores))
+    begun = matcher.fills(ids, delta)
+    kept = matcher.held(ids) | (begun != NOTHING)
+    fills = begun if filling else np.full_like(begun, NOTHING)
+    held = kept & (fills == NOTHING)
+    best = int(np.argmax(remote + strength * delta))
     kept_back = bool(held[best]) and best != int(np.argmax(remote[:listed]))
-    told = divergence(by(without_help(delta, guarded)), remote)
+    told = divergence(by(without_help(delta, kept)), remote)
     delta = without_help(delta, held)
     return Position(drafted, listed, by(delta), delta, held, fills, told, kept_back)
 

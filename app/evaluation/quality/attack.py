@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.decoding.vocabulary_match import VocabularyMatcher
+from app.disclosure.matcher import PhraseMatcher
 from app.evaluation.quality.cases import Case, case_prompts
-from app.evaluation.quality.likelihood import among_candidates
+from app.evaluation.quality.likelihood import among_candidates, matcher_of
 from app.evaluation.quality.rules import PAPERS, Rule, listed
 from app.evaluation.quality.scored import Scored, cumulative
 from app.evaluation.quality.strengths import AS_THE_PRODUCT
@@ -94,12 +95,15 @@ class Attack:
             tokenizer, limit = self._matcher.tokenizer, self._max_context_tokens
             prompts = await asyncio.to_thread(case_prompts, theirs, tokenizer, limit, form)
             weights = [one.weight for one in prompts.contrasts]
-            async with (await self._matcher.match()).model(self._local).session(prompts.contrasts) as session:
+            match = await self._matcher.match()
+            async with match.model(self._local).session(prompts.contrasts) as session:
                 for system, reply in replies.items():
                     if system.form != form:
                         continue
                     text = await self._text(case, reply)
-                    judged = await self._judged(session, text, weights, rule_of(system, self._top))
+                    rule = rule_of(system, self._top)
+                    matcher = matcher_of(rule, private, case.messages, match.vocabulary)
+                    judged = await self._judged(session, text, weights, rule, matcher)
                     if self._by_remote:
                         judged = replace(judged, black=await self._read(theirs, text, form))
                     own = case.private.profile is not None and case.private.profile.id == candidate
@@ -111,7 +115,7 @@ class Attack:
     async def _text(self, case: Case, reply: Written) -> _Text:
         """The reply as the remote reads it, which is done once for all candidates."""
         if reply.key not in self._texts:
-            text = _Text(self._remote.tokenizer.encode_after(reply.text), [], [], [])
+            text = _Text(self._remote.tokenizer.encode_after(reply.as_told), [], [], [])
             prompt = self._remote.tokenizer.chat(case.messages)
             rows = await self._remote.read(prompt, text.ids) if text.ids else ()
             for row, token in zip(rows, text.ids, strict=True):
@@ -125,12 +129,20 @@ class Attack:
         return self._texts[reply.key]
 
     async def _judged(
-        self, session: LocalSession, text: _Text, weights: Sequence[float], rule: Rule
+        self,
+        session: LocalSession,
+        text: _Text,
+        weights: Sequence[float],
+        rule: Rule,
+        matcher: PhraseMatcher | None,
     ) -> _Judged:
         if not text.ids:
             return _Judged(*(np.zeros(0) for _ in range(3)))
         local = await session.score(text.ids[:-1], 0)
-        return await asyncio.to_thread(_by_position, text, local, weights, rule, self._sampling)
+        sampling = self._sampling
+        return await asyncio.to_thread(
+            _by_position, text, local, weights, rule, matcher=matcher, sampling=sampling
+        )
 
     async def _read(self, case: Case, text: _Text, form: str) -> FloatArray:
         """[n]: log-probabilities of the tokens under the remote's model, if it is shown the case's person."""
@@ -142,8 +154,8 @@ class Attack:
 
 
 def rule_of(system: System, top: int) -> Rule:
-    """The rule that a white box attacker believes a system to write by: that of its strength, and the
-    product's where it is not steered."""
+    """The rule that a white box attacker believes a system to write by: that of its strength and
+    levels, and the product's where it is not steered."""
     return listed(PAPERS if system.kind == "loop" else system.tried or AS_THE_PRODUCT, top)
 
 
@@ -152,21 +164,24 @@ def _by_position(
     local: Sequence[LocalLogprobs],
     weights: Sequence[float],
     rule: Rule,
+    *,
+    matcher: PhraseMatcher | None,
     sampling: SamplingParams,
 ) -> _Judged:
     """What the attackers find at each position, from the local logprobs [n] there."""
     black, white, nats = [], [], []
     positions = zip(text.ids, text.drafted, text.alone, text.norms, local, strict=True)
     for token, drafted, alone, norm, one in positions:
-        at = among_candidates(rule, drafted, one, weights)
+        at = among_candidates(rule, drafted, one, weights, matcher)
         black.append(one.logprobs(np.array([token]))[0, 0, 0])
-        drawn = np.maximum(with_margin(at.own, at.scores, sampling, rule.margin), LEAST)
+        drawn = np.maximum(with_margin(at.own, at.scores, sampling, rule.margin, at.held), LEAST)
         found = np.flatnonzero(at.ids == token)
         # The rule shares out among the candidates what the remote gives them; all else stays the remote's.
         given = _log_sum(at.remote / sampling.temperature) - norm
         white.append(given + float(np.log(drawn[found[0]])) if len(found) else alone)
-        steered, remote = log_softmax(at.scores), log_softmax(at.remote)
-        nats.append((np.exp(steered) * (steered - remote)).sum())
+        nats.append(at.nats)
+        if matcher is not None:
+            matcher.push(token)
     return _Judged(*(np.array(each, np.float64) for each in (black, white, nats)))
 
 

@@ -43,7 +43,7 @@ class Folder:
                 "reply_tokens": plan.reply_tokens,
                 "temperature": plan.temperature,
             }
-            self.written = Results(path / "written.jsonl", asked, Written)
+            self.written = Results(path / "written.jsonl", asked, Written.of)
             if plan.crowd is not None:
                 attacking = {**asked, "attacker": "remote" if plan.crowd.by_remote else "small"}
                 self.scored = Results(path / "attack.jsonl", attacking, Scored)

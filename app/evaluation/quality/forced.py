@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 
 from app.decoding.vocabulary_match import VocabularyMatcher
+from app.disclosure.matcher import PhraseMatcher
 from app.evaluation.quality.cases import Case, case_prompts
-from app.evaluation.quality.likelihood import NLL, model_nll, rule_nlls
+from app.evaluation.quality.likelihood import NLL, matcher_of, model_nll, rule_nlls
 from app.evaluation.quality.rules import REMOTE_ALONE, SHOWN, Rule
 from app.local.interface import LocalLogprobs, RowModel
 from app.prompts.private import Contrast, PrivatePrompt
@@ -93,10 +94,18 @@ class Forcing:
             )
             weights = [one.weight for one in mine.contrasts]
             nll = {REMOTE_ALONE: alone}
-            nll |= rule_nlls(wanted, public, await self._scored(mine.contrasts, ids, known), weights, ids)
+            scored = await self._scored(mine.contrasts, ids, known)
+            matchers = await self._matchers(case, wanted)
+            nll |= rule_nlls(wanted, public, scored, weights, ids, matchers=matchers)
             nll[SHOWN] = model_nll(await self._remote.read(theirs.shown.ids, ids), ids)
             found.append(Forced(case.id, form, len(ids), nll))
         return found
+
+    async def _matchers(self, case: Case, rules: Sequence[Rule]) -> dict[str, PhraseMatcher]:
+        """What follows the text for each rule that has a disclosure, by the rule's name."""
+        vocabulary = (await self._matcher.match()).vocabulary
+        found = ((rule.name, matcher_of(rule, case.private, case.messages, vocabulary)) for rule in rules)
+        return {name: matcher for name, matcher in found if matcher is not None}
 
     async def _scored(
         self,

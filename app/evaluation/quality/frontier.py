@@ -76,7 +76,9 @@ def frontier(
 
 
 def _by_kind(tried: Sequence[Tried]) -> dict[Kind | Literal["margin"], list[Tried]]:
-    """The strengths of each curve, in its order; no curve of margins with the product's own alone."""
+    """The strengths of each curve, in its order; no curve of margins with the product's own alone, and levels
+    of disclosure on none."""
+    tried = [one for one in tried if one.levels is None]
     own = [one for one in tried if one.margin is None]
     margins = [one for one in tried if one.margin is not None]
     if margins:

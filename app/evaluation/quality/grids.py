@@ -1,4 +1,4 @@
-"""The tables of an evaluation: rules, spread over people, systems, the frontier, differences, and attacks."""
+"""The tables of an evaluation: rules, spread, systems, what they told, the frontier, differences, attacks."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ SYSTEMS_NOTE = (
     "and how much more that is than of its own replies. Perplexity is under the remote alone. Repetition is "
     "the share of runs of four words that came before. ROUGE-L and METEOR (without synonyms) are with what "
     "the person wrote. Requests are those to the remote per token."
+)
+TOLD_NOTE = (
+    "What the remote heard, which has placeholders where values were filled in. With the name: replies that "
+    "have a part of the person's name which the question had not. Said first: words of what is private that "
+    "the reply was the first to say. Held: positions at which the guard kept back what steering would have "
+    "chosen. Filled: values written in on the device, also where the remote wrote a placeholder by itself. "
+    "These three are means over replies. Nats: what the steering of a reply told, in the median. Accepted: "
+    "draft tokens of the remote that stayed. Systems whose name says no level steer as `all open` does, where "
+    "only runs of five words are held; `default levels` are those that nobody has changed."
 )
 FRONTIER_NOTE = (
     "Gained: nats per token of what people wrote, by the rule that writes the replies. The other columns are "
@@ -60,8 +69,9 @@ class Grid:
 
 def grids(summary: Summary) -> list[Grid]:
     """The tables that have rows."""
-    every = (_rules(summary), _spread(summary), _systems(summary), _frontier(summary), _against(summary))
-    return [grid for grid in (*every, *_attacks(summary.identified)) if grid.rows]
+    every = (_rules(summary), _spread(summary), _systems(summary), _told(summary), _frontier(summary))
+    found = (*every, _against(summary), *_attacks(summary.identified))
+    return [grid for grid in found if grid.rows]
 
 
 def cell(interval: Interval | None, digits: int, *, of: int = 1) -> str:
@@ -124,6 +134,28 @@ def _systems(summary: Summary) -> Grid:
     )
     replies = summary.systems[0].replies if summary.systems else 0
     return _filled(Grid(f"Replies: {replies} of each system", columns, rows, SYSTEMS_NOTE))
+
+
+def _told(summary: Summary) -> Grid:
+    rows = tuple(
+        (
+            one.system,
+            str(one.replies),
+            f"{one.named}" if one.named is not None else "",
+            cell(one.naming, 0, of=100),
+            cell(one.said, 1),
+            cell(one.held, 1),
+            cell(one.filled, 1),
+            f"{one.nats:.1f}",
+            cell(one.acceptance, 1, of=100),
+        )
+        for one in summary.told
+    )
+    columns = (
+        *("system", "replies", "with the name", "with the name, %", "said first", "held", "filled", "nats"),
+        "accepted, %",
+    )
+    return _filled(Grid("What replies told the remote", columns, rows, TOLD_NOTE))
 
 
 def _frontier(summary: Summary) -> Grid:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.evaluation.quality.strengths import AS_THE_PRODUCT, Tried
+from app.profiles.disclosure import Disclosure
 from app.steering.formula import FTRL, PAPER, FloatArray, local_delta, log_softmax, smoothed_delta, strength
 from app.steering.strength import AUTO_SMOOTHING, AUTO_STRENGTH
 
@@ -36,6 +37,7 @@ class Rule:
     `among`: it chooses among so many tokens that the remote lists, as a vLLM does, and with `unlisted` among
     a few of the local model's as well (see steering/candidates.py); None: among the whole vocabulary. With a
     `margin`, in nats, what it changes by little among them is left to the remote (see steering/margin.py).
+    With a `disclosure` it helps no candidate to say what that guards (see steering/guard.py).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Rule:
     among: int | None = None
     unlisted: bool = False
     margin: float = 0.0
+    disclosure: Disclosure | None = None
 
 
 def local_alone() -> Rule:
@@ -122,9 +125,10 @@ def among(rule: Rule, top: int) -> Rule:
 
 def auto(top: int, tried: Tried = AS_THE_PRODUCT) -> Rule:
     """The rule that AUTO stands for, when the remote lists its `top` likeliest tokens, or the same at another
-    strength or margin."""
+    strength, margin or disclosure."""
     score = smoothed(tried.value, AUTO_SMOOTHING).score
-    return Rule(f"{tried.name}, top {top}", score, top, unlisted=True, margin=tried.nats)
+    name = f"{tried.name}, top {top}"
+    return Rule(name, score, top, unlisted=True, margin=tried.nats, disclosure=tried.disclosure)
 
 
 def listed(tried: Tried, top: int) -> Rule:

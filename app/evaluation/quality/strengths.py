@@ -1,13 +1,39 @@
-"""The strengths that an evaluation compares: by themselves, of auto's rule, and margins of it."""
+"""The strengths that an evaluation compares: by themselves, of auto's rule, and margins and levels of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
+from app.profiles.disclosure import IDENTIFIERS, Disclosure
 from app.steering.strength import AUTO, AUTO_MARGIN, AUTO_STRENGTH, Strength, resolve_margin
 
 Kind = Literal["strength", "auto"]
+
+
+class Levels(StrEnum):
+    """Levels of disclosure that are compared: the least one for all that is read of a person, or those that
+    nobody has changed."""
+
+    OPEN = "open"
+    DEFAULT = "default"
+    SHAPE = "shape"
+    FILL = "fill"
+
+
+# Identifiers are stricter unless they are open by themselves.
+OPEN = Disclosure(identifiers=tuple((kind, "open") for kind in IDENTIFIERS))
+DISCLOSURES: Mapping[Levels, Disclosure] = MappingProxyType(
+    {
+        Levels.OPEN: OPEN,
+        Levels.DEFAULT: Disclosure(),
+        Levels.SHAPE: Disclosure("shape"),
+        Levels.FILL: Disclosure("fill"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -15,13 +41,15 @@ class Tried:
     """A strength: of kind "auto" the constant of auto's rule (see steering/strength.py), else one by itself.
 
     `margin` is in nats (see steering/margin.py); None: the strength's own. `label` is the name in reports,
-    unless that is made of the others.
+    unless that is made of the others. `levels` are those of disclosure; None: replies are steered with
+    everything open, and texts without a guard.
     """
 
     kind: Kind
     value: float
     label: str = ""
     margin: float | None = None
+    levels: Levels | None = None
 
     @property
     def name(self) -> str:
@@ -30,7 +58,19 @@ class Tried:
         if self.kind == "strength":
             return f"strength {self.value:g}"
         margin = f", margin {self.margin:g}" if self.margin is not None else ""
-        return (AUTO if self.value == AUTO_STRENGTH else f"{AUTO}:{self.value:g}") + margin
+        return (AUTO if self.value == AUTO_STRENGTH else f"{AUTO}:{self.value:g}") + margin + self._at
+
+    @property
+    def _at(self) -> str:
+        """What of its name is about levels."""
+        if self.levels is None:
+            return ""
+        return ", default levels" if self.levels is Levels.DEFAULT else f", all {self.levels}"
+
+    @property
+    def disclosure(self) -> Disclosure | None:
+        """What its levels come to; None without any."""
+        return DISCLOSURES[self.levels] if self.levels is not None else None
 
     @property
     def strength(self) -> Strength:
@@ -46,6 +86,11 @@ class Tried:
 def of_margin(margin: float) -> Tried:
     """Auto's rule with a margin, in nats."""
     return Tried("auto", AUTO_STRENGTH, margin=None if margin == AUTO_MARGIN else margin)
+
+
+def at_levels(levels: Levels) -> Tried:
+    """Auto's rule, at levels of disclosure."""
+    return Tried("auto", AUTO_STRENGTH, levels=levels)
 
 
 AS_THE_PRODUCT = Tried("auto", AUTO_STRENGTH)

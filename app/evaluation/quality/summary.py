@@ -12,6 +12,7 @@ from app.evaluation.quality.identified import Identified, identified
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.replies import Figures, figures, measured
 from app.evaluation.quality.scored import Scored
+from app.evaluation.quality.telling import Telling, tellings
 from app.evaluation.quality.texts import Standing, judged, standings
 from app.evaluation.quality.written import Written
 
@@ -29,6 +30,7 @@ class Summary:
     against: str | None = None
     differences: list[Difference] = field(default_factory=list)
     identified: list[Identified] = field(default_factory=list)
+    told: list[Telling] = field(default_factory=list)
 
 
 def summarise(
@@ -61,4 +63,5 @@ def summarise(
         plan.against,
         found,
         identified(plan, scored),
+        tellings(ordered),
     )

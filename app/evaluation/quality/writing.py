@@ -17,8 +17,10 @@ from app.decoding.stats import Clock, Stats
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.cases import Case
 from app.evaluation.quality.forms import FORMS
+from app.evaluation.quality.heard import Heard, named
 from app.evaluation.quality.reading import Prompts, Reading
 from app.evaluation.quality.rules import delta, iterate
+from app.evaluation.quality.strengths import OPEN
 from app.evaluation.quality.systems import System
 from app.evaluation.quality.written import Written
 from app.local.interface import RowModel
@@ -33,6 +35,7 @@ class _Reply:
     tokens: int
     seconds: float
     requests: int | None = None
+    heard: Heard | None = None
 
 
 class Writing:
@@ -82,6 +85,7 @@ class Writing:
                 len(cases),
                 alone=None,
                 requests=one.requests,
+                heard=one.heard,
             )
             for case, one in zip(cases, replies, strict=True)
         ]
@@ -95,8 +99,10 @@ class Writing:
         return replace(reply, alone=alone, shown={**reply.shown, **shown})
 
     async def _ordered(self, case: Case, system: System) -> _Reply:
-        """A reply as the product writes it."""
+        """A reply as the product writes it; the text is as the client has it for a system at levels of
+        disclosure, and else the remote's own, without values in the place of placeholders."""
         tried, config = system.tried, self._config
+        disclosure = tried.disclosure if tried is not None else None
         if tried is not None:
             constant = tried.value if tried.kind == "auto" else config.auto_strength
             config = replace(config, auto_strength=constant, margin=tried.margin)
@@ -118,15 +124,19 @@ class Writing:
             history=case.private.history,
             strength=tried.strength if tried is not None else 0.0,
             preferences=case.private.preferences,
+            disclosure=disclosure or OPEN,
         )
         reply = await generator.prepare(generation)
-        text, moments = [], []
+        text, ids, moments = [], [], []
         async with aclosing(reply.pieces()) as pieces:
             async for piece in pieces:
                 text.append(piece.text)
+                ids += [token.token_id for one in piece.token_texts for token in one.tokens]
                 moments.append(self._clock())
         stats = reply.stats
-        return _Reply("".join(text), stats.tokens, moments[-1] - moments[0], stats.remote_requests)
+        heard = _heard(case, reply.vocabulary.decode(ids), stats)
+        as_read = "".join(text) if disclosure is not None else heard.text
+        return _Reply(as_read, stats.tokens, moments[-1] - moments[0], stats.remote_requests, heard)
 
     async def _unordered(self, case: Case, system: System) -> _Reply:
         """A reply as it would be written without the product: by one model alone, or by the paper's loop."""
@@ -179,3 +189,17 @@ class Writing:
                 yield generated[-1]
                 if generated[-1] in self._remote.tokenizer.eos_ids:
                     return
+
+
+def _heard(case: Case, text: str, stats: Stats) -> Heard:
+    """What the remote heard in a reply, whose text it has as `text`."""
+    profile = case.private.profile
+    return Heard(
+        text,
+        named(text, profile.name, case.messages) if profile is not None else None,
+        said=stats.said,
+        held=stats.held,
+        filled=stats.filled,
+        nats=stats.nats,
+        acceptance=stats.acceptance,
+    )
