@@ -73,6 +73,7 @@ def test_what_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytes
         ("--strength", "auto:auto"),
         ("--margin", "-0.1"),
         ("--margin", "nan"),
+        ("--disclosure", "off"),
         ("--preference", "two words | "),
         ("--form", "latter"),
         ("--lines", "0-3"),

@@ -28,8 +28,8 @@ TOLD_NOTE = (
     "the reply was the first to say. Held: positions at which the guard kept back what steering would have "
     "chosen. Filled: values written in on the device, also where the remote wrote a placeholder by itself. "
     "These three are means over replies. Nats: what the steering of a reply told, in the median. Accepted: "
-    "draft tokens of the remote that stayed. Systems whose name says no level steer as `all open` does, where "
-    "only runs of five words are held; `default levels` are those that nobody has changed."
+    "draft tokens of the remote that stayed. Systems whose name says no level steer as `all open` does: "
+    "only runs of five words are held. `default levels` are those that nobody has changed."
 )
 FRONTIER_NOTE = (
     "Gained: nats per token of what people wrote, by the rule that writes the replies. The other columns are "

@@ -13,12 +13,13 @@ from app.evaluation.quality.attack import Attack
 from app.evaluation.quality.crowd import Crowd
 from app.evaluation.quality.folder import Folder
 from app.evaluation.quality.forced import Forcing
+from app.evaluation.quality.heard import Heard
 from app.evaluation.quality.identified import Identified, identified
 from app.evaluation.quality.likelihood import TEMPERATURES
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.rules import LOCAL_ALONE, PAPERS, REMOTE_ALONE, listed
 from app.evaluation.quality.run import attack_replies, is_done
-from app.evaluation.quality.strengths import AS_THE_PRODUCT
+from app.evaluation.quality.strengths import AS_THE_PRODUCT, Levels, at_levels
 from app.profiles.profile import Profile
 from app.prompts.private import PrivateContext
 from evaluation.quality.examples import CASES, written
@@ -61,6 +62,11 @@ class Attacked:
         assert self.folder.written is not None and self.folder.scored is not None
         await attack_replies(attack, self.plan, self.folder.written, self.folder.scored, self.advance)
         return {one.system: one for one in identified(self.plan, self.folder.scored)}
+
+    def forcing(self) -> Forcing:
+        """What reads a text as if somebody had written it."""
+        matcher = VocabularyMatcher(self.remote, FakeTokenizer())
+        return Forcing(self.remote.embedded(), self.local, matcher, tokens=100)
 
     def advance(self, pairs: int) -> None:
         self.advanced += pairs
@@ -159,21 +165,48 @@ async def test_an_empty_reply_tells_nothing(tmp_path: Path) -> None:
         assert not one.black.by_length
 
 
+async def test_an_attacker_has_what_the_remote_heard(tmp_path: Path) -> None:
+    attacked = Attacked(tmp_path)
+    assert attacked.folder.written is not None
+    for system in PLAN.systems:
+        reply = written("loud", system.name, 1.0, 0.5, "WARMLY, LOTTE OHRWURM")
+        attacked.folder.written.add(replace(reply, heard=Heard("hello", False, 0, 0, 1, 0.0, 1.0)))
+    await attacked.run()
+    assert attacked.folder.scored is not None
+    assert {one.tokens for one in attacked.folder.scored if one.case == "loud"} == {len("hello")}
+
+
+@pytest.mark.parametrize("levels", Levels)
+@pytest.mark.parametrize("temperature", [1.0, 1.3])
+async def test_the_white_box_attacker_knows_the_levels(
+    tmp_path: Path, temperature: float, levels: Levels
+) -> None:
+    tried = at_levels(levels)
+    plan = replace(PLAN, strengths=(tried,))
+    attacked = Attacked(tmp_path, plan)
+    assert attacked.folder.written is not None
+    text = "LOTTE SAID LOUD, in lower case. loud"
+    attacked.folder.written.add(written("loud", tried.name, 1.0, 0.5, text))
+    await attacked.run(temperature=temperature)
+    assert attacked.folder.scored is not None
+    rules = [listed(one, VOCABULARY) for one in (tried, AS_THE_PRODUCT)]
+    (judged,) = await attacked.forcing().forced(replace(ASKED[0], reference=text), {"letter": rules})
+    scored = attacked.folder.scored.get("loud", tried.name, "loud")
+    assert scored is not None
+    held, free = (judged.nll[rule.name][TEMPERATURES.index(temperature)] for rule in rules)
+    assert scored.white[-1] == pytest.approx(-held * judged.tokens)
+    assert (held == pytest.approx(free)) == (levels is Levels.OPEN)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 1.3])
 async def test_the_white_box_attacker_knows_the_rule(tmp_path: Path, temperature: float) -> None:
     attacked = Attacked(tmp_path)
     await attacked.run(temperature=temperature)
     assert attacked.folder.scored is not None
-    forcing = Forcing(
-        attacked.remote.embedded(),
-        attacked.local,
-        VocabularyMatcher(attacked.remote, FakeTokenizer()),
-        tokens=100,
-    )
     for name, tried in (("auto", AS_THE_PRODUCT), ("paper's strength", PAPERS)):
         rule = listed(tried, VOCABULARY)
         case = replace(ASKED[0], reference=STEERED["loud"])
-        (judged,) = await forcing.forced(case, {"letter": [rule]})
+        (judged,) = await attacked.forcing().forced(case, {"letter": [rule]})
         scored = attacked.folder.scored.get("loud", name, "loud")
         assert scored is not None
         nll = judged.nll[rule.name][TEMPERATURES.index(temperature)]
