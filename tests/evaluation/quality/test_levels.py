@@ -162,13 +162,13 @@ CAPITALS = tuple(
     replace(
         one,
         private=PrivateContext(
-            Profile(one.id, "Hello Wow", (("style", "LOUD"),)), as_hits([HistoryItem("Old", "It sails.")])
+            Profile(one.id, "Hello Wow", (("style", "LOUD world"),)), as_hits([HistoryItem("Old", "It sails.")])
         ),
     )
     for one in CASES[:2]
 )
 # Capitals are surely wanted at no margin.
-LEVELLED = replace(PLAN, cases=CAPITALS, strengths=(of_margin(0.0), *ALL), tokens=20)
+LEVELLED = replace(PLAN, cases=CAPITALS, strengths=(of_margin(0.0), *ALL), tokens=20, reply_tokens=11)
 
 
 async def test_what_each_reply_told_is_kept(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ async def test_what_each_reply_told_is_kept(tmp_path: Path) -> None:
     assert folder.written is not None
     by_name: Mapping[str, Written] = {one.system: one for one in folder.written if one.case == "a"}
     heard = {name: one.heard for name, one in by_name.items()}
-    # The name that the remote says by itself is heard all the same, though it says nothing more.
-    assert heard[REMOTE_ALONE] == Heard("hello wo", True, 0, 0, 0, 0.0, 1.0)
+    # The name that the remote says by itself is heard all the same.
+    assert heard[REMOTE_ALONE] == Heard("hello world", True, 1, 0, 0, 0.0, 1.0)
     assert heard["remote shown the profile"] is heard["local with context"] is None
     for name in ("auto", *(one.name for one in ALL)):
         one = heard[name]
