@@ -162,7 +162,8 @@ CAPITALS = tuple(
     replace(
         one,
         private=PrivateContext(
-            Profile(one.id, "Hello Wow", (("style", "LOUD world"),)), as_hits([HistoryItem("Old", "It sails.")])
+            Profile(one.id, "Hello Wow", (("style", "LOUD world"),)),
+            as_hits([HistoryItem("Old", "It sails.")]),
         ),
     )
     for one in CASES[:2]
