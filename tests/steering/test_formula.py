@@ -45,7 +45,7 @@ def iterate(base: FloatArray, delta: FloatArray, ftrl: FTRL) -> FloatArray:
         cumulative = cumulative + ftrl.alpha * moved + ftrl.beta * delta
         pulled = (cumulative + moved * inverse_eta) / (step * lambda_ + inverse_eta)
         moved = pulled - np.logaddexp.reduce(base + pulled)
-    return base + moved  # type: ignore[return-value]
+    return base + moved
 
 
 def test_the_papers_numbers_amount_to_this_strength() -> None:

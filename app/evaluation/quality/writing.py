@@ -113,7 +113,7 @@ class Writing:
             config,
             self._clock,
             form=FORMS[system.form].readings,
-            guards=False,
+            guards=disclosure is not None,
         )
         generation = GenerationRequest(
             (await self._remote.card()).id,
