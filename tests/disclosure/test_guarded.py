@@ -48,7 +48,9 @@ def test_what_the_conversation_says_is_free(
     for one in messages:
         run = words(one.content)
         public = {tuple(run[i : i + size]) for size in range(1, 6) for i in range(len(run) - size + 1)}
-        assert not guard & public
+        # A word of the name may be another word as well: it is freed where it is a name.
+        name = {(word,) for word in words(private.profile.name)} if private.profile is not None else set()
+        assert not guard & public - name
 
 
 @given(PEOPLE, MESSAGES, DISCLOSURES)

@@ -34,3 +34,9 @@ def test_all_of_them_are_the_reply_s_and_none_the_conversation_s(
     assert public.isdisjoint(found)
     assert first_said(private, [*messages, Message("assistant", reply)], reply) == []
     assert first_said(PrivateContext(), messages, reply) == []
+
+
+def test_a_character_by_itself_was_said_where_it_is_a_part_of_a_word() -> None:
+    private = PrivateContext(preferences=(Preference("京"),))
+    assert first_said(private, [Message("user", "北京")], "京") == []
+    assert first_said(private, [Message("user", "北")], "京") == ["京"]
