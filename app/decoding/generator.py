@@ -64,10 +64,10 @@ class _Told:
 
     def finished(self, reply: str, as_told: str | None) -> int:
         """See Told. Blocks: for a worker thread."""
-        if as_told is None:
-            as_told = turned_back(reply, self.shown.guarded.turning)
         if self.asked.profile is None and not self.asked.preferences:
             return 0
+        if as_told is None:
+            as_told = turned_back(reply, self.shown.guarded.turning)
         said = len(first_said(self.shown.private, self.shown.messages, as_told))
         if self.asked.continue_final:
             reply = self.asked.messages[-1].content + reply

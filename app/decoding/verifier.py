@@ -38,7 +38,8 @@ class Verifier:
         self._margin = resolve_margin(request.config.margin, request.strength)
         self._rng = _rng(request.sampling.seed, 0)
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
-        self._matcher = request.guard.matcher() if request.guard is not None else None
+        # The remote's own text needs no guard, and following it would cost each token.
+        self._matcher = request.guard.matcher() if request.guard is not None and request.steered else None
 
     def draft_sampling(self) -> SamplingParams:
         """The remote's sampling for drafts: all parameters that can be recomputed exactly from its logprobs.
