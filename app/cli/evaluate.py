@@ -14,12 +14,12 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.evaluated import STRENGTHS, asker, form, lines, strength
 from app.cli.models import fetch
-from app.cli.numbers import all_finite, finite
+from app.cli.numbers import all_finite, all_positive, finite
 from app.cli.profiles import AsJson
 from app.cli.progress import ItemProgress, RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
-from app.evaluation.quality.strengths import Levels, Tried, at_levels, of_margin
+from app.evaluation.quality.strengths import Levels, Tried, at_levels, of_budget, of_margin
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import EMBEDDED, Settings
 
@@ -37,6 +37,7 @@ EPILOG = (
     "--against 'auto [headings]'"
     "\n\ncosteer eval people.jsonl --limit 40 --strength auto --attack 50 --questions drawn"
     "\n\ncosteer eval people.jsonl --limit 40 --disclosure open --disclosure default --disclosure shape"
+    "\n\ncosteer eval people.jsonl --limit 40 --budget 5 --budget 20"
     "\n\ncosteer eval questions.jsonl --limit 40 --preference concise --preference 'Be brief. | Be thorough.'"
     '\n\nA person, one a line: {"id": "1", "query": "Write a toast.", "profile": {"name": "Ann"}, "history": '
     '[{"title": "Note", "text": "..."}], "reference": "what Ann wrote"}\n\n'
@@ -101,6 +102,16 @@ def evaluate(
             help="Levels of disclosure to compare, with auto: that of all that is read of a person at least, "
             "or the ones that nobody has changed; several times for several. All else is compared with "
             "everything open.",
+        ),
+    ] = None,
+    budgets: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget",
+            metavar="NATS",
+            callback=all_positive,
+            help="A budget to compare in nats, with auto at the levels that nobody has changed: before a "
+            "reply would tell the remote more, the rest becomes the remote's own; several times for several.",
         ),
     ] = None,
     forms: Annotated[
@@ -192,8 +203,8 @@ def evaluate(
     and the remote if it were shown the profile. With --attack, attackers guess from each reply for whom it
     was written. The folder holds a report with pictures, and every reply.
 
-    Ctrl-C ends it; the same command goes on from there, with more lines, strengths, margins or forms if
-    wanted.
+    Ctrl-C ends it; the same command goes on from there, with more lines, strengths, margins, levels or forms
+    if wanted.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -234,6 +245,7 @@ def evaluate(
             *(tried or COMPARED),
             *map(of_margin, margins or ()),
             *map(at_levels, disclosures or ()),
+            *map(of_budget, budgets or ()),
         ),
         top=settings.top_logprobs,
         tokens=tokens,

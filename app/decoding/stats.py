@@ -29,7 +29,8 @@ class Stats:
     What the reply told: `nats` are the sum over positions of KL(steered || remote) over the candidates, what
     an observer who knows the remote and the rule learns on average. At `held` positions the guard kept back
     what steering would have chosen; `filled` values were written in on the device; `said` words of the
-    private context were said first by the reply. `spent`: the budget ended the steering.
+    private context were said first by the reply. `spent_at`: how many tokens there were when the budget ended
+    the steering, the fewest of several replies; None where it did not.
     """
 
     clock: Clock = time.perf_counter
@@ -48,8 +49,13 @@ class Stats:
     held: int = 0
     filled: int = 0
     said: int = 0
-    spent: bool = False
+    spent_at: int | None = None
     seconds: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget has ended the steering."""
+        return self.spent_at is not None
 
     @property
     def acceptance(self) -> float:
@@ -85,7 +91,8 @@ def together(several: Iterable[Stats]) -> Stats:
         total.held += stats.held
         total.filled += stats.filled
         total.said += stats.said
-        total.spent = total.spent or stats.spent
+        ends = (one.spent_at for one in (total, stats) if one.spent_at is not None)
+        total.spent_at = min(ends, default=None)
         for part in PARTS:
             total.seconds[part] += stats.seconds[part]
     return total

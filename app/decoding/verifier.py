@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.decoding.budget import Budget
 from app.decoding.position import Position, steered, unsteered
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.stats import Stats
@@ -35,6 +36,7 @@ class Verifier:
         self.thinking = request.thinking
         self._request = request
         self._stats = stats
+        self._budget = Budget(request.budget)
         self._margin = resolve_margin(request.config.margin, request.strength)
         self._rng = _rng(request.sampling.seed, 0)
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
@@ -69,7 +71,7 @@ class Verifier:
         gate = self._request.config.confidence_gate
         return (
             self.thinking
-            or self._stats.spent
+            or self._budget.ended
             or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
         )
 
@@ -115,9 +117,8 @@ class Verifier:
     def _afforded(self, drafted: DraftToken, local: LocalLogprobs) -> Position:
         """The position as it is steered, as far as the budget goes."""
         at = steered(self._request, drafted, local, self._matcher)
-        budget = self._request.budget
-        if budget is not None and self._stats.nats + at.nats > budget:
-            self._stats.spent = True
+        if not self._budget.affords(at.nats):
+            self._stats.spent_at = len(self.generated)
             return unsteered(drafted)
         self._stats.nats += at.nats
         self._stats.held += at.kept_back

@@ -171,8 +171,11 @@ async def test_the_budget_is_a_bound_and_the_rest_is_the_remotes_own(
     wanted = request(budget=budget, max_tokens=80, eos_ids=frozenset(), sampling=sampling, margin=0.0)
     tokens, stats = await run(wanted)
     assert stats.nats <= budget
-    assert stats.spent
     steered = [token for token in tokens if token.local_delta is not None]
+    assert stats.spent
+    # A budget of nothing leaves the first token unsteered already.
+    assert stats.spent_at == len(steered)
+    assert (len(steered) == 0) == (budget == 0.0)
     assert all(token.local_delta is None for token in tokens[len(steered) :])
     for token in tokens[len(steered) :]:
         assert sampling.temperature or token.token_id == token.drafted_id
@@ -188,6 +191,8 @@ async def test_the_choices_of_one_request_share_the_budget() -> None:
     assert [piece async for _, piece in choices.pieces()]
     assert 0 < choices.stats.nats <= 4.0
     assert choices.stats.spent
+    ends = [one.stats.spent_at for one in choices.replies]
+    assert choices.stats.spent_at == min(one for one in ends if one is not None)
 
 
 def test_a_matcher_can_go_on_from_text() -> None:

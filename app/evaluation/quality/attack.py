@@ -16,7 +16,7 @@ import numpy as np
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.disclosure.matcher import PhraseMatcher
 from app.evaluation.quality.cases import Case, case_prompts
-from app.evaluation.quality.likelihood import among_candidates, matcher_of
+from app.evaluation.quality.likelihood import among_candidates, budget_of, matcher_of
 from app.evaluation.quality.rules import PAPERS, Rule, listed
 from app.evaluation.quality.scored import Scored, cumulative
 from app.evaluation.quality.strengths import AS_THE_PRODUCT
@@ -154,8 +154,8 @@ class Attack:
 
 
 def rule_of(system: System, top: int) -> Rule:
-    """The rule that a white box attacker believes a system to write by: that of its strength and
-    levels, and the product's where it is not steered."""
+    """The rule that a white box attacker believes a system to write by: that of its strength,
+    levels and budget, and the product's where it is not steered."""
     return listed(PAPERS if system.kind == "loop" else system.tried or AS_THE_PRODUCT, top)
 
 
@@ -170,16 +170,18 @@ def _by_position(
 ) -> _Judged:
     """What the attackers find at each position, from the local logprobs [n] there."""
     black, white, nats = [], [], []
+    budget = budget_of(rule)
     positions = zip(text.ids, text.drafted, text.alone, text.norms, local, strict=True)
     for token, drafted, alone, norm, one in positions:
         at = among_candidates(rule, drafted, one, weights, matcher)
         black.append(one.logprobs(np.array([token]))[0, 0, 0])
+        steered = budget.affords(at.nats)
         drawn = np.maximum(with_margin(at.own, at.scores, sampling, rule.margin, at.held), LEAST)
         found = np.flatnonzero(at.ids == token)
         # The rule shares out among the candidates what the remote gives them; all else stays the remote's.
         given = _log_sum(at.remote / sampling.temperature) - norm
-        white.append(given + float(np.log(drawn[found[0]])) if len(found) else alone)
-        nats.append(at.nats)
+        white.append(given + float(np.log(drawn[found[0]])) if steered and len(found) else alone)
+        nats.append(at.nats if steered else 0.0)
         if matcher is not None:
             matcher.push(token)
     return _Judged(*(np.array(each, np.float64) for each in (black, white, nats)))

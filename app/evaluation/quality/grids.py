@@ -29,7 +29,8 @@ TOLD_NOTE = (
     "chosen. Filled: values written in on the device, also where the remote wrote a placeholder by itself. "
     "These three are means over replies. Nats: what the steering of a reply told, in the median. Accepted: "
     "draft tokens of the remote that stayed. Systems whose name says no level steer as `all open` does: "
-    "only runs of five words are held. `default levels` are those that nobody has changed."
+    "only runs of five words are held. `default levels` are those that nobody has changed. Unsteered: how "
+    "many became so, since their budget was spent, and from what token on, in the median."
 )
 FRONTIER_NOTE = (
     "Gained: nats per token of what people wrote, by the rule that writes the replies. The other columns are "
@@ -148,12 +149,13 @@ def _told(summary: Summary) -> Grid:
             cell(one.filled, 1),
             f"{one.nats:.1f}",
             cell(one.acceptance, 1, of=100),
+            f"{one.unsteered}, from {one.unsteered_from:g}" if one.unsteered else "",
         )
         for one in summary.told
     )
     columns = (
         *("system", "replies", "with the name", "with the name, %", "said first", "held", "filled", "nats"),
-        "accepted, %",
+        *("accepted, %", "unsteered"),
     )
     return _filled(Grid("What replies told the remote", columns, rows, TOLD_NOTE))
 

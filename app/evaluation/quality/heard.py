@@ -17,7 +17,8 @@ class Heard:
 
     `said` words of the private context it was the first to say. At `held` positions the guard kept back what
     steering would have chosen; `filled` values were written in on the device. `nats` is what its steering
-    told, `acceptance` the share of its tokens that are the remote's draft tokens.
+    told, `acceptance` the share of its tokens that are the remote's draft tokens. `unsteered_from`: how many
+    tokens it had when its budget was spent, and the rest became the remote's own; None where none was.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Heard:
     filled: int
     nats: float
     acceptance: float
+    unsteered_from: int | None = None
 
 
 def named(text: str, name: str, messages: Sequence[Message]) -> bool | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from app.decoding.budget import Budget
 from app.decoding.position import guarded, widened
 from app.disclosure.guarded import guarded as guarded_words
 from app.disclosure.matcher import PhraseMatcher
@@ -51,8 +52,9 @@ def rule_nlls(
 ) -> Mapping[str, NLL]:
     """The NLL of the tokens `ids` [n] by each rule, from the remote's logits [n, V] and the local logprobs
     [n] at the same positions; `weights` are those of the contrasts. Each rule with a disclosure, by its name,
-    has one of the `matchers`, which follows the tokens."""
+    has one of the `matchers`, which follows the tokens. From where its budget ends they are the remote's."""
     sums = {rule.name: np.zeros(len(TEMPERATURES)) for rule in rules}
+    budgets = {rule.name: budget_of(rule) for rule in rules}
     for window in _windows(len(ids)) if rules else ():
         public, chosen = log_softmax(logits[window].astype(np.float64)), np.array(ids[window])
         candidates = np.arange(public.shape[1])
@@ -66,7 +68,10 @@ def rule_nlls(
             for number, one in enumerate(local[window]):
                 norms = [flat[number] for flat in flattened]
                 at = _among(rule, public[number], one, weights, matcher)
-                sums[rule.name] += _nll_among(rule, at, public[number], norms, chosen[number])
+                if budgets[rule.name].affords(at.nats):
+                    sums[rule.name] += _nll_among(rule, at, public[number], norms, chosen[number])
+                else:
+                    sums[rule.name] += _nll_alone(public[number], norms, chosen[number])
                 if matcher is not None:
                     matcher.push(int(chosen[number]))
     return {name: _means(each, len(ids)) for name, each in sums.items()}
@@ -93,6 +98,11 @@ def matcher_of(
     if rule.disclosure is None:
         return None
     return PhraseMatcher(guarded_words(private, messages, rule.disclosure), vocabulary)
+
+
+def budget_of(rule: Rule) -> Budget:
+    """What a text may tell by a rule."""
+    return Budget(rule.disclosure.budget if rule.disclosure is not None else None)
 
 
 def among_candidates(
@@ -168,6 +178,12 @@ def _nll_among(
         steered = np.log(with_margin(own, scores, SamplingParams(temperature), rule.margin, held))
         nll.append(-_log_sum(flat[ids]) - steered[found[0]] if len(found) else -flat[chosen])
     return np.array(nll)
+
+
+def _nll_alone(public: FloatArray, norms: Sequence[float], chosen: int) -> FloatArray:
+    """NLL of one token by the remote alone, at each of TEMPERATURES; see _nll_among."""
+    nll: FloatArray = np.array(norms) - public[chosen] / np.array(TEMPERATURES)
+    return nll
 
 
 def _log_sum(scores: FloatArray) -> FloatArray:

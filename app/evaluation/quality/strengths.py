@@ -1,9 +1,9 @@
-"""The strengths that an evaluation compares: by themselves, of auto's rule, and margins and levels of it."""
+"""The strengths that an evaluation compares: by themselves, or auto's at margins, levels and budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
@@ -42,7 +42,7 @@ class Tried:
 
     `margin` is in nats (see steering/margin.py); None: the strength's own. `label` is the name in reports,
     unless that is made of the others. `levels` are those of disclosure; None: replies are steered with
-    everything open, and texts without a guard.
+    everything open, and texts without a guard. A `budget`, in nats, comes with levels; None: no bound.
     """
 
     kind: Kind
@@ -50,6 +50,7 @@ class Tried:
     label: str = ""
     margin: float | None = None
     levels: Levels | None = None
+    budget: float | None = None
 
     @property
     def name(self) -> str:
@@ -62,15 +63,16 @@ class Tried:
 
     @property
     def _at(self) -> str:
-        """What of its name is about levels."""
+        """What of its name is about levels and the budget."""
         if self.levels is None:
             return ""
-        return ", default levels" if self.levels is Levels.DEFAULT else f", all {self.levels}"
+        levels = "default levels" if self.levels is Levels.DEFAULT else f"all {self.levels}"
+        return f", {levels}" + (f", budget {self.budget:g}" if self.budget is not None else "")
 
     @property
     def disclosure(self) -> Disclosure | None:
-        """What its levels come to; None without any."""
-        return DISCLOSURES[self.levels] if self.levels is not None else None
+        """What its levels and its budget come to; None without any levels."""
+        return replace(DISCLOSURES[self.levels], budget=self.budget) if self.levels is not None else None
 
     @property
     def strength(self) -> Strength:
@@ -91,6 +93,11 @@ def of_margin(margin: float) -> Tried:
 def at_levels(levels: Levels) -> Tried:
     """Auto's rule, at levels of disclosure."""
     return Tried("auto", AUTO_STRENGTH, levels=levels)
+
+
+def of_budget(nats: float) -> Tried:
+    """Auto's rule, at the levels that nobody has changed, with a budget."""
+    return Tried("auto", AUTO_STRENGTH, levels=Levels.DEFAULT, budget=nats)
 
 
 AS_THE_PRODUCT = Tried("auto", AUTO_STRENGTH)

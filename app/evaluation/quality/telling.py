@@ -17,7 +17,8 @@ class Telling:
     """One system's replies, as means over them: see Heard, whose names they have.
 
     `named` is how many of those whose person has a name have a part of it, None where nobody has one, and
-    `naming` their share. `nats` is the median.
+    `naming` their share. `nats` is the median. `unsteered` is how many became so, `unsteered_from` the median
+    of the tokens that these had before.
     """
 
     system: str
@@ -29,6 +30,8 @@ class Telling:
     filled: Interval
     nats: float
     acceptance: Interval
+    unsteered: int = 0
+    unsteered_from: float | None = None
 
 
 def tellings(systems: Mapping[str, Mapping[str, Written]]) -> list[Telling]:
@@ -52,6 +55,7 @@ def _telling(system: str, replies: Sequence[tuple[Written, Heard]]) -> Telling:
     names = [one.named for one in heard if one.named is not None]
     ones = np.ones(len(heard))
     tokens = np.array([one.tokens for one, _ in replies], np.float64)
+    spent = [one.unsteered_from for one in heard if one.unsteered_from is not None]
     accepted = np.array([one.acceptance for one in heard]) * tokens
     return Telling(
         system,
@@ -63,4 +67,6 @@ def _telling(system: str, replies: Sequence[tuple[Written, Heard]]) -> Telling:
         ratio([one.filled for one in heard], ones),
         float(np.median([one.nats for one in heard])),
         ratio(accepted, tokens),
+        len(spent),
+        float(np.median(spent)) if spent else None,
     )

@@ -202,4 +202,5 @@ def _heard(case: Case, text: str, stats: Stats) -> Heard:
         filled=stats.filled,
         nats=stats.nats,
         acceptance=stats.acceptance,
+        unsteered_from=stats.spent_at,
     )

@@ -19,7 +19,7 @@ from app.evaluation.quality.likelihood import TEMPERATURES
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.rules import LOCAL_ALONE, PAPERS, REMOTE_ALONE, listed
 from app.evaluation.quality.run import attack_replies, is_done
-from app.evaluation.quality.strengths import AS_THE_PRODUCT, Levels, at_levels
+from app.evaluation.quality.strengths import AS_THE_PRODUCT, Levels, at_levels, of_budget
 from app.profiles.profile import Profile
 from app.prompts.private import PrivateContext
 from evaluation.quality.examples import CASES, written
@@ -196,6 +196,28 @@ async def test_the_white_box_attacker_knows_the_levels(
     held, free = (judged.nll[rule.name][TEMPERATURES.index(temperature)] for rule in rules)
     assert scored.white[-1] == pytest.approx(-held * judged.tokens)
     assert (held == pytest.approx(free)) == (levels is Levels.OPEN)
+
+
+@pytest.mark.parametrize("budget", [0.01, 3.0, 1000.0])
+async def test_the_white_box_attacker_knows_the_budget(tmp_path: Path, budget: float) -> None:
+    free, spent = at_levels(Levels.DEFAULT), of_budget(budget)
+    attacked = Attacked(tmp_path, replace(PLAN, strengths=(free, spent)))
+    assert attacked.folder.written is not None
+    text = "LOUD, in lower case. loud"
+    for tried in (free, spent):
+        attacked.folder.written.add(written("loud", tried.name, 1.0, 0.5, text))
+    await attacked.run(temperature=1.0)
+    assert attacked.folder.scored is not None
+    whole, part = (attacked.folder.scored.get("loud", one.name, "loud") for one in (free, spent))
+    assert whole is not None and part is not None and whole.nats is not None and part.nats is not None
+    assert whole.black == part.black
+    assert part.nats <= budget < 1000.0 or part == replace(whole, system=spent.name)
+    rule = listed(spent, VOCABULARY)
+    (judged,) = await attacked.forcing().forced(replace(ASKED[0], reference=text), {"letter": [rule]})
+    assert part.white[-1] == pytest.approx(-judged.nll[rule.name][0] * judged.tokens)
+    # By then the whole text is the remote's own.
+    alone = -judged.nll[REMOTE_ALONE][0] * judged.tokens
+    assert (part.white[-1] == pytest.approx(alone)) == (budget == 0.01)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 1.3])

@@ -18,7 +18,15 @@ from app.evaluation.quality.likelihood import TEMPERATURES, among_candidates, ma
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.rules import REMOTE_ALONE, auto
 from app.evaluation.quality.run import is_done
-from app.evaluation.quality.strengths import AS_THE_PRODUCT, OPEN, Levels, Tried, at_levels, of_margin
+from app.evaluation.quality.strengths import (
+    AS_THE_PRODUCT,
+    OPEN,
+    Levels,
+    Tried,
+    at_levels,
+    of_budget,
+    of_margin,
+)
 from app.evaluation.quality.summary import summarise
 from app.evaluation.quality.written import Written
 from app.local.model import direct
@@ -45,16 +53,19 @@ LOCAL = direct(np.array([[AWARE], [AGNOSTIC]], np.float32), np.array([[0, 1]]))
 
 
 @pytest.mark.parametrize(
-    ("levels", "name", "disclosure"),
+    ("tried", "name", "disclosure"),
     [
-        ("open", "auto, all open", OPEN),
-        ("default", "auto, default levels", Disclosure()),
-        ("shape", "auto, all shape", Disclosure("shape")),
-        ("fill", "auto, all fill", Disclosure("fill")),
+        (at_levels(Levels.OPEN), "auto, all open", OPEN),
+        (at_levels(Levels.DEFAULT), "auto, default levels", Disclosure()),
+        (at_levels(Levels.SHAPE), "auto, all shape", Disclosure("shape")),
+        (at_levels(Levels.FILL), "auto, all fill", Disclosure("fill")),
+        (of_budget(5.0), "auto, default levels, budget 5", Disclosure(budget=5.0)),
+        (of_budget(0.5), "auto, default levels, budget 0.5", Disclosure(budget=0.5)),
     ],
 )
-def test_levels_are_systems_and_rules_of_their_own(levels: str, name: str, disclosure: Disclosure) -> None:
-    tried = at_levels(Levels(levels))
+def test_levels_and_budgets_are_systems_and_rules_of_their_own(
+    tried: Tried, name: str, disclosure: Disclosure
+) -> None:
     assert (tried.name, tried.disclosure) == (name, disclosure)
     rule = {one.name: one for one in Plan(PLAN.cases, strengths=(tried,)).rules(one_vocabulary=True)}
     assert rule[f"{name}, top 20"].disclosure == disclosure
@@ -195,6 +206,51 @@ async def test_what_each_reply_told_is_kept(tmp_path: Path) -> None:
     assert {one.key: one for one in again.written} == {one.key: one for one in folder.written}
 
 
+async def test_a_reply_becomes_unsteered_where_its_budget_is_spent(tmp_path: Path) -> None:
+    unbounded = Tried("auto", 3.0, levels=Levels.DEFAULT)
+    few, many = (replace(unbounded, budget=one) for one in (0.3, 1000.0))
+    plan = replace(PLAN, strengths=(unbounded, few, many), tokens=0, reply_tokens=11)
+    _, folder = await ran(tmp_path, plan)
+    assert folder.written is not None
+    by_name = {one.system: one.heard for one in folder.written if one.case == "a"}
+    free, spent = by_name[unbounded.name], by_name[few.name]
+    assert free is not None and spent is not None
+    assert (free.unsteered_from, by_name[many.name]) == (None, free)
+    assert free.nats > 0.3 >= spent.nats > 0.0
+    assert spent.unsteered_from is not None
+    # A token is a character here.
+    rest = slice(spent.unsteered_from, None)
+    assert spent.text[: rest.start] == free.text[: rest.start]
+    assert free.text[rest] != spent.text[rest] == "hello world"[rest]
+
+
+def told(tried: Tried, ids: list[int]) -> np.ndarray:
+    """[n]: what each position tells by the rule, from the remote's six and the local model's own."""
+    rule, listed = auto(6, tried), likeliest(REMOTE, 6)
+    matcher, nats = matcher_of(rule, BOB, ASKED, SPELLED), []
+    for token in ids:
+        drafted = DraftToken(int(listed[0]), listed, REMOTE[listed])
+        nats.append(among_candidates(rule, drafted, LOCAL[0], [1.0], matcher).nats)
+        if matcher is not None:
+            matcher.push(token)
+    return np.array(nats)
+
+
+@pytest.mark.parametrize("fitting", [0, 1, 3, 5])
+def test_a_text_is_read_as_the_remotes_own_from_where_the_budget_ends(fitting: int) -> None:
+    ids, free = [3, 6, 2, 9, 4], at_levels(Levels.DEFAULT)
+    each = told(free, ids)
+    assert (each > 1e-3).all()
+    spent = of_budget(float(each[:fitting].sum() + 1e-4))
+    alone = np.array([-REMOTE / one + np.logaddexp.reduce(REMOTE / one) for one in TEMPERATURES])
+    for length in range(1, len(ids) + 1):
+        gained = nlls(spent, ids[: length - 1])[ids[length - 1]]
+        steered = min(length, fitting)
+        expected = nlls(free, ids[: steered - 1])[ids[steered - 1]] if steered else 0.0
+        expected = expected + alone[:, ids[steered:length]].sum(axis=1)
+        np.testing.assert_allclose(gained, expected, atol=1e-5)
+
+
 async def test_the_remote_hears_no_value_that_the_device_writes_in(tmp_path: Path) -> None:
     plan = replace(LEVELLED, tokens=0, reply_tokens=40)
     models, folder = Models(), Folder(tmp_path, {}, plan)
@@ -230,18 +286,23 @@ async def test_levels_are_added_to_a_folder_from_before(tmp_path: Path) -> None:
     fields = [json.loads(line) for line in lines]
     for one in fields:
         del one["heard"]
+    # This one is from when there were levels, and no budgets yet.
+    old = {"text": "Ahoy.", "named": False, "said": 2, "held": 1, "filled": 0, "nats": 3.0, "acceptance": 0.5}
+    fields[0]["heard"] = old
     path.write_text("\n".join([first.decode(), *map(json.dumps, fields)]) + "\n")
     folder = Folder(tmp_path, {}, LEVELLED)
     assert not is_done(LEVELLED, folder.read, folder.written)
     assert folder.written is not None and folder.read is not None
-    assert all(one.heard is None and one.as_told == one.text for one in folder.written)
+    levelled, *others = folder.written
+    assert levelled.heard == Heard("Ahoy.", False, 2, 1, 0, 3.0, 0.5, unsteered_from=None)
+    assert all(one.heard is None and one.as_told == one.text for one in others)
     models = Models()
     await models.run(folder, LEVELLED)
     assert is_done(LEVELLED, folder.read, folder.written)
     # What those told is not known; what is written now is.
     told = summarise(LEVELLED, folder.read, folder.written).told
-    assert [one.system for one in told] == [tried.name for tried in ALL]
-    assert {one.replies for one in told} == {2}
+    assert [one.system for one in told] == [REMOTE_ALONE, *(tried.name for tried in ALL)]
+    assert {one.replies for one in told} == {1}
 
 
 def heard(**fields: object) -> Heard:
@@ -278,6 +339,25 @@ def test_a_table_has_what_systems_told() -> None:
     assert summarise(plan, [], [written("a", REMOTE_ALONE, 1.0, 0.8)]).told == []
     # A case that one of them has not come to counts for none.
     assert {each.replies for each in summarise(plan, [], replies[:5]).told} == {2}
+
+
+def test_a_table_has_where_replies_became_unsteered() -> None:
+    tried = of_budget(5.0)
+    plan = replace(planned(), strengths=(tried,))
+    found = {"a": heard(unsteered_from=30), "b": heard(), "c": heard(unsteered_from=0)}
+    replies = [
+        replace(written(case, name, 1.0, 0.8), heard=one if name == tried.name else heard())
+        for name in (REMOTE_ALONE, tried.name)
+        for case, one in found.items()
+    ]
+    summary = summarise(plan, [], replies)
+    assert [(one.unsteered, one.unsteered_from) for one in summary.told] == [(0, None), (2, 15.0)]
+    (grid,) = (each for each in grids(summary) if "told" in each.title)
+    place = grid.columns.index("unsteered")
+    assert [row[place] for row in grid.rows] == ["", "2, from 15"]
+    # Without any such reply there is no such column.
+    (without,) = (each for each in grids(summarise(plan, [], replies[:3])) if "told" in each.title)
+    assert "unsteered" not in without.columns
 
 
 def test_levels_are_on_no_curve_of_strengths() -> None:
