@@ -15,15 +15,16 @@ import numpy as np
 
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.disclosure.matcher import PhraseMatcher
-from app.evaluation.quality.cases import Case, case_prompts
+from app.evaluation.quality.cases import Case, CasePrompts, case_prompts
 from app.evaluation.quality.likelihood import among_candidates, budget_of, matcher_of
+from app.evaluation.quality.local_reading import LocalReading, Read, contrasted, prompts_of
 from app.evaluation.quality.rules import PAPERS, Rule, listed
 from app.evaluation.quality.scored import Scored, cumulative
 from app.evaluation.quality.strengths import AS_THE_PRODUCT
 from app.evaluation.quality.systems import System
 from app.evaluation.quality.written import Written
-from app.local.interface import LocalLogprobs, LocalSession, RowModel
-from app.prompts.private import PrivateContext
+from app.local.interface import LocalLogprobs, RowModel
+from app.prompts.private import PrivateContext, PrivatePrompt
 from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, likeliest, log_softmax
@@ -34,6 +35,9 @@ from app.steering.sampling import SamplingParams
 # text may be in other tokens than it was written in. It finds more than 1 does.
 GREEDY = 0.1
 LEAST = 1e-300  # what a probability that rounds to 0 counts as
+# Cases whose conversations are remembered as the small model reads them: replies of 500 tokens to one, with a
+# vocabulary of 50,000, are 100 MB.
+CASES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,7 +45,7 @@ class _Text:
     """A reply's tokens, and what the remote lists at each position. At the temperature of the reply: `alone`
     [n] are the remote's log-probabilities of the tokens, `norms` [n] the log-sum-exp of all its scores."""
 
-    ids: list[int]
+    ids: tuple[int, ...]
     drafted: list[DraftToken]
     alone: list[float]
     norms: list[float]
@@ -77,13 +81,14 @@ class Attack:
         """`top` is how many tokens the remote lists; with `by_remote` the black box attacker's model is the
         remote's, else the local one."""
         self._remote = remote
-        self._local = local
+        self._reading = LocalReading(local, matcher)
         self._matcher = matcher
         self._top = top
         self._max_context_tokens = max_context_tokens
         self._sampling = SamplingParams(temperature=temperature or GREEDY)
         self._by_remote = by_remote
-        self._texts: dict[tuple[str, ...], _Text] = {}
+        self._texts: dict[tuple[str, str], _Text] = {}
+        self._public: dict[PrivatePrompt, Read] = {}
 
     async def scored(
         self, case: Case, replies: Mapping[System, Written], candidate: str, private: PrivateContext
@@ -95,27 +100,33 @@ class Attack:
             tokenizer, limit = self._matcher.tokenizer, self._max_context_tokens
             prompts = await asyncio.to_thread(case_prompts, theirs, tokenizer, limit, form)
             weights = [one.weight for one in prompts.contrasts]
-            match = await self._matcher.match()
-            async with match.model(self._local).session(prompts.contrasts) as session:
-                for system, reply in replies.items():
-                    if system.form != form:
-                        continue
-                    text = await self._text(case, reply)
-                    rule = rule_of(system, self._top)
-                    matcher = matcher_of(rule, private, case.messages, match.vocabulary)
-                    judged = await self._judged(session, text, weights, rule, matcher)
-                    if self._by_remote:
-                        judged = replace(judged, black=await self._read(theirs, text, form))
-                    own = case.private.profile is not None and case.private.profile.id == candidate
-                    nats = float(judged.nats.sum()) if own and system.tried is not None else None
-                    both = cumulative(judged.black), cumulative(judged.white)
-                    found.append(Scored(case.id, system.name, candidate, len(text.ids), *both, nats))
+            vocabulary = (await self._matcher.match()).vocabulary
+            texts = {
+                system: await self._text(case, reply)
+                for system, reply in replies.items()
+                if system.form == form
+            }
+            read = await self._by_prompt(prompts, [text.ids for text in texts.values()])
+            for system, text in texts.items():
+                rule = rule_of(system, self._top)
+                matcher = matcher_of(rule, private, case.messages, vocabulary)
+                local = contrasted(prompts.contrasts, read, text.ids)
+                judged = await asyncio.to_thread(
+                    _by_position, text, local, weights, rule, matcher=matcher, sampling=self._sampling
+                )
+                if self._by_remote:
+                    judged = replace(judged, black=await self._shown(theirs, text, form))
+                own = case.private.profile is not None and case.private.profile.id == candidate
+                nats = float(judged.nats.sum()) if own and system.tried is not None else None
+                both = cumulative(judged.black), cumulative(judged.white)
+                found.append(Scored(case.id, system.name, candidate, len(text.ids), *both, nats))
         return found
 
     async def _text(self, case: Case, reply: Written) -> _Text:
         """The reply as the remote reads it, which is done once for all candidates."""
-        if reply.key not in self._texts:
-            text = _Text(self._remote.tokenizer.encode_after(reply.as_told), [], [], [])
+        key = case.id, reply.as_told
+        if key not in self._texts:
+            text = _Text(tuple(self._remote.tokenizer.encode_after(reply.as_told)), [], [], [])
             prompt = self._remote.tokenizer.chat(case.messages)
             rows = await self._remote.read(prompt, text.ids) if text.ids else ()
             for row, token in zip(rows, text.ids, strict=True):
@@ -125,26 +136,34 @@ class Attack:
                 flat = logprobs / self._sampling.temperature
                 text.norms.append(_log_sum(flat))
                 text.alone.append(float(flat[token]) - text.norms[-1])
-            self._texts[reply.key] = text
-        return self._texts[reply.key]
+            self._texts[key] = text
+        return self._texts[key]
 
-    async def _judged(
-        self,
-        session: LocalSession,
-        text: _Text,
-        weights: Sequence[float],
-        rule: Rule,
-        matcher: PhraseMatcher | None,
-    ) -> _Judged:
-        if not text.ids:
-            return _Judged(*(np.zeros(0) for _ in range(3)))
-        local = await session.score(text.ids[:-1], 0)
-        sampling = self._sampling
-        return await asyncio.to_thread(
-            _by_position, text, local, weights, rule, matcher=matcher, sampling=sampling
-        )
+    async def _by_prompt(
+        self, prompts: CasePrompts, texts: Sequence[tuple[int, ...]]
+    ) -> dict[PrivatePrompt, Read]:
+        """The texts behind each prompt. The conversation as it is says nothing of the candidate: it is read
+        for the first one."""
+        return {
+            prompt: await (
+                self._read_once(prompt, texts)
+                if prompt.ids == prompts.public
+                else self._reading.read(prompt, texts)
+            )
+            for prompt in prompts_of(prompts.contrasts)
+        }
 
-    async def _read(self, case: Case, text: _Text, form: str) -> FloatArray:
+    async def _read_once(self, prompt: PrivatePrompt, texts: Sequence[tuple[int, ...]]) -> Read:
+        known = self._public.pop(prompt, {})
+        missing = [ids for ids in texts if ids not in known]
+        if missing:
+            known = {**known, **await self._reading.read(prompt, missing)}
+        while len(self._public) >= CASES_AT_ONCE:
+            del self._public[next(iter(self._public))]
+        self._public[prompt] = known
+        return known
+
+    async def _shown(self, case: Case, text: _Text, form: str) -> FloatArray:
         """[n]: log-probabilities of the tokens under the remote's model, if it is shown the case's person."""
         if not text.ids:
             return np.zeros(0)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
-
-import numpy as np
 
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.disclosure.matcher import PhraseMatcher
 from app.evaluation.quality.cases import Case, case_prompts
 from app.evaluation.quality.likelihood import NLL, matcher_of, model_nll, rule_nlls
+from app.evaluation.quality.local_reading import LocalReading, Read, contrasted, prompts_of
 from app.evaluation.quality.rules import REMOTE_ALONE, SHOWN, Rule
-from app.local.interface import LocalLogprobs, RowModel
-from app.prompts.private import Contrast, PrivatePrompt
+from app.local.interface import RowModel
+from app.prompts.private import PrivatePrompt
 from app.remote.embedded import EmbeddedRemote
-from app.steering.formula import FloatArray, IntArray, of_each
 
 
 @dataclass(frozen=True)
@@ -40,19 +37,6 @@ class Forced:
         return self.case, self.form
 
 
-@dataclass(frozen=True)
-class _Contrasts:
-    """Logprobs at one position whose prompts were scored one by one; see LocalLogprobs."""
-
-    pairs: Sequence[tuple[LocalLogprobs, LocalLogprobs]]
-
-    def logprobs(self, candidates: IntArray) -> FloatArray:
-        return np.stack([[one.logprobs(candidates)[0, 0] for one in pair] for pair in self.pairs])
-
-    def likeliest(self, count: int, without: IntArray) -> IntArray:
-        return of_each((partial(aware.likeliest, count) for aware, _ in self.pairs), without)
-
-
 class Forcing:
     """Computes NLLs with two models in this process, since no server returns its whole distribution.
 
@@ -69,8 +53,8 @@ class Forcing:
         max_context_tokens: int = 2048,
     ) -> None:
         self._remote = remote
-        self._local = local
         self._matcher = matcher
+        self._reading = LocalReading(local, matcher)
         self._tokens = tokens
         self._max_context_tokens = max_context_tokens
 
@@ -82,10 +66,10 @@ class Forcing:
         have, as the conversation is.
         """
         assert case.reference is not None  # noqa: S101  # the caller has chosen those that have one
-        ids = self._remote.tokenizer.encode_after(case.reference)[: self._tokens]
+        ids = tuple(self._remote.tokenizer.encode_after(case.reference)[: self._tokens])
         public = await self._remote.read(self._remote.tokenizer.chat(case.messages), ids)
         alone = model_nll(public, ids)
-        known: dict[PrivatePrompt, list[LocalLogprobs]] = {}
+        known: dict[PrivatePrompt, Read] = {}
         found = []
         for form, wanted in rules.items():
             mine, theirs = (
@@ -94,7 +78,10 @@ class Forcing:
             )
             weights = [one.weight for one in mine.contrasts]
             nll = {REMOTE_ALONE: alone}
-            scored = await self._scored(mine.contrasts, ids, known)
+            for prompt in prompts_of(mine.contrasts):
+                if prompt not in known:
+                    known[prompt] = await self._reading.read(prompt, [ids])
+            scored = contrasted(mine.contrasts, known, ids)
             matchers = await self._matchers(case, wanted)
             nll |= rule_nlls(wanted, public, scored, weights, ids, matchers=matchers)
             nll[SHOWN] = model_nll(await self._remote.read(theirs.shown.ids, ids), ids)
@@ -106,24 +93,3 @@ class Forcing:
         vocabulary = (await self._matcher.match()).vocabulary
         found = ((rule.name, matcher_of(rule, case.private, case.messages, vocabulary)) for rule in rules)
         return {name: matcher for name, matcher in found if matcher is not None}
-
-    async def _scored(
-        self,
-        contrasts: Sequence[Contrast],
-        ids: Sequence[int],
-        known: dict[PrivatePrompt, list[LocalLogprobs]],
-    ) -> list[LocalLogprobs]:
-        """The local logprobs at each position; `known` has those of each prompt so far."""
-        sides = [(one.aware, one.agnostic) for one in contrasts]
-        for prompt in dict.fromkeys(prompt for pair in sides for prompt in pair):
-            if prompt not in known:
-                known[prompt] = await self._score(prompt, ids)
-        return [
-            _Contrasts([(known[aware][place], known[agnostic][place]) for aware, agnostic in sides])
-            for place in range(len(ids))
-        ]
-
-    async def _score(self, prompt: PrivatePrompt, ids: Sequence[int]) -> list[LocalLogprobs]:
-        local = (await self._matcher.match()).model(self._local)
-        async with local.session([Contrast(prompt, prompt)]) as session:
-            return await session.score(ids[:-1], 0)

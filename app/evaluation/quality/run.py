@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.evaluation.quality.attack import Attack
+from app.evaluation.quality.attack import CASES_AT_ONCE, Attack
 from app.evaluation.quality.forced import Forced, Forcing
 from app.evaluation.quality.plan import Plan
 from app.evaluation.quality.results import Results
@@ -55,18 +55,20 @@ async def attack_replies(
 ) -> None:
     """Score the replies for the candidates for whom they were not yet; `advance` counts candidates of cases.
 
-    The outer loop is over candidates, so that what is read of each is prefilled once.
+    Of a few cases, whose conversations the attack remembers, one candidate after the other is scored, so that
+    what is read of each is prefilled once for them.
     """
     people = plan.crowd.people if plan.crowd is not None else {}
-    for candidate, private in people.items():
-        for case in [case for case, candidates in plan.attacked if candidate in candidates]:
+    for first in range(0, len(plan.attacked), CASES_AT_ONCE):
+        few = plan.attacked[first : first + CASES_AT_ONCE]
+        for case, candidate in [(case, one) for one in people for case, known in few if one in known]:
             replies = [(system, written.get(case.id, system.name)) for system in plan.systems]
             missing = {
                 system: reply
                 for system, reply in replies
                 if reply is not None and results.get(case.id, system.name, candidate) is None
             }
-            for one in await attack.scored(case, missing, candidate, private) if missing else ():
+            for one in await attack.scored(case, missing, candidate, people[candidate]) if missing else ():
                 results.add(one)
             advance(1)
 

@@ -9,6 +9,7 @@ import pytest
 from fakes import VOCABULARY, FakeTokenizer
 
 from app.decoding.vocabulary_match import VocabularyMatcher
+from app.evaluation.quality import attack, run
 from app.evaluation.quality.attack import Attack
 from app.evaluation.quality.crowd import Crowd
 from app.evaluation.quality.folder import Folder
@@ -51,7 +52,7 @@ class Attacked:
         self.advanced = 0
 
     async def run(self, *, by_remote: bool = False, temperature: float = 0.0) -> dict[str, Identified]:
-        attack = Attack(
+        one = Attack(
             self.remote.embedded(),
             self.local,
             VocabularyMatcher(self.remote, FakeTokenizer()),
@@ -60,13 +61,18 @@ class Attacked:
             by_remote=by_remote,
         )
         assert self.folder.written is not None and self.folder.scored is not None
-        await attack_replies(attack, self.plan, self.folder.written, self.folder.scored, self.advance)
+        await attack_replies(one, self.plan, self.folder.written, self.folder.scored, self.advance)
         return {one.system: one for one in identified(self.plan, self.folder.scored)}
 
     def forcing(self) -> Forcing:
         """What reads a text as if somebody had written it."""
         matcher = VocabularyMatcher(self.remote, FakeTokenizer())
         return Forcing(self.remote.embedded(), self.local, matcher, tokens=100)
+
+    def readers(self) -> list[str]:
+        """As whom the small model has read, in this order."""
+        texts = [FakeTokenizer().decode(aware.ids) for aware, _ in self.local.pairs]
+        return [name for text in texts for name in PEOPLE if f"The user is {name}." in text]
 
     def advance(self, pairs: int) -> None:
         self.advanced += pairs
@@ -111,16 +117,26 @@ async def test_the_nats_are_what_steering_changed(tmp_path: Path) -> None:
 async def test_somebody_is_read_once_for_all_replies_and_nothing_twice(tmp_path: Path) -> None:
     first = Attacked(tmp_path)
     whole = await first.run()
-    assert len(first.local.pairs) == 9  # people for each of the cases, whose replies are scored together
-    readers = [FakeTokenizer().decode(aware.ids) for aware, _ in first.local.pairs]
-    order = [next(name for name in PEOPLE if f"The user is {name}." in text) for text in readers]
-    assert order == ["loud"] * 3 + ["joined"] * 3 + ["plain"] * 3
-    assert len(first.remote.read_prompts) == len(ASKED) * len(PLAN.systems)
+    # People for each of the cases, whose replies are scored together.
+    assert first.readers() == ["loud"] * 3 + ["joined"] * 3 + ["plain"] * 3
+    # What is not about anybody is read for the first one; all have asked the same.
+    assert len(first.local.pairs) - 9 <= len({*STEERED.values()})
+    # The remote reads each text once, whoever has written it.
+    assert len(first.remote.read_prompts) == 5
     again = Attacked(tmp_path)
     assert await again.run() == whole
     assert again.local.pairs == []
     assert again.remote.read_prompts == []
     assert again.advanced == 9
+
+
+async def test_few_cases_at_once_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = await Attacked(tmp_path / "all").run()
+    for module in (run, attack):
+        monkeypatch.setattr(module, "CASES_AT_ONCE", 2)
+    few = Attacked(tmp_path / "few")
+    assert await few.run() == whole
+    assert few.readers() == ["loud"] * 2 + ["joined"] * 2 + ["plain"] * 2 + [*PEOPLE]
 
 
 async def test_it_goes_on_with_what_is_missing(tmp_path: Path) -> None:
@@ -130,7 +146,7 @@ async def test_it_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     rest = Attacked(tmp_path)
     assert not rest.done()
     found = await rest.run()
-    assert (len(part.local.pairs), len(rest.local.pairs)) == (6, 3)
+    assert (len(part.readers()), len(rest.readers())) == (6, 3)
     assert rest.done()
     assert found == await Attacked(tmp_path / "other").run()
 
@@ -143,6 +159,7 @@ async def test_a_reply_that_is_not_written_yet_is_attacked_later(tmp_path: Path)
     await rest.run()
     assert rest.done()
     assert len(rest.remote.read_prompts) == len(ASKED)
+    assert len(rest.readers()) == 9
 
 
 async def test_the_remotes_model_is_shown_each_candidate(tmp_path: Path) -> None:
