@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from app.disclosure.filling import turned_back
-from app.disclosure.guarded import Guarded, guarded
+from app.disclosure.guarded import Guarded, Guarding
 from app.disclosure.withheld import withheld
 from app.profiles.disclosure import Disclosure
 from app.prompts.message import Message
@@ -41,18 +41,16 @@ def disclosed(
     """
     # What is withheld is guarded as well: other texts may say it.
     readable = _readable(withheld(private, disclosure))
-    if all(one.role != "assistant" for one in messages):
-        return Disclosed(tuple(messages), readable, guarded(private, messages, disclosure))
-    turning = guarded(private, (), disclosure).turning
+    guarding = Guarding(private, disclosure)
 
     def back_in(index: int, one: Message) -> Message:
         if one.role != "assistant":
             return one
-        text = as_told[index] if index in as_told else turned_back(one.content, turning)
+        text = as_told[index] if index in as_told else turned_back(one.content, guarding.turning)
         return replace(one, content=text)
 
     back = tuple(back_in(index, one) for index, one in enumerate(messages))
-    return Disclosed(back, readable, guarded(private, back, disclosure))
+    return Disclosed(back, readable, guarding.behind(back))
 
 
 def _readable(private: PrivateContext) -> PrivateContext:

@@ -16,7 +16,7 @@ from app.profiles.profile import Hit, Profile
 from app.prompts.message import Message
 from app.prompts.private import PrivateContext
 
-__all__ = ["Guarded", "Placeholder", "guarded"]
+__all__ = ["Guarded", "Guarding", "Placeholder", "guarded"]
 
 # Words in front of a guarded one that are looked at; with it they are the shortest run that is quoted.
 CONTEXT = 4
@@ -55,13 +55,26 @@ def guarded(private: PrivateContext, messages: Sequence[Message], disclosure: Di
     `messages` is the conversation as the remote sees it, with placeholders in place of values; what it says
     is free.
     """
-    guard = _Guard(disclosure)
-    guard.read(private)
-    guard.free(text for one in messages for text in (one.content, one.name or ""))
-    following = {run: frozenset(after) for run, after in guard.following.items() if after}
-    everywhere = following.get((), frozenset())
-    fills = {word: one for word, one in guard.placeholders.fills.items() if word in everywhere}
-    return Guarded(following, fills, guard.placeholders.every(), tuple(guard.turning))
+    return Guarding(private, disclosure).behind(messages)
+
+
+class Guarding:
+    """What is guarded of a private context, read once, before it is known what the conversation says.
+    `turning` is as in Guarded."""
+
+    def __init__(self, private: PrivateContext, disclosure: Disclosure) -> None:
+        self._guard = _Guard(disclosure)
+        self._guard.read(private)
+        self.turning = tuple(self._guard.turning)
+
+    def behind(self, messages: Sequence[Message]) -> Guarded:
+        """See `guarded`. For one conversation: what that says stays free."""
+        guard = self._guard
+        guard.free(text for one in messages for text in (one.content, one.name or ""))
+        following = {run: frozenset(after) for run, after in guard.following.items() if after}
+        everywhere = following.get((), frozenset())
+        fills = {word: one for word, one in guard.placeholders.fills.items() if word in everywhere}
+        return Guarded(following, fills, guard.placeholders.every(), self.turning)
 
 
 class _Guard:

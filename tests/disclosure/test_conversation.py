@@ -1,6 +1,10 @@
 """What the remote and the small model may have of a conversation."""
 
+import pytest
+
+from app.disclosure import guarded as reading
 from app.disclosure.conversation import disclosed
+from app.disclosure.guarded import guarded
 from app.profiles.disclosure import Disclosure
 from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
 from app.prompts.message import Message
@@ -41,6 +45,20 @@ def test_the_remotes_own_words_stay_in_earlier_replies() -> None:
         disclosed(private, asked("List", said, "More"), levels, {1: "as told"}).messages[1].content
         == "as told"
     )
+
+
+def test_a_later_turn_reads_the_person_no_more_often_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, find = list[str](), reading.identifiers
+    monkeypatch.setattr(reading, "identifiers", lambda text, **more: read.append(text) or find(text, **more))
+    private = PrivateContext(person(city="Valencia"), hits("Call +34 961 23 45 67."))
+    turns = asked("Who?", "Isabel Moreno of Valencia", "Again")
+    first = disclosed(private, turns[:1], Disclosure())
+    once = len(read)
+    later = disclosed(private, turns, Disclosure())
+    assert len(read) == 2 * once
+    assert first.guarded == guarded(private, turns[:1], Disclosure())
+    assert later.guarded == guarded(private, later.messages, Disclosure())
+    assert "valencia" not in later.guarded.words.get((), ())
 
 
 def test_a_name_is_turned_back_at_each_level_but_open() -> None:
