@@ -27,7 +27,7 @@ from phonenumbers import (
 
 from app.disclosure.names import name_pieces
 from app.disclosure.words import Piece, Run, content, pieces, spaced, words
-from app.profiles.disclosure import Identifier
+from app.profiles.disclosure import Disclosure, Identifier, Level
 from app.profiles.folding import folded
 
 # Every repetition is bounded, or begins where no character of its own stands before.
@@ -115,6 +115,13 @@ def identifiers(text: str, *, key: str = "", name: str = "", regions: Sequence[s
 def alone(text: str, found: Found) -> bool:
     """Whether an identifier is all that a text says."""
     return not words(text[: found.start]) and not words(text[found.end :])
+
+
+def level_of(found: Found, within: Level, disclosure: Disclosure, *, alone: bool) -> Level:
+    """The level of an identifier that stands within a field or text of level `within`. With a name that is
+    off, what has the name in it is off too."""
+    named = found.named and disclosure.of_identifier("name", within, alone=alone) == "off"
+    return "off" if named else disclosure.of_identifier(found.kind, within, alone=alone)
 
 
 def regions(texts: Iterable[str]) -> tuple[str, ...]:

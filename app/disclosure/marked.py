@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.disclosure.identifiers import Found, alone, identifiers, regions
+from app.disclosure.identifiers import Found, alone, identifiers, level_of, regions
 from app.profiles.disclosure import Disclosure, Identifier, Level, strictest
 from app.profiles.profile import Hit, Profile
 from app.prompts.private import PrivateContext
@@ -67,7 +67,7 @@ class _Marker:
         yield Marked(_beginning(item.title) or _beginning(hit.passage), "item", level, item=number)
         for text in dict.fromkeys((item.title, item.answers, hit.passage)):
             for one in self._identifiers(text):
-                own = self._level(one, level, only=False)
+                own = level_of(one, level, self._disclosure, alone=False)
                 yield Marked(text[one.start : one.end], one.kind, own, item=number)
 
     def _field(self, key: str, value: str) -> Iterator[Marked]:
@@ -76,7 +76,7 @@ class _Marker:
         within = []
         for one in self._identifiers(value, key=key):
             only = alone(value, one)
-            own = self._level(one, level, only=only)
+            own = level_of(one, level, self._disclosure, alone=only)
             whole = strictest(whole, own) if only else whole
             within.append(Marked(value[one.start : one.end], one.kind, own, key=key))
         yield Marked(value, "field", whole, key=key)
@@ -84,12 +84,6 @@ class _Marker:
 
     def _identifiers(self, text: str, *, key: str = "") -> list[Found]:
         return identifiers(text, key=key, name=self._name, regions=self._regions)
-
-    def _level(self, found: Found, within: Level, *, only: bool) -> Level:
-        """With a name that is off, what has the name in it is not read either."""
-        level = self._disclosure.of_identifier(found.kind, within, alone=only)
-        named = found.named and self._disclosure.of_identifier("name", within, alone=only) == "off"
-        return "off" if named else level
 
 
 def _beginning(text: str) -> str:

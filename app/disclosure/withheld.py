@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.disclosure.identifiers import alone, identifiers, regions
+from app.disclosure.identifiers import alone, identifiers, level_of, regions
 from app.disclosure.placeholders import KINDS
-from app.profiles.disclosure import Disclosure, Identifier, Level
+from app.profiles.disclosure import Disclosure, Level
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.private import PrivateContext
 
@@ -84,8 +84,7 @@ class _Reader:
         parts, end = [], 0
         for one in identifiers(text, key=key, name=self._name, regions=self._regions):
             only = bool(key) and alone(text, one)
-            kinds: tuple[Identifier, ...] = (one.kind, *(("name",) if one.named else ()))
-            if "off" not in (self._disclosure.of_identifier(kind, level, alone=only) for kind in kinds):
+            if level_of(one, level, self._disclosure, alone=only) != "off":
                 continue
             if only:
                 return ""

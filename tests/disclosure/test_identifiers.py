@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.disclosure.identifiers import Found, alone, identifiers, regions, spellings
-from app.profiles.disclosure import Identifier
+from app.disclosure.identifiers import Found, alone, identifiers, level_of, regions, spellings
+from app.profiles.disclosure import Disclosure, Identifier, Level
 from disclosure.people import ANY, NAMES, TEXTS
 
 EXAMPLES: list[tuple[Identifier, str]] = [
@@ -152,3 +152,21 @@ def test_long_texts_take_linear_time(part: str) -> None:
     identifiers(text, key="phone", name="Anna 王", regions=("US",))
     identifiers(text, key="passport")
     assert time.perf_counter() - start < 40  # seconds at most; with quadratic time it would be hours
+
+
+@pytest.mark.parametrize(
+    ("named", "within", "decided", "level"),
+    [
+        (False, "open", {}, "shape"),
+        (False, "fill", {}, "fill"),
+        (False, "open", {"name": "off"}, "shape"),
+        (True, "open", {"name": "shape", "email": "open"}, "open"),
+        (True, "open", {"name": "off", "email": "open"}, "off"),
+        (True, "off", {"name": "open", "email": "open"}, "off"),
+    ],
+)
+def test_with_a_name_that_is_off_what_has_it_is_off(
+    *, named: bool, within: Level, decided: dict[Identifier, Level], level: Level
+) -> None:
+    disclosure = Disclosure(identifiers=tuple(decided.items()))
+    assert level_of(Found("email", 0, 9, named), within, disclosure, alone=False) == level
