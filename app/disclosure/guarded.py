@@ -118,21 +118,18 @@ class _Guard:
 
     def _name(self, name: str) -> None:
         level = self._disclosure.of_identifier("name", "open", alone=True)
-        parts = name_parts(name)
+        ends = _ends(name_parts(name))
         if level != "open":
             self._name_words(name)
             self._own_name = frozenset(word for word in words(name) if spaced(word))
             self.turning.append(Placeholder(KINDS["name"][0], name))
-            ends = [(FIRST_NAME, part) for part in parts[:1]] + [(LAST_NAME, part) for part in parts[1:][-1:]]
             self.turning += [
                 Placeholder(text, part)
                 for text, part in ends
                 if all(content(word) and spaced(word) for word in words(part))
             ]
-        if not parts or level not in ("open", "fill"):
+        if not ends or level not in ("open", "fill"):
             return
-        first = FIRST_NAME if all(map(spaced, words(parts[0]))) or len(parts) > 1 else KINDS["name"][0]
-        ends = [(first, parts[0]), *((LAST_NAME, part) for part in parts[1:][-1:])]
         for text, part in ends:
             if level == "fill":
                 self.placeholders.fill(text, part, name=True)
@@ -235,6 +232,14 @@ class _Guard:
     def _behind_each_other(self, run: Sequence[str]) -> None:
         for place in range(1, len(run)):
             self.following[tuple(run[max(place - CONTEXT, 0) : place])].add(run[place])
+
+
+def _ends(parts: Sequence[str]) -> list[tuple[str, str]]:
+    """The first and the last of the parts of a name, each behind the placeholder that stands for it. What is
+    written as one in a script without spaces is the whole name."""
+    whole = len(parts) == 1 and not all(map(spaced, words(parts[0])))
+    first = KINDS["name"][0] if whole else FIRST_NAME
+    return [*((first, part) for part in parts[:1]), *((LAST_NAME, part) for part in parts[1:][-1:])]
 
 
 def _fields(private: PrivateContext) -> list[str]:

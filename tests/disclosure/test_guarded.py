@@ -252,6 +252,23 @@ def test_names_have_parts(name: str, parts: list[str], guard: set[str]) -> None:
     assert everywhere(guarded(person(name=name), [], Disclosure())) == guard
 
 
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("Isabel Moreno", [("[Your first name]", "Isabel"), ("[Your last name]", "Moreno")]),
+        ("Dr. Isabel van der Berg", [("[Your first name]", "Isabel"), ("[Your last name]", "Berg")]),
+        ("Isabel", [("[Your first name]", "Isabel")]),
+        ("王小明", []),
+    ],
+)
+def test_what_is_turned_back_of_a_name_is_what_is_filled_in_of_it(
+    name: str, ends: list[tuple[str, str]]
+) -> None:
+    found = guarded(person(name=name), [], Disclosure())
+    assert [(one.text, one.value) for one in found.turning] == [("[Your name]", name), *ends]
+    assert texts(found) == dict([("[Your name]", name), ("[Your full name]", name), *ends])
+
+
 def test_characters_of_a_name_are_guarded_behind_each_other() -> None:
     assert runs(guarded(person(name="王小明"), [], Disclosure())) == {("王",), ("王", "小"), ("小", "明")}
 
