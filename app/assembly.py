@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.api.dependencies import Parts
@@ -56,7 +57,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         models = await stack.enter_async_context(open_models(settings, progress))
         generator = Generator(models.remote, models.local, models.matcher, models.config)
         retriever = Retriever(store.history, settings.history_top_k)
-        warmer = Warmer(store.profiles.get, generator.warm)
+        warmer = Warmer(store.profiles.get, partial(generator.warm, bounds=(settings.bounds,)))
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
         sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
         await stack.enter_async_context(sweeper.running())

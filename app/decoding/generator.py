@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from app.decoding.conversations import Conversations
@@ -15,14 +16,16 @@ from app.disclosure.conversation import Disclosed, disclosed
 from app.disclosure.filling import turned_back
 from app.disclosure.matcher import Guard, written
 from app.disclosure.said import first_said
+from app.disclosure.withheld import withheld
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
 from app.local.interface import RowModel
 from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Hit, Preference, Profile
+from app.prompts.context import decided
 from app.prompts.local_prompts import Form, LocalPrompts, common_beginning, local_prompts
 from app.prompts.message import Message
-from app.prompts.private import PrivateContext, readings
+from app.prompts.private import PrivateContext, PrivatePrompt, readings
 from app.remote.interface import ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
@@ -203,14 +206,20 @@ class Generator:
         shown = disclosed(private, messages, generation.disclosure, texts)
         return replace(shown, nats=self._conversations.nats(owner, messages))
 
-    async def warm(self, profile: Profile) -> None:
+    async def warm(self, profile: Profile, bounds: Iterable[Disclosure] = ()) -> None:
         """Prepare for a profile's next reply: prefill the prefix that all its prompts share, and match the
-        vocabularies. Raises TokenizerMismatch, and what the remote raises."""
-        limit = self._config.max_context_tokens
-        beginning = await asyncio.to_thread(common_beginning, profile, self._matcher.tokenizer, limit)
+        vocabularies. Its disclosure is at least as strict as the `bounds`. Raises TokenizerMismatch, and what
+        the remote raises."""
+        beginning = await asyncio.to_thread(self._beginning, profile, decided(profile, bounds))
         if beginning is not None:
             await self._local.kept_for(Owner.of(profile)).warm(beginning)
         await self._matcher.match()
+
+    def _beginning(self, profile: Profile, disclosure: Disclosure) -> PrivatePrompt | None:
+        """What prompts about a person begin with, without what is off."""
+        read = withheld(PrivateContext(profile), disclosure).profile
+        assert read is not None  # noqa: S101  # a profile stays one
+        return common_beginning(read, self._matcher.tokenizer, self._config.max_context_tokens)
 
     async def alignment(self) -> str:
         """How the remote's tokens are mapped to local ones, in words. Raises TokenizerMismatch where they

@@ -3,7 +3,7 @@ steers, and what of it the reply may tell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.profiles.disclosure import Disclosure
@@ -52,10 +52,15 @@ def personal_context(
     strength = resolve_strength(asked, profile.strength if profile is not None else None, default)
     if preferences is None:
         preferences = profile.preferences if profile is not None else ()
-    disclosure = profile.disclosure if profile is not None else Disclosure()
-    for bound in bounds:
-        disclosure = disclosure.at_least(bound.least).within(bound.budget)
     history: Sequence[Hit] = ()
     if profile is not None and steers(strength):
         history = retriever.choose(profile.id, messages, remember=remember)
-    return PersonalContext(profile, tuple(history), strength, preferences, disclosure)
+    return PersonalContext(profile, tuple(history), strength, preferences, decided(profile, bounds))
+
+
+def decided(profile: Profile | None, bounds: Iterable[Disclosure]) -> Disclosure:
+    """What a profile has decided, at least as strict as the bounds."""
+    disclosure = profile.disclosure if profile is not None else Disclosure()
+    for bound in bounds:
+        disclosure = disclosure.at_least(bound.least).within(bound.budget)
+    return disclosure

@@ -115,6 +115,12 @@ def test_a_call_and_a_setting_can_only_be_stricter_than_the_profile(monkeypatch:
     assert "Disclosure" not in done("profiles", "preview", "anna", "boats")
 
 
+def test_a_setting_that_withholds_all_leaves_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Nurse" in str(done_json("profiles", "preview", "anna", "boats")["prompts"])
+    monkeypatch.setenv("COSTEER_DISCLOSURE", "off")
+    assert done_json("profiles", "preview", "anna", "boats")["prompts"] == []
+
+
 def test_what_is_not_open_is_listed_with_its_level() -> None:
     done("profiles", "set", "anna", "--field", "mail=Ask\nek@example.org.", "--level", "occupation=off")
     done("history", "level", "anna", "item_2", "off")

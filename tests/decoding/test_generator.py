@@ -22,7 +22,9 @@ from app.errors import (
     TokenizerMismatch,
 )
 from app.local.engine.owner import Owner
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Preference, Profile
+from app.prompts.context import decided
 from app.prompts.message import Message
 from app.prompts.private import PrivatePrompt, introduction
 from app.steering.sampling import SamplingParams
@@ -161,6 +163,33 @@ async def test_what_is_warmed_is_the_profile_s(remote: FakeRemote) -> None:
     local = FakeLocal()
     await Generator(remote, local, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig()).warm(LOUD)
     assert local.kept == [Owner.of(LOUD)]
+
+
+@pytest.mark.parametrize(
+    ("own", "bound"),
+    [
+        (Disclosure(fields=(("occupation", "off"),)), Disclosure()),
+        (Disclosure(identifiers=(("name", "off"),)), Disclosure("fill")),
+        (Disclosure(), Disclosure()),
+        (Disclosure(), Disclosure("off")),
+    ],
+)
+async def test_what_is_warmed_is_what_a_reply_reads(
+    remote: FakeRemote, own: Disclosure, bound: Disclosure
+) -> None:
+    local = FakeLocal()
+    matcher = VocabularyMatcher(remote, FakeTokenizer())
+    generator = Generator(remote, local, matcher, DecodingConfig())
+    profile = replace(LOUD, disclosure=own)
+    await generator.warm(profile, (bound,))
+    reply = await generator.prepare(replace(ORDER, profile=profile, disclosure=decided(profile, (bound,))))
+    read = [FakeTokenizer().decode(one.aware.ids) for one in reply.request.contrasts]
+    # With everything off nothing is read.
+    assert len(local.warmed) == len(read) == int(bound.least != "off")
+    for warmed, text in zip(local.warmed, read, strict=True):
+        assert text.startswith(warmed)
+        off = [one for one in (LOUD.name, *dict(LOUD.fields).values()) if one not in warmed]
+        assert len(off) == int(own != Disclosure())
 
 
 @pytest.mark.parametrize(
