@@ -24,9 +24,10 @@ from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.errors import InvalidRequest
 from app.evaluation.speed.cases import Case, pair, read_profiles, read_prompts
 from app.network.address import without_user
+from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Profile
 from app.profiles.store import Store
-from app.prompts.context import personal_context
+from app.prompts.context import decided, personal_context
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.settings.settings import EMBEDDED, Settings
@@ -144,7 +145,8 @@ def bench(
     """Measure what steering costs: the remote's plain stream, draft and verify, one request per token.
 
     They take turns on the same prompts, after a short reply to each that is not measured. Ctrl-C ends it and
-    shows what has been measured until then. Nothing of yours is changed.
+    shows what has been measured until then. Nothing of yours is changed. Levels of disclosure are those that
+    replies have; a budget is left out.
 
     With --replay nothing but the local model takes processor time: what the remote answers comes from a file,
     at --pace-ms and --rtt-ms. What the file lacks is asked of the remote and added, and a reply that lacked
@@ -242,7 +244,12 @@ def _cases(
         raise InvalidRequest(
             "At strength 0 nothing is steered, so there is nothing to measure. Give --strength."
         )
-    return cases
+    # Without the budget: the same conversation is had again and again, and all of a reply is measured.
+    return [changed(one, disclosure=_levels(one.profile, settings)) for one in cases]
+
+
+def _levels(person: Profile, settings: Settings) -> Disclosure:
+    return changed(decided(person, (settings.bounds,)), budget=None)
 
 
 def _case(retriever: Retriever, person: Profile, prompt: str, strength: Strength) -> Case:

@@ -127,6 +127,31 @@ def test_each_knob_adds_a_mode_that_is_compared() -> None:
     assert bench("--temperature", "1", "--margin", "2.5")["summary"]["knobs"][0]["tokens_changed"] is None
 
 
+def test_levels_are_those_of_replies_and_no_budget_ends_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def acceptance(found: Any) -> float:
+        median: float = found["summary"]["modes"][1]["acceptance"]["median"]
+        return median
+
+    free = acceptance(bench("--strength", "4"))
+    assert free < 1
+    monkeypatch.setenv("COSTEER_DISCLOSURE_BUDGET", "0")
+    assert acceptance(bench("--strength", "4", "--repeats", "2")) == free
+    monkeypatch.setenv("COSTEER_DISCLOSURE", "off")
+    assert "not steered: nothing to steer by" in refused(
+        "bench", "--profile", "loud.toml", "--prompts", "two.txt", "--tokens", "12"
+    )
+
+
+@pytest.mark.parametrize("where", ["file", "store"])
+def test_a_profile_has_its_own_levels(where: str) -> None:
+    private = LOUD.replace("[fields]", '[disclosure]\nleast = "off"\n[fields]')
+    given = ["--profile", written("private.toml", private)]
+    if where == "store":
+        done("profiles", "import", given[1])
+        given = ["--profile-id", "loud"]
+    assert "nothing to steer by" in refused("bench", *given, "--tokens", "12")
+
+
 def test_a_far_remote_is_imitated_only_when_asked_for(opened: Opened) -> None:
     bench("--remote", URL, "--model", "big")
     assert opened.far == [None]

@@ -160,6 +160,7 @@ class Bench:
             history=case.history,
             strength=case.strength if mode.steered else 0.0,
             preferences=case.profile.preferences,
+            disclosure=case.disclosure,
         )
         self._remote.taken()
         self._local.taken()

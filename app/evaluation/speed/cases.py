@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Disclosure
 from app.profiles.plain_text import NotUtf8, decoded, numbered_lines
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.profiles.profile_file import read_profile_file
@@ -33,12 +34,14 @@ PROMPTS = (
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """One prompt, the profile that steers its replies, and the passages of its history to read."""
+    """One prompt, the profile that steers its replies, the passages of its history to read, and what replies
+    may tell."""
 
     prompt: str
     profile: Profile
     history: tuple[Hit, ...]
     strength: Strength
+    disclosure: Disclosure = field(default_factory=Disclosure)
 
     @property
     def messages(self) -> tuple[Message, ...]:
