@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from app.profiles.profile import Hit, Kind, StoredItem
@@ -38,7 +38,7 @@ class Retriever:
     """Chooses passages of a history. Thread-safe. Its errors are the store's."""
 
     def __init__(self, history: History, top_k: int) -> None:
-        """At most `top_k` items are chosen; with 0, none."""
+        """At most `top_k` items that are read are chosen; with 0, none."""
         self._history = history
         self._top_k = top_k
         # By the key of a conversation's prefix: the profile's id, and what was chosen.
@@ -52,7 +52,8 @@ class Retriever:
         valid; only what was changed or deleted since is changed or missing. The search is repeated when no
         chosen item matched, or none that did is left, and at the start of a conversation, where another one
         may have begun with the same words. Items without a match (score 0) fill up the number: the person's
-        newest documents show at least how they write.
+        newest documents show at least how they write. Items that are off come with those that are read: see
+        read_first.
 
         Without `remember` this is a preview: it gives what would be read, and stores nothing.
         """
@@ -84,12 +85,51 @@ class Retriever:
                 del self._remembered[key]
 
     def _search(self, profile_id: str, messages: Sequence[Message]) -> list[Hit]:
-        hits = self._history.search(profile_id, queries(messages), self._top_k)
+        asked = queries(messages)
+        hits = _best(lambda limit: self._history.search(profile_id, asked, limit), self._top_k)
         taken = {hit.stored.id for hit in hits}
-        spare = self._top_k - len(hits)
-        newest = self._history.recent(profile_id, self._top_k) if spare else []
-        rest = [stored for stored in newest if stored.id not in taken][:spare]
-        return hits + [Hit(stored, passages(stored.item.text)[0], 0, 0.0) for stored in rest]
+        spare = self._top_k - sum(map(_is_read, hits))
+        return hits + _best(lambda limit: self._newest(profile_id, limit), spare, taken)
+
+    def _newest(self, profile_id: str, limit: int) -> list[Hit]:
+        newest = self._history.recent(profile_id, limit)
+        return [Hit(stored, passages(stored.item.text)[0], 0, 0.0) for stored in newest]
+
+
+def read_first(ranked: Iterable[Hit], count: int) -> list[Hit]:
+    """The first `count` hits that are not off, and in front of the last of them those that are off, at most
+    as many. These are not read, but what they say is guarded where others say it."""
+    read, off = 0, 0
+    chosen = []
+    for hit in ranked:
+        if read == count:
+            break
+        if _is_read(hit):
+            read += 1
+        elif off < count:
+            off += 1
+        else:
+            continue
+        chosen.append(hit)
+    return chosen
+
+
+def _is_read(hit: Hit) -> bool:
+    return hit.stored.item.disclosure != "off"
+
+
+def _best(
+    search: Callable[[int], Sequence[Hit]], count: int, taken: Collection[int] = frozenset()
+) -> list[Hit]:
+    """See read_first. `search` finds the first so many of a ranking; items `taken` already are left out."""
+    limit = count + len(taken)
+    while count:
+        hits = search(limit)
+        chosen = read_first((hit for hit in hits if hit.stored.id not in taken), count)
+        if len(hits) < limit or sum(map(_is_read, chosen)) == count:
+            return chosen
+        limit *= 2
+    return []
 
 
 def queries(messages: Sequence[Message]) -> list[tuple[float, list[str]]]:

@@ -80,6 +80,39 @@ def test_a_turn_is_chosen_when_it_matches(store: Store) -> None:
     assert _matched(Retriever(store.history, 2).choose("a", _talk("zyzzyva"))) == ["There."]
 
 
+def _off(store: Store, *words: str) -> None:
+    for number in (WORDS.index(word) + 1 for word in words):
+        store.history.update("a", number, lambda item: replace(item, disclosure="off"))
+
+
+def _words(hits: Sequence[Hit]) -> list[str]:
+    return [hit.stored.item.text.split()[-1] for hit in hits]
+
+
+def test_what_is_off_takes_the_place_of_nothing_that_is_read(store: Store) -> None:
+    _off(store, "dog", "sugar")
+    hits = Retriever(store.history, 2).choose("a", _talk("dog, lamp, violin?"))
+    assert {word for word in _words(hits) if word != "dog"} == {"lamp", "violin"}
+    # Of the newest, too, which fill up.
+    assert _words(Retriever(store.history, 2).choose("a", _talk("lamp"))) == ["lamp", "sugar", "violin"]
+
+
+def test_what_is_off_comes_with_what_is_read_and_is_no_more(store: Store) -> None:
+    _off(store, *WORDS)
+    assert _words(Retriever(store.history, 2).choose("a", _talk("bay"))) == ["bay", "sugar", "violin"]
+    store.history.add("a", [HistoryItem("", "a dog in a bay"), HistoryItem("", "one more lamp")])
+    hits = Retriever(store.history, 2).choose("a", _talk("bay"))
+    assert {*_words(hits)} == {"bay", "lamp"}
+    assert [hit.stored.item.disclosure for hit in hits].count("open") == 2
+
+
+def test_a_long_row_that_is_off_hides_nothing_behind_it(store: Store) -> None:
+    store.history.add("a", [HistoryItem("", f"dog {number}", disclosure="off") for number in range(40)])
+    hits = Retriever(store.history, 2).choose("a", _talk("dog"))
+    assert [hit.stored.id for hit in hits if hit.stored.item.disclosure == "open"] == [2, 5]
+    assert len(hits) <= 2 + 2 + 2
+
+
 def test_with_a_top_k_of_0_nothing_is_read(store: Store) -> None:
     history = Counted(store)
     assert Retriever(history, 0).choose("a", _talk("dog")) == []

@@ -16,6 +16,7 @@ from app.profiles.profile_file import read_profile_file
 from app.profiles.shipped import sample_profiles
 from app.profiles.terms import passages
 from app.prompts.message import Message
+from app.prompts.retrieval import read_first
 from app.steering.strength import Strength
 
 PROMPTS = (
@@ -99,8 +100,13 @@ def pair(
 
 def newest(history: Sequence[HistoryItem], top_k: int) -> tuple[Hit, ...]:
     """The newest items, as retrieval gives them when nothing matches; `history` is oldest first."""
-    kept = [*enumerate(history, 1)][::-1][:top_k]
-    return tuple(Hit(StoredItem(number, item), passages(item.text)[0], 0, 0.0) for number, item in kept)
+    newest_first = [*enumerate(history, 1)][::-1]
+    return tuple(
+        read_first(
+            (Hit(StoredItem(number, one), passages(one.text)[0], 0, 0.0) for number, one in newest_first),
+            top_k,
+        )
+    )
 
 
 def _prompt(line: str, origin: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,8 @@ def test_of_a_history_the_newest_are_read_first() -> None:
     history = [HistoryItem(f"t{number}", f"text {number}") for number in range(4)]
     assert [hit.passage for hit in newest(history, 2)] == ["text 3", "text 2"]
     assert newest(history, 0) == ()
+    history[3] = replace(history[3], disclosure="off")
+    assert [hit.passage for hit in newest(history, 2)] == ["text 3", "text 2", "text 1"]
 
 
 def test_a_case_does_not_show_what_is_private() -> None:
