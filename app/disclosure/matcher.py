@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.disclosure.guarded import Guarded
-from app.disclosure.words import unfinished, words
+from app.disclosure.words import spaced, unfinished, words
 from app.steering.formula import FloatArray, IntArray
 from app.steering.guard import NOTHING, BoolArray
 from app.tokenization.vocabulary import Vocabulary
@@ -22,6 +22,8 @@ LONGEST_WORD = 200  # letters of one
 STEM, ENDING = 4, 3
 # A word that has only begun is taken for a guarded one from this many letters on; a number from one digit.
 LETTERS = 2
+# The last byte of a character in UTF-8 is one of so many.
+LAST_BYTES = 64
 # Nats of local_delta from which a token that spells only a part of a value's first word is taken to begin it:
 # "Is" may go on to "Isabel", but is mostly a word of its own.
 MEANT = 2.0
@@ -50,21 +52,37 @@ _Words = tuple[frozenset[str], list[str]]
 class _Said:
     """What a token says: its complete words, folded, and the one that it leaves open, as it is written and
     folded. `lead` is what is in front of that word, if it is the only one. `joins`: its first letter would go
-    on with an open word."""
+    on with an open word. `half`: it ends in a character that lacks its last byte, and this is the first that
+    it may become; "" where it does not."""
 
     complete: tuple[str, ...]
     left: str
     begun: str
     lead: str
     joins: bool
+    half: str
 
 
-def _read(text: str) -> _Said:
+def _read(text: str, half: str) -> _Said:
     left = unfinished(text)
     front = text[: len(text) - len(left)]
     return _Said(
-        tuple(words(front)), left, "".join(words(left)[-1:]), front, joins=bool(unfinished(text[:1]))
+        tuple(words(front)),
+        left,
+        "".join(words(left)[-1:]),
+        front,
+        joins=bool(unfinished(text[:1])),
+        half=half,
     )
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The text of some bytes, and the half of a character behind it; see _Said."""
+    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+    text = decoder.decode(data)
+    left, _ = decoder.getstate()
+    # One byte of two is in too many words.
+    return text, (left + b"\x80").decode(errors="ignore") if len(left) > 1 else ""
 
 
 class PhraseMatcher:
@@ -104,9 +122,9 @@ class PhraseMatcher:
         for place, token_id in enumerate(ids.tolist()):
             one = self._alone(token_id)
             if pending or (self._open and one.joins):
-                data = pending + (self._vocabulary.token_bytes(token_id) or b"")
-                found[place] = self._guards(_read(self._open + data.decode("utf-8", "ignore")), said)
-            elif one.complete:
+                text, half = _decoded(pending + (self._vocabulary.token_bytes(token_id) or b""))
+                found[place] = self._guards(_read(self._open + text, half), said)
+            elif one.complete or one.half:
                 found[place] = self._guards(one, behind)
             elif one.begun:
                 found[place] = _among(next_words, one.begun, complete=False)
@@ -133,7 +151,7 @@ class PhraseMatcher:
         read = self._tokens.get(token_id)
         if read is None:
             data = self._vocabulary.token_bytes(token_id) or b""
-            read = self._tokens[token_id] = _read(data.decode("utf-8", "ignore"))
+            read = self._tokens[token_id] = _read(*_decoded(data))
         return read
 
     def _guards(self, one: _Said, said: list[str]) -> bool:
@@ -141,7 +159,10 @@ class PhraseMatcher:
             if _among(self._following(said), word, complete=True):
                 return True
             said = [*said, word]
-        return bool(one.begun) and _among(self._following(said), one.begun, complete=False)
+        if one.begun and _among(self._following(said), one.begun, complete=False):
+            return True
+        behind = [*said, one.begun] if one.begun else said
+        return bool(one.half) and _halved(self._following(behind), one.half)
 
     def _following(self, said: list[str]) -> list[_Words]:
         """What must not follow these words: behind none of them, the last one, the last two ..."""
@@ -185,4 +206,14 @@ def _among(several: Sequence[_Words], word: str, *, complete: bool) -> bool:
             at = bisect_left(ordered, word)
             if at < len(ordered) and ordered[at].startswith(word):
                 return True
+    return False
+
+
+def _halved(several: Sequence[_Words], half: str) -> bool:
+    """Whether one of those words is a character of a script without spaces that this half may become."""
+    last = chr(ord(half) + LAST_BYTES - 1)
+    for _, ordered in several:
+        at = bisect_left(ordered, half)
+        if at < len(ordered) and ordered[at][0] <= last and not spaced(ordered[at]):
+            return True
     return False

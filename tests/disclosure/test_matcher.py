@@ -134,3 +134,21 @@ def test_a_word_without_end_costs_no_more_for_its_length() -> None:
     for _ in range(20_000):
         follower.push(0)
     assert follower.held(np.array([0, 1])).tolist() == [False, True]
+
+
+def test_a_character_counts_from_its_last_byte_but_one_on() -> None:
+    guarded = Guarded({(): frozenset({"王"}), ("王",): frozenset({"小"})})
+    king, jade, small = (text.encode() for text in "王玉小")
+    assert king[:2] == jade[:2]  # three bytes each: with two of them a character is one of 64
+
+    def held_behind(before: bytes, *pieces: bytes) -> list[bool]:
+        follower = matcher([before, *pieces], guarded)
+        follower.push(0)
+        return follower.held(np.arange(1, len(pieces) + 1)).tolist()
+
+    halves = (king[:1], king[:2], b"x" + king[:2], king + small[:2], jade + small[:2], small[:2])
+    assert held_behind(b"", *halves) == [False, True, True, True, False, False]
+    assert held_behind(king, *halves) == [False, True, True, True, False, True]
+    assert held_behind(king[:1], king[1:2], king[1:], jade[1:], small[1:2]) == [True, True, False, False]
+    # What another character has in common with it may go on to be that one.
+    assert held_behind(king[:2], king[2:], jade[2:]) == [True, False]
