@@ -131,7 +131,9 @@ class _Guard:
         if not ends or level not in ("open", "fill"):
             return
         for text, part in ends:
-            if level == "fill":
+            # A part that would not be turned back is filled in only where the remote asks for it.
+            whole = text == KINDS["name"][0]
+            if level == "fill" and (whole or spaced(words(part)[0])):
                 self.placeholders.fill(text, part, name=True)
             else:
                 self.placeholders.add(text, part)

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.disclosure.guarded import Guarded
 from app.disclosure.words import spaced, unfinished, words
+from app.profiles.terms import RUN
 from app.steering.formula import FloatArray, IntArray
 from app.steering.guard import NOTHING, BoolArray
 from app.tokenization.vocabulary import Vocabulary
@@ -53,7 +54,8 @@ class _Said:
     """What a token says: its complete words, folded, and the one that it leaves open, as it is written and
     folded. `lead` is what is in front of that word, if it is the only one. `joins`: its first letter would go
     on with an open word. `half`: it ends in a character that lacks its last byte, and this is the first that
-    it may become; "" where it does not."""
+    it may become; "" where it does not. `unspaced`: behind `lead` there are complete words of a script
+    without spaces, and nothing else."""
 
     complete: tuple[str, ...]
     left: str
@@ -61,18 +63,22 @@ class _Said:
     lead: str
     joins: bool
     half: str
+    unspaced: bool
 
 
 def _read(text: str, half: str) -> _Said:
     left = unfinished(text)
     front = text[: len(text) - len(left)]
+    bare = text.lstrip(" ")
+    unspaced = not half and RUN.fullmatch(bare) is not None
     return _Said(
         tuple(words(front)),
         left,
         "".join(words(left)[-1:]),
-        front,
+        text[: len(text) - len(bare)] if unspaced else front,
         joins=bool(unfinished(text[:1])),
         half=half,
+        unspaced=unspaced,
     )
 
 
@@ -171,6 +177,8 @@ class PhraseMatcher:
 
     def _begun(self, token_id: int, delta: float) -> int:
         one = self._alone(token_id)
+        if one.unspaced:
+            return self._begun_unspaced(one, delta)
         if not one.left or (self._open and one.joins) or one.lead not in LEADS or one.complete:
             return NOTHING
         found = self._fills.get(one.begun)
@@ -180,6 +188,18 @@ class PhraseMatcher:
                 found = self._fills[self._firsts[at]]
         # "mark" and "grace" are words as well.
         if found is None or (found.value[:1].isupper() and not one.left[:1].isupper()):
+            return NOTHING
+        return self._places[one.lead + found.text]
+
+    def _begun_unspaced(self, one: _Said, delta: float) -> int:
+        """The same for a token in a script without spaces, where a character may be in any word: so it has to
+        be meant, unless the token spells all of the value."""
+        found = self._fills.get(one.complete[0])
+        if found is None or one.lead not in LEADS:
+            return NOTHING
+        value = tuple(words(found.value))
+        begins = value[: len(one.complete)] == one.complete
+        if not begins or (delta < MEANT and value != one.complete):
             return NOTHING
         return self._places[one.lead + found.text]
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.disclosure.guarded import Guarded
+from app.disclosure.guarded import Guarded, guarded
 from app.disclosure.matcher import PhraseMatcher
 from app.disclosure.placeholders import Placeholder
 from app.disclosure.words import words
+from app.profiles.disclosure import Disclosure
+from app.profiles.profile import Profile
+from app.prompts.private import PrivateContext
 from app.steering.guard import NOTHING
 from app.tokenization.vocabulary import SpelledVocabulary
 
@@ -89,8 +93,8 @@ def test_a_word_counts_from_its_second_letter_on_and_only_at_its_beginning() -> 
 
 
 def test_a_number_counts_from_its_first_digit() -> None:
-    guarded = Guarded({(): frozenset({"4711"})})
-    assert matcher([b"4", b"5", b" 4"], guarded).held(np.arange(3)).tolist() == [True, False, True]
+    some = Guarded({(): frozenset({"4711"})})
+    assert matcher([b"4", b"5", b" 4"], some).held(np.arange(3)).tolist() == [True, False, True]
 
 
 def test_a_word_behind_others_is_held_behind_them_alone() -> None:
@@ -111,22 +115,45 @@ def test_a_special_token_says_nothing_and_ends_a_word() -> None:
 
 def test_a_value_is_begun_by_a_token_that_starts_its_first_word() -> None:
     zoe = Placeholder("[Your first name]", "Zoë")
-    guarded = Guarded({(): frozenset({"zoe"})}, {"zoe": zoe}, (zoe,))
+    some = Guarded({(): frozenset({"zoe"})}, {"zoe": zoe}, (zoe,))
     pieces = [b" Zo", " Zoë".encode(), "Zoë".encode(), b" zoe", b"\nZoe", b" Zoom", b" Z"]
-    follower = matcher(pieces, guarded)
+    follower = matcher(pieces, some)
     assert follower.written == ("[Your first name]", " [Your first name]")
     weak, strong = np.full(len(pieces), 0.5), np.full(len(pieces), 5.0)
     everything = np.arange(len(pieces))
     assert follower.fills(everything, weak).tolist() == [NOTHING, 1, 0, *[NOTHING] * 4]
     assert follower.fills(everything, strong).tolist() == [1, 1, 0, *[NOTHING] * 4]
-    inside = matcher(pieces, guarded, before="Mc")
+    inside = matcher(pieces, some, before="Mc")
     assert inside.fills(everything, strong).tolist() == [1, 1, *[NOTHING] * 5]
 
 
+@pytest.mark.parametrize("name", ["王小明", "김민수"])
+def test_a_name_without_spaces_is_begun_by_what_is_meant(name: str) -> None:
+    private = PrivateContext(Profile("someone", name))
+    pieces = [text.encode() for text in (name[0], name[:2], name, f" {name[0]}", f"{name[0]}国", f"{name}.")]
+    pieces += [name.encode()[:2], name[1].encode()]
+    follower = matcher(pieces, guarded(private, [], Disclosure()))
+    assert follower.written == ("[Your name]", " [Your name]")
+    everything, weak, strong = np.arange(8), np.full(8, 0.5), np.full(8, 5.0)
+    assert follower.fills(everything, strong).tolist() == [0, 0, 0, 1, *[NOTHING] * 4]
+    assert follower.fills(everything, weak).tolist() == [NOTHING, NOTHING, 0, *[NOTHING] * 5]
+    # What is not filled in is kept back all the same.
+    assert follower.held(everything).tolist() == [True] * 7 + [False]
+    shaped = matcher(pieces, guarded(private, [], Disclosure(identifiers=(("name", "shape"),))))
+    assert (shaped.fills(everything, strong) == NOTHING).all()
+
+
+def test_a_part_of_a_name_without_spaces_is_not_begun() -> None:
+    private = PrivateContext(Profile("someone", "山田 太郎"))
+    follower = matcher([text.encode() for text in ("山", "山田", "太郎")], guarded(private, [], Disclosure()))
+    assert follower.held(np.arange(3)).all()
+    assert (follower.fills(np.arange(3), np.full(3, 5.0)) == NOTHING).all()
+
+
 def test_other_forms_of_a_guarded_word_are_held_as_well() -> None:
-    guarded = Guarded({(): frozenset({"nurse", "zoe"})})
+    some = Guarded({(): frozenset({"nurse", "zoe"})})
     pieces = [b" nurses", b" nursed.", b" nurseries", b" zoes", b" nurs"]
-    assert matcher(pieces, guarded).held(np.arange(5)).tolist() == [True, True, False, False, True]
+    assert matcher(pieces, some).held(np.arange(5)).tolist() == [True, True, False, False, True]
 
 
 def test_a_word_without_end_costs_no_more_for_its_length() -> None:
@@ -137,12 +164,12 @@ def test_a_word_without_end_costs_no_more_for_its_length() -> None:
 
 
 def test_a_character_counts_from_its_last_byte_but_one_on() -> None:
-    guarded = Guarded({(): frozenset({"王"}), ("王",): frozenset({"小"})})
+    some = Guarded({(): frozenset({"王"}), ("王",): frozenset({"小"})})
     king, jade, small = (text.encode() for text in "王玉小")
     assert king[:2] == jade[:2]  # three bytes each: with two of them a character is one of 64
 
     def held_behind(before: bytes, *pieces: bytes) -> list[bool]:
-        follower = matcher([before, *pieces], guarded)
+        follower = matcher([before, *pieces], some)
         follower.push(0)
         return follower.held(np.arange(1, len(pieces) + 1)).tolist()
 
