@@ -1,10 +1,13 @@
 """What the remote and the small model may have of a conversation."""
 
+from typing import Any
+
 import pytest
 
 from app.disclosure import guarded as reading
 from app.disclosure.conversation import disclosed
 from app.disclosure.guarded import guarded
+from app.disclosure.identifiers import Found, identifiers
 from app.profiles.disclosure import Disclosure
 from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
 from app.prompts.message import Message
@@ -48,8 +51,13 @@ def test_the_remotes_own_words_stay_in_earlier_replies() -> None:
 
 
 def test_a_later_turn_reads_the_person_no_more_often_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, find = list[str](), reading.identifiers
-    monkeypatch.setattr(reading, "identifiers", lambda text, **more: read.append(text) or find(text, **more))
+    read = list[str]()
+
+    def find(text: str, **more: Any) -> list[Found]:
+        read.append(text)
+        return identifiers(text, **more)
+
+    monkeypatch.setattr(reading, "identifiers", find)
     private = PrivateContext(person(city="Valencia"), hits("Call +34 961 23 45 67."))
     turns = asked("Who?", "Isabel Moreno of Valencia", "Again")
     first = disclosed(private, turns[:1], Disclosure())

@@ -171,7 +171,7 @@ def test_a_character_counts_from_its_last_byte_but_one_on() -> None:
     def held_behind(before: bytes, *pieces: bytes) -> list[bool]:
         follower = matcher([before, *pieces], some)
         follower.push(0)
-        return follower.held(np.arange(1, len(pieces) + 1)).tolist()
+        return [bool(one) for one in follower.held(np.arange(1, len(pieces) + 1))]
 
     halves = (king[:1], king[:2], b"x" + king[:2], king + small[:2], jade + small[:2], small[:2])
     assert held_behind(b"", *halves) == [False, True, True, True, False, False]
