@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from app.api.dependencies import Parts
+from app.api.responses.stored import StoredResponses
 from app.decoding.cache_sweeper import Caches, Sweeper
 from app.decoding.generator import Generator
 from app.decoding.request import DecodingConfig
@@ -59,7 +60,8 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         retriever = Retriever(store.history, settings.history_top_k)
         warmer = Warmer(store.profiles.get, partial(generator.warm, bounds=(settings.bounds,)))
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
-        sweeper = Sweeper(store, models.caches, retriever, warmer.soon)
+        responses = StoredResponses()
+        sweeper = Sweeper(store, models.caches, retriever, warmer.soon, [responses])
         await stack.enter_async_context(sweeper.running())
         yield Parts(
             generator,
@@ -71,6 +73,8 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             sweeper,
             settings.any_model,
             settings.bounds,
+            settings.aliases,
+            responses,
         )
 
 

@@ -11,6 +11,7 @@ CoSteerError
 │   ├── ProfileNotFound
 │   ├── HistoryItemNotFound
 │   ├── KeyNotFound
+│   ├── ResponseNotFound
 │   └── ModelNotFound
 ├── TooManyRequests           429  this proxy already answers as many requests as it takes
 ├── RemoteError               502  the remote answered wrongly
@@ -111,6 +112,11 @@ class HistoryItemNotFound(NotFound):
 
 class KeyNotFound(NotFound):
     code = "key_not_found"
+
+
+class ResponseNotFound(NotFound):
+    code = "response_not_found"
+    param = "response_id"
 
 
 class ModelNotFound(NotFound):

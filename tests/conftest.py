@@ -16,6 +16,7 @@ from hypothesis import settings
 from real_port import behind_a_port
 
 from app.api.dependencies import Parts
+from app.api.responses.stored import StoredResponses
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.request import DecodingConfig
@@ -91,9 +92,17 @@ async def proxy(tmp_path: Path, clean_environment: Path, config: DecodingConfig)
         )
         warmer = Warmer(store.profiles.get, generator.warm)
         caches = FakeCaches()
-        sweeper = Sweeper(store, [caches], retriever, warmer.soon)
+        responses = StoredResponses()
+        sweeper = Sweeper(store, [caches], retriever, warmer.soon, [responses])
         parts = Parts(
-            generator, store, retriever, strength=0.5, remote=remote, warmer=warmer, sweeper=sweeper
+            generator,
+            store,
+            retriever,
+            strength=0.5,
+            remote=remote,
+            warmer=warmer,
+            sweeper=sweeper,
+            responses=responses,
         )
         app = create_app(Settings(), parts)
         transport = httpx.ASGITransport(app)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +17,9 @@ from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.prompts.private import Contrast, PrivatePrompt
-from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
+from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.steering.formula import IntArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams
 from app.tokenization.tokenizer import TemplateMessage, Tokenizer
@@ -70,11 +72,19 @@ class FakeTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return [t for c in text for t in ([MARKS[c]] if c in MARKS else c.encode())]
 
-    def render(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> str:
-        rendered = "".join(
-            f"{OF_ROLE[turn['role']]}{turn['content']}\ue000" for turn in (m.fields() for m in messages)
-        )
-        return rendered.removesuffix("\ue000") if continue_final else rendered + OF_ROLE["assistant"]
+    def render(
+        self,
+        messages: Sequence[TemplateMessage],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+        opens: bool = True,
+    ) -> str:
+        listed = f"{OF_ROLE['system']}Tools: {json.dumps(tools)}\ue000" if tools else ""
+        rendered = listed + "".join(map(_turn, (message.fields() for message in messages)))
+        if continue_final:
+            return rendered.removesuffix("\ue000")
+        return rendered + OF_ROLE["assistant"] if opens else rendered
 
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(token for token in ids if token < EOS).decode(errors="replace")
@@ -84,6 +94,19 @@ class FakeTokenizer(Tokenizer):
 
     def _name(self, token_id: int) -> str | None:
         return f"<{token_id}>"
+
+
+def _turn(turn: Mapping[str, Any]) -> str:
+    """A message, as Qwen's chat template has tool calls and their results."""
+    if turn["role"] == "tool":
+        return f"{OF_ROLE['user']}<tool_response>{turn['content']}</tool_response>\ue000"
+    functions = [{"name": f["name"], "arguments": f["arguments"]} for f in _functions(turn)]
+    calls = "".join(f"<tool_call>\n{json.dumps(one)}\n</tool_call>" for one in functions)
+    return f"{OF_ROLE[turn['role']]}{turn['content']}{calls}\ue000"
+
+
+def _functions(turn: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [call["function"] for call in turn.get("tool_calls", ())]
 
 
 class FakeAnswer:
@@ -121,6 +144,7 @@ class FakeRemote:
 
     `failure` is raised once `failing_after` tokens are drafted; `unreachable` is raised by everything. What
     is passed on gets `answer`, which may be an error to raise; while `stalled`, it waits for one for ever.
+    Once it has taken over it says `said`, and then raises `broken`, if that is set.
     """
 
     def __init__(self) -> None:
@@ -137,6 +161,9 @@ class FakeRemote:
         self.answer: FakeAnswer | Exception = FakeAnswer(b"{}")
         self.stalled = False
         self.forwarded: list[Forward] = []
+        self.said: list[Said] = []
+        self.broken: Exception | None = None
+        self.handovers: list[Handover] = []
         self.asked, self.given_up = asyncio.Event(), asyncio.Event()
         self.tokenizer = FakeTokenizer()
         self.kept: list[Owner | None] = []
@@ -156,9 +183,17 @@ class FakeRemote:
         self.listed += fresh
         return [await self.card(), *self.others]
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         self.handed += messages
-        return self.tokenizer.chat(messages, continue_final=continue_final)
+        self.handed += tools
+        return self.tokenizer.chat(messages, continue_final=continue_final, tools=tools, opens=opens)
 
     async def tokenize_text(self, text: str) -> list[int]:
         self.handed.append(text)
@@ -185,6 +220,19 @@ class FakeRemote:
                 else:
                     yield DraftToken(EOS, np.array([EOS, ord(".")]), np.log([0.9, 0.1]), ends=True)
                     return
+        finally:
+            self.drafts_open -= 1
+
+    async def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        self.handovers.append(handover)
+        self.handed.append(dataclasses.astuple(handover))
+        self.drafts_open += 1
+        try:
+            for piece in self.said:
+                await asyncio.sleep(0)
+                yield piece
+            if self.broken is not None:
+                raise self.broken
         finally:
             self.drafts_open -= 1
 

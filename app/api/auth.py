@@ -11,13 +11,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 
-from app.api.dependencies import PartsDep
+from app.api.dependencies import Parts, PartsDep
 from app.api.middleware.origins import KeylessAccess, refuse_strangers
 from app.errors import Forbidden, InvalidRequest, ModelNotFound, Unauthorized
 from app.profiles.profile import Profile
 from app.profiles.store import Store
 from app.profiles.store.keys import PREFIX
-from app.remote.interface import RemoteModel
 
 BEARER = HTTPBearer(
     auto_error=False,
@@ -148,28 +147,45 @@ def _secret(authorization: str) -> str | None:
 DEFAULT = "default"
 
 
-async def find_model(remote: RemoteModel, model: str, *, any_name: bool = False) -> tuple[str, str | None]:
-    """Splits `name` or `name@profile`, where `name` is a model that the remote lists.
+async def find_model(parts: Parts, model: str) -> tuple[str, str | None]:
+    """The remote's model and the profile, if any, of `name` or `name@profile`.
 
-    `default` means the steered model, and with `any_name` so does every name that the remote does not list.
-    The cached list is refreshed only for a name that is not in it. Raises ModelNotFound, and the remote's
-    errors. Does not check that the profile exists.
+    `name` is a model that the remote lists; else `default`, which means the steered model, or an alias of the
+    setting; with `any_model` every other name means the steered model as well. The cached list is refreshed
+    only for a name that is none of these. Does not check that the profile exists. Raises ModelNotFound,
+    InvalidRequest for an alias of one profile with another, and the remote's errors.
     """
-    steered = (await remote.card()).id
+    steered = (await parts.remote.card()).id
     if model == steered:
         return model, None
     served: list[str] = []
     for fresh in (False, True):
-        served = [card.id for card in await remote.cards(fresh=fresh)]
+        served = [card.id for card in await parts.remote.cards(fresh=fresh)]
         name, profile_id = split_model(model, served)
         if name in served:
             return name, profile_id
         if name == DEFAULT:
             return steered, profile_id
-    if any_name:
+        if name in parts.aliases:
+            return await _aliased(parts, name, profile_id)
+    if parts.any_model:
         return steered, split_model(model, served)[1]
-    others = [name for name in served if name != steered]
+    others = [name for name in (*served, *parts.aliases) if name != steered]
     raise ModelNotFound(
         f"There is no model {model!r} here. Use {', '.join(repr(name) for name in (steered, *others))}, or "
-        f"{DEFAULT!r} for the first; COSTEER_ANY_MODEL=true lets any name stand for it."
+        f"{DEFAULT!r} for the first. COSTEER_MODEL_ALIASES gives it more names, and COSTEER_ANY_MODEL=true "
+        "lets any name stand for it."
     )
+
+
+async def _aliased(parts: Parts, alias: str, profile_id: str | None) -> tuple[str, str | None]:
+    """What an alias stands for, with the profile that the request names behind it."""
+    try:
+        name, own = await find_model(parts, parts.aliases[alias])
+    except ModelNotFound as error:
+        raise ModelNotFound(f"{alias!r} stands for no model, by COSTEER_MODEL_ALIASES. {error}") from error
+    if own and profile_id and own != profile_id:
+        raise InvalidRequest(
+            f"{alias!r} has a profile by COSTEER_MODEL_ALIASES. Name it without another one.", param="model"
+        )
+    return name, profile_id or own

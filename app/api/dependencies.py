@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.responses.stored import StoredResponses
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.warmup import Warmer
@@ -21,7 +23,8 @@ from app.steering.strength import Strength
 class Parts:
     """Everything that lives as long as the server. `strength` and `disclosure`, the least level and a budget,
     are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
-    unknown model name means the steered model."""
+    unknown model name means the steered model; `aliases` has names with the model that each stands for,
+    perhaps with @profile. `responses` are those that are kept."""
 
     generator: Generator
     store: Store
@@ -32,6 +35,8 @@ class Parts:
     sweeper: Sweeper
     any_model: bool = False
     disclosure: Disclosure = field(default_factory=Disclosure)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    responses: StoredResponses = field(default_factory=StoredResponses)
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

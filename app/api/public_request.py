@@ -5,37 +5,59 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_plus
 
 from app.api.body import JSON, SMALL, decoded, parse, parsed
 from app.api.forms import Form, Part, read_form
-from app.api.schemas.public import Public, is_kept_here, names_model, public
+from app.api.schemas.public import Public, is_kept_here, names_model, names_profile, public
 from app.errors import InvalidRequest
 
 T = TypeVar("T")
-# Turns `name@profile` into the name of the remote's model. Raises ModelNotFound.
-Named = Callable[[str], Awaitable[str]]
 # Characters that a query may hold unquoted. % is among them, so that what is quoted already stays as it is.
 QUERY = "/?:@!$&'()*+,;=~%"
 
 
-async def public_json(data: bytes, named: Named) -> bytes:
+async def _nothing(_value: Any) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Here:
+    """What a request may say that only this device knows.
+
+    `named` turns `name@profile` and a name of `aliases` into the name of the remote's model; it raises
+    ModelNotFound. `turn_back` puts placeholders in the place of values in a parsed body, in place, and says
+    whether there were any.
+    """
+
+    named: Callable[[str], Awaitable[str]]
+    aliases: Collection[str] = ()
+    turn_back: Callable[[Any], Awaitable[bool]] = _nothing
+
+    def names(self, model: str) -> bool:
+        """Whether a model's name may be this proxy's own."""
+        return names_profile(model) or model in self.aliases
+
+
+async def public_json(data: bytes, here: Here) -> bytes:
     """Strips a JSON body; unchanged byte for byte if there was nothing to remove. Raises InvalidRequest."""
     value = await parse(data)
-    found = await _beside(len(data), lambda: public(value))
-    return dumped(found.value) if await _resolve(found, named) else data
+    turned = await here.turn_back(value)
+    found = await _beside(len(data), lambda: public(value, here.names))
+    return dumped(found.value) if await _resolve(found, here) or turned else data
 
 
-async def public_value(value: Any, named: Named) -> Any:
+async def public_value(value: Any, here: Here) -> Any:
     """Strips a parsed JSON value, in place."""
-    found = public(value)
-    await _resolve(found, named)
+    found = public(value, here.names)
+    await _resolve(found, here)
     return found.value
 
 
-async def public_form(content_type: str, data: bytes, named: Named) -> tuple[bytes, str]:
+async def public_form(content_type: str, data: bytes, here: Here) -> tuple[bytes, str]:
     """Strips a form; returns it with its Content-Type. JSON parts and files of batch requests are stripped
     as JSON bodies are. Raises InvalidRequest."""
     form = await _beside(len(data), lambda: read_form(content_type, data))
@@ -45,13 +67,13 @@ async def public_form(content_type: str, data: bytes, named: Named) -> tuple[byt
         if is_kept_here(part.name):
             changed = True
             continue
-        kept.append(await _public_part(part, named, batch=batch))
+        kept.append(await _public_part(part, here, batch=batch))
         changed |= kept[-1] is not part
     whole = Form(form.boundary, kept)
     return (whole.dumped() if changed else data), whole.content_type
 
 
-async def public_query(raw: bytes, named: Named) -> tuple[str, bool]:
+async def public_query(raw: bytes, here: Here) -> tuple[str, bool]:
     """A query string without labels and profile names, and whether there were labels.
 
     A label may be a filter, and whoever sent it should hear that it was not applied.
@@ -63,8 +85,8 @@ async def public_query(raw: bytes, named: Named) -> tuple[str, bool]:
         if is_kept_here(plain):
             stripped = True
             continue
-        if names_model(plain) and "@" in (model := unquote_plus(value)):
-            resolved = await named(model)
+        if names_model(plain) and here.names(model := unquote_plus(value)):
+            resolved = await here.named(model)
             shown = pair if resolved == model else f"{name}={quote(resolved, safe='')}"
         else:
             shown = pair
@@ -80,18 +102,18 @@ def dumped(body: Any) -> bytes:
         raise InvalidRequest("The body is nested too deeply.") from None
 
 
-async def _public_part(part: Part, named: Named, *, batch: bool) -> Part:
+async def _public_part(part: Part, here: Here, *, batch: bool) -> Part:
     """Strips a part; returns the same object if nothing changed."""
     is_file = part.name == "file" or "filename" in part.headers["content-disposition"].lower()
     if is_file and (batch or _is_batch(part.value)):
-        lines = await _public_lines(part.value, named)
+        lines = await _public_lines(part.value, here)
         return part if lines == part.value else part.written(lines)
     if part.media_type == JSON and not is_file:
-        value = await public_json(part.value, named)
+        value = await public_json(part.value, here)
         return part if value == part.value else part.written(value)
-    if names_model(part.name) and b"@" in part.value:
+    if names_model(part.name) and here.names(part.value.decode(errors="replace")):
         model = decoded(part.value)
-        resolved = await named(model)
+        resolved = await here.named(model)
         return part if resolved == model else part.written(resolved.encode())
     return part
 
@@ -108,26 +130,30 @@ def _is_batch(data: bytes) -> bool:
     return isinstance(value, dict) and isinstance(value.get("body"), dict) and "url" in value
 
 
-async def _public_lines(data: bytes, named: Named) -> bytes:
-    def read() -> list[tuple[str, Public]]:
+async def _public_lines(data: bytes, here: Here) -> bytes:
+    def read() -> list[tuple[str, Any]]:
         # Not splitlines, since JSON strings may contain other line separators (U+2028) unescaped.
         lines = enumerate(decoded(data).split("\n"), 1)
         return [
-            (line, public(parsed(line, f"line {number} of the file") if line.strip() else None))
+            (line, parsed(line, f"line {number} of the file") if line.strip() else None)
             for number, line in lines
         ]
 
-    found = await _beside(len(data), read)
+    lines = await _beside(len(data), read)
+    turned = await here.turn_back([value for _, value in lines])
+    found = await _beside(len(data), lambda: [public(value, here.names) for _, value in lines])
     written = []
-    for line, value in found:
-        written.append(dumped(value.value) if await _resolve(value, named) else line.encode())
+    for (line, _), value in zip(lines, found, strict=True):
+        changed = await _resolve(value, here) or turned
+        written.append(dumped(value.value) if changed and line.strip() else line.encode())
     return b"\n".join(written)
 
 
-async def _resolve(found: Public, named: Named) -> bool:
-    """Removes the profiles from model names; returns whether the value differs from what was sent."""
+async def _resolve(found: Public, here: Here) -> bool:
+    """Puts the remote's names of models in place of this proxy's; returns whether the value differs from what
+    was sent."""
     for container, key in found.aliases:
-        resolved = await named(container[key])
+        resolved = await here.named(container[key])
         found.changed |= resolved != container[key]
         container[key] = resolved
     return found.changed

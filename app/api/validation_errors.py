@@ -79,10 +79,15 @@ def _path(problem: Mapping[str, Any], body: object) -> str | None:
         if isinstance(step, int) and isinstance(body, list):
             path += f"[{step}]"
             body = body[step] if step < len(body) else None
-        elif isinstance(step, str) and isinstance(body, dict):
+        elif isinstance(step, str) and isinstance(body, dict) and not _is_branch(step, body):
             path += f".{step}"
             body = body.get(step)
     return path.removeprefix(".")[:LENGTH] or None
+
+
+def _is_branch(step: str, body: Mapping[str, Any]) -> bool:
+    """Whether a step of a location names the branch that an object took."""
+    return step.startswith("<") and step not in body
 
 
 def _sentence(problem: Mapping[str, Any], body: object, whole: str) -> str:

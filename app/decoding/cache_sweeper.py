@@ -29,6 +29,18 @@ class Caches(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """What is kept for profiles as long as there are those, in whatever version."""
+
+    def uids(self) -> frozenset[str]:
+        """Those of the profiles that something is kept for."""
+        ...
+
+    def keep_only(self, uids: Collection[str]) -> None:
+        """Drop what is kept for any other profile."""
+        ...
+
+
 class Sweeper:
     """Compares the owners of cached data with the current profiles, and drops what belongs to none of them.
 
@@ -38,15 +50,21 @@ class Sweeper:
     """
 
     def __init__(
-        self, store: Store, caches: Sequence[Caches], retriever: Retriever, warm: Callable[[str], None]
+        self,
+        store: Store,
+        caches: Sequence[Caches],
+        retriever: Retriever,
+        warm: Callable[[str], None],
+        kept: Sequence[Kept] = (),
     ) -> None:
         """`warm` is called with the id of each profile that has lost its caches and still exists."""
         self._store = store
         self._caches = caches
         self._retriever = retriever
         self._warm = warm
+        self._kept = kept
         self._lock = threading.Lock()
-        self._swept: tuple[int, frozenset[Owner]] | None = None
+        self._swept: tuple[int, frozenset[Owner], frozenset[str]] | None = None
         self._uids: dict[str, str] = {}  # profile id to uid, at the last sweep
 
     async def sweep(self) -> None:
@@ -57,6 +75,8 @@ class Sweeper:
         except StoreError:
             for caches in self._caches:
                 caches.forget(caches.owners())
+            for kept in self._kept:
+                kept.keep_only(())
             self._retriever.keep_only(())
 
     @asynccontextmanager
@@ -81,24 +101,30 @@ class Sweeper:
             self._warm(profile_id)
 
     def _due(self) -> bool:
-        return self._swept != (self._store.version(), self._held())
+        return self._swept != (self._store.version(), self._held(), self._kept_for())
 
     def _held(self) -> frozenset[Owner]:
         return frozenset().union(*(caches.owners() for caches in self._caches))
+
+    def _kept_for(self) -> frozenset[str]:
+        return frozenset().union(*(kept.uids() for kept in self._kept))
 
     def _sweep(self) -> list[str]:
         """Drop what is out of date; the ids of the profiles that lost their caches and still exist."""
         with self._lock:
             # The order matters: an owner of caches has read its profile before the profiles are read here.
-            version, held = self._store.version(), self._held()
+            version, held, kept_for = self._store.version(), self._held(), self._kept_for()
             profiles = self._store.profiles.all()
             gone = held - {Owner.of(profile) for profile in profiles}
             for caches in self._caches:
                 caches.forget(gone)
             uids = {profile.id: profile.uid for profile in profiles}
+            for kept in self._kept:
+                kept.keep_only(uids.values())
             # A profile with the same id may be a new one, of another person.
             before = [*self._uids.items(), *((owner.profile_id, owner.uid) for owner in gone)]
             replaced = {profile_id for profile_id, uid in before if uids.get(profile_id) != uid}
             self._retriever.keep_only(uids.keys() - replaced)
-            self._swept, self._uids = (version, held - gone), uids
+            self._swept = version, held - gone, kept_for & frozenset(uids.values())
+            self._uids = uids
             return sorted({owner.profile_id for owner in gone} & uids.keys())

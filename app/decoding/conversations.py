@@ -33,8 +33,8 @@ class Conversations:
                 _keep(self._replies, _digest(owner, reply), as_told)
 
     def as_told(self, owner: str, reply: str) -> str | None:
-        """A reply as the remote has it; None if it is not remembered. Clients may trim what they keep: the
-        blanks around it are the client's."""
+        """A reply's text as the remote has it, also of one that went on with calls of tools; None if it is
+        not remembered. Clients may trim what they keep: the blanks around it are the client's."""
         with self._lock:
             told = self._replies.get(_digest(owner, reply))
         if told is None:
@@ -76,7 +76,15 @@ def _digests(owner: str, messages: Sequence[Message]) -> Iterator[bytes]:
     for message in messages:
         if message.role == "system":
             continue
-        for part in (message.role, message.name or "", message.content.strip()):
+        for part in _parts(message):
             running.update(f"{len(part)}:".encode())
             running.update(part.encode("utf-8", "surrogatepass"))
         yield running.digest()
+
+
+def _parts(message: Message) -> Iterator[str]:
+    """All that tells a message from others; how many calls it makes stands in front of them."""
+    yield from (message.role, message.name or "", message.content.strip(), message.answers or "")
+    yield str(len(message.calls))
+    for call in message.calls:
+        yield from (call.id, call.name, call.arguments)

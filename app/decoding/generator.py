@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from app.decoding.calls import Calls
 from app.decoding.conversations import Conversations
+from app.decoding.grammar import Grammar, Grammars, ResponseFormat
 from app.decoding.reply import Reply
 from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.stats import SPENT, Clock, Stats
-from app.decoding.vocabulary_match import VocabularyMatcher
+from app.decoding.vocabulary_match import Match, VocabularyMatcher
 from app.disclosure.conversation import Disclosed, disclosed
 from app.disclosure.filling import turned_back
 from app.disclosure.matcher import Guard, written
@@ -24,11 +27,33 @@ from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.context import decided
 from app.prompts.local_prompts import Form, LocalPrompts, common_beginning, local_prompts
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.prompts.private import PrivateContext, PrivatePrompt, readings
-from app.remote.interface import ModelCard, RemoteModel, kept_for
+from app.remote.interface import Handover, ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
+from app.tokenization.vocabulary import THINK
+
+
+@dataclass(frozen=True, repr=False)
+class ToolUse:
+    """The tools that the remote is shown, and how it may call them.
+
+    `choice` is OpenAI's tool_choice; with "none" none is called. `parallel` is parallel_tool_calls, None if
+    the client leaves it to the remote. `asked` are the client's own fields about sampling, stops and
+    log-probabilities, named as in OpenAI's chat API; with `stream` calls come in pieces.
+    """
+
+    definitions: tuple[Tool, ...]
+    choice: str | Tool = "auto"
+    parallel: bool | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = True
+
+    @property
+    def calls(self) -> bool:
+        """Whether the reply may call any."""
+        return bool(self.definitions) and self.choice != "none"
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,7 +62,9 @@ class GenerationRequest:
 
     `history`: the retrieved passages of the profile's history, most relevant first. `preferences`: the
     request's own, which need no profile, else the profile's. With `continue_final` the reply continues the
-    last message, which is the assistant's. `disclosure`: what the reply may tell the remote.
+    last message, which is the assistant's. `disclosure`: what the reply may tell the remote. `tools`: those
+    that the reply may call. `response_format`: what the reply must be a text of; None: any text. It is not
+    for replies that may call tools.
     """
 
     model: str
@@ -51,6 +78,8 @@ class GenerationRequest:
     continue_final: bool = False
     preferences: tuple[Preference, ...] = ()
     disclosure: Disclosure = field(default_factory=Disclosure)
+    tools: ToolUse | None = None
+    response_format: ResponseFormat | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +104,12 @@ class _Told:
         if self.asked.continue_final:
             reply = self.asked.messages[-1].content + reply
             as_told = self.shown.messages[-1].content + as_told
-        self.conversations.remember(_whose(self.asked), reply, as_told)
+        whose = _whose(self.asked)
+        self.conversations.remember(whose, reply, as_told)
+        # Without what was thought, too: clients leave that out, and responses have it in another item.
+        _, thought, answer = reply.partition(THINK[1])
+        if thought:
+            self.conversations.remember(whose, answer, as_told.partition(THINK[1])[2])
         return said
 
 
@@ -103,6 +137,7 @@ class Generator:
         self._matcher = matcher
         self._config = config
         self._conversations = Conversations()
+        self._grammars: Grammars | None = None
 
     @property
     def max_context_tokens(self) -> int:
@@ -130,7 +165,16 @@ class Generator:
             match = await self._matcher.match()
             _check_bias(generation.sampling, len(match.vocabulary))
             spelled = await match.public.of_texts(written(shown.guarded))
-            prompt = await match.public.ids(generation.messages, continue_final=generation.continue_final)
+            grammar = await self._grammar(generation, match)
+            tools = generation.tools
+            prompt = await match.public.ids(
+                generation.messages,
+                continue_final=generation.continue_final,
+                tools=tools.definitions if tools is not None else (),
+            )
+            opening = (
+                await match.public.opening(tools.definitions) if tools is not None and tools.calls else None
+            )
         budget = _left(generation.disclosure, shown.nats)
         local = (
             await asyncio.to_thread(self._local_prompts, shown.private, generation)
@@ -147,6 +191,7 @@ class Generator:
                 "messages, or raise COSTEER_MAX_MODEL_LEN if the local model takes more."
             )
         owner = Owner.of(generation.profile) if generation.profile is not None else None
+        guard = Guard(shown.guarded, match.vocabulary, spelled, continued or "", escapes=grammar is not None)
         request = DecodeRequest(
             prompt=prompt,
             sampling=generation.sampling,
@@ -156,8 +201,10 @@ class Generator:
             strength=generation.strength,
             think_ids=match.vocabulary.think_ids,
             thinking=await asyncio.to_thread(match.vocabulary.thinking, prompt, continued),
-            guard=Guard(shown.guarded, match.vocabulary, spelled, continued or "") if self._guards else None,
+            guard=guard if self._guards else None,
             budget=budget,
+            calls=Calls(opening, match.vocabulary) if opening is not None else None,
+            grammar=grammar,
             config=self._config,
         )
         return Reply(
@@ -170,7 +217,21 @@ class Generator:
             continues=generation.continue_final,
             unsteered=None if request.steered else _why_not(generation, budget),
             told=_Told(self._conversations, asked, shown),
+            handover=_handover(generation, continued) if tools is not None and tools.calls else None,
         )
+
+    async def _grammar(self, generation: GenerationRequest, match: Match) -> Grammar | None:
+        """What the reply is held to. Raises InvalidRequest where it cannot be."""
+        if generation.response_format is None:
+            return None
+        if self._grammars is None or self._grammars.vocabulary is not match.vocabulary:
+            self._grammars = Grammars(match.vocabulary)
+        return await self._grammars.of(generation.response_format)
+
+    async def knows_calls(self, tools: Sequence[Tool]) -> bool:
+        """Whether it is known how the remote begins a call of these tools, so that a reply that may have one
+        can be steered. Raises TokenizerMismatch, and what the remote raises."""
+        return await (await self._matcher.match()).public.opening(tools) is not None
 
     def local_prompts(self, generation: GenerationRequest) -> LocalPrompts | None:
         """The local model's prompts for a request; None without a profile and preferences.
@@ -195,6 +256,10 @@ class Generator:
     def as_told(self, profile: Profile, reply: str) -> str | None:
         """An earlier reply as the remote has it, if it is remembered."""
         return self._conversations.as_told(profile.uid, reply)
+
+    def remember(self, profile: Profile, reply: str, as_told: str) -> None:
+        """An earlier reply as the remote has it."""
+        self._conversations.remember(profile.uid, reply, as_told)
 
     def _disclosed(self, generation: GenerationRequest) -> Disclosed:
         """What the remote and the small model may have of a request. Blocks: for a worker thread."""
@@ -257,6 +322,24 @@ def _continued(generation: GenerationRequest) -> str | None:
             param="messages",
         )
     return generation.messages[-1].content
+
+
+def _handover(generation: GenerationRequest, continued: str | None) -> Handover:
+    """What the remote needs to go on by itself: with what the client asks for, as it asks for it."""
+    tools, seed = generation.tools, generation.sampling.seed
+    assert tools is not None  # noqa: S101  # the caller has some
+    return Handover(
+        generation.messages if continued is None else generation.messages[:-1],
+        tools.definitions,
+        tools.choice,
+        tools.parallel,
+        begun=continued or "",
+        # No context is as long, and JSON has no longer numbers everywhere.
+        max_tokens=min(generation.max_tokens, 2**31 - 1) if generation.max_tokens is not None else None,
+        # By the seed of the draft that began the call it begins one again.
+        asked={**tools.asked, **({"seed": seed} if seed is not None else {})},
+        stream=tools.stream,
+    )
 
 
 def _why_not(generation: GenerationRequest, budget: float | None) -> str:

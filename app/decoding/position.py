@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,8 @@ from app.steering.strength import AUTO, constant
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The candidates [K] of a draft token, `listed` by the remote and then the local model's own.
+    """The candidates [K] of a draft token, `listed` by the remote and then the local model's own; those alone
+    that a grammar allows.
 
     `steered` [K] are their steered log-probabilities, and `local_delta` [K] what steered them, None if
     nothing did. `held` [K] and `fills` [K] are the guard's, see steering/guard.py; None without one.
@@ -36,18 +38,31 @@ class Position:
     kept_back: bool = False
 
 
-def unsteered(drafted: DraftToken) -> Position:
+# Which of the tokens [K] a grammar allows.
+Allowed = Callable[[IntArray], BoolArray]
+
+
+def unsteered(drafted: DraftToken, allowed: Allowed | None = None) -> Position:
     """The position as the remote has it."""
+    if allowed is not None:
+        drafted = within(drafted, allowed(drafted.candidates))
     return Position(drafted, len(drafted.candidates), log_softmax(drafted.logprobs))
 
 
 def steered(
-    request: DecodeRequest, drafted: DraftToken, local: LocalLogprobs, matcher: PhraseMatcher | None
+    request: DecodeRequest,
+    drafted: DraftToken,
+    local: LocalLogprobs,
+    matcher: PhraseMatcher | None,
+    allowed: Allowed | None = None,
 ) -> Position:
     """The position as the local model steers it."""
     listed, config = len(drafted.candidates), request.config
     if request.strength == AUTO:
         drafted = widened(drafted, local)
+    if allowed is not None:
+        kept = allowed(drafted.candidates)
+        drafted, listed = within(drafted, kept), int(kept[:listed].sum())
     remote, ids = drafted.logprobs, drafted.candidates
     scores, delta = steered_logprobs(
         remote,
@@ -59,7 +74,8 @@ def steered(
     )
     if matcher is None:
         return Position(drafted, listed, scores, delta, nats=divergence(scores, remote))
-    return guarded(drafted, listed, delta, constant(request.strength, config.auto_strength), matcher)
+    strength = constant(request.strength, config.auto_strength)
+    return guarded(drafted, listed, delta, strength, matcher, filling=request.grammar is None)
 
 
 def guarded(
@@ -91,6 +107,11 @@ def guarded(
     told = divergence(by(without_help(delta, kept)), remote)
     delta = without_help(delta, held)
     return Position(drafted, listed, by(delta), delta, held, fills, told, kept_back)
+
+
+def within(drafted: DraftToken, kept: BoolArray) -> DraftToken:
+    """The draft token with these of its candidates [K] alone. It may not be among them."""
+    return replace(drafted, candidates=drafted.candidates[kept], logprobs=drafted.logprobs[kept])
 
 
 def widened(drafted: DraftToken, local: LocalLogprobs) -> DraftToken:

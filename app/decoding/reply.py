@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
-from app.decoding.stop_strings import StopScanner
 from app.disclosure.filling import Filler
+from app.errors import RemoteError
 from app.local.interface import LocalModel
-from app.remote.interface import RemoteModel
+from app.remote.interface import CallPiece, Handover, RemoteModel
 from app.tokenization.detokenizer import Detokenizer
+from app.tokenization.stop_strings import StopScanner
 from app.tokenization.vocabulary import Vocabulary
 
 
@@ -36,13 +37,16 @@ class Piece:
     """Some text of the reply (perhaps empty), and the tokens whose text is complete with it.
 
     `finish_reason` is set on the last piece; by then the remote and the local model have been released. `end`
-    is the end-of-sequence token, if one ended the reply.
+    is the end-of-sequence token, if one ended the reply. `calls` are pieces of tool calls, which the remote
+    writes by itself; `logprobs` are OpenAI's, of what it wrote by itself.
     """
 
     text: str
     token_texts: tuple[TokenText, ...] = ()
     finish_reason: str | None = None
     end: Token | None = None
+    calls: tuple[CallPiece, ...] = ()
+    logprobs: Mapping[str, Any] | None = None
 
 
 class Told(Protocol):
@@ -61,7 +65,8 @@ class Reply:
     """A reply that is ready to be generated: everything that could be refused has been checked.
 
     `continues`: its text continues the prompt's. `unsteered` is why it is not steered; None when it is.
-    `told` is told what the reply tells the remote.
+    `told` is told what the reply tells the remote. `handover` is for the remote to go on by itself where it
+    calls a tool, or from the beginning where the reply is not steered; None: it calls none.
     """
 
     def __init__(
@@ -76,16 +81,18 @@ class Reply:
         continues: bool = False,
         unsteered: str | None = None,
         told: Told | None = None,
+        handover: Handover | None = None,
     ) -> None:
         self.request = request
         self.vocabulary = vocabulary
         self.stats = stats or Stats()
         self.unsteered = unsteered
-        self._stops = tuple(stop)
-        self._remote = remote
-        self._local = local
-        self._continues = continues
-        self._told = told
+        self.stops = tuple(stop)
+        self.remote = remote
+        self.local = local
+        self.continues = continues
+        self.told = told
+        self.handover = handover
 
     @property
     def prompt_tokens(self) -> int:
@@ -107,48 +114,122 @@ class Reply:
             sampling = replace(sampling, seed=seed)
         return Reply(
             replace(self.request, sampling=sampling),
-            self._stops,
-            self._remote,
-            self._local,
+            self.stops,
+            self.remote,
+            self.local,
             self.vocabulary,
             stats=Stats(self.stats.clock),
-            continues=self._continues,
+            continues=self.continues,
             unsteered=self.unsteered,
-            told=self._told,
+            told=self.told,
+            handover=self.handover,
         )
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is generated. Closing the iterator releases the remote and the local model."""
-        guard = self.request.guard
-        filler = Filler(guard.guarded.placeholders if guard is not None else ())
-        text = _Text(self.vocabulary, self.request.prompt if self._continues else (), self._stops, filler)
-        finish_reason, end = "stop", None
-        ids: list[int] = []
-        written: list[str] = []
-        tokens = decode(self.request, remote=self._remote, local=self._local, stats=self.stats)
+        written = _Written(self)
+        client: list[str] = []
+        last = Piece("", (), "stop")
         try:
-            async with aclosing(tokens):
-                async for token in tokens:
-                    if token.finish_reason == "stop":
-                        end = token  # it has no text
-                        break
-                    ids.append(token.token_id)
-                    piece = text.push(token)
-                    written.append(piece.text)
-                    yield piece
-                    if text.stopped:
-                        break
-                    finish_reason = token.finish_reason or finish_reason
+            async with aclosing(written.pieces()) as pieces:
+                async for piece in pieces:
+                    client.append(piece.text)
+                    if piece.finish_reason is None:
+                        yield piece
+                    else:
+                        last = piece
         finally:
-            if self._told is not None:
-                self._told.spent(self.stats.nats)
-        last = text.flush(finish_reason, end)
-        self.stats.filled = filler.filled
-        if self._told is not None:
-            as_told = None if text.stopped else self.vocabulary.decode(ids)
-            reply = "".join([*written, last.text])
-            self.stats.said = await asyncio.to_thread(self._told.finished, reply, as_told)
+            if self.told is not None:
+                self.told.spent(self.stats.nats)
+        self.stats.filled = written.filled
+        if self.told is not None:
+            self.stats.said = await asyncio.to_thread(self.told.finished, "".join(client), written.as_told)
         yield last
+
+
+class _Written:
+    """One reply as it is written: what is drafted and steered, and what the remote goes on with by itself."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        guard = reply.request.guard
+        # A grammar knows no placeholders, and a value could break what it holds to.
+        fills = guard is not None and reply.request.grammar is None
+        self._placeholders = guard.guarded.placeholders if guard is not None and fills else ()
+        self._filler = Filler(self._placeholders)
+        after = reply.request.prompt if reply.continues else ()
+        self._text = _Text(reply.vocabulary, after, reply.stops, self._filler)
+        self._ids: list[int] = []
+        self._by_itself: list[str] = []
+
+    @property
+    def filled(self) -> int:
+        """How many values were written in."""
+        return self._filler.filled
+
+    @property
+    def as_told(self) -> str | None:
+        """The text as the remote has it; None where a stop string has cut that."""
+        drafted = self._reply.vocabulary.decode(self._ids)
+        return None if self._text.stopped else "".join([drafted, *self._by_itself])
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """See Reply.pieces."""
+        stats, handover = self._reply.stats, self._reply.handover
+        # Where nothing is steered, or a call is asked for, there is nothing to draft.
+        stats.called = handover is not None and (not self._reply.request.steered or handover.choice != "auto")
+        if not stats.called:
+            async with aclosing(self._drafted()) as pieces:
+                async for piece in pieces:
+                    yield piece
+        if stats.called and not self._text.stopped:
+            assert handover is not None  # noqa: S101  # else nothing is known to begin a call
+            async with aclosing(self._taken_over(handover)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _drafted(self) -> AsyncGenerator[Piece, None]:
+        """What is drafted, up to a call if there is one: then no piece has a finish_reason."""
+        reply, text = self._reply, self._text
+        finish_reason, end = "stop", None
+        tokens = decode(reply.request, remote=reply.remote, local=reply.local, stats=reply.stats)
+        async with aclosing(tokens):
+            async for token in tokens:
+                if token.finish_reason == "stop":
+                    end = token  # it has no text
+                    break
+                self._ids.append(token.token_id)
+                yield text.push(token)
+                if text.stopped:
+                    break
+                finish_reason = token.finish_reason or finish_reason
+        last = text.flush(finish_reason, end)
+        yield replace(last, finish_reason=None) if reply.stats.called and not text.stopped else last
+
+    async def _taken_over(self, handover: Handover) -> AsyncGenerator[Piece, None]:
+        """What the remote goes on with, by its own parser."""
+        stats, ids = self._reply.stats, self._ids
+        if ids:
+            left = handover.max_tokens - len(ids) if handover.max_tokens is not None else None
+            begun = handover.begun + self._reply.vocabulary.decode(ids)
+            handover = replace(handover, begun=begun, max_tokens=left)
+        stats.remote_requests += 1
+        stream = self._reply.remote.take_over(handover)
+        async with aclosing(stream):
+            while True:
+                with stats.spending("remote"):
+                    said = await anext(stream, None)
+                if said is None:
+                    raise RemoteError("The remote's stream ended before the reply was finished.")
+                stats.tokens += said.tokens
+                stats.alone += said.tokens
+                self._by_itself.append(said.text)
+                text = self._filler.push(said.text)
+                if said.finish_reason is not None:
+                    text += self._filler.flush()
+                yield Piece(text, (), said.finish_reason, calls=said.calls, logprobs=said.logprobs)
+                if said.finish_reason is not None:
+                    return
 
 
 class _Text:

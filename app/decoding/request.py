@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.decoding.calls import Calls
+from app.decoding.grammar import Grammar
 from app.decoding.retry import RetryPolicy
 from app.disclosure.matcher import Guard
 from app.prompts.private import Contrast
@@ -56,7 +58,9 @@ class DecodeRequest:
     `contrasts` are the pairs of local prompts that steer, none for an unsteered reply. `eos_ids` end it;
     `max_tokens` bounds it. `think_ids` open and close the reasoning, which is not steered; `thinking`: the
     prompt ends inside it. `guard` keeps back what the reply must not say by the local model's help, and
-    `budget` is how many nats it may tell the remote; None: there is no bound.
+    `budget` is how many nats it may tell the remote; None: there is no bound. `calls` is how the remote
+    begins tool calls; None: it makes none. `grammar`: what the reply must be a text of, behind its reasoning;
+    None: any text. Then no placeholder is written in it.
     """
 
     prompt: Sequence[int]
@@ -69,6 +73,8 @@ class DecodeRequest:
     thinking: bool = False
     guard: Guard | None = None
     budget: float | None = None
+    calls: Calls | None = None
+    grammar: Grammar | None = None
     config: DecodingConfig = field(default_factory=DecodingConfig)
 
     @property
@@ -78,7 +84,7 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One emitted token, and the draft token at its position.
+    """One emitted token, and the draft token at its position, with the candidates that a grammar allows.
 
     `logprobs` [K] are those of the steered distribution over the candidates [K], before the margin and the
     temperature; `local_delta` [K] is what steered them, None if nothing did. `finish_reason` is set on the

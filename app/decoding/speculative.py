@@ -9,7 +9,7 @@ token ids of the public prompt and the emitted ones are ever sent to the remote.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -30,11 +30,18 @@ from app.remote.interface import DraftToken, RemoteModel
 async def decode(
     request: DecodeRequest, *, remote: RemoteModel, local: LocalModel | None, stats: Stats
 ) -> AsyncGenerator[Token, None]:
-    """The reply, token by token; the last one carries a finish_reason.
+    """The reply, token by token; the last one carries a finish_reason, unless the remote calls a tool: then
+    the stats say so, and the reply ends before the call.
 
-    Steered when the request has contrasts and a strength, else the remote's own text. Raises what
-    the remote and the local model raise. Closing the iterator releases both at once.
+    Steered when the request has contrasts and a strength, else the remote's own text, as far as a grammar
+    lets it. Raises what the remote and the local model raise, and InvalidRequest where the grammar takes too
+    much work. Closing the iterator releases both models at once.
     """
+    if (not request.steered or local is None) and request.grammar is not None:
+        async with aclosing(_Steering(request, remote, None, stats).tokens()) as tokens:
+            async for token in tokens:
+                yield token
+        return
     if not request.steered or local is None:
         async with aclosing(_unsteered(request, remote, stats)) as tokens:
             async for token in tokens:
@@ -77,15 +84,17 @@ class _Steering:
     """One steered reply: its draft stream, the local model's scores, and the verifier that uses both."""
 
     def __init__(
-        self, request: DecodeRequest, remote: RemoteModel, session: LocalSession, stats: Stats
+        self, request: DecodeRequest, remote: RemoteModel, session: LocalSession | None, stats: Stats
     ) -> None:
+        """Without a `session` nothing steers, and the verifier has the grammar alone."""
         self._request = request
         self._remote = RetryingRemote(remote, request.config.patience, stats)
         self._session = session
         self._stats = stats
         self._verifier = Verifier(request, stats)
         self._news = asyncio.Event()  # a draft token has arrived, or a local pass has ended
-        self._scorer = LocalScorer(session, stats, self._news)
+        self._scorer = LocalScorer(session, stats, self._news) if session is not None else None
+        self._barred: Sequence[int] = ()  # the tokens of which the current draft is one: all that are allowed
         self._behind = self._failed = False  # the local model: lagging for now, failed for good
         self._acceptance = Acceptance()
         self._pace = Pace()
@@ -98,8 +107,13 @@ class _Steering:
             while True:
                 self._score()
                 drafted = await self._next()
+                if self._stats.called:
+                    return
                 if drafted is None:
                     await self._ask_again()
+                    continue
+                if not self._barred and (barred := self._verifier.barred(drafted)):
+                    await self._ask_for_one(barred)
                     continue
                 tokens = self._choose(drafted)
                 finished = tokens[-1].finish_reason is not None
@@ -113,15 +127,27 @@ class _Steering:
                 if finished:
                     return
         finally:
-            self._scorer.stop()
+            if self._scorer is not None:
+                self._scorer.stop()
             await self._end_draft()
 
     async def _next(self) -> DraftToken | None:
-        """The next draft token, once it can be verified; None when the draft has ended before it."""
+        """The next draft token, once it can be verified; None when the draft has ended before it, or when it
+        begins a call, as the stats then say."""
         deadline: float | None = None
         while True:
             drafted = self._draft.pending[0] if self._draft.pending else None
-            if drafted is not None and (self._verifier.unsteered(drafted) or self._heard()):
+            begins = self._verifier.begins_call(self._draft.pending) if drafted is not None else False
+            if begins:
+                self._stats.called = True
+                return None
+            if begins is None and self._draft.ended:
+                return None  # too short to tell: the next one is longer
+            if (
+                drafted is not None
+                and begins is False
+                and (self._barred or self._verifier.unsteered(drafted) or self._heard())
+            ):
                 return self._draft.pending.popleft()
             if drafted is None and self._draft.ended:
                 self._draft.check()
@@ -131,7 +157,7 @@ class _Steering:
             if drafted is not None and deadline is None and self._request.config.local_patience is not None:
                 deadline = asyncio.get_running_loop().time() + self._request.config.local_patience
             self._news.clear()
-            with self._stats.spending("remote" if drafted is None else "local"):
+            with self._stats.spending("remote" if drafted is None or begins is None else "local"):
                 try:
                     async with asyncio.timeout_at(deadline):
                         await self._news.wait()
@@ -142,6 +168,8 @@ class _Steering:
 
     def _heard(self) -> bool:
         """Whether the local model has scored the current position, or is not waited for."""
+        if self._scorer is None:
+            return True
         if self._scored() is not None:
             self._behind = False
             return True
@@ -151,20 +179,36 @@ class _Steering:
         """The token of a position, or those of a placeholder."""
         with self._stats.spending("steering"):
             position = len(self._verifier.generated)
+            if self._barred:
+                return [self._keep(drafted)]
             own = self._verifier.unsteered(drafted)
             local = None if own else self._scored()
-            self._stats.unassisted += local is None and not own
+            self._stats.unassisted += local is None and not own and self._scorer is not None
             chosen = self._verifier.choose(drafted, local)
             tokens = [chosen] if isinstance(chosen, Token) else self._verifier.place(chosen)
             accepted = tokens[0].token_id == drafted.token_id and len(tokens) == 1
             if local is not None:
                 self._acceptance.observe(drafted, accepted=accepted)
             if not accepted:
-                self._scorer.diverged(position)
-                self._draft.pending.clear()
+                self._diverged(position)
             return tokens
 
+    def _keep(self, drafted: DraftToken) -> Token:
+        """Emit the one token that was asked for among those that a grammar allows."""
+        if drafted.token_id not in self._barred and not drafted.ends:
+            raise RemoteError("The remote drafts other tokens than allowed_token_ids has; is it a vLLM?")
+        self._barred = ()
+        return self._verifier.keep(drafted)
+
+    def _diverged(self, position: int) -> None:
+        """The token at `position` is not the drafted one: discard what was drafted and scored after it."""
+        if self._scorer is not None:
+            self._scorer.diverged(position)
+        self._draft.pending.clear()
+
     def _scored(self) -> LocalLogprobs | None:
+        if self._scorer is None:
+            return None
         try:
             return self._scorer.at(len(self._verifier.generated))
         except Exception as error:
@@ -178,7 +222,9 @@ class _Steering:
         """Start a local pass over new draft tokens, if one is wanted and none is under way. `anew`: a new
         draft is about to be asked for."""
         pending, position = self._draft.pending, len(self._verifier.generated)
-        if self._scored() is not None or self._scorer.running or self._failed:
+        if self._scorer is None or self._session is None:
+            return
+        if self._scored() is not None or self._scorer.running or self._failed or self._barred:
             return
         # Reasoning is not steered. The prompt is prefilled all the same, while the remote prefills its own.
         if position and (self._verifier.thinking or (pending and self._verifier.unsteered(pending[0]))):
@@ -193,20 +239,25 @@ class _Steering:
 
     def _soon(self) -> bool:
         """Whether to wait for a request's first draft token. A draft of one has no second to judge."""
-        if self._request.config.draft_length == 1:
+        if self._request.config.draft_length == 1 or self._session is None:
             return False
         acceptance = self._acceptance.share(-1.0)  # at worst: it must not be slower for it
         return worth_waiting(self._pace.wait, acceptance, self._session.cost, self._session.prompts)
 
     def _ask(self) -> DraftStream:
         """Request a draft that continues from all emitted tokens."""
-        request, generated = self._request, self._verifier.generated
+        request, generated, barred = self._request, self._verifier.generated, tuple(self._barred)
+        least = request.calls.longest if request.calls is not None else 1
         self._stats.remote_requests += 1
         stream = self._remote.draft(
             [*request.prompt, *generated],
-            sampling=replace(self._verifier.draft_sampling(), seed=self._verifier.request_seed()),
+            sampling=replace(
+                self._verifier.draft_sampling(),
+                seed=self._verifier.request_seed(),
+                allowed_token_ids=barred,
+            ),
             top_logprobs=request.config.top_logprobs,
-            max_tokens=min(self._wanted(), request.max_tokens - len(generated)),
+            max_tokens=1 if barred else min(max(self._wanted(), least), request.max_tokens - len(generated)),
         )
         return DraftStream(stream, self._news, self._pace, self._stats.clock)
 
@@ -214,11 +265,19 @@ class _Steering:
         """How many draft tokens to ask for. Where they are scored as fast as they arrive, a stream is closed
         in time, and a long draft costs nothing."""
         stats, longest, gap = self._stats, self._request.config.draft_length, self._pace.gap
+        if self._session is None:
+            return longest
         kept_up = gap is None or self._session.cost.seconds(self._session.prompts) <= gap
         if kept_up or self._verifier.thinking:
             return longest
         run = (stats.clock() - self._began) / (stats.changed + 1)
         return draft_length(longest, self._acceptance.share(1.0), self._pace.wait, run)
+
+    async def _ask_for_one(self, barred: Sequence[int]) -> None:
+        """Ask for one of these tokens: none that the remote lists is allowed."""
+        self._barred = barred
+        self._diverged(len(self._verifier.generated))
+        await self._ask_again()
 
     async def _ask_again(self) -> None:
         await self._end_draft()

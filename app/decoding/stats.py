@@ -13,6 +13,7 @@ Clock = Callable[[], float]
 Part = Literal["remote", "local", "steering"]
 # Why a reply, or the rest of one, is not steered.
 SPENT = "the budget is spent"
+CALLED = "the remote calls a tool"
 PARTS: tuple[Part, ...] = ("remote", "local", "steering")
 
 
@@ -31,6 +32,8 @@ class Stats:
     what steering would have chosen; `filled` values were written in on the device; `said` words of the
     private context were said first by the reply. `spent_at`: how many tokens there were when the budget ended
     the steering, the fewest of several replies; None where it did not.
+
+    `called`: the remote called a tool, and wrote the rest by itself: `alone` of the tokens.
     """
 
     clock: Clock = time.perf_counter
@@ -50,6 +53,8 @@ class Stats:
     filled: int = 0
     said: int = 0
     spent_at: int | None = None
+    called: bool = False
+    alone: int = 0
     seconds: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
 
     @property
@@ -93,6 +98,8 @@ def together(several: Iterable[Stats]) -> Stats:
         total.said += stats.said
         ends = (one.spent_at for one in (total, stats) if one.spent_at is not None)
         total.spent_at = min(ends, default=None)
+        total.called = total.called or stats.called
+        total.alone += stats.alone
         for part in PARTS:
             total.seconds[part] += stats.seconds[part]
     return total

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.decoding.budget import Budget
-from app.decoding.position import Position, steered, unsteered
+from app.decoding.calls import without
+from app.decoding.position import Allowed, Position, steered, unsteered
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.stats import Stats
 from app.local.interface import LocalLogprobs
 from app.remote.interface import MIN_TEMPERATURE, DraftToken
-from app.steering.formula import FloatArray, log_softmax
-from app.steering.guard import NOTHING, with_placeholders
+from app.steering.formula import FloatArray, IntArray, log_softmax
+from app.steering.guard import NOTHING, BoolArray, with_placeholders
 from app.steering.margin import with_margin
 from app.steering.sampling import SamplingParams, TokenCounts, accept_or_resample, distribution, penalise
 from app.steering.strength import resolve_margin
@@ -42,6 +44,7 @@ class Verifier:
         self._seen = TokenCounts(prompt=frozenset(request.prompt))
         # The remote's own text needs no guard, and following it would cost each token.
         self._matcher = request.guard.matcher() if request.guard is not None and request.steered else None
+        self._progress = request.grammar.begin() if request.grammar is not None else None
 
     def draft_sampling(self) -> SamplingParams:
         """The remote's sampling for drafts: all parameters that can be recomputed exactly from its logprobs.
@@ -75,28 +78,86 @@ class Verifier:
             or (gate is not None and bool(drafted.logprobs.max() >= math.log(gate)))
         )
 
+    def begins_call(self, drafted: Sequence[DraftToken]) -> bool | None:
+        """Whether these draft tokens begin a tool call; None: more are needed to tell."""
+        calls, position = self._request.calls, len(self.generated)
+        if calls is None or self.thinking:
+            return False
+        begun = calls.begun(drafted, position)
+        # No more can come: what is left of the reply has no room for a call.
+        return False if begun is None and position + len(drafted) >= self._request.max_tokens else begun
+
+    def barred(self, drafted: DraftToken) -> Sequence[int]:
+        """All tokens that the grammar allows here, where it allows none of those that the remote lists, and
+        more than one; else none."""
+        if self._progress is None or self.thinking or self._allowed(drafted)(drafted.candidates).any():
+            return ()
+        allowed = self._progress.all_allowed()
+        return () if self._one_is_left(allowed) else allowed
+
+    def _one_is_left(self, allowed: Sequence[int]) -> bool:
+        return len(allowed) == 1 or self._request.eos_ids.issuperset(allowed)
+
+    def _allowed(self, drafted: DraftToken) -> Allowed:
+        """Which tokens the grammar allows here. A reply may begin with reasoning."""
+        progress, think_ids = self._progress, self._request.think_ids
+        assert progress is not None  # noqa: S101  # the caller has looked
+        opens = think_ids[0] if think_ids is not None and not self.generated else -1
+
+        def allowed(ids: IntArray) -> BoolArray:
+            found: BoolArray = progress.allowed(ids) | (ids == opens)
+            if drafted.ends:  # by a token that is not known to end replies
+                found[ids == drafted.token_id] = progress.complete
+            return found
+
+        return allowed
+
     def choose(self, drafted: DraftToken, local: LocalLogprobs | None) -> Token | Placement:
         """Steer a position by the local model's logprobs, and choose its token, or a placeholder in its
         place. None leaves it unsteered."""
-        at = unsteered(drafted) if local is None else self._afforded(drafted, local)
-        sampling, ids = self._request.sampling, at.drafted.candidates
+        allowed = self._allowed(drafted) if self._progress is not None and not self.thinking else None
+        if allowed is not None and not allowed(drafted.candidates).any():
+            return self._only(drafted)
+        at = unsteered(drafted, allowed) if local is None else self._afforded(drafted, local, allowed)
+        sampling, ids, calls = self._request.sampling, at.drafted.candidates, self._request.calls
         scores = penalise(at.steered, ids, sampling, self._seen)
         own = scores if at.local_delta is None else self._own(at)
-        target = with_margin(own, scores, sampling, self._margin, at.held)
+        held, beginning = at.held, None
+        if calls is not None and not self.thinking:
+            # The remote has decided against a call here: its draft token begins none.
+            beginning = calls.beginning(ids, len(self.generated))
+            own, scores = (np.where(beginning, -np.inf, one) for one in (own, scores))
+            held = calls.unhelped(ids, len(self.generated)) | (held if held is not None else False)
+        target = with_margin(own, scores, sampling, self._margin, held)
         written = self._matcher.written if self._matcher is not None and at.fills is not None else ()
         if at.fills is not None and (at.fills != NOTHING).any():
             target = with_placeholders(distribution(own, sampling), target, at.fills, len(written))
         if sampling.greedy:
             chosen = int(np.argmax(target))
         else:
-            index = int(np.flatnonzero(ids == drafted.token_id)[0])
+            found = np.flatnonzero(ids == drafted.token_id)
+            index = int(found[0]) if len(found) else None
             draft = np.zeros(len(target))  # the remote drafts no token that it does not list
-            draft[: at.listed] = distribution(at.drafted.logprobs[: at.listed], self.draft_sampling())
+            draft[: at.listed] = self._drafts(drafted, ids[: at.listed])
+            if beginning is not None:
+                draft = without(draft, beginning)
             chosen = accept_or_resample(index, draft, target, self._rng)
         if chosen >= len(ids):
             placement = Placement(written[chosen - len(ids)], at.drafted)
             return placement if self._fits(placement) else self.choose(drafted, None)
         return self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
+
+    def _drafts(self, drafted: DraftToken, ids: IntArray) -> FloatArray:
+        """[K]: how likely the remote was to draft each of these `ids` [K], of all that it listed."""
+        drafts = distribution(drafted.logprobs, self.draft_sampling())
+        return drafts[np.isin(drafted.candidates, ids)]
+
+    def _only(self, drafted: DraftToken) -> Token:
+        """Emit the one token that the grammar allows: nobody needs to be asked for it."""
+        assert self._progress is not None  # noqa: S101  # the caller has looked
+        token_id = self._progress.all_allowed()[0]
+        only = DraftToken(drafted.token_id, np.array([token_id]), np.zeros(1))
+        return self._emit(token_id, only, only.logprobs, None)
 
     def _fits(self, placement: Placement) -> bool:
         """Whether there is room for all of a placeholder: a part of one would not be filled."""
@@ -114,12 +175,12 @@ class Verifier:
         self._stats.changed += 1
         return tokens
 
-    def _afforded(self, drafted: DraftToken, local: LocalLogprobs) -> Position:
+    def _afforded(self, drafted: DraftToken, local: LocalLogprobs, allowed: Allowed | None) -> Position:
         """The position as it is steered, as far as the budget goes."""
-        at = steered(self._request, drafted, local, self._matcher)
+        at = steered(self._request, drafted, local, self._matcher, allowed)
         if not self._budget.affords(at.nats):
             self._stats.spent_at = len(self.generated)
-            return unsteered(drafted)
+            return unsteered(drafted, allowed)
         self._stats.nats += at.nats
         self._stats.held += at.kept_back
         return at
@@ -143,12 +204,16 @@ class Verifier:
         self._seen.add(token_id)
         if self._matcher is not None:
             self._matcher.push(token_id)
+        marks = request.think_ids is not None and token_id in request.think_ids
+        ends = token_id in request.eos_ids or (drafted.ends and token_id == drafted.token_id)
+        if self._progress is not None and not (self.thinking or marks or ends):
+            self._progress.push(token_id)
         self._stats.tokens += 1
         self._stats.changed += token_id != drafted.token_id
-        if request.think_ids is not None and token_id in request.think_ids:
+        if request.think_ids is not None and marks:
             self.thinking = token_id == request.think_ids[0]
         finish_reason = None
-        if token_id in request.eos_ids or (drafted.ends and token_id == drafted.token_id):
+        if ends:
             finish_reason = "stop"
         elif len(self.generated) >= request.max_tokens:
             finish_reason = "length"

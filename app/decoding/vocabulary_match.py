@@ -80,7 +80,7 @@ class VocabularyMatcher:
             )
         if own is not None:
             own.check_spelling()
-        public = PublicPrompt(self._remote, own)
+        public = PublicPrompt(self._remote, own, known.vocabulary)
         await public.compare()
         alignment = await asyncio.to_thread(align, known.vocabulary, self.tokenizer)
         described = f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({known.source})"

@@ -36,8 +36,8 @@ def disclosed(
     """What a person has decided, for one reply.
 
     Values that a device wrote into earlier replies are turned back: in messages of the assistant alone, since
-    what the user writes they say themselves. Of the messages in `as_told`, by their index, it is known what
-    the remote has.
+    what the user writes they say themselves, and what calls of tools and their results say the remote and the
+    tools wrote. Of the messages in `as_told`, by their index, it is known what the remote has.
     """
     # What is withheld is guarded as well: other texts may say it.
     readable = _readable(withheld(private, disclosure))

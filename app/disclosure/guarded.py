@@ -53,7 +53,7 @@ def guarded(private: PrivateContext, messages: Sequence[Message], disclosure: Di
     """What a reply to the conversation must not say by the small model's help.
 
     `messages` is the conversation as the remote sees it, with placeholders in place of values; what it says
-    is free.
+    is free, in calls of tools and their results as well.
     """
     return Guarding(private, disclosure).behind(messages)
 
@@ -70,7 +70,7 @@ class Guarding:
     def behind(self, messages: Sequence[Message]) -> Guarded:
         """See `guarded`. For one conversation: what that says stays free."""
         guard = self._guard
-        guard.free(text for one in messages for text in (one.content, one.name or ""))
+        guard.free(text for one in messages for text in one.texts())
         following = {run: frozenset(after) for run, after in guard.following.items() if after}
         everywhere = following.get((), frozenset())
         fills = {word: one for word, one in guard.placeholders.fills.items() if word in everywhere}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -28,21 +29,24 @@ LAST_BYTES = 64
 # Nats of local_delta from which a token that spells only a part of a value's first word is taken to begin it:
 # "Is" may go on to "Isabel", but is mostly a word of its own.
 MEANT = 2.0
+# What JSON writes for a character within a string. The letters of an escape are not the next word's.
+ESCAPE = re.compile(r"\\.", re.DOTALL)
 LEADS = ("", " ")  # what may stand in front of a value in the token that begins it
 
 
 @dataclass(frozen=True, repr=False)
 class Guard:
     """What a reply is guarded by: its phrases, and the tokens that write each placeholder behind each of
-    LEADS, by that text. `before` is text that the reply goes on from."""
+    LEADS, by that text. `before` is text that the reply goes on from. `escapes`: the reply is JSON."""
 
     guarded: Guarded
     vocabulary: Vocabulary
     spelled: Mapping[str, Sequence[int]]
     before: str = ""
+    escapes: bool = False
 
     def matcher(self) -> PhraseMatcher:
-        return PhraseMatcher(self.guarded, self.vocabulary, self.before)
+        return PhraseMatcher(self.guarded, self.vocabulary, self.before, escapes=self.escapes)
 
 
 # Words, and the same in order.
@@ -95,8 +99,10 @@ class PhraseMatcher:
     """One reply's words so far. A token says what is guarded when with it a guarded word is complete, or is
     begun so far that nothing else is left of the token."""
 
-    def __init__(self, guarded: Guarded, vocabulary: Vocabulary, before: str = "") -> None:
-        """`before` is text that the reply goes on from."""
+    def __init__(
+        self, guarded: Guarded, vocabulary: Vocabulary, before: str = "", *, escapes: bool = False
+    ) -> None:
+        """`before` is text that the reply goes on from. `escapes`: the reply is JSON."""
         self.written = written(guarded)
         self._vocabulary = vocabulary
         self._words: dict[tuple[str, ...], _Words] = {
@@ -110,12 +116,18 @@ class PhraseMatcher:
         self._open = ""  # the word that the next token may go on with, as it was written
         self._tokens: dict[int, _Said] = {}  # tokens by themselves
         self._say(before)
+        self._escapes = escapes
+        self._escaping = False  # the next character is part of an escape
 
     def push(self, token_id: int) -> None:
         """An emitted token."""
         data = self._vocabulary.token_bytes(token_id)
         # A special token ends whatever was being said.
-        self._say(self._decoder.decode(data) if data is not None else " ")
+        text = self._decoder.decode(data) if data is not None else " "
+        plain = self._plain(text)
+        if text:
+            self._escaping = self._escapes and plain.endswith("\\")
+        self._say(plain)
 
     def held(self, ids: IntArray) -> BoolArray:
         """[K]: which of the tokens `ids` [K] begin, go on with, or complete what is guarded."""
@@ -127,9 +139,11 @@ class PhraseMatcher:
         found = np.zeros(len(ids), bool)
         for place, token_id in enumerate(ids.tolist()):
             one = self._alone(token_id)
-            if pending or (self._open and one.joins):
-                text, half = _decoded(pending + (self._vocabulary.token_bytes(token_id) or b""))
-                found[place] = self._guards(_read(self._open + text, half), said)
+            data = self._vocabulary.token_bytes(token_id) or b""
+            if self._escaping:
+                found[place] = self._guards(self._read(data, ""), behind)
+            elif pending or (self._open and one.joins):
+                found[place] = self._guards(self._read(pending + data, self._open), said)
             elif one.complete or one.half:
                 found[place] = self._guards(one, behind)
             elif one.begun:
@@ -145,6 +159,17 @@ class PhraseMatcher:
         )
         return np.fromiter(found, np.int64, len(ids))
 
+    def _read(self, data: bytes, opened: str) -> _Said:
+        """What bytes say behind an open word."""
+        text, half = _decoded(data)
+        return _read(opened + self._plain(text), half)
+
+    def _plain(self, text: str) -> str:
+        """A token's text with blanks in the place of escapes."""
+        if not self._escapes:
+            return text
+        return ESCAPE.sub("  ", " " + text[1:] if self._escaping and text else text)
+
     def _say(self, text: str) -> None:
         text = self._open + text
         left = unfinished(text)
@@ -157,7 +182,8 @@ class PhraseMatcher:
         read = self._tokens.get(token_id)
         if read is None:
             data = self._vocabulary.token_bytes(token_id) or b""
-            read = self._tokens[token_id] = _read(*_decoded(data))
+            text, half = _decoded(data)
+            read = self._tokens[token_id] = _read(ESCAPE.sub("  ", text) if self._escapes else text, half)
         return read
 
     def _guards(self, one: _Said, said: list[str]) -> bool:

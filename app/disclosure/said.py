@@ -13,7 +13,7 @@ def first_said(private: PrivateContext, messages: Sequence[Message], reply: str)
     """The words of content, folded, that the reply says, the private context has and the conversation has
     not; each once, in the reply's order. In scripts without spaces pairs of characters count as words."""
     told = {phrase for text in _read(private) for phrase in phrases(words(text))}
-    runs = [words(f"{one.name or ''}\n{one.content}") for one in messages]
+    runs = [words("\n".join(one.texts())) for one in messages]
     # A character that stands alone in the reply may be a part of a longer word there.
     public = {phrase for run in runs for phrase in (*phrases(run), *((word,) for word in run))}
     said: dict[Run, None] = dict.fromkeys(phrases(words(reply)))

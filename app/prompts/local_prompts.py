@@ -22,7 +22,7 @@ from app.prompts.private import (
     about_replies,
     readings,
 )
-from app.prompts.template import rendered
+from app.prompts.template import has_calls, holds_calls, rendered, without_calls
 from app.tokenization.tokenizer import Tokenizer
 
 # What the private context is counted with, so that as much of it fits whatever the conversation is: templates
@@ -91,7 +91,9 @@ def local_prompts(
 
     How replies should be stands behind each question, unless a long conversation has no room for that within
     the limit: then behind the last. They end where the assistant's reply begins or, with `continue_final`,
-    where the final message goes on. Raises InvalidRequest where the chat template refuses the conversation.
+    where the final message goes on. Calls of tools and their results are in all prompts, or in none if the
+    chat template leaves something of them out in one, so that no pair differs in them. Raises InvalidRequest
+    where the chat template refuses the conversation.
     """
 
     # Cached, since contrasts share letters: the conversation as it is, before all.
@@ -113,6 +115,9 @@ def local_prompts(
         ]
         return max(added, default=0)
 
+    def holds(letter: Letter) -> bool:
+        return holds_calls(read(letter).text, letter)
+
     def pairs(*, once: bool) -> tuple[ReadPair, ...]:
         return tuple(
             ReadPair(one.about, read(one.aware), read(one.agnostic), one.weight)
@@ -120,6 +125,10 @@ def local_prompts(
         )
 
     kept = fit(private, max_context_tokens, count)
+    if has_calls(messages):
+        letters = [letter for one in form(messages, kept) for letter in (one.aware, one.agnostic)]
+        if not all(map(holds, letters)):
+            messages = without_calls(messages)
     limit = len(read(about_replies(messages, ())).prompt.ids) + max_context_tokens
     found = pairs(once=False)
     if any(len(prompt.prompt.ids) > limit for one in found for prompt in (one.aware, one.agnostic)):

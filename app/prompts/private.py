@@ -4,16 +4,19 @@ It reads the public conversation twice for the person: once behind a system mess
 behind their earlier texts, each as the assistant's answer to what it was once written for, and once as it is.
 If there are preferences it reads it twice more: with how replies should be, in the system message and behind
 each question, and with the opposite there. What the two readings of a pair differ in is what steers.
+
+Calls of tools and their results are part of the conversation. What the tools are is not: their schemas are
+long and say nothing of the person, and whether one is called is not the local model's to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from app.profiles.profile import Hit, Preference, Profile
-from app.prompts.message import Message
+from app.prompts.message import Message, ToolCall, template_fields
 from app.steering.strength import PREFERENCE_WEIGHT
 
 INSTRUCTION = (
@@ -31,11 +34,12 @@ class PrivateMessage:
     role: str
     content: str
     name: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    answers: str | None = None
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         """The message as a chat template takes it."""
-        named = {"name": self.name} if self.name is not None else {}
-        return {"role": self.role, "content": self.content, **named}
+        return template_fields(self.role, self.content, self.name, self.calls, self.answers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,7 +138,7 @@ def introduction(profile: Profile) -> str:
 def _with_system(messages: Sequence[Message], text: str) -> tuple[list[PrivateMessage], list[PrivateMessage]]:
     """The conversation's system message and the rest, with a text in front of what the system message says:
     many chat templates refuse a second one."""
-    turns = [PrivateMessage(one.role, one.content, one.name) for one in messages]
+    turns = [PrivateMessage(one.role, one.content, one.name, one.calls, one.answers) for one in messages]
     system = turns[:1] if turns and turns[0].role == "system" else []
     rest = turns[len(system) :]
     if text:

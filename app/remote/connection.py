@@ -14,7 +14,7 @@ from app.network.proxy import Proxy
 
 # Response headers to pass on, which mean the same behind this proxy. The remote's cookies are not the
 # client's.
-PASSED_ON = ("content-type", "retry-after")
+PASSED_ON = ("allow", "content-type", "retry-after")
 # vLLM closes a connection that was idle for 5 s. One second less, since a request needs time to arrive.
 IDLE_SECONDS = 4.0
 # httpx's default limits make the 101st stream wait, and close idle connections as soon as 20 are open.

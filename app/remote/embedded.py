@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,19 @@ import torch
 from app.errors import Unsupported
 from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
-from app.prompts.message import Message
-from app.remote.interface import MIN_TEMPERATURE, DraftToken, Forward, Forwarded, ModelCard, RemoteVocabulary
+from app.prompts.message import Message, Tool
+from app.remote.calling import Writer, beginning, sampling_of, writes_calls
+from app.remote.handover import without_blanks
+from app.remote.interface import (
+    MIN_TEMPERATURE,
+    DraftToken,
+    Forward,
+    Forwarded,
+    Handover,
+    ModelCard,
+    RemoteVocabulary,
+    Said,
+)
 from app.steering.formula import FloatArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
 from app.tokenization.tokenizer import Tokenizer
@@ -36,10 +48,17 @@ class EmbeddedRemote:
         """The model's tokenizer."""
         return self._runner.tokenizer
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
         chat = self._runner.tokenizer.chat
-        ids = await asyncio.to_thread(chat, messages, continue_final=continue_final)
+        ids = await asyncio.to_thread(chat, messages, continue_final=continue_final, tools=tools, opens=opens)
         self._runner.check_length(len(ids))
         return ids
 
@@ -85,6 +104,52 @@ class EmbeddedRemote:
                     return
                 seen.add(drafted.token_id)
                 sequence = [*sequence, drafted.token_id]
+
+    async def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        """The rest of a reply, by the same model, with its calls read from its text; see calling.py.
+
+        Raises Unsupported for a model whose calls are not read here, and ContextLengthExceeded.
+        """
+        spoken = self._written(handover)
+        async with aclosing(without_blanks(spoken) if handover.begun else spoken) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _written(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        prompt = await asyncio.to_thread(self._prompt, handover)
+        self._runner.check_length(len(prompt))
+        room = self._runner.max_model_len - len(prompt)
+        drafts = self.draft(
+            prompt,
+            sampling=sampling_of(handover.asked),
+            top_logprobs=max(1, handover.asked.get("top_logprobs") or 0),
+            max_tokens=min(handover.max_tokens or room, room),
+        )
+        writer = Writer(handover, self.tokenizer)
+        async with aclosing(drafts) as positions:
+            async for drafted in positions:
+                for piece in writer.take(drafted):
+                    yield piece
+                if writer.done is not None:
+                    break
+        for piece in writer.end():
+            yield piece
+
+    def _prompt(self, handover: Handover) -> list[int]:
+        """Token ids of the conversation and of what the reply has to begin with."""
+        if not writes_calls(self.tokenizer):
+            raise Unsupported(
+                f"tools are not supported by {self._runner.name}, the embedded model: its calls are not "
+                "those that are read here, which are JSON in <tool_call>. Leave the tools out, set "
+                "COSTEER_EMBEDDED_MODEL to one of Qwen's models, or set COSTEER_REMOTE_BASE_URL to a vLLM, "
+                "to which they are passed on.",
+                param="tools",
+            )
+        begun = (Message("assistant", handover.begun),) if handover.begun else ()
+        text = self.tokenizer.render(
+            (*handover.messages, *begun), continue_final=bool(begun), tools=handover.tools
+        )
+        return self.tokenizer.encode(text + beginning(handover))
 
     async def read(self, prompt: Sequence[int], ids: Sequence[int]) -> Rows:
         """Log-probabilities [n, V] that predict each of the n tokens `ids` of a text after a prompt."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from app.local.engine.owner import Owner
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
 from app.tokenization.vocabulary import Vocabulary
@@ -66,9 +66,17 @@ class RemoteModel(Protocol):
         """All models that the remote lists; unless `fresh`, the list may be the one it last sent."""
         ...
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         """Prompt ids of the public conversation, open for the assistant's reply; with `continue_final` its
-        last message is open instead, to be continued."""
+        last message is open instead, to be continued; without `opens` nothing is open. `tools` are those that
+        the reply may call."""
         ...
 
     async def tokenize_text(self, text: str) -> list[int]:
@@ -85,9 +93,56 @@ class RemoteModel(Protocol):
         """Draft tokens as they arrive, at most `max_tokens`; closing the iterator ends the request."""
         ...
 
+    def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        """The rest of a reply, or all of it, written and parsed by the remote alone, as it comes; closing the
+        iterator ends the request. The last one has a finish_reason."""
+        ...
+
     async def forward(self, request: Forward) -> Forwarded:
         """The response to a client's own request; raises Unsupported when the remote takes none."""
         ...
+
+
+@dataclass(frozen=True, repr=False)
+class Handover:
+    """A reply that the remote goes on with by itself, since it calls tools.
+
+    `begun` is the reply's text so far, as the remote has it; empty: the reply begins. `choice` is OpenAI's
+    tool_choice. `asked` are the client's own fields about sampling, stops and log-probabilities, named as in
+    OpenAI's chat API: what a client leaves out is the remote's to choose. With `stream` it comes in pieces.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    choice: str | Tool = "auto"
+    parallel: bool | None = None
+    begun: str = ""
+    max_tokens: int | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A piece of a call: `id` and `name` stand in the first of the call with this index; all `arguments` of
+    one index together are its JSON text."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of what the remote said after it took over: text, and pieces of calls. `logprobs` are OpenAI's,
+    as the remote gives them. The last has a `finish_reason`, and how many `tokens` the remote wrote."""
+
+    text: str = ""
+    calls: tuple[CallPiece, ...] = ()
+    logprobs: Mapping[str, Any] | None = None
+    finish_reason: str | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, repr=False)

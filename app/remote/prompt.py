@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from app.errors import InvalidRequest
-from app.prompts.message import Message
+import orjson
+
+from app.errors import InvalidRequest, RemoteRejected
+from app.prompts.message import Message, Tool, ToolCall
+from app.remote.hermes import is_object
 from app.remote.interface import RemoteModel
+from app.remote.opening import Opening, learned
 from app.tokenization.tokenizer import Tokenizer
+from app.tokenization.vocabulary import Vocabulary
 
 # Conversations on which chat templates differ: system message or none, order of turns, white space.
 CONVERSATIONS = (
@@ -24,18 +29,52 @@ CONVERSATIONS = (
         Message("user", "5"),
     ),
 )
+# A function that no client has, and calls of it.
+PROBE: Tool = {
+    "type": "function",
+    "function": {
+        "name": "look_up_probe",
+        "description": "Look a word up.",
+        "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+    },
+}
+CALL = ToolCall("call_probe0", "look_up_probe", '{"word": "Zoë", "times": [1, 2.5, null]}')
+ANOTHER = ToolCall("call_probe1", "look_up_probe", '{"word":"<b>"}')
+ASKED, FOUND = Message("user", "One?"), Message("assistant", "Found.")
+CALLED = Message("assistant", "", calls=(CALL,))
+RESULT = Message("tool", ' {"found": "é"}\n', answers=CALL.id)
+# Conversations on which chat templates differ once there are tools: calls with text or without, and results.
+WITH_CALLS = (
+    (ASKED,),
+    (Message("system", "Be brief.\n"), ASKED, CALLED, RESULT),
+    (
+        ASKED,
+        Message("assistant", "Let me see. ", calls=(CALL, ANOTHER)),
+        RESULT,
+        Message("tool", "", answers=ANOTHER.id),
+        FOUND,
+        Message("user", "And?"),
+    ),
+)
+KEPT = 64  # lists of tools whose comparison is remembered
 
 
 class PublicPrompt:
     """Tokenizes conversations for the remote: on the device, where its chat template proves to be the same
     here. That saves a round trip before each reply."""
 
-    def __init__(self, remote: RemoteModel, tokenizer: Tokenizer | None) -> None:
-        """`tokenizer` tokenizes as the remote does; None where there is no such tokenizer on the device."""
+    def __init__(
+        self, remote: RemoteModel, tokenizer: Tokenizer | None, vocabulary: Vocabulary | None = None
+    ) -> None:
+        """`tokenizer` tokenizes as the remote does; None where there is no such tokenizer on the device.
+        `vocabulary` is the remote's, as the tokenizer is where it is left out."""
         self._remote = remote
         self._tokenizer = tokenizer
         self._here: Tokenizer | None = None
+        self._vocabulary = vocabulary or tokenizer
         self._texts: dict[str, Sequence[int]] = {}
+        self._alike: dict[bytes, bool] = {}  # by lists of tools, written as JSON
+        self._opening: tuple[Opening | None] | None = None
 
     @property
     def rendered_here(self) -> bool:
@@ -48,17 +87,7 @@ class PublicPrompt:
         # A template that writes the date may write another day's on the remote, sooner or later.
         if tokenizer is None or not tokenizer.has_template or tokenizer.dated:
             return
-
-        async def here(conversation: Sequence[Message]) -> list[int]:
-            return await asyncio.to_thread(tokenizer.chat, conversation)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                theirs = [group.create_task(_tried(self._remote.tokenize, one)) for one in CONVERSATIONS]
-                ours = [group.create_task(_tried(here, one)) for one in CONVERSATIONS]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        if [task.result() for task in theirs] == [task.result() for task in ours]:
+        if await self._tokenized_alike(tokenizer, CONVERSATIONS, ()):
             self._here = tokenizer
 
     async def of_texts(self, texts: Sequence[str]) -> Mapping[str, Sequence[int]]:
@@ -78,15 +107,78 @@ class PublicPrompt:
             self._texts |= {text: task.result() for text, task in asked.items()}
         return {text: self._texts[text] for text in texts}
 
-    async def ids(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
-        """Prompt ids, open for the assistant's reply or for more of the final message.
+    async def ids(
+        self, messages: Sequence[Message], *, continue_final: bool = False, tools: Sequence[Tool] = ()
+    ) -> list[int]:
+        """Prompt ids, open for the assistant's reply, which may call `tools`, or for more of the final
+        message.
 
         Raises InvalidRequest when the template refuses the conversation, and what the remote raises.
         """
-        # What CONVERSATIONS do not cover is left to the remote.
-        if self._here is not None and not continue_final and all(one.name is None for one in messages):
-            return await asyncio.to_thread(self._here.chat, messages)
-        return await self._remote.tokenize(messages, continue_final=continue_final)
+        # What the compared conversations do not cover is left to the remote.
+        if self._here is not None and not continue_final and all(map(_covered, messages)):
+            plain = not tools and all(one.role != "tool" and not one.calls for one in messages)
+            if plain or await self._alike_with(self._here, tools):
+                return await asyncio.to_thread(self._here.chat, messages, tools=tools)
+        return await self._remote.tokenize(messages, continue_final=continue_final, tools=tools)
+
+    async def opening(self, tools: Sequence[Tool]) -> Opening | None:
+        """The tokens with which the remote's model begins a call, as its chat template has them; None where
+        that has no calls, and without tools. Learnt once: which tools there are makes no difference.
+
+        Raises what the remote raises.
+        """
+        if not tools:
+            return None
+        if self._opening is None:
+            self._opening = (await self._learned(),)
+        return self._opening[0]
+
+    async def _learned(self) -> Opening | None:
+        if self._vocabulary is None:
+            return None
+        try:
+            prompt = await self._remote.tokenize((ASKED,), tools=(PROBE,))
+            text = await self._remote.tokenize((ASKED, FOUND), tools=(PROBE,), opens=False)
+            call = await self._remote.tokenize((ASKED, CALLED), tools=(PROBE,), opens=False)
+        except (InvalidRequest, RemoteRejected):  # a template without calls may refuse them
+            return None
+        return learned(text, call, CALL.name, prompt, self._vocabulary)
+
+    async def _alike_with(self, tokenizer: Tokenizer, tools: Sequence[Tool]) -> bool:
+        """Whether both sides tokenize WITH_CALLS alike with these tools, whose fields the remote may write
+        anew. Compared once for each list of tools."""
+        key = orjson.dumps(list(tools))
+        if key not in self._alike:
+            alike = await self._tokenized_alike(tokenizer, WITH_CALLS, tools)
+            while len(self._alike) >= KEPT:
+                self._alike.pop(next(iter(self._alike)))
+            self._alike[key] = alike
+        return self._alike[key]
+
+    async def _tokenized_alike(
+        self, tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]], tools: Sequence[Tool]
+    ) -> bool:
+        """Whether both sides tokenize the conversations alike. Raises what the remote raises."""
+
+        async def here(conversation: Sequence[Message]) -> list[int]:
+            return await asyncio.to_thread(tokenizer.chat, conversation, tools=tools)
+
+        async def there(conversation: Sequence[Message]) -> list[int]:
+            return await self._remote.tokenize(conversation, tools=tools)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                theirs = [group.create_task(_tried(there, one)) for one in conversations]
+                ours = [group.create_task(_tried(here, one)) for one in conversations]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in theirs] == [task.result() for task in ours]
+
+
+def _covered(message: Message) -> bool:
+    """Whether the compared conversations stand for a message; not for arguments that are no object."""
+    return message.name is None and all(is_object(call.arguments) for call in message.calls)
 
 
 async def _tried(
@@ -95,5 +187,5 @@ async def _tried(
     """The ids, or None for a conversation that the template refuses."""
     try:
         return await render(conversation)
-    except InvalidRequest:
+    except (InvalidRequest, RemoteRejected):
         return None

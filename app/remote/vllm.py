@@ -12,10 +12,11 @@ import orjson
 from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
 from app.network.address import is_loopback, passwords
 from app.network.proxy import Proxy
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.errors import OURS, is_for_the_client, refusal
-from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
+from app.remote.handover import chat_body, check_messages, check_plain, pieces, said, without_blanks
+from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.remote.spare_connections import SPARES, Spares
 from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
@@ -108,15 +109,25 @@ class VLLMRemote:
                     self._cards = cards(await answer.read())
         return list(self._cards)
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         """Prompt ids of the public conversation, rendered by the remote's own chat template: open for the
-        assistant's reply, or with its last message open to be continued."""
-        if not all(type(message) is Message for message in messages):
-            raise TypeError("only messages of the public conversation go to the remote")
-        body: dict[str, Any] = {"messages": [message.fields() for message in messages]}
-        body["add_generation_prompt"] = not continue_final
+        assistant's reply, or with its last message open to be continued, or without `opens` closed. `tools`
+        are those that the reply may call."""
+        check_messages(messages)
+        check_plain(list(tools))
+        body: dict[str, Any] = {"messages": [message.wire() for message in messages]}
+        body["add_generation_prompt"] = opens and not continue_final
         if continue_final:
             body["continue_final_message"] = True
+        if tools:
+            body["tools"] = list(tools)
         return await self._tokenize(body)
 
     async def tokenize_text(self, text: str) -> list[int]:
@@ -184,6 +195,20 @@ class VLLMRemote:
                         yield position
         if not finished:
             raise RemoteError("The remote's stream ended before the reply was finished.")
+
+    async def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        """The rest of a reply, by the server's chat endpoint and its own parsers; closing the iterator closes
+        the connection, and vLLM aborts."""
+        body = chat_body(handover, (await self.card()).id)
+        await self._spares.release()
+        async with self._request("POST", f"{self._base_url}/chat/completions", body) as answer:
+            with understood():
+                if handover.stream:
+                    spoken = pieces(timely(events(answer.body()), self._token_timeout))
+                else:
+                    spoken = _whole(answer)
+                async for piece in without_blanks(spoken) if handover.begun else spoken:
+                    yield piece
 
     async def version(self) -> str:
         """vLLM's version, requested each time. Raises what every request raises."""
@@ -272,3 +297,7 @@ class VLLMRemote:
             yield answer
         finally:
             await answer.aclose()
+
+
+async def _whole(answer: Answer) -> AsyncIterator[Said]:
+    yield said(await answer.read())

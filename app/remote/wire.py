@@ -58,6 +58,8 @@ def sampling_fields(sampling: SamplingParams) -> dict[str, Any]:
     }
     if sampling.logit_bias:
         fields["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if sampling.allowed_token_ids:
+        fields["allowed_token_ids"] = list(sampling.allowed_token_ids)
     if sampling.seed is not None:
         fields["seed"] = sampling.seed
     return fields

@@ -18,6 +18,7 @@ from app.logs import Form, Level
 from app.network.proxy import Proxy, proxy_for, proxy_url
 from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
+from app.settings.aliases import read_aliases
 from app.steering.strength import AUTO
 
 EMBEDDED = "embedded"
@@ -71,6 +72,8 @@ class Settings(BaseSettings):
     remote_model: str = ""
     # Whether a request may name any model: a name that the remote does not list then means the steered one.
     any_model: bool = False
+    # Names that clients have built in, each with the model that it stands for, perhaps with a profile.
+    model_aliases: str = ""
     remote_api_key: SecretStr = SecretStr("")
     # The HTTP or SOCKS proxy to the remote; overrides the environment's, see app/network/proxy.py.
     remote_proxy: SecretStr = SecretStr("")
@@ -199,6 +202,12 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("model_aliases")
+    @classmethod
+    def _names_of_models(cls, value: str) -> str:
+        read_aliases(value)
+        return value
+
     @field_validator("data_dir", "cache_dir", "weights_dir")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
@@ -216,6 +225,11 @@ class Settings(BaseSettings):
     def origins(self) -> frozenset[str]:
         """`cors_origins` as a set."""
         return frozenset(listed(self.cors_origins))
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """`model_aliases` as a dict: each name with what it stands for."""
+        return read_aliases(self.model_aliases)
 
     @property
     def bounds(self) -> disclosed.Disclosure:

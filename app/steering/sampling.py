@@ -16,7 +16,8 @@ from app.steering.formula import FloatArray, IntArray, log_softmax
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How a token is sampled, in OpenAI's and vLLM's request fields. The defaults are neutral."""
+    """How a token is sampled, in OpenAI's and vLLM's request fields. The defaults are neutral: without
+    `allowed_token_ids` all are."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -26,6 +27,7 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
+    allowed_token_ids: tuple[int, ...] = ()
     seed: int | None = None
 
     @property
@@ -45,7 +47,8 @@ class TokenCounts:
 
 
 def penalise(logprobs: FloatArray, ids: IntArray, sampling: SamplingParams, seen: TokenCounts) -> FloatArray:
-    """Apply repetition, frequency and presence penalties and logit_bias to candidates `ids` [K].
+    """Apply repetition, frequency and presence penalties, logit_bias and allowed_token_ids to candidates
+    `ids` [K].
 
     Frequency and presence count generated tokens only, repetition the prompt's too, as vLLM has it. The
     scores here are log-probabilities, all below zero, so the repetition penalty always multiplies
@@ -61,6 +64,8 @@ def penalise(logprobs: FloatArray, ids: IntArray, sampling: SamplingParams, seen
         logprobs = logprobs + np.fromiter(
             (sampling.logit_bias.get(i, 0.0) for i in ids.tolist()), np.float64, len(ids)
         )
+    if sampling.allowed_token_ids:
+        logprobs = np.where(np.isin(ids, sampling.allowed_token_ids), logprobs, -np.inf)
     return logprobs
 
 
@@ -111,13 +116,14 @@ def draw(probs: FloatArray, rng: np.random.Generator) -> int:
     return min(index, int(np.flatnonzero(probs)[-1]))
 
 
-def accept_or_resample(drafted: int, p: FloatArray, q: FloatArray, rng: np.random.Generator) -> int:
+def accept_or_resample(drafted: int | None, p: FloatArray, q: FloatArray, rng: np.random.Generator) -> int:
     """Speculative acceptance: the index to emit, distributed as `q` when `drafted` was drawn from `p`.
 
     Keeps the draft with probability min(1, q/p), else draws from (q - p)+ (arXiv 2211.17192, section 2.3).
-    `p`, `q`: [K] probabilities of the draft and of the target over the same candidates.
+    `p`, `q`: [K] probabilities of the draft and of the target over the same candidates. None: what was
+    drafted is no candidate, and p has the rest of the draft's probability alone.
     """
-    if rng.random() * p[drafted] < q[drafted]:
+    if drafted is not None and rng.random() * p[drafted] < q[drafted]:
         return drafted
     residual = np.maximum(q - p, 0.0)
     # A draft outside q while q equals p elsewhere leaves no residual but rounding; q itself is the target.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import jinja2
 from transformers import AutoTokenizer
@@ -20,8 +20,8 @@ SPELLED = "unspellably good"
 class TemplateMessage(Protocol):
     """A message, public or private, for a chat template to render."""
 
-    def fields(self) -> dict[str, str]:
-        """role, content and perhaps name."""
+    def fields(self) -> dict[str, Any]:
+        """role, content and perhaps name, tool_calls and tool_call_id."""
         ...
 
 
@@ -75,11 +75,20 @@ class Tokenizer:
         lead = self.check_spelling()
         return self.encode(lead + text)[len(self.encode(lead)) :] if lead else self.encode(text)
 
-    def render(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> str:
-        """The conversation in the model's chat template, open for the assistant's reply.
+    def render(
+        self,
+        messages: Sequence[TemplateMessage],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+        opens: bool = True,
+    ) -> str:
+        """The conversation in the model's chat template, open for the assistant's reply, which may call
+        `tools`.
 
-        With `continue_final` it ends with the unfinished final message, which the reply continues. Raises
-        InvalidRequest where the template refuses the conversation or cannot leave that message open.
+        With `continue_final` it ends with the unfinished final message, which the reply continues; without
+        `opens` nothing is open. Raises InvalidRequest where the template refuses the conversation or cannot
+        leave that message open.
         """
         conversation = [m.fields() for m in messages]
         try:
@@ -87,12 +96,13 @@ class Tokenizer:
                 return str(
                     self._tokenizer.apply_chat_template(
                         conversation,
+                        tools=[dict(tool) for tool in tools] or None,
                         tokenize=False,
-                        add_generation_prompt=not continue_final,
+                        add_generation_prompt=opens and not continue_final,
                         continue_final_message=continue_final,
                     )
                 )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError) as error:  # a template may add what is no text to a text
             raise InvalidRequest(
                 f"The model's chat template refuses this conversation: {error}", param="messages"
             ) from error
@@ -106,9 +116,16 @@ class Tokenizer:
             param="messages",
         )
 
-    def chat(self, messages: Sequence[TemplateMessage], *, continue_final: bool = False) -> list[int]:
+    def chat(
+        self,
+        messages: Sequence[TemplateMessage],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+        opens: bool = True,
+    ) -> list[int]:
         """Token ids of the rendered conversation."""
-        return self.encode(self.render(messages, continue_final=continue_final))
+        return self.encode(self.render(messages, continue_final=continue_final, tools=tools, opens=opens))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`, special tokens left out; incomplete UTF-8 shows as U+FFFD."""

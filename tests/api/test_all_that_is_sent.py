@@ -15,6 +15,7 @@ from fakes import JOINED, LOUD, LOUD_DOCUMENT, PRIVATE, FakeLocal, FakeTokenizer
 from remote.recorder import RecordingVLLM, listening
 
 from app.api.dependencies import Parts
+from app.api.responses.stored import StoredResponses
 from app.api.routes.passthrough import FAMILIES
 from app.api.schemas.chat_fields import LABELS, OWN
 from app.cli.doctor import remote as doctor
@@ -37,6 +38,7 @@ LABELLED: dict[str, Any] = dict.fromkeys(LABELS, LABEL) | dict.fromkeys(
     ["metadata", "prompt_cache_options"], OBJECT
 )
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 # Of a client's headers none of these is the remote's business.
 HEADERS = {
     "Cookie": f"session={LABEL}",
@@ -56,9 +58,14 @@ class Run:
     """The proxy before a recording vLLM, with two profiles, and a client that says more than it should."""
 
     def __init__(
-        self, vllm: RecordingVLLM, client: httpx.AsyncClient, store: Store, remote: VLLMRemote
+        self,
+        vllm: RecordingVLLM,
+        client: httpx.AsyncClient,
+        store: Store,
+        remote: VLLMRemote,
+        kept: StoredResponses,
     ) -> None:
-        self.vllm, self.client, self.store, self.remote = vllm, client, store, remote
+        self.vllm, self.client, self.store, self.remote, self.kept = vllm, client, store, remote, kept
         self.answered: list[tuple[int, str]] = []
 
     async def ask(self, method: str, path: str, status: int = 200, **given: Any) -> None:
@@ -94,7 +101,7 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
                         transport=httpx.ASGITransport(app), base_url="http://localhost"
                     ) as client,
                 ):
-                    yield Run(vllm, client, store, remote)
+                    yield Run(vllm, client, store, remote, parts.responses)
 
 
 def chat(**fields: Any) -> dict[str, Any]:
@@ -120,9 +127,86 @@ async def steered_and_not(run: Run, key: dict[str, str]) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
     message = {"role": "user", "content": [{"type": "text", "text": "Hello", **LABELLED}], **LABELLED}
     for model in ("fake-model", "fake-model@loud"):
-        await run.ask(
-            "POST", CHAT, json=chat(model=model, tools=tools, messages=[message], profile="loud"), headers=key
-        )
+        asked = chat(model=model, tools=tools, profile="loud")
+        await run.ask("POST", CHAT, json=asked, headers=key)
+        passed = {**asked, "messages": [message], "tool_choice": "required"}
+        await run.ask("POST", CHAT, json=passed, headers=key)
+
+
+def response(**fields: Any) -> dict[str, Any]:
+    item = {"role": "user", "content": [{"type": "input_text", "text": "Write a greeting."}]}
+    return {
+        "model": "fake-model",
+        "input": [item],
+        "max_output_tokens": 2,
+        "client_metadata": OBJECT,
+        **LABELLED,
+        **fields,
+    }
+
+
+async def responses(run: Run, key: dict[str, str]) -> None:
+    """Turns of conversations that are kept here, steered, not steered and passed on."""
+    passed: tuple[dict[str, Any], ...] = (
+        {"steering": "off"},
+        {"text": {"format": {"type": "json_object"}}},
+        {"tools": [{"type": "web_search"}]},
+        {"tools": [{"type": "function", "name": "f", "parameters": {}}]},
+    )
+    for given, headers in (
+        ({"profile": "loud", "strength": 1}, {}),
+        ({"model": "fake-model@loud"}, {}),
+        ({}, {"X-CoSteer-Profile": "joined"}),
+        ({}, key),
+        ({}, {}),
+    ):
+        for stream in (False, True):
+            asked = response(stream=stream, costeer={"detail": True, "preferences": [LABEL]}, **given)
+            await run.ask("POST", RESPONSES, json=asked, headers=headers)
+            last = [*run.kept._entries][-1]
+            asked |= {"previous_response_id": last, "instructions": "Be brief.", "store": False}
+            await run.ask("POST", RESPONSES, json=asked, headers=headers)
+            items = [{"type": "item_reference", "id": one} for one in run.kept._entries[last].item_ids]
+            for more in passed:
+                await run.ask("POST", RESPONSES, json={**asked, **more}, headers=headers)
+                referring = {**response(**given), **more, "input": [*items, *asked["input"]]}
+                await run.ask("POST", RESPONSES, json=referring, headers=headers)
+            for path in (last, f"{last}/input_items"):
+                await run.ask("GET", f"{RESPONSES}/{path}", headers=headers)
+            await run.ask("DELETE", f"{RESPONSES}/{last}", headers=headers)
+            await run.ask("GET", f"{RESPONSES}/{last}", 404, headers=headers)
+    await run.ask("GET", f"{RESPONSES}/resp_1?user={LABEL}&limit=1")
+
+
+async def filled_in(run: Run, key: dict[str, str]) -> None:
+    """Clients send back replies that values were filled into, on whichever path, and with any choice of whose
+    they are."""
+    said = f"Yours, {LOUD.name}"
+    parts = [{"type": kind, "text": said} for kind in ("text", "output_text", "refusal")]
+    messages = [
+        {"role": "user", "content": "Write a greeting."},
+        {"role": "assistant", "content": said, "reasoning_content": said},
+        {"role": "assistant", "content": [*parts, {"type": "thinking", "thinking": said}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": said}], "content": parts},
+    ]
+    unsteered = {"reasoning_effort": "high"}
+    bodies: dict[str, dict[str, Any]] = {
+        CHAT: {"messages": messages, **unsteered},
+        "/v1/responses": {"input": messages, "tools": [{"type": "web_search"}]},
+        "/v1/messages": {"messages": messages, "max_tokens": 2},
+        "/v1/messages/count_tokens": {"messages": messages},
+    }
+    guesses = [{"prediction": {"type": "content", "content": guess}} for guess in (said, parts)]
+    for named in ({"model": "fake-model@loud"}, {"model": "fake-model", "profile": "loud"}):
+        for path, body in bodies.items():
+            await run.ask("POST", path, json={**body, **named})
+            await run.ask("POST", path, json={**body, "model": "fake-model"}, headers=key)
+        for guess in guesses:
+            await run.ask("POST", CHAT, json={**bodies[CHAT], **named, **guess})
+        line = {"method": "POST", "url": CHAT, "body": {**bodies[CHAT], **named}}
+        lines = "\n".join([json.dumps(line)] * 2)
+        files = {"file": ("requests.jsonl", lines.encode(), "application/jsonl")}
+        await run.ask("POST", "/v1/files", files=files, data={"purpose": "batch"})
 
 
 async def passed_on(run: Run, key: dict[str, str]) -> None:
@@ -136,7 +220,7 @@ async def passed_on(run: Run, key: dict[str, str]) -> None:
     }
     assert set(own) == OWN
     for family in FAMILIES:
-        for path in {f"/v1/{family}", f"/v1/{family}/one"} - {CHAT}:
+        for path in {f"/v1/{family}", f"/v1/{family}/one"} - {CHAT, RESPONSES}:
             await run.ask("GET", f"{path}?limit=2&model=fake-model%40loud")
             await run.ask("DELETE", path)
             for body in (
@@ -186,15 +270,21 @@ async def test_the_remote_learns_nothing_from_any_request(run: Run) -> None:
     key = {"Authorization": f"Bearer {secret}"}
     await about_profiles(run)
     await steered_and_not(run, key)
+    await responses(run, key)
     await passed_on(run, key)
+    await filled_in(run, key)
     checks = doctor.checks(run.remote, url="http://vllm.test/v1", has_key=True, top_logprobs=20)
     assert all(finding.state in {"ok", "warning"} for finding in (await findings(checks)).values())
 
     received = run.vllm.everything
     assert (
-        len(run.vllm.requests) > 200 and b"Write a greeting." in received and REMOTE_KEY.encode() in received
+        len(run.vllm.requests) > 200
+        and b"Write a greeting." in received
+        and b"Yours, [Your name]" in received
+        and REMOTE_KEY.encode() in received
     )
-    for word in (*PRIVATE, LABEL, LOUD.id, JOINED.id, secret, "costeer-", "203.0.113.7", "crumb"):
+    private = (*PRIVATE, LABEL, LOUD.id, JOINED.id, secret, "costeer-", "resp_costeer")
+    for word in (*private, "203.0.113.7", "crumb"):
         assert word.encode() not in received, word
     for name in (*OWN, *LABELS, *HEADERS):
         assert f'"{name}":'.encode() not in received, name

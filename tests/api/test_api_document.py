@@ -14,9 +14,12 @@ from starlette.routing import Match, Mount
 
 from app import errors
 from app.api.middleware import isolation, origins
+from app.api.responses.stored import MOST, MOST_BYTES
 from app.api.routes import passthrough
 from app.api.schemas.chat import ChatMessage, ChatRequest
 from app.api.schemas.chat_fields import LABELS, OWN
+from app.api.schemas.response_items import ITEMS
+from app.api.schemas.responses import ResponseRequest
 from app.errors import CoSteerError, RemoteRejected
 from app.main import create_app
 from app.profiles.document import DocumentIn, ItemIn
@@ -127,6 +130,19 @@ def test_every_header_that_answers_have_is_listed(name: str) -> None:
 
 def test_every_field_of_a_chat_request_is_documented_once_and_no_other() -> None:
     assert sorted(first_names(between("fields"))) == sorted(ChatRequest.model_fields)
+
+
+def test_every_field_of_a_request_for_a_response_is_documented_once_and_no_other() -> None:
+    assert sorted(first_names(between("response fields"))) == sorted(ResponseRequest.model_fields)
+
+
+def test_every_kind_of_item_is_documented_and_no_other() -> None:
+    assert [CODE.findall(row[0])[0] for row in rows(section("Items", "###"))] == list(ITEMS)
+
+
+def test_the_bounds_of_what_is_kept_are_documented() -> None:
+    text = " ".join(section("Kept responses", "###").split())
+    assert f"at most {MOST:,} responses and {MOST_BYTES >> 20} MiB" in text
 
 
 def test_every_key_of_messages_profiles_and_items_is_documented_and_no_other() -> None:

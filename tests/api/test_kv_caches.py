@@ -176,7 +176,7 @@ async def test_preferences_leave_what_is_cached_of_the_person_and_of_the_convers
     wishes = {"costeer": {"preferences": [{"text": "Be JOINED.", "opposite": opposite}]}}
     await house.cost("loud", SECRET)
     again, _ = await house.cost("loud", SECRET)
-    question = FakeTokenizer().chat([Message(**one) for one in SECRET])
+    question = FakeTokenizer().chat([Message(one["role"], one["content"]) for one in SECRET])
     # In front with the marks of a system message, and behind the question after an empty line.
     own = [len(question) + 2 * len(text) + 4 for text in ("Be JOINED.", opposite) if text]
     cold, _ = await house.cost("loud", SECRET, **wishes)

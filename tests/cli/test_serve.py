@@ -195,8 +195,8 @@ def serving(more: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 BRIEF = """
-import app.api.chat.response
-app.api.chat.response.FINISH_SECONDS = 0.1
+import app.api.event_stream
+app.api.event_stream.FINISH_SECONDS = 0.1
 """
 
 PACED = """

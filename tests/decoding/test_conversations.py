@@ -1,9 +1,12 @@
 """What the remote was told is found again in the conversation that a client sends back, and counted."""
 
+from dataclasses import replace
+
 from app.decoding.conversations import LONGEST, MOST, Conversations
-from app.prompts.message import Message
+from app.prompts.message import Message, ToolCall
 
 ASKED = (Message("user", "Hi"),)
+CALL = ToolCall("call_1", "weather", '{"city": "Bath"}')
 REPLY, TOLD = "Yours, Zoë", "Yours, [Your first name]"
 
 
@@ -54,3 +57,20 @@ def test_a_border_between_messages_is_no_text_and_a_clock_in_front_changes_nothi
     assert conversations.nats("zoe", (Message("user", "ab"),)) == 0.0
     late = (Message("system", "It is 10:01."), Message("user", "a"), Message("user", "b"))
     assert conversations.nats("zoe", late) == 1.0
+
+
+def test_a_reply_that_went_on_with_a_call_is_found_by_its_text() -> None:
+    """Clients send text and calls back in one message."""
+    assert remembered().as_told("zoe", Message("assistant", REPLY, calls=(CALL,)).content) == TOLD
+
+
+def test_conversations_that_differ_in_a_call_or_in_what_is_answered_are_told_apart() -> None:
+    called = (*ASKED, Message("assistant", "", calls=(CALL,)), Message("tool", "Rain", answers="call_1"))
+    conversations = Conversations()
+    conversations.spend("zoe", called, 1.0)
+    assert conversations.nats("zoe", (*called, Message("user", "And?"))) == 1.0
+    for made in (replace(CALL, id="2"), replace(CALL, name="wind"), replace(CALL, arguments="{}")):
+        assert conversations.nats("zoe", (*ASKED, replace(called[1], calls=(made,)), called[2])) == 0.0
+    for calls in ((), (CALL, CALL)):
+        assert conversations.nats("zoe", (*ASKED, replace(called[1], calls=calls), called[2])) == 0.0
+    assert conversations.nats("zoe", (*called[:2], replace(called[2], answers="call_2"))) == 0.0

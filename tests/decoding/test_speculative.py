@@ -18,9 +18,9 @@ from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs
 from app.local.model import SameVocabularyLogprobs, direct
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.prompts.private import Contrast, PrivatePrompt
-from app.remote.interface import DraftToken, Forward, ModelCard, RemoteVocabulary
+from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary
 from app.steering.candidates import UNLISTED
 from app.steering.formula import FloatArray, IntArray, local_delta, log_softmax, steer
 from app.steering.margin import with_margin
@@ -69,10 +69,20 @@ class ToyRemote:
     async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         return [await self.card()]
 
+    def take_over(self, handover: Handover) -> NoReturn:
+        raise NotImplementedError
+
     async def forward(self, request: Forward) -> NoReturn:
         raise NotImplementedError
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         return PROMPT
 
     async def tokenize_text(self, text: str) -> list[int]:

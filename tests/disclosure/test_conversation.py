@@ -10,7 +10,7 @@ from app.disclosure.guarded import guarded
 from app.disclosure.identifiers import Found, identifiers
 from app.profiles.disclosure import Disclosure
 from app.profiles.profile import HistoryItem, Hit, Profile, StoredItem
-from app.prompts.message import Message
+from app.prompts.message import Message, ToolCall
 from app.prompts.private import PrivateContext
 
 
@@ -103,3 +103,21 @@ def test_no_five_words_of_a_title_or_a_request_are_quoted() -> None:
     private = PrivateContext(person(), (Hit(StoredItem(1, item), item.text, 0, 1.0),))
     words = disclosed(private, asked("Hi"), Disclosure()).guarded.words
     assert words["my", "landlord", "threatened", "to"] == {"evict"}
+
+
+def test_what_calls_and_their_results_say_is_free_and_stays() -> None:
+    private = PrivateContext(person(city="Valencia", street="Ronda"))
+    call = ToolCall("call_1", "weather", '{"place": {"city": "VALENCIA", "days": ["Isabel Moreno"]}}')
+    turns = (
+        Message("user", "What will it be like?"),
+        Message("assistant", "A moment, Isabel.", calls=(call,)),
+        Message("tool", "Rain, says Isabel Moreno of the ronda", answers="call_1"),
+    )
+    shown = disclosed(private, turns, Disclosure("shape"))
+    assert shown.messages[1] == Message("assistant", "A moment, [Your first name].", calls=(call,))
+    assert (shown.messages[0], shown.messages[2]) == (turns[0], turns[2])
+    free = {"valencia", "ronda", "isabel", "moreno"}
+    before = disclosed(private, turns[:1], Disclosure("shape")).guarded.words[()]
+    assert free <= before
+    assert not free & shown.guarded.words.get((), frozenset())
+    assert disclosed(private, turns, Disclosure("shape"), {1: "A moment."}).messages[1].calls == (call,)

@@ -7,7 +7,7 @@ from hypothesis import given
 from app.disclosure.said import first_said
 from app.disclosure.words import words
 from app.profiles.profile import Preference
-from app.prompts.message import Message
+from app.prompts.message import Message, ToolCall
 from app.prompts.private import PrivateContext
 from disclosure.people import ISABEL, MESSAGES, PEOPLE, TEXTS, wrote
 
@@ -40,3 +40,9 @@ def test_a_character_by_itself_was_said_where_it_is_a_part_of_a_word() -> None:
     private = PrivateContext(preferences=(Preference("京"),))
     assert first_said(private, [Message("user", "北京")], "京") == []
     assert first_said(private, [Message("user", "北")], "京") == ["京"]
+
+
+def test_what_a_call_or_its_result_says_the_conversation_has_said() -> None:
+    call = ToolCall("call_1", "find_kelp", '{"near": ["Bergen"]}')
+    asked = [Message("assistant", "", calls=(call,)), Message("tool", "urchins", answers="call_1")]
+    assert first_said(PRIVATE, asked, "Kelp and urchins of Bergen rhyme.") == ["rhyme"]

@@ -154,9 +154,12 @@ async def test_a_draft_asks_for_ids_and_sets_every_sampling_field(
 
 async def test_a_draft_sends_the_sampling_that_it_is_given(router: respx.Router, remote: VLLMRemote) -> None:
     router["completions"].respond(200, content=stream("stream_greedy"))
-    sampling = SamplingParams(0.5, 0.9, 40, 0.05, 0.1, -0.2, 1.1, logit_bias={198: -100.0, 264: 1.5}, seed=0)
+    sampling = SamplingParams(
+        0.5, 0.9, 40, 0.05, 0.1, -0.2, 1.1, {198: -100.0, 264: 1.5}, allowed_token_ids=(198, 264), seed=0
+    )
     await draft(remote, sampling)
-    expected = dataclasses.asdict(sampling) | {"logit_bias": {"198": -100.0, "264": 1.5}}
+    as_json = {"logit_bias": {"198": -100.0, "264": 1.5}, "allowed_token_ids": [198, 264]}
+    expected = dataclasses.asdict(sampling) | as_json
     assert {name: sent(router["completions"])[name] for name in expected} == expected
 
 

@@ -12,10 +12,10 @@ import pytest
 import respx
 
 from app.network.proxy import Proxy
-from app.prompts.message import Message
+from app.prompts.message import Message, ToolCall
 from app.prompts.private import PrivateMessage, PrivatePrompt
 from app.remote.connection import Transport
-from app.remote.interface import Forward
+from app.remote.interface import Forward, Handover
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
 from remote.recordings import (
@@ -36,6 +36,9 @@ def leaves(hint: Any) -> set[Any]:
 def test_no_parameter_of_the_remote_takes_private_data() -> None:
     public = {
         Message,
+        ToolCall,
+        Any,  # of tools and of the client's fields, checked when they are sent: see test_handover.py
+        Handover,
         Forward,
         SamplingParams,
         bool,
@@ -49,7 +52,16 @@ def test_no_parameter_of_the_remote_takes_private_data() -> None:
     }
     methods = [m for n, m in vars(VLLMRemote).items() if isinstance(m, types.FunctionType)]
     names = {method.__name__ for method in methods}
-    assert {"__init__", "card", "cards", "tokenize", "tokenize_text", "draft", "forward"} <= names
+    assert {
+        "__init__",
+        "card",
+        "cards",
+        "tokenize",
+        "tokenize_text",
+        "draft",
+        "take_over",
+        "forward",
+    } <= names
     for method in methods:
         if method.__name__.startswith("_") and method.__name__ != "__init__":
             continue

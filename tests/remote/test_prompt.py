@@ -1,12 +1,13 @@
 """The public conversation is rendered on the device only where the remote would render it alike."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from fakes import FakeRemote, FakeTokenizer
 
 from app.errors import InvalidRequest
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool, ToolCall
 from app.remote.prompt import PublicPrompt
 
 HELLO = (Message("system", "Be kind."), Message("user", "Hello?"))
@@ -19,7 +20,7 @@ def tokenizer() -> FakeTokenizer:
     return found
 
 
-async def handed(remote: FakeRemote, public: PublicPrompt, *messages: Message, **how: bool) -> bool:
+async def handed(remote: FakeRemote, public: PublicPrompt, *messages: Message, **how: Any) -> bool:
     """Whether the remote is asked to render the conversation. The ids are right in any case."""
     await public.compare()
     remote.handed.clear()
@@ -47,8 +48,8 @@ async def test_a_template_that_writes_the_date_is_the_remotes(tokenizer: FakeTok
 
 async def test_a_remote_with_another_template_renders_its_own(tokenizer: FakeTokenizer) -> None:
     class Other(FakeTokenizer):
-        def render(self, messages: Sequence[object], *, continue_final: bool = False) -> str:
-            return "\ue001Today is fine.\ue000" + super().render(messages, continue_final=continue_final)  # type: ignore[arg-type]
+        def render(self, messages: Sequence[Any], **how: Any) -> str:
+            return "\ue001Today is fine.\ue000" + super().render(messages, **how)
 
     remote = FakeRemote()
     remote.tokenizer = Other()
@@ -60,10 +61,10 @@ async def test_a_refusal_counts_as_an_answer(tokenizer: FakeTokenizer, both: boo
     class Refusing(FakeTokenizer):
         dated = False
 
-        def render(self, messages: Sequence[object], *, continue_final: bool = False) -> str:
+        def render(self, messages: Sequence[Any], **how: Any) -> str:
             if any(isinstance(one, Message) and one.content == "Be brief.\n" for one in messages):
                 raise InvalidRequest("no system messages")
-            return super().render(messages, continue_final=continue_final)  # type: ignore[arg-type]
+            return super().render(messages, **how)
 
     remote = FakeRemote()
     remote.tokenizer = Refusing()
@@ -77,3 +78,48 @@ async def test_without_a_tokenizer_here_the_remote_renders(tokenizer: FakeTokeni
     assert await handed(remote, PublicPrompt(remote, None), *HELLO)
     tokenizer.has_template = False
     assert await handed(remote, PublicPrompt(remote, tokenizer), *HELLO)
+
+
+TOOL = {"type": "function", "function": {"name": "look_up"}}
+CALLED = (
+    *HELLO,
+    Message("assistant", "", calls=(ToolCall("a", "look_up", '{"word": "tree"}'),)),
+    Message("tool", "Green.", answers="a"),
+)
+
+
+@pytest.mark.parametrize(("messages", "tools"), [(HELLO, (TOOL,)), (CALLED, ()), (CALLED, (TOOL,))])
+async def test_with_tools_both_sides_are_compared_once_and_only_where_there_are_any(
+    tokenizer: FakeTokenizer, messages: Sequence[Message], tools: Sequence[Tool]
+) -> None:
+    remote = FakeRemote()
+    public = PublicPrompt(remote, tokenizer)
+    assert not await handed(remote, public, *HELLO)
+    assert await handed(remote, public, *messages, tools=tools)
+    await public.compare()
+    assert not await handed(remote, public, *messages, tools=tools)
+
+
+async def test_a_remote_that_writes_tools_anew_renders_them_and_nothing_else(
+    tokenizer: FakeTokenizer,
+) -> None:
+    class Other(FakeTokenizer):
+        def render(self, messages: Sequence[Any], **how: Any) -> str:
+            tools = [{**tool, "strict": None} for tool in how.get("tools", ())]
+            return super().render(messages, **{**how, "tools": tools})
+
+    remote = FakeRemote()
+    remote.tokenizer = Other()
+    public = PublicPrompt(remote, tokenizer)
+    for _ in range(2):
+        assert await handed(remote, public, *HELLO, tools=(TOOL,))
+    await public.ids(CALLED)
+    assert not await handed(remote, public, *CALLED)
+
+
+async def test_arguments_that_are_no_object_are_the_remotes_to_render(tokenizer: FakeTokenizer) -> None:
+    remote = FakeRemote()
+    public = PublicPrompt(remote, tokenizer)
+    odd = Message("assistant", "", calls=(ToolCall("a", "look_up", "tree"),))
+    for _ in range(2):
+        assert await handed(remote, public, *HELLO, odd)

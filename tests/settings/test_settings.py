@@ -201,6 +201,15 @@ WRONG: list[tuple[str, str]] = [
     ("cors_origins", "null"),
     ("cors_origins", "app.example"),
     ("cors_origins", "https://app.example/"),
+    ("model_aliases", "gpt-4o"),
+    ("model_aliases", "gpt-4o="),
+    ("model_aliases", "=default"),
+    ("model_aliases", "gpt-4o=default,gpt-4o=other"),
+    ("model_aliases", "default=other"),
+    ("model_aliases", "gpt@home=default"),
+    ("model_aliases", "a=b,b=default"),
+    ("model_aliases", "a=a"),
+    ("model_aliases", "a=b@anna,b=default"),
     ("max_running", "0"),
     ("max_waiting", "-1"),
     ("log_level", "loud"),
@@ -240,6 +249,19 @@ def test_a_wrong_value_is_a_mistake_of_its_setting(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
     assert [field for field, _ in mistakes()] == [name]
+
+
+def test_names_of_models_are_read_with_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_MODEL_ALIASES", " gpt-4o = default, GPT-4o=org/model ,, x=at@home=1@anna,")
+    assert Settings().aliases == {"gpt-4o": "default", "GPT-4o": "org/model", "x": "at@home=1@anna"}
+    monkeypatch.setenv("COSTEER_MODEL_ALIASES", "")
+    assert Settings().aliases == {}
+
+
+def test_a_wrong_alias_is_named_with_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_MODEL_ALIASES", "gpt-4o=default,gpt-4o-mini")
+    with pytest.raises(ValidationError, match=r"gpt-4o-mini=default@anna; entry 2 is not"):
+        Settings()
 
 
 def test_a_wrong_value_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,12 @@ def test_logit_bias_bans_and_favours() -> None:
     assert distribution(biased, SamplingParams())[0] == pytest.approx(0.0, abs=1e-30)
 
 
+def test_what_is_not_allowed_has_no_mass() -> None:
+    allowed = SamplingParams(allowed_token_ids=(int(IDS[1]), int(IDS[3]), 99))
+    probabilities = distribution(penalise(FOUR, IDS, allowed, TokenCounts()), allowed)
+    assert (probabilities > 0).tolist() == [False, True, False, True]
+
+
 def test_neutral_settings_change_nothing() -> None:
     assert penalise(FOUR, IDS, SamplingParams(), TokenCounts(counts={7: 3})) is FOUR
     np.testing.assert_allclose(distribution(FOUR, SamplingParams()), np.exp(FOUR))
@@ -154,3 +160,14 @@ def test_a_draft_that_both_sides_exclude_is_replaced() -> None:
     p = np.array([0.5, 0.5, 0.0])
     rng = np.random.default_rng(2)
     assert {accept_or_resample(2, p, p, rng) for _ in range(100)} == {0, 1}
+
+
+def test_a_draft_that_is_no_candidate_is_replaced_by_the_target() -> None:
+    """With a grammar the draft has the rest of its probability on tokens that are not allowed."""
+    whole, q = np.array([0.5, 0.2, 0.3]), np.array([0.0, 0.9, 0.1])
+    rng, counts = np.random.default_rng(3), np.zeros(3)
+    for _ in range(4000):
+        drafted = int(rng.choice(3, p=whole))
+        chosen = accept_or_resample(drafted - 1 if drafted else None, whole[1:], q[1:], rng)
+        counts[chosen + 1] += 1
+    assert chisquare(counts[1:], 4000 * q[1:]).pvalue > 0.001

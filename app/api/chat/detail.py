@@ -8,7 +8,7 @@ import numpy as np
 
 from app.decoding.choices import Choices
 from app.decoding.request import Token
-from app.decoding.stats import PARTS, SPENT
+from app.decoding.stats import CALLED, PARTS, SPENT, Stats
 from app.steering.formula import log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
@@ -20,7 +20,9 @@ def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
     is the chosen token's, in nats; None if the local model was not used.
     """
     candidates = token.candidates.tolist()
-    chosen, drafted = candidates.index(token.token_id), candidates.index(token.drafted_id)
+    chosen = candidates.index(token.token_id)
+    # A grammar may leave the draft token out.
+    drafted = candidates.index(token.drafted_id) if token.drafted_id in candidates else None
     mass = np.exp(token.logprobs).sum()
     before = np.exp(log_softmax(token.remote_logprobs)) * mass
     after = np.exp(token.logprobs)
@@ -31,8 +33,8 @@ def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
         "chosen_id": token.token_id,
         "remote_prob": float(before[chosen]),
         "steered_prob": float(after[chosen]),
-        "drafted_remote_prob": float(before[drafted]),
-        "drafted_steered_prob": float(after[drafted]),
+        "drafted_remote_prob": float(before[drafted]) if drafted is not None else 0.0,
+        "drafted_steered_prob": float(after[drafted]) if drafted is not None else 0.0,
         "local_delta": None if token.local_delta is None else float(token.local_delta[chosen]),
     }
 
@@ -63,7 +65,12 @@ def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:
 def partly(choices: Choices) -> dict[str, Any]:
     """The number of unassisted tokens, and why they or others were not steered."""
     stats = choices.stats
-    return {"unassisted": stats.unassisted, "mishap": stats.mishap or (SPENT if stats.spent else None)}
+    return {"unassisted": stats.unassisted, "mishap": why_partly(stats)}
+
+
+def why_partly(stats: Stats) -> str | None:
+    """Why tokens that were to be steered are not; None if all are."""
+    return stats.mishap or (SPENT if stats.spent else CALLED if stats.called else None)
 
 
 def disclosed(choices: Choices) -> dict[str, float]:

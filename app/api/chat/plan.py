@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from dataclasses import dataclass
@@ -12,10 +11,14 @@ from app.api.auth import Caller, choose_profile, find_model
 from app.api.body import validated
 from app.api.chat.response import ResponseOptions
 from app.api.dependencies import Parts
+from app.api.reading import context_of
+from app.api.response_format import left_by_its_format
 from app.api.schemas.chat import ChatRequest
-from app.api.schemas.steerable import STEERING_OFF, honoured, unsteerable
+from app.api.schemas.steerable import FORMAT, TOOLS, WRITTEN_HERE, honoured, unsteerable
+from app.api.tool_use import left_to_the_remote, seeded
 from app.decoding.generator import GenerationRequest
-from app.prompts.context import personal_context
+from app.errors import InvalidRequest
+from app.prompts.context import PersonalContext
 
 
 @dataclass(frozen=True)
@@ -55,29 +58,28 @@ async def plan_chat(
     Raises InvalidRequest, ModelNotFound, ProfileNotFound, Forbidden, StoreError, and what the remote raises.
     """
     reason = unsteerable(asked) if isinstance(asked, dict) else None
-    # An embedded remote takes no request as it is, but writes its own text as well.
-    if reason is not None and (reason != STEERING_OFF or parts.remote.passes_on):
+    # An embedded remote takes no request as it is, but writes its own text and calls as well.
+    if reason is not None and (reason not in WRITTEN_HERE or parts.remote.passes_on):
         return Passthrough(reason)
-    body = validated(ChatRequest, honoured(asked))
-    model, alias = await find_model(parts.remote, body.model, any_name=parts.any_model)
+    try:
+        body = validated(ChatRequest, honoured(asked))
+    except InvalidRequest as error:
+        if parts.remote.passes_on and _is_the_remotes(asked, error):
+            return Passthrough(TOOLS)
+        raise
+    model, alias = await find_model(parts, body.model)
     if model != (await parts.remote.card()).id:
         return Passthrough("another model")
     profile = await choose_profile(parts.store, caller, profile_header, body.profile, alias)
     messages = tuple(message.message() for message in body.messages)
-    context = await asyncio.to_thread(
-        personal_context,
-        parts.retriever,
-        profile,
-        messages,
-        asked=0.0 if body.steering == "off" else body.strength,
-        default=parts.strength,
-        preferences=body.own_preferences(),
-        bounds=(parts.disclosure, body.own_disclosure()),
-    )
+    context = await context_of(parts, body, profile, messages)
+    if (reason := await _left_to_the_remote(body, parts, context)) is not None:
+        return Passthrough(reason)
+    tools, sampling = body.tool_use(), body.sampling()
     request = GenerationRequest(
         model=model,
         messages=messages,
-        sampling=body.sampling(),
+        sampling=seeded(sampling) if tools is not None else sampling,
         max_tokens=body.token_limit,
         stop=body.stops(),
         profile=profile,
@@ -86,5 +88,23 @@ async def plan_chat(
         continue_final=bool(body.continue_final_message),
         preferences=context.preferences,
         disclosure=context.disclosure,
+        tools=tools,
+        response_format=body.held_to(),
     )
     return Generation(body, request, f"{model}@{alias}" if alias else model)
+
+
+async def _left_to_the_remote(body: ChatRequest, parts: Parts, context: PersonalContext) -> str | None:
+    """Why a reply with tools, or in a format, is the remote's to write; None if it is written here."""
+    if (held_to := body.held_to()) is not None:
+        return await left_by_its_format(parts, context, held_to, FORMAT)
+    if (tools := body.tool_use()) is not None:
+        return "tools with n" if (body.n or 1) > 1 else await left_to_the_remote(parts, context, tools)
+    return None
+
+
+def _is_the_remotes(asked: Any, error: InvalidRequest) -> bool:
+    """Whether a mistake of a request with tools is in what frameworks write and remotes read in their own
+    ways. Those that a person writes are told here."""
+    field = (error.param or "").partition("[")[0].partition(".")[0]
+    return isinstance(asked, dict) and bool(asked.get(TOOLS)) and field in ("messages", TOOLS)

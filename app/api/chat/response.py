@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,19 +11,18 @@ import anyio
 import orjson
 from fastapi import Request, Response
 
-from app.api.chat.detail import disclosed, milliseconds, partly, token_detail, totals
+from app.api.chat.detail import partly, token_detail, totals, why_partly
+from app.api.chat.headers import reply_headers
 from app.api.chat.logprobs import logprobs
 from app.api.chat.recording import Outcome, Record
 from app.api.disconnect import while_present
-from app.api.error_handlers import shutting_down, unforeseen
+from app.api.error_handlers import unforeseen
+from app.api.event_stream import Grace
 from app.decoding.choices import Choices
 from app.decoding.reply import Piece, TokenText
 from app.decoding.request import Token
-from app.decoding.stats import Clock
 from app.errors import CoSteerError
-
-# Seconds that a stream has to finish after a shutdown signal; then it ends with its next piece.
-FINISH_SECONDS = 8.0
+from app.remote.interface import CallPiece
 
 
 @dataclass(frozen=True)
@@ -52,45 +51,24 @@ class _Written:
     token_texts: list[TokenText] = field(default_factory=list)
     finish_reason: str | None = None
     end: Token | None = None
+    calls: dict[int, dict[str, Any]] = field(default_factory=dict)  # by index
+    by_itself: list[Any] = field(default_factory=list)  # log-probabilities of what the remote wrote by itself
 
     def add(self, piece: Piece) -> None:
         self.text += piece.text
         self.token_texts += piece.token_texts
         self.finish_reason, self.end = piece.finish_reason, piece.end
+        self.by_itself += _content(piece)
+        for one in piece.calls:
+            function = {"name": one.name, "arguments": ""}
+            call = self.calls.setdefault(one.index, {"id": one.id, "type": "function", "function": function})
+            call["function"]["arguments"] += one.arguments
 
-
-class _Grace:
-    """The grace period of a stream once the server is `closing`."""
-
-    def __init__(self, closing: anyio.Event, clock: Clock) -> None:
-        self._closing, self._clock = closing, clock
-        self._until: float | None = None
-
-    def check(self) -> None:
-        """Raises CoSteerError once the grace period is over."""
-        if not self._closing.is_set():
-            return
-        if self._until is None:
-            self._until = self._clock() + FINISH_SECONDS
-        if self._clock() > self._until:
-            raise shutting_down()
-
-
-def steering_headers(choices: Choices) -> dict[str, str]:
-    """The headers that say whether the reply is steered, and if not, why."""
-    if choices.unsteered is not None:
-        return {"X-CoSteer-Steered": "false", "X-CoSteer-Reason": choices.unsteered}
-    if choices.stats.unassisted or choices.stats.spent:
-        return {"X-CoSteer-Steered": "partly", "X-CoSteer-Reason": partly(choices)["mishap"] or ""}
-    return {"X-CoSteer-Steered": "true"}
-
-
-def _disclosed_header(choices: Choices) -> dict[str, str]:
-    """What the reply told the remote, as a dictionary of RFC 8941, section 3.2."""
-    if choices.unsteered is not None:
-        return {}
-    told = ", ".join(f"{name}={value}" for name, value in disclosed(choices).items())
-    return {"X-CoSteer-Disclosed": told}
+    def message(self) -> dict[str, Any]:
+        """The message, of which nothing but calls has no content."""
+        content = self.text if self.text or not self.calls else None
+        said: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+        return {**said, "tool_calls": [*self.calls.values()]} if self.calls else said
 
 
 async def whole(choices: Choices, options: ResponseOptions, record: Record, request: Request) -> Response:
@@ -104,8 +82,8 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": one.text, "refusal": None, "annotations": []},
-                **_told(choices, options, one.token_texts, one.end),
+                "message": one.message(),
+                **_told(choices, options, one.token_texts, one.end, one.by_itself),
                 "finish_reason": one.finish_reason,
             }
             for index, one in enumerate(written)
@@ -114,14 +92,7 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
     }
     if options.detail:
         body["costeer"] = totals(choices, seconds, cached=options.cached)
-    spent = milliseconds(choices, seconds)
-    timing = ", ".join(f"{part};dur={ms}" for part, ms in spent.items())
-    headers = {
-        **steering_headers(choices),
-        **_disclosed_header(choices),
-        "Server-Timing": timing,
-        **(outcome.headers() if outcome else {}),
-    }
+    headers = reply_headers(choices, seconds, outcome)
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
@@ -138,8 +109,9 @@ async def events(
             return {}
         return {"usage": _usage(choices.prompt_tokens, choices.replies[index].stats.tokens)}
 
-    def chunk(index: int, delta: Mapping[str, str], piece: Piece | None = None) -> dict[str, Any]:
-        told = _told(choices, options, piece.token_texts if piece else None, None)
+    def chunk(index: int, delta: Mapping[str, Any], piece: Piece | None = None) -> dict[str, Any]:
+        by_itself = _content(piece) if piece is not None else ()
+        told = _told(choices, options, piece.token_texts if piece else None, None, by_itself)
         choice = {"index": index, "delta": delta, **told, "finish_reason": None}
         return {**head, **so_far(index), "choices": [choice]}
 
@@ -150,7 +122,7 @@ async def events(
 
     text = ""
     outcome: Outcome | None = None
-    grace = _Grace(closing, choices.clock)
+    grace = Grace(closing, choices.clock)
     unfinished = len(choices.replies)
     try:
         for index in range(unfinished):
@@ -158,8 +130,8 @@ async def events(
         async with aclosing(choices.pieces()) as pieces:
             async for index, piece in pieces:
                 text += piece.text if index == 0 else ""
-                if piece.text or (piece.token_texts and (options.top_logprobs is not None or options.detail)):
-                    yield _event(chunk(index, {"content": piece.text}, piece))
+                if (delta := _delta(piece, options)) is not None:
+                    yield _event(chunk(index, delta, piece))
                 if piece.finish_reason is not None:
                     unfinished -= 1
                     if index == 0:
@@ -190,7 +162,7 @@ def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | Non
     told = outcome.told() if outcome else {}
     if options.detail and not options.include_usage:
         told |= totals(choices, choices.clock() - options.started, cached=options.cached)
-    elif choices.stats.unassisted or choices.stats.spent:
+    elif why_partly(choices.stats) is not None:
         told |= partly(choices)
     return {"costeer": told} if told else {}
 
@@ -204,17 +176,47 @@ async def _write(choices: Choices) -> list[_Written]:
 
 
 def _told(
-    choices: Choices, options: ResponseOptions, token_texts: Iterable[TokenText] | None, end: Token | None
+    choices: Choices,
+    options: ResponseOptions,
+    token_texts: Iterable[TokenText] | None,
+    end: Token | None,
+    by_itself: Sequence[Any] = (),
 ) -> dict[str, Any]:
-    """The requested fields about a choice's tokens. The end token has no text, and so no logprobs."""
+    """The requested fields about a choice's tokens. The end token has no text, and so no logprobs.
+    `by_itself` are those of what the remote wrote by itself."""
     told: dict[str, Any] = {"logprobs": None}
     if options.top_logprobs is not None and token_texts is not None:
         told["logprobs"] = logprobs(token_texts, options.top_logprobs, choices.vocabulary)
+        told["logprobs"]["content"] += by_itself
     if options.detail:
         tokens = [token for one in token_texts or () for token in one.tokens]
         tokens += [end] if end is not None else []
         told["costeer"] = {"tokens": [token_detail(token, choices.vocabulary) for token in tokens]}
     return told
+
+
+def _content(piece: Piece) -> list[Any]:
+    """The log-probabilities of a piece that the remote wrote by itself, as it gives them."""
+    content = piece.logprobs.get("content") if piece.logprobs is not None else None
+    return content if isinstance(content, list) else []
+
+
+def _delta(piece: Piece, options: ResponseOptions) -> dict[str, Any] | None:
+    """What a chunk says of a piece; None if there is nothing to say."""
+    if piece.calls:
+        calls = [_call(one) for one in piece.calls]
+        return {"content": piece.text, "tool_calls": calls} if piece.text else {"tool_calls": calls}
+    told = piece.token_texts and (options.top_logprobs is not None or options.detail)
+    return {"content": piece.text} if piece.text or told else None
+
+
+def _call(piece: CallPiece) -> dict[str, Any]:
+    """A piece of a call; the first of each call has its id and name."""
+    function = {"arguments": piece.arguments}
+    if piece.name is None:
+        return {"index": piece.index, "function": function}
+    function = {"name": piece.name, **function}
+    return {"index": piece.index, "id": piece.id, "type": "function", "function": function}
 
 
 def _usage(prompt: int, completion: int) -> dict[str, int]:

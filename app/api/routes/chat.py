@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Header, Request, Response
-from sse_starlette import EventSourceResponse
 
 from app.api.admission import AdmissionDep
 from app.api.auth import CallerDep, refuse_several
 from app.api.body import JSON, described, parse, receive, schema
+from app.api.chat.headers import steering_headers
 from app.api.chat.plan import Passthrough, plan_chat
 from app.api.chat.recording import recorder
-from app.api.chat.response import events, steering_headers, whole
+from app.api.chat.response import events, whole
 from app.api.chat.turned_back import turn_back
 from app.api.dependencies import PartsDep
 from app.api.disconnect import while_present
+from app.api.event_stream import event_stream
 from app.api.routes.passthrough import pass_chat_on
 from app.api.schemas.chat import ChatRequest
 from app.decoding.choices import Choices
 
-# At DEBUG it would log every chunk of a reply.
-logging.getLogger("sse_starlette").setLevel(logging.INFO)
 router = APIRouter(tags=["Chat"])
-
-PING_SECONDS = 15
-# After a signal a stream that waits for the remote, and so cannot end by itself, is cut off after these. Less
-# than the server's own grace.
-STALLED_SECONDS = 9
 
 
 @router.post(
@@ -69,12 +61,4 @@ async def chat_completions(
     options = plan.options(started, cached=caller.profile_id is None)
     if not plan.body.stream:
         return await whole(choices, options, record, request)
-    closing = anyio.Event()
-    return EventSourceResponse(
-        events(choices, options, closing, record),
-        headers=steering_headers(choices),
-        sep="\n",
-        ping=PING_SECONDS,
-        shutdown_event=closing,
-        shutdown_grace_period=STALLED_SECONDS,
-    )
+    return event_stream(lambda closing: events(choices, options, closing, record), steering_headers(choices))

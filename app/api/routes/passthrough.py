@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.admission import AdmissionDep
-from app.api.auth import CallerDep, find_model
+from app.api.auth import Caller, CallerDep, find_model, refuse_several
 from app.api.body import JSON, receive
 from app.api.chat.relay import Relay
+from app.api.chat.turned_back import TurningBack
 from app.api.dependencies import Parts, PartsDep
 from app.api.forms import MEDIA_TYPE as FORM
-from app.api.public_request import dumped, public_form, public_json, public_query, public_value
+from app.api.public_request import Here, dumped, public_form, public_json, public_query, public_value
 from app.api.schemas.chat_fields import KNOWN
 from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest
@@ -26,6 +27,7 @@ from app.remote.interface import Forward
 router = APIRouter()
 
 CHAT = "chat/completions"
+RESPONSES = "responses"
 # The paths below /v1 that are passed on, by their beginning. No others are: a typo in the path of a profile
 # must not send private text to the remote.
 FAMILIES = (
@@ -41,7 +43,7 @@ FAMILIES = (
     "moderations",
     "pooling",
     "rerank",
-    "responses",
+    RESPONSES,
     "score",
 )
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -49,31 +51,40 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 PATH = "/:@!$&'()*+,;=~"
 
 
-async def pass_chat_on(parts: Parts, asked: dict[str, Any], reason: str) -> Response:
-    """Passes a chat request on, stripped of what stays here; `reason` says why it is not steered.
+async def pass_chat_on(
+    parts: Parts,
+    asked: dict[str, Any],
+    reason: str,
+    *,
+    path: str = CHAT,
+    known: frozenset[str] = KNOWN,
+) -> Response:
+    """Passes a request to write a reply on, stripped of what stays here; `reason` says why it is not steered.
+    `known` are the fields that there are.
 
     Raises InvalidRequest for an unknown field, which vLLM would silently ignore.
     """
     for name in asked:
-        if name not in KNOWN:
+        if name not in known:
             raise InvalidRequest(f"{name[:LENGTH]} is not supported here; remove it.", param=name[:LENGTH])
     model = asked.get("model")
     if not isinstance(model, str):
         problem = "is missing; add it" if model is None else "must be a string"
         raise InvalidRequest(f"model {problem}.", param="model")
-    public = await public_value(asked, partial(_named, parts))
+    public = await public_value(asked, _here(parts))
     public["model"] = await _named(parts, public["model"])
-    forward = Forward("POST", CHAT, reason, body=dumped(public), content_type=JSON)
+    forward = Forward("POST", path, reason, body=dumped(public), content_type=JSON)
     return Relay(parts.remote, forward, reason)
 
 
-async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _caller: CallerDep) -> Response:
+async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, caller: CallerDep) -> Response:
     """Passes a request on, and returns the remote's own response."""
+    refuse_several(request.headers, "X-CoSteer-Profile")
     path = request.scope["path"].removeprefix("/v1/")
     if {"", ".", ".."}.intersection(path.split("/")):  # the URL would resolve to another path
         raise HTTPException(404)
-    query, stripped = await public_query(request.scope["query_string"], partial(_named, parts))
-    body, content_type = await _body(request, parts)
+    query, stripped = await public_query(request.scope["query_string"], _here(parts))
+    body, content_type = await _body(request, parts, caller)
     await admission.to_pass_on()
     accept = request.headers.get("accept", "")
     forward = Forward(
@@ -91,7 +102,7 @@ async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, _c
 
 def _paths() -> Iterator[str]:
     for family in FAMILIES:
-        if family != CHAT:  # /v1/chat/completions itself has its own route
+        if family not in (CHAT, RESPONSES):  # these have routes of their own
             yield f"/v1/{family}"
         yield f"/v1/{family}/{{first}}"
         yield f"/v1/{family}/{{first}}/{{rest:path}}"
@@ -111,7 +122,7 @@ router.add_api_route(
 )
 
 
-async def _body(request: Request, parts: Parts) -> tuple[bytes, str | None]:
+async def _body(request: Request, parts: Parts, caller: Caller) -> tuple[bytes, str | None]:
     """The body, stripped of what stays on the device, and its Content-Type. Raises InvalidRequest."""
     try:
         data = await request.body()
@@ -119,12 +130,20 @@ async def _body(request: Request, parts: Parts) -> tuple[bytes, str | None]:
         raise InvalidRequest("The body was cut off.") from None
     if not data:
         return b"", None
-    named = partial(_named, parts)
+    here = _here(parts, caller, request.headers.get("x-costeer-profile"))
     if (await receive(request, JSON, FORM)).media_type == FORM:
-        return await public_form(request.headers.get("content-type", ""), data, named)
-    return await public_json(data, named), JSON
+        return await public_form(request.headers.get("content-type", ""), data, here)
+    return await public_json(data, here), JSON
+
+
+def _here(parts: Parts, caller: Caller | None = None, profile_header: str | None = None) -> Here:
+    """What a request is made public by; without a caller no values are turned back in it."""
+    named = partial(_named, parts)
+    if caller is None:
+        return Here(named, parts.aliases)
+    return Here(named, parts.aliases, TurningBack(parts, caller, profile_header))
 
 
 async def _named(parts: Parts, model: str) -> str:
     """The remote's model of `name@profile`, so that the remote learns no profile's name."""
-    return (await find_model(parts.remote, model, any_name=parts.any_model))[0]
+    return (await find_model(parts, model))[0]

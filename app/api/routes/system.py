@@ -47,9 +47,11 @@ async def metrics(request: Request, caller: CallerDep) -> Response:
 @router.get("/v1/models", summary="List the models")
 @router.get("/v1/models/", include_in_schema=False)  # or the next route would match it
 async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller: CallerDep) -> ModelList:
-    """The models that the remote lists now. One of them is steered; requests for another are passed on."""
+    """The models that the remote lists now, and the aliases of the setting. One of the remote's is steered;
+    requests for another are passed on."""
     steered = await parts.remote.card()
     cards = await parts.remote.cards()
+    cards += [card for alias in parts.aliases if (card := await _of_alias(parts, caller, alias, cards))]
     if query.aliases:
         cards += [_alias(steered, profile_id) for profile_id in await _profiles(parts, caller)]
     return ModelList(data=[ModelOut.of(card) for card in cards])
@@ -58,8 +60,11 @@ async def models(query: Annotated[ModelsQuery, Query()], parts: PartsDep, caller
 @router.get("/v1/models/{model:path}", summary="Read a model")
 async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut:
     """A model of the list, or `name@profile` of the steered one."""
-    name, profile_id = await find_model(parts.remote, model, any_name=parts.any_model)
-    (card,) = [card for card in await parts.remote.cards(fresh=False) if card.id == name][:1]
+    name, profile_id = await find_model(parts, model)
+    cards = await parts.remote.cards(fresh=False)
+    if model in parts.aliases and (aliased := await _of_alias(parts, caller, model, cards)):
+        return ModelOut.of(aliased)
+    (card,) = [card for card in cards if card.id == name][:1]
     if profile_id is None:
         return ModelOut.of(card)
     if name != (await parts.remote.card()).id:
@@ -72,6 +77,20 @@ async def read_model(model: str, parts: PartsDep, caller: CallerDep) -> ModelOut
             f"There is no model {model!r} here. ?aliases=true lists those there are."
         ) from None
     return ModelOut.of(_alias(card, profile_id))
+
+
+async def _of_alias(parts: Parts, caller: Caller, alias: str, cards: list[ModelCard]) -> ModelCard | None:
+    """The card of a setting's alias: that of the model it stands for. None if the remote has a model of that
+    name or none that it stands for, or if it stands for one with a profile that is not the caller's."""
+    try:
+        name, profile_id = await find_model(parts, parts.aliases[alias])
+    except ModelNotFound:
+        return None
+    if alias in {card.id for card in cards} or (
+        profile_id and profile_id not in await _profiles(parts, caller)
+    ):
+        return None
+    return next((replace(card, id=alias) for card in cards if card.id == name), None)
 
 
 async def _profiles(parts: Parts, caller: Caller) -> list[str]:

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
+import orjson
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
-from app.profiles.disclosure import Disclosure
-from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
-from app.profiles.levels import BUDGET, LEAST, BudgetIn, LevelIn
-from app.profiles.preferences import PREFERENCES, Preferences, preferences
-from app.profiles.profile import Preference
-from app.prompts.message import Message
-from app.steering.sampling import SamplingParams
+from app.api.schemas.formats import Format
+from app.api.schemas.steered import SteeredRequest
+from app.decoding.generator import ToolUse
+from app.decoding.grammar import ResponseFormat
+from app.profiles.fields import WHOLE, Wire, wrong
+from app.prompts.message import Message, ToolCall
 
 # Choices of one request; each is generated separately.
 MAX_N = 16
 # OpenAI allows 4, vLLM any number; every piece of the reply is searched for each.
 MAX_STOPS = 64
+# What the remote is asked for where it makes a call, as the client asks for it.
+ASKED = {
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "temperature",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+}
 
 
 def _kind(value: object) -> str | None:
@@ -62,22 +85,61 @@ Stop = Annotated[
 ]
 
 
+class CalledFunction(Wire):
+    """A function as a call names it; `arguments` is JSON text."""
+
+    name: Text
+    arguments: Text
+
+
+class CallIn(Wire):
+    """A call that an earlier reply made."""
+
+    id: Text
+    type: Literal["function"] = "function"
+    function: CalledFunction
+    index: int | None = None  # of a stream's pieces, which some clients keep
+
+    def call(self) -> ToolCall:
+        return ToolCall(self.id, self.function.name, self.function.arguments)
+
+
+def named_function(value: Mapping[str, Any]) -> str | None:
+    """The name of the function that a tool, or a tool_choice, is; None if it is none."""
+    function = value.get("function")
+    name = function.get("name") if value.get("type") == "function" and isinstance(function, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _functions(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for number, tool in enumerate(tools):
+        if named_function(tool) is None:
+            raise wrong(f"must have type: function and function.name, a string, in entry {number}")
+    try:
+        orjson.dumps(tools)
+    except orjson.JSONEncodeError:  # a lone surrogate, an integer beyond 64 bits, or too deep
+        raise wrong("has text that is no Unicode, a number of more than 64 bits, or is too deep") from None
+    return tools
+
+
 class ChatMessage(Wire):
     """One message of the conversation. `developer` is OpenAI's newer name for `system`.
 
-    Clients send replies back with all their fields. Those other than the text are accepted here if empty;
-    otherwise the request is passed on to the remote, see steerable.py. A reply may have no text, so an
-    assistant message, and no other, may lack its content, which then counts as empty.
+    Clients send replies back with all their fields. Those other than the text and the calls of tools are
+    accepted here if empty; otherwise the request is passed on to the remote, see steerable.py. A reply may
+    have no text, so an assistant message, and no other, may lack its content, which then counts as empty.
+    A message of role `tool` has the result of the call `tool_call_id`.
     """
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content | None = Field(None, validate_default=True)
     name: Text | None = None
+    tool_calls: Annotated[list[CallIn] | None, BeforeValidator(lambda calls: calls or None)] = None
+    tool_call_id: Text | None = Field(None, validate_default=True)
     refusal: Nothing = None
     annotations: Nothing = None
     audio: Nothing = None
     function_call: Nothing = None
-    tool_calls: Nothing = None
     reasoning: Nothing = None
     reasoning_content: Nothing = None
 
@@ -88,12 +150,27 @@ class ChatMessage(Wire):
             raise wrong("is missing; add it")
         return content
 
+    @field_validator("tool_calls")
+    @classmethod
+    def _made_by_the_assistant(cls, calls: list[CallIn] | None, info: ValidationInfo) -> list[CallIn] | None:
+        if calls and info.data.get("role") != "assistant":
+            raise wrong("belongs to messages of the assistant alone; remove it")
+        return calls
+
+    @field_validator("tool_call_id")
+    @classmethod
+    def _of_a_result(cls, answers: str | None, info: ValidationInfo) -> str | None:
+        if (info.data.get("role") == "tool") != (answers is not None):
+            raise wrong("is missing; add it" if answers is None else "belongs to role tool alone; remove it")
+        return answers
+
     def message(self) -> Message:
         """The message for a chat template; text parts are joined by line breaks, as in vLLM."""
         role = "system" if self.role == "developer" else self.role
         content = self.content or ""
         text = content if isinstance(content, str) else "\n".join(part.text for part in content)
-        return Message(role, text, self.name)
+        calls = tuple(one.call() for one in self.tool_calls or ())
+        return Message(role, text, self.name, calls, self.tool_call_id)
 
 
 class StreamOptions(Wire):
@@ -105,27 +182,7 @@ class StreamOptions(Wire):
     include_obfuscation: bool | None = None
 
 
-class TextFormat(Wire):
-    """The response format `text`, which is the default and constrains nothing."""
-
-    type: Literal["text"]
-
-
-class OwnOptions(Wire):
-    """This proxy's own: what the response says about the steering, how this reply should be, and what it may
-    tell the remote.
-
-    `preferences` take the place of the profile's, also of one that there is not; null leaves the profile's.
-    `disclosure` and `budget` can only make the profile's stricter.
-    """
-
-    detail: bool = False
-    preferences: Preferences | None = Field(None, description=PREFERENCES)
-    disclosure: LevelIn | None = Field(None, description=LEAST)
-    budget: BudgetIn | None = Field(None, description=BUDGET)
-
-
-class ChatRequest(Wire):
+class ChatRequest(SteeredRequest):
     """A chat request that can be steered: OpenAI's fields, vLLM's sampling fields, and those of this proxy.
 
     Numbers have the limits of OpenAI and vLLM. Fields that only the remote can honour are in steerable.py.
@@ -146,16 +203,6 @@ class ChatRequest(Wire):
     continue_final_message: bool | None = None
     add_generation_prompt: bool | None = None
 
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=-1, lt=2**31)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-
     # Labels of who asks, which stay on the device; they do not affect the reply.
     user: str | None = None
     metadata: dict[str, Any] | None = None
@@ -169,19 +216,15 @@ class ChatRequest(Wire):
     store: bool | None = None
     # A guess at the reply, with which a provider may write the same reply faster.
     prediction: dict[str, Any] | None = None
-    # Without effect if there are no tools; see steerable.py.
-    tools: NoItems | None = None
-    tool_choice: Literal["none", "auto"] | None = None
+    tools: Annotated[list[dict[str, Any]], AfterValidator(_functions)] | None = None
+    # Anything but none and auto is the remote's to honour; see steerable.py.
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
+    # Without effect if there are none.
     functions: NoItems | None = None
     function_call: Literal["none", "auto"] | None = None
     modalities: list[Literal["text"]] | None = None
-    response_format: TextFormat | None = None
-
-    profile: Annotated[str, Field(min_length=1), WHOLE] | None = None
-    strength: StrengthIn | None = Field(None, description=STRENGTH)
-    steering: Literal["on", "off"] | None = None
-    costeer: OwnOptions | None = None
+    response_format: Format | None = None
 
     @field_validator("stream_options")
     @classmethod
@@ -214,35 +257,34 @@ class ChatRequest(Wire):
             raise wrong("differs from max_tokens; send one of them")
         return limit
 
-    @field_validator("logit_bias")
+    @field_validator("tool_choice")
     @classmethod
-    def _token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        if bias and not all(key.isascii() and key.isdigit() and len(key) <= 9 for key in bias):
-            raise wrong("must have token ids as keys, like {'1234': -100}")
-        return bias
+    def _of_the_tools(cls, choice: Any, info: ValidationInfo) -> Any:
+        if choice in (None, "none", "auto"):
+            return choice
+        names = [named_function(tool) for tool in info.data.get("tools") or ()]
+        if not names:
+            raise wrong("needs tools")
+        if isinstance(choice, dict) and named_function(choice) not in names:
+            raise wrong("must name one of the tools, like {'type': 'function', 'function': {'name': 'add'}}")
+        return choice
 
     @property
     def token_limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
-    def own_preferences(self) -> tuple[Preference, ...] | None:
-        """Those that the request carries; None if it leaves them to the profile."""
-        own = self.costeer.preferences if self.costeer is not None else None
-        return preferences(own) if own is not None else None
+    def tool_use(self) -> ToolUse | None:
+        """The tools that the reply may call, with what the remote needs to make calls as the client asks."""
+        if not self.tools:
+            return None
+        asked = self.model_dump(include=ASKED, exclude_none=True)
+        return ToolUse(
+            tuple(self.tools), self.tool_choice or "auto", self.parallel_tool_calls, asked, bool(self.stream)
+        )
 
-    def own_disclosure(self) -> Disclosure:
-        """The least level and the budget that the request asks for."""
-        own = self.costeer or OwnOptions()
-        return Disclosure(least=own.disclosure or "open", budget=own.budget)
+    def held_to(self) -> ResponseFormat | None:
+        """What the reply must be a text of; None: any text."""
+        return self.response_format.held_to() if self.response_format is not None else None
 
     def stops(self) -> tuple[str, ...]:
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
-
-    def sampling(self) -> SamplingParams:
-        """The sampling parameters; OpenAI's defaults for those not given."""
-        names = {field.name for field in dataclasses.fields(SamplingParams)} - {"top_k", "logit_bias"}
-        given = self.model_dump(include=names, exclude_none=True)
-        if self.top_p == 0:  # allowed by OpenAI, not by vLLM; it keeps the likeliest token only
-            given |= {"top_p": 1.0, "temperature": 0.0}
-        bias = {int(key): value for key, value in (self.logit_bias or {}).items()}
-        return SamplingParams(**given, top_k=max(self.top_k or 0, 0), logit_bias=bias)

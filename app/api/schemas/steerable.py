@@ -6,8 +6,12 @@ from collections.abc import Mapping
 
 from app.api.schemas.chat import ChatRequest
 from app.api.schemas.chat_fields import KNOWN
+from app.api.schemas.formats import not_held_to
 
 STEERING_OFF = "steering: off"
+TOOLS, TOOL_CHOICE, FORMAT = "tools", "tool_choice", "response_format"
+# What a remote writes here too, where no requests are passed on to it.
+WRITTEN_HERE = (STEERING_OFF, TOOL_CHOICE)
 # Values that a steered reply satisfies anyway; so do null, false, 0 and empty values.
 NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "best_of": (1,),
@@ -16,11 +20,9 @@ NOTHING_ASKED: Mapping[str, tuple[object, ...]] = {
     "length_penalty": (1,),
     "modalities": (["text"],),
     "parallel_tool_calls": (True,),
-    "response_format": ({"type": "text"},),
     "skip_special_tokens": (True,),
     "spaces_between_special_tokens": (True,),
     "tool_choice": ("none", "auto"),
-    "tools": (),
     "functions": (),
     "audio": (),
     "verbosity": ("medium",),
@@ -37,7 +39,6 @@ SAID_BESIDE = (
     "reasoning",
     "reasoning_content",
     "refusal",
-    "tool_calls",
 )
 
 
@@ -49,6 +50,10 @@ def unsteerable(body: Mapping[str, object]) -> str | None:
     for name in body:
         if name in REMOTE_ONLY and body[name] and body[name] not in NOTHING_ASKED.get(name, ()):
             return name
+    if found := not_held_to(body.get(FORMAT), FORMAT, body.get(TOOLS)):
+        return found
+    if not _functions(body.get("tools")):
+        return TOOLS
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else []:
         if isinstance(message, dict) and (found := _unsteerable_message(message)):
@@ -63,9 +68,17 @@ def honoured(body: object) -> object:
     return {name: body[name] for name in body if name in ChatRequest.model_fields or name not in KNOWN}
 
 
+def _functions(tools: object) -> bool:
+    """Whether all tools, or calls, are of functions, or no such thing at all: that mistake is told here."""
+    given = [one for one in tools if isinstance(one, dict)] if isinstance(tools, list) else []
+    return all(one.get("type", "function") == "function" for one in given)
+
+
 def _unsteerable_message(message: Mapping[str, object]) -> str | None:
-    if message.get("role") in ("tool", "function"):
-        return f"messages of role {message['role']}"
+    if message.get("role") == "function":
+        return "messages of role function"
+    if not _functions(message.get("tool_calls")):
+        return "messages with tool_calls of another type than function"
     for name in SAID_BESIDE:
         if message.get(name):
             return f"messages with {name}"

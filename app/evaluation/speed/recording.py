@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from app.errors import InvalidRequest
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.remote.interface import DraftToken, ModelCard, RemoteVocabulary
 from app.tokenization.vocabulary import SpelledVocabulary, Vocabulary
 
@@ -210,9 +210,13 @@ def text_question(text: str) -> Question:
     return {"text": text}
 
 
-def chat_question(messages: Sequence[Message], *, continue_final: bool) -> Question:
+def chat_question(
+    messages: Sequence[Message], *, continue_final: bool, tools: Sequence[Tool] = (), opens: bool = True
+) -> Question:
     """The question for the token ids of a conversation."""
-    return {"messages": [one.fields() for one in messages], "continue_final": continue_final}
+    question = {"messages": [one.fields() for one in messages], "continue_final": continue_final}
+    # Left out where they say nothing, as files have them that were recorded before there were tools.
+    return question | ({"tools": list(tools)} if tools else {}) | ({} if opens else {"opens": False})
 
 
 def _key(question: Question) -> bytes:

@@ -10,8 +10,17 @@ from contextlib import aclosing, contextmanager
 from app.decoding.stats import Clock
 from app.errors import InvalidRequest, RemoteError, RemoteUnavailable, Unsupported
 from app.evaluation.speed.recording import Question, Recording, chat_question, text_question
-from app.prompts.message import Message
-from app.remote.interface import DraftToken, Forward, Forwarded, ModelCard, RemoteModel, RemoteVocabulary
+from app.prompts.message import Message, Tool
+from app.remote.interface import (
+    DraftToken,
+    Forward,
+    Forwarded,
+    Handover,
+    ModelCard,
+    RemoteModel,
+    RemoteVocabulary,
+    Said,
+)
 from app.remote.simulated import Pace, Sleep
 from app.steering.sampling import SamplingParams
 
@@ -67,11 +76,18 @@ class ReplayRemote:
         """That model alone."""
         return [await self.card()]
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
         """See RemoteModel."""
         return await self._tokens(
-            chat_question(messages, continue_final=continue_final),
-            lambda: self._remote.tokenize(messages, continue_final=continue_final),
+            chat_question(messages, continue_final=continue_final, tools=tools, opens=opens),
+            lambda: self._remote.tokenize(messages, continue_final=continue_final, tools=tools, opens=opens),
         )
 
     async def tokenize_text(self, text: str) -> list[int]:
@@ -117,6 +133,10 @@ class ReplayRemote:
                 return
             before.append(drafted.token_id)
             place = place.after(drafted.token_id)
+
+    def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        """Raise Unsupported: a recording holds drafts, and nothing else."""
+        raise Unsupported("tools are not supported by a recording. Leave them out.", param="tools")
 
     async def forward(self, request: Forward) -> Forwarded:
         """Raise Unsupported: a recording holds drafts, and nothing else."""

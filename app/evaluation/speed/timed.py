@@ -7,14 +7,16 @@ from contextlib import aclosing
 
 from app.decoding.stats import Clock
 from app.local.engine.owner import Owner
-from app.prompts.message import Message
+from app.prompts.message import Message, Tool
 from app.remote.interface import (
     DraftToken,
     Forward,
     Forwarded,
+    Handover,
     ModelCard,
     RemoteModel,
     RemoteVocabulary,
+    Said,
     kept_for,
 )
 from app.steering.sampling import SamplingParams
@@ -53,8 +55,15 @@ class TimedRemote:
     async def cards(self, *, fresh: bool = True) -> list[ModelCard]:
         return await self._remote.cards(fresh=fresh)
 
-    async def tokenize(self, messages: Sequence[Message], *, continue_final: bool = False) -> list[int]:
-        return await self._remote.tokenize(messages, continue_final=continue_final)
+    async def tokenize(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
+        return await self._remote.tokenize(messages, continue_final=continue_final, tools=tools, opens=opens)
 
     async def tokenize_text(self, text: str) -> list[int]:
         return await self._remote.tokenize_text(text)
@@ -75,6 +84,9 @@ class TimedRemote:
                     self._waits.append(self._clock() - asked)
                     asked = None
                 yield position
+
+    def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
+        return self._remote.take_over(handover)
 
     async def forward(self, request: Forward) -> Forwarded:
         return await self._remote.forward(request)

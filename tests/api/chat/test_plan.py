@@ -66,7 +66,7 @@ async def test_a_request_that_cannot_be_steered_is_passed_on_without_them(
     proxy: Proxy, planned: list[GenerationRequest]
 ) -> None:
     costeer = {"preferences": [RHYMES, {"text": "x", "opposite": RHYMES}], "detail": True}
-    for change in ({"tools": TOOLS}, {"steering": "off"}):
+    for change in ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, {"steering": "off"}):
         response = await proxy.chat(costeer=costeer, **change)
         assert (response.status_code, response.headers["X-CoSteer-Steered"]) == (200, "false")
     assert len(proxy.remote.forwarded) == 2

@@ -355,7 +355,7 @@ async def test_bad_input_is_refused_by_name_and_the_server_goes_on(
 async def test_several_mistakes_are_told_at_once(proxy: Proxy) -> None:
     message = error_of(await proxy.chat(n=0, strength=9, foo=1))["message"]
     assert message == (
-        'n must be at least 1. strength must be a number from 0 to 4, or "auto". '
+        'strength must be a number from 0 to 4, or "auto". n must be at least 1. '
         "foo is not supported here; remove it."
     )
 

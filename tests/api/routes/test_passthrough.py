@@ -56,12 +56,12 @@ def sent(proxy: Proxy) -> Any:
 async def test_a_whole_answer_comes_back_as_the_remote_wrote_it(proxy: Proxy) -> None:
     body = b'{ "id": "x",\n "choices": [] }'
     proxy.remote.answer = FakeAnswer(body[:9], body[9:])
-    response = await proxy.chat(tools=TOOLS)
+    response = await proxy.chat(reasoning_effort="high")
     assert (response.status_code, response.content) == (200, body)
     assert response.headers["content-type"] == "application/json"
     assert response.headers["content-length"] == str(len(body))
     assert response.headers["x-costeer-steered"] == "false"
-    assert response.headers["x-costeer-reason"] == "tools"
+    assert response.headers["x-costeer-reason"] == "reasoning_effort"
     assert proxy.remote.answer.closed.is_set()
 
 
@@ -231,7 +231,7 @@ async def test_a_body_that_is_none_is_a_bad_request(proxy: Proxy, asked: bytes) 
 
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_a_family_of_paths_is_passed_on(proxy: Proxy, family: str) -> None:
-    for path in {family, f"{family}/one", f"{family}/one/two/three"} - {"chat/completions"}:
+    for path in {family, f"{family}/one", f"{family}/one/two/three"} - {"chat/completions", "responses"}:
         for method in ("GET", "POST", "DELETE"):
             response = await proxy.client.request(method, f"/v1/{path}")
             assert response.status_code == 200, (method, path)
@@ -343,7 +343,7 @@ async def test_preferences_of_a_request_stay_here_on_every_path(proxy: Proxy, fa
 async def test_a_profile_behind_a_model_stays_here_wherever_it_is_named(
     proxy: Proxy, asked: dict[str, Any], public: dict[str, Any]
 ) -> None:
-    assert (await proxy.client.post("/v1/responses", json=asked)).status_code == 200
+    assert (await proxy.client.post("/v1/messages", json=asked)).status_code == 200
     assert sent(proxy) == public
     assert "loud" not in proxy.remote.everything()
 

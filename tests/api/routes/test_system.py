@@ -96,9 +96,56 @@ async def test_if_so_set_any_name_stands_for_the_steered_model(proxy: Proxy) -> 
     assert (await proxy.chat(model="gpt-4o@nobody")).status_code == 404
     assert (await proxy.client.get("/v1/models/gpt-4o")).json()["id"] == "fake-model"
     await proxy.chat(model="other")
-    await proxy.chat(model="gpt-4o@loud", tools=[{"type": "function", "function": {"name": "f"}}])
+    await proxy.chat(model="gpt-4o@loud", reasoning_effort="high")
     sent = [json.loads(forward.body)["model"] for forward in proxy.remote.forwarded]
     assert sent == ["other", "fake-model"], "what the remote lists it writes itself, and it learns no profile"
+
+
+def aliased(proxy: Proxy, **aliases: str) -> None:
+    proxy.app.state.parts = replace(proxy.app.state.parts, aliases=aliases)
+
+
+async def listed(proxy: Proxy, headers: dict[str, str] | None = None) -> list[str]:
+    return [card["id"] for card in (await proxy.client.get("/v1/models", headers=headers)).json()["data"]]
+
+
+async def test_an_alias_stands_for_a_model_perhaps_with_a_profile(proxy: Proxy) -> None:
+    proxy.remote.others = [ModelCard("other", 4096, 5, "org")]
+    aliased(proxy, gpt="default", loudly="fake-model@loud", small="other")
+    assert (await proxy.chat(model="gpt")).json()["model"] == "fake-model"
+    assert await proxy.text(model="loudly") == await proxy.text(model="gpt@loud") == "HELLO WORLD"
+    assert (await proxy.chat(model="loudly")).json()["model"] == "fake-model@loud"
+    assert (await proxy.chat(model="loudly@loud")).status_code == 200
+    assert (await proxy.chat(model="gpt@nobody")).status_code == 404
+    two = await proxy.chat(model="loudly@joined")
+    assert (two.status_code, two.json()["error"]["param"]) == (400, "model")
+    await proxy.chat(model="small")
+    assert json.loads(proxy.remote.forwarded[-1].body)["model"] == "other"
+    message = (await proxy.chat(model="gpt-5")).json()["error"]["message"]
+    assert "COSTEER_MODEL_ALIASES" in message and "COSTEER_ANY_MODEL" in message and "'loudly'" in message
+
+
+async def test_aliases_are_listed_as_the_models_that_they_stand_for(proxy: Proxy) -> None:
+    proxy.remote.others = [ModelCard("other", 4096, 5, "org")]
+    aliased(proxy, gpt="default", small="other", loudly="default@loud", gone="nothing", away="default@away")
+    assert await listed(proxy) == ["fake-model", "other", "gpt", "small", "loudly"]
+    key = {"Authorization": f"Bearer {proxy.store.keys.create('test', 'joined')[1]}"}
+    assert await listed(proxy, key) == ["fake-model", "other", "gpt", "small"]
+    for alias, owner in (("gpt", "vllm"), ("small", "org"), ("loudly", "vllm")):
+        read = (await proxy.client.get(f"/v1/models/{alias}")).json()
+        assert (read["id"], read["owned_by"]) == (alias, owner)
+    assert (await proxy.client.get("/v1/models/loudly", headers=key)).status_code == 404
+    gone = await proxy.client.get("/v1/models/gone")
+    assert gone.status_code == 404 and "COSTEER_MODEL_ALIASES" in gone.json()["error"]["message"]
+
+
+async def test_a_model_of_the_remote_goes_before_an_alias(proxy: Proxy) -> None:
+    proxy.remote.others = [ModelCard("gpt", 4096, 5, "org")]
+    aliased(proxy, gpt="default")
+    assert await listed(proxy) == ["fake-model", "gpt"]
+    assert (await proxy.client.get("/v1/models/gpt")).json()["owned_by"] == "org"
+    await proxy.chat(model="gpt")
+    assert json.loads(proxy.remote.forwarded[-1].body)["model"] == "gpt"
 
 
 @pytest.mark.parametrize("model", ["fake-model", "org/other", "fake-model@loud", "at@home"])

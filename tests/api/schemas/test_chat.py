@@ -131,7 +131,8 @@ def test_stop_strings_are_taken_as_vllm_takes_them() -> None:
 def test_what_a_reply_has_beside_its_text_may_come_back_empty(field: str, empty: object) -> None:
     said = {"role": "assistant", "content": "x", field: empty}
     assert request(messages=[said]).messages[0].message() == Message("assistant", "x")
-    assert refused(messages=[{**said, field: "something"}]) == ("costeer", "messages", 0, field)
+    if field != "tool_calls":
+        assert refused(messages=[{**said, field: "something"}]) == ("costeer", "messages", 0, field)
 
 
 def test_a_part_may_have_a_label_for_a_cache() -> None:

@@ -117,3 +117,24 @@ def test_other_fields_are_not(name: str) -> None:
 @pytest.mark.parametrize("name", ["User", " metadata ", "metadata[topic]", "extra_body.user"])
 def test_in_json_they_are_found_in_any_spelling(name: str) -> None:
     assert public({"model": "m", name: "private"}).value == {"model": "m"}
+
+
+def test_steered_log_probabilities_of_an_earlier_reply_stay_here() -> None:
+    entry = {"token": "a", "logprob": -0.1, "top_logprobs": [{"token": "b", "logprob": -2.0}]}
+    part = {"type": "output_text", "text": "a", "logprobs": [entry], "annotations": []}
+    body = {
+        "logprobs": True,
+        "top_logprobs": 5,
+        "input": [{"role": "assistant", "content": [dict(part)]}],
+        "messages": [{"role": "assistant", "content": "a", "logprobs": {"content": [entry]}}],
+    }
+    found = public(body)
+    assert found.changed
+    assert found.value == {
+        "logprobs": True,
+        "top_logprobs": 5,
+        "input": [
+            {"role": "assistant", "content": [{"type": "output_text", "text": "a", "annotations": []}]}
+        ],
+        "messages": [{"role": "assistant", "content": "a"}],
+    }

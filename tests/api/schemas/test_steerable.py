@@ -19,6 +19,8 @@ from app.api.schemas.steerable import honoured, unsteerable
 
 HELLO = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function", "function": {"name": "f"}}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": "1", "content": "x"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
 
 
@@ -30,10 +32,12 @@ def body(**fields: Any) -> dict[str, Any]:
     ("fields", "reason"),
     [
         ({"steering": "off"}, "steering: off"),
-        ({"tools": [TOOL]}, "tools"),
-        ({"tools": [TOOL], "tool_choice": "none"}, "tools"),
+        ({"tools": [TOOL, {"type": "custom", "custom": {"name": "f"}}]}, "tools"),
+        ({"tools": [TOOL], "tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": TOOL}, "tool_choice"),
         ({"functions": [{"name": "f"}]}, "functions"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "structural_tag"}}, "response_format"),
+        ({"response_format": {"type": "json_object"}, "tools": [TOOL]}, "response_format with tools"),
         ({"modalities": ["text", "audio"], "audio": {"voice": "x"}}, "modalities"),
         ({"reasoning_effort": "low"}, "reasoning_effort"),
         ({"verbosity": "high"}, "verbosity"),
@@ -43,10 +47,13 @@ def body(**fields: Any) -> dict[str, Any]:
         ({"ignore_eos": True}, "ignore_eos"),
         ({"skip_special_tokens": False, "structured_outputs": {"choice": ["a"]}}, "structured_outputs"),
         (
-            {"messages": [HELLO, {"role": "tool", "tool_call_id": "1", "content": "x"}]},
-            "messages of role tool",
+            {"messages": [HELLO, {"role": "function", "name": "f", "content": "x"}]},
+            "messages of role function",
         ),
-        ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages with tool_calls"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]},
+            "messages with tool_calls of another type than function",
+        ),
         ({"messages": [{"role": "assistant", "content": "", "refusal": "no"}]}, "messages with refusal"),
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages with image_url"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages with input_audio"),
@@ -62,8 +69,12 @@ def test_what_only_the_remote_can_do_is_named(fields: dict[str, Any], reason: st
         {},
         {"steering": "on"},
         {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True},
+        {"tools": [TOOL], "tool_choice": "none", "parallel_tool_calls": False},
+        {"messages": [HELLO, {"role": "assistant", "tool_calls": [CALL]}, RESULT]},
         {"tools": None, "functions": [], "function_call": "none"},
         {"response_format": {"type": "text"}, "modalities": ["text"]},
+        {"response_format": {"type": "json_object"}, "tools": []},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}},
         {"user": "u", "session_id": "s", "prompt_cache_key": "k", "safety_identifier": "i", "store": False},
         {"store": True, "service_tier": "flex", "prediction": {"type": "content", "content": "x"}},
         {"service_tier": "priority", "prompt_cache_retention": "24h"},

@@ -20,7 +20,7 @@ from app.evaluation.speed.modes import modes
 from app.evaluation.speed.recording import Recording
 from app.evaluation.speed.replay import AHEAD, GREEDY, ReplayRemote
 from app.prompts.message import Message
-from app.remote.interface import DraftToken, Forward, ModelCard
+from app.remote.interface import DraftToken, Forward, Handover, ModelCard
 from app.steering.sampling import SamplingParams
 from evaluation.speed.clock import SleptTime
 
@@ -199,6 +199,8 @@ async def test_what_cannot_be_played_back_is_refused(real: Counting, recording: 
             await anext(remote.draft(PROMPT, sampling=sampling, top_logprobs=top, max_tokens=1))
     with pytest.raises(Unsupported, match="embeddings"):
         await remote.forward(Forward("POST", "embeddings", "embeddings"))
+    with pytest.raises(Unsupported, match="tools"):
+        await anext(remote.take_over(Handover((), ())))
     assert not remote.passes_on
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decoding.stop_strings import StopScanner
+from app.tokenization.stop_strings import StopScanner
 
 # A small alphabet, so that stop strings occur, overlap themselves and each other, and almost occur.
 STOPS = st.lists(st.text("ab", min_size=1, max_size=4), max_size=4)

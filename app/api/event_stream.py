@@ -1,0 +1,54 @@
+"""Server-sent events of a reply that is written here, with pings, and a grace period at shutdown."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+import anyio
+from sse_starlette import EventSourceResponse
+
+from app.api.error_handlers import shutting_down
+from app.decoding.stats import Clock
+
+# At DEBUG it would log every chunk of a reply.
+logging.getLogger("sse_starlette").setLevel(logging.INFO)
+
+PING_SECONDS = 15
+# Seconds that a stream has to finish after a shutdown signal; then it ends with its next piece.
+FINISH_SECONDS = 8.0
+# After a signal a stream that waits for the remote, and so cannot end by itself, is cut off after these. Less
+# than the server's own grace.
+STALLED_SECONDS = 9
+
+
+class Grace:
+    """The grace period of a stream once the server is `closing`."""
+
+    def __init__(self, closing: anyio.Event, clock: Clock) -> None:
+        self._closing, self._clock = closing, clock
+        self._until: float | None = None
+
+    def check(self) -> None:
+        """Raises CoSteerError once the grace period is over."""
+        if not self._closing.is_set():
+            return
+        if self._until is None:
+            self._until = self._clock() + FINISH_SECONDS
+        if self._clock() > self._until:
+            raise shutting_down()
+
+
+def event_stream(
+    events: Callable[[anyio.Event], AsyncGenerator[dict[str, str], None]], headers: Mapping[str, str]
+) -> EventSourceResponse:
+    """The response that sends `events`, which is called with what is set once the server closes."""
+    closing = anyio.Event()
+    return EventSourceResponse(
+        events(closing),
+        headers=headers,
+        sep="\n",
+        ping=PING_SECONDS,
+        shutdown_event=closing,
+        shutdown_grace_period=STALLED_SECONDS,
+    )

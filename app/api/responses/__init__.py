@@ -1,0 +1,1 @@
+"""Responses in the format of OpenAI's Responses API."""
