@@ -34,6 +34,32 @@ ESSAY = "essay"
 LONG = " ".join(f"Line {number} of a long essay." for number in range(400))
 SECONDS_A_TOKEN = 0.02
 SURE, UNSURE = -0.01, -6.0
+# The fields of a response that a request may set.
+UNASKED: dict[str, Any] = {
+    "background": False,
+    "error": None,
+    "frequency_penalty": 0.0,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": "default",
+    "store": False,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+}
 
 
 class FakeVLLM:
@@ -162,9 +188,17 @@ def create_fake(fake: FakeVLLM) -> FastAPI:
             "usage": {"prompt_tokens": 4, "total_tokens": 4},
         }
 
+    @app.get("/v1/responses/{response_id}")
+    @app.delete("/v1/responses/{response_id}")
+    def no_response(response_id: str) -> Response:
+        message = f"Response with id '{response_id}' not found."
+        return refused_with(message, 404, "NotFoundError", "response_id")
+
     @app.post("/v1/responses")
-    async def responses(request: Request) -> dict[str, Any]:
-        await request.json()
+    async def responses(request: Request) -> Any:
+        earlier = (await request.json()).get("previous_response_id")
+        if earlier is not None:
+            return no_response(earlier)
         part = {"type": "output_text", "text": SHORT, "annotations": [], "logprobs": []}
         output = {
             "id": "msg_1",
@@ -177,18 +211,18 @@ def create_fake(fake: FakeVLLM) -> FastAPI:
             "id": "resp_1",
             "object": "response",
             "created_at": int(time.time()),
+            "completed_at": int(time.time()),
             "status": "completed",
             "model": MODEL,
             "output": [output],
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "temperature": 1.0,
-            "top_p": 1.0,
+            "usage": {
+                "input_tokens": 9,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": 5,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": 14,
+            },
+            **UNASKED,
         }
 
     return app

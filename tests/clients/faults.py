@@ -1,4 +1,5 @@
-"""What a client sees of a remote's faults: faults.py MODEL_FOLDER [--vllm] [--times N] [--only NAME ...].
+"""What a client sees of a remote's faults: faults.py MODEL_FOLDER [--vllm] [--responses] [--times N]
+[--only NAME ...].
 
 Steered greedy replies through `costeer serve`, with a relay between it and the remote that does what broken
 remotes do. Each is compared token by token with the reply of an undisturbed remote: the small model over
@@ -16,12 +17,12 @@ import statistics
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from faulty import LAST_CHUNK, Fault, Relay, chunk
-from replies import Reply, ask, compared
+from replies import Reply, ask, ask_responses, compared
 from servers import ROOT, Server, costeer, model_vllm
 
 PROMPTS = (
@@ -68,6 +69,7 @@ class Bench:
     """The remote, the relay before it, the undisturbed replies, and the table."""
 
     start_remote: Callable[[], AbstractContextManager[Server]]
+    ask: Callable[[Server, str, int], Coroutine[None, None, Reply]]
     relay: Relay
     stack: ExitStack
     pid: int = 0
@@ -96,7 +98,7 @@ class Bench:
             runs, sizes = [], []
             for _ in range(UNDISTURBED):
                 self.relay.arm(None)
-                runs.append(await ask(server, prompt, TOKENS))
+                runs.append(await self.ask(server, prompt, TOKENS))
                 sizes.append((self.relay.events, self.relay.passed))
             self.undisturbed[prompt] = runs[1:]
             texts = {one.ids for one in self.undisturbed[prompt]}
@@ -121,7 +123,7 @@ class Bench:
     async def disturbed(self, name: str, server: Server, fault: Fault, prompt: str) -> None:
         for _ in range(ATTEMPTS):
             self.relay.arm(fault)
-            reply = await ask(server, prompt, TOKENS)
+            reply = await self.ask(server, prompt, TOKENS)
             if self.relay.happened.is_set():
                 self.add(name, reply, prompt)
                 return
@@ -129,7 +131,7 @@ class Bench:
 
     async def killed(self, name: str, server: Server, event: int, prompt: str) -> None:
         self.relay.arm(Fault(event=event, cut=False))
-        reply = asyncio.create_task(ask(server, prompt, TOKENS))
+        reply = asyncio.create_task(self.ask(server, prompt, TOKENS))
         await self.relay.happened.wait()
         os.killpg(self.pid, signal.SIGKILL)
         await self.relay.down()
@@ -160,21 +162,21 @@ async def run(bench: Bench, times: int, wanted: Callable[[str], bool]) -> None:
             await bench.disturbed("cut at any byte", server, Fault(byte=byte), PROMPTS[0])
         bench.relay.arm(None)
         if wanted("context too long"):
-            bench.add("context too long", await ask(server, TOO_LONG, TOKENS), TOO_LONG)
+            bench.add("context too long", await bench.ask(server, TOO_LONG, TOKENS), TOO_LONG)
     if wanted("logprobs cap"):
         async with bench.proxy(COSTEER_TOP_LOGPROBS=str(MAX_LOGPROBS + 10)) as server:
-            bench.add("logprobs cap", await ask(server, PROMPTS[0], TOKENS), PROMPTS[0])
+            bench.add("logprobs cap", await bench.ask(server, PROMPTS[0], TOKENS), PROMPTS[0])
     for number in range(min(times, 3) if wanted("refused at start") else 0):
         await bench.relay.down()
         async with bench.proxy() as server:
             prompt = PROMPTS[number]
-            bench.add("refused at start", await ask(server, prompt, TOKENS), prompt)
+            bench.add("refused at start", await bench.ask(server, prompt, TOKENS), prompt)
             await bench.relay.up()
-            bench.add("refused at start, then there", await ask(server, prompt, TOKENS), prompt)
+            bench.add("refused at start, then there", await bench.ask(server, prompt, TOKENS), prompt)
     if wanted("killed"):
         async with bench.proxy(COSTEER_REMOTE_PATIENCE="180") as server:
             for prompt in PROMPTS:
-                await ask(server, prompt, TOKENS)
+                await bench.ask(server, prompt, TOKENS)
             for number in range(min(times, 3)):
                 await bench.killed("killed and restarted", server, 4 + 9 * number, PROMPTS[number])
     await bench.relay.down()
@@ -194,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="MODEL_FOLDER")
     parser.add_argument("--vllm", action="store_true", help="a real vLLM, from .venv-vllm")
+    parser.add_argument("--responses", action="store_true", help="of /v1/responses, in place of chat")
     parser.add_argument("--times", type=int, default=5, help="of each fault")
     parser.add_argument("--only", nargs="+", default=[""], help="faults whose names hold one of these")
     options = parser.parse_args()
@@ -201,7 +204,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     start = real if options.vllm else model_vllm
     with ExitStack() as stack:
-        bench = Bench(lambda: start(options.folder), Relay(), stack)
+        asks = ask_responses if options.responses else ask
+        bench = Bench(lambda: start(options.folder), asks, Relay(), stack)
         try:
             asyncio.run(run(bench, options.times, lambda name: any(part in name for part in options.only)))
         finally:

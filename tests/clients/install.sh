@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 clients=${CLIENTS:-$here/../../.venv-clients}
 openai=$(sed -n 's/^openai==//p' "$here/requirements-openai.txt")
 stamp=$clients/.installed
-wanted=$(cat "$here"/{requirements.txt,requirements-openai.txt,package.json,install.sh} | cksum)
+wanted=$(cat "$here"/{requirements.txt,requirements-openai.txt,requirements-agents.txt,package.json,install.sh} | cksum)
 
 if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
@@ -15,12 +15,13 @@ mkdir -p "$clients/node"
 "${PYTHON:-python3}" -m venv "$clients/tools"
 # pip takes minutes to choose among the many versions of these; uv takes seconds.
 "$clients/tools/bin/python" -m pip install --quiet uv
-for name in clients openai; do
+for name in clients openai agents; do
     "$clients/tools/bin/uv" venv --quiet --python "${PYTHON:-python3}" "$clients/$name"
 done
 uv_install=("$clients/tools/bin/uv" pip install --quiet --python)
 "${uv_install[@]}" "$clients/clients/bin/python" -r "$here/requirements.txt"
 "${uv_install[@]}" "$clients/openai/bin/python" -r "$here/requirements-openai.txt"
+"${uv_install[@]}" "$clients/agents/bin/python" -r "$here/requirements-agents.txt"
 # Its own tests are in the source distribution only.
 "$clients/tools/bin/python" -m pip download --quiet --no-deps --no-binary openai -d "$clients" "openai==$openai"
 mkdir "$clients/openai-python"

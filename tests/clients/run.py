@@ -18,13 +18,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from servers import BUNDLE, PROFILE, ROOT, Server, costeer, fake_vllm, prism
+from servers import BUNDLE, PROFILE, ROOT, TOOLS_BUNDLE, Server, costeer, fake_vllm, prism
 
 HERE = Path(__file__).parent
 CLIENTS = Path(os.environ.get("CLIENTS", ROOT / ".venv-clients"))
 PYTHON = CLIENTS / "clients/bin/python"
 OPENAI = CLIENTS / "openai/bin/python"
+AGENTS = CLIENTS / "agents/bin/python"
+NODE = CLIENTS / "node"
 OPENAI_TESTS = ("tests/api_resources/chat/test_completions.py", "tests/api_resources/test_models.py")
+RESPONSES_TESTS = (
+    "tests/api_resources/test_responses.py",
+    "tests/api_resources/responses/test_input_items.py",
+)
 SPECIFICATION = "lib/python3*/site-packages/llm_comply/specs/openai_chat.json"
 MODEL = "gpt-6-astra"  # the fake vLLM's
 FUZZ_CASES = 2000
@@ -39,6 +45,17 @@ FUZZ_CHECKS = (
 LAST_LINES = 400
 # Soon full, so that memory which still grows is no cache that fills.
 SMALL_CACHE = {"COSTEER_KV_CACHE_MIB": "64"}
+TOOLS_SETTINGS = {
+    **SMALL_CACHE,
+    "COSTEER_LOCAL_MODEL": TOOLS_BUNDLE,
+    "COSTEER_EMBEDDED_MODEL": TOOLS_BUNDLE,
+}
+# An embedded model sees no images.
+OPEN_RESPONSES = (
+    "basic-response,system-prompt,multi-turn,tool-calling,streaming-response,streaming-usage,assistant-phase,"
+    "response-output-phase-schema,error-handling"
+)
+OPENAI_CHAT_TOOLS = "chat-tool-calling"
 PROTOCOLS = {
     "http1.0": "a raw client of HTTP/1.0",
     "http2": "curl --http2",
@@ -120,6 +137,10 @@ def main(wanted: list[str]) -> int:
         clients(table, server, BUNDLE, "embedded")
         latency(table, server, BUNDLE, "embedded")
         aborts(table, server, BUNDLE, "embedded", None)
+    with costeer(settings=TOOLS_SETTINGS) as server:
+        server.post("/v1/profiles", PROFILE)
+        print(f"CoSteer at {server.base_url}, with {TOOLS_BUNDLE} in both roles")
+        tools(table, server, TOOLS_BUNDLE)
     # It starts a server of its own.
     table.check("what one profile can guess of another", [sys.executable, "cache_oracle.py", "25"], joined)
     failed = [outcome.name for outcome in table.outcomes if not outcome.passed]
@@ -132,25 +153,11 @@ def clients(table: Table, server: Server, model: str, kind: str) -> None:
     """Whatever needs a remote with tools and images is checked before the fake only."""
     url = server.base_url
     if kind == "fake":
-        table.check(
-            "llm-comply openai-chat",
-            [
-                str(PYTHON.with_name("llm-comply")),
-                "--format",
-                "openai-chat",
-                "-u",
-                url,
-                "-m",
-                model,
-                "-k",
-                "x",
-            ],
-            lambda text: next((line.strip("─ ") for line in text.splitlines() if "passed" in line), "?"),
-        )
+        comply(table, server, model, "openai-chat")
+        comply(table, server, model, "open-responses", OPEN_RESPONSES.replace("tool-calling,", ""))
     table.check(f"openai-python, strict ({kind})", [str(OPENAI), "strict.py", url, kind])
-    # Node looks for packages beside the script.
-    script = shutil.copy(HERE / "openai.mjs", CLIENTS / "node/openai.mjs")
-    table.check(f"openai npm package ({kind})", ["node", str(script), url, kind])
+    table.check(f"openai-python, strict, responses ({kind})", [str(OPENAI), "strict_responses.py", url, kind])
+    table.check(f"openai npm package ({kind})", ["node", script("openai.mjs"), url, kind])
     for name in ("langchain-openai", "llama-index", "litellm", "llm"):
         table.check(
             f"{name}, two streamed turns ({kind})",
@@ -165,12 +172,55 @@ def clients(table: Table, server: Server, model: str, kind: str) -> None:
         )
 
 
+def tools(table: Table, server: Server, model: str) -> None:
+    """Clients with functions to call, all with a profile: its id stands in the model's name."""
+    url, steered = server.base_url, f"{model}@{PROFILE['id']}"
+    comply(table, server, model, "openai-chat", OPENAI_CHAT_TOOLS)
+    comply(table, server, model, "open-responses", OPEN_RESPONSES)
+    table.check(
+        "openai-python, strict, responses (tools)", [str(OPENAI), "strict_responses.py", url, "tools"]
+    )
+    table.check("openai npm package (tools)", ["node", script("openai.mjs"), url, "tools"])
+    table.check("Vercel AI SDK", ["node", script("ai.mjs"), url, steered])
+    for name in ("openai-agents", "pydantic-ai, responses", "pydantic-ai, chat"):
+        table.check(name, [str(AGENTS), "with_tools.py", name, url, steered])
+    table.check("langchain, responses", [str(PYTHON), "with_tools.py", "langchain, responses", url, steered])
+    table.check("Codex", [sys.executable, "codex.py", str(NODE / "node_modules/.bin/codex"), url, steered])
+
+
+def script(name: str) -> str:
+    """A copy of it where Node finds the packages: it looks beside the script."""
+    return str(shutil.copy(HERE / name, NODE / name))
+
+
+def comply(table: Table, server: Server, model: str, form: str, tests: str = "") -> None:
+    command = [str(PYTHON.with_name("llm-comply")), "--format", form, "-u", server.base_url]
+    command += ["-m", model, "-k", "x", "--timeout", "300", *(["-f", tests] if tests else [])]
+    table.check(
+        f"llm-comply {form} ({model})",
+        command,
+        lambda text: next((line.strip("─ ") for line in text.splitlines() if "passed" in line), "?"),
+    )
+
+
 def openai_tests(table: Table, server: Server) -> None:
     """openai-python's own tests, and for comparison against a mock of OpenAI's specification."""
     (specification,) = CLIENTS.joinpath("clients").glob(SPECIFICATION)
     chosen = [*OPENAI_TESTS, "-k", "create or list or retrieve"]
     command = [str(OPENAI), "-m", "pytest", *chosen, "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
-    with prism(str(CLIENTS / "node/node_modules/.bin/prism"), specification) as mock:
+    responses = [str(OPENAI), "-m", "pytest", "-p", "own_tests", *RESPONSES_TESTS]
+    table.check(
+        "openai-python's own tests of responses",
+        [
+            *responses,
+            "-k",
+            "(create or retrieve or delete or list) and not (retrieve and overload_2)",
+            *command[-5:],
+        ],
+        cwd=CLIENTS / "openai-python",
+        environment={"TEST_API_BASE_URL": server.base_url, "OWN_TESTS_MODEL": MODEL, "PYTHONPATH": str(HERE)},
+    )
+    with prism(str(NODE / "node_modules/.bin/prism"), specification) as mock:
         for name, url in (("CoSteer", server.base_url), ("a mock of the specification", mock.root)):
             table.check(
                 f"openai-python's own tests, {name}",
@@ -183,15 +233,19 @@ def openai_tests(table: Table, server: Server) -> None:
 def fuzz(table: Table, server: Server) -> None:
     configured = ["--config-file", str(HERE / "schemathesis.toml")]
     command = [str(PYTHON.with_name("schemathesis")), *configured, "run", f"{server.root}/openapi.json"]
-    options = ["-c", FUZZ_CHECKS, "--continue-on-failure", "--max-examples", "120", "--request-timeout", "30"]
-    table.check(
-        "schemathesis, all routes",
-        [*command, *options],
-        lambda text: next((line.strip() for line in text.splitlines() if GENERATED.search(line)), "?"),
-        cwd=table.logs,  # it leaves a folder
-        environment={"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE), "FUZZ_MODEL": MODEL},
-        also=lambda text: sum(int(number) for number in GENERATED.findall(text)) >= FUZZ_CASES,
-    )
+    options = ["-c", FUZZ_CHECKS, "--continue-on-failure", "--request-timeout", "30"]
+    for name, wider in (
+        ("all routes", ["--max-examples", "120"]),
+        ("responses", ["--max-examples", "700", "--include-path-regex", "^/v1/responses"]),
+    ):
+        table.check(
+            f"schemathesis, {name}",
+            [*command, *options, *wider],
+            lambda text: next((line.strip() for line in text.splitlines() if GENERATED.search(line)), "?"),
+            cwd=table.logs,  # it leaves a folder
+            environment={"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE), "FUZZ_MODEL": MODEL},
+            also=lambda text: sum(int(number) for number in GENERATED.findall(text)) >= FUZZ_CASES,
+        )
 
 
 def raw_fuzz(table: Table, server: Server) -> None:

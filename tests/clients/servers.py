@@ -22,6 +22,7 @@ FAKE = Path(__file__).with_name("fake_vllm.py")
 MODEL_VLLM = Path(__file__).with_name("model_vllm.py")
 FAST_FAKE = Path(__file__).with_name("fast_fake.py")
 BUNDLE = "smollm2-135m-instruct"
+TOOLS_BUNDLE = "qwen2.5-coder-0.5b-instruct"  # its template has tools
 MAX_MODEL_LEN = 8192
 START_SECONDS = 120
 STOP_SECONDS = 30

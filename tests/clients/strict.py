@@ -59,7 +59,7 @@ REQUESTS: Mapping[str, dict[str, Any]] = {
 
 
 # What the embedded model cannot do: refused by name there.
-NEEDS_A_REMOTE = {"tools": "tools", "after a tool": "tools", "response_format": "response_format"}
+NEEDS_A_REMOTE = {"tools": "tools", "after a tool": "tools"}
 
 
 def main(base_url: str, kind: str) -> int:

@@ -1,6 +1,7 @@
 """The real small model, in float32: caches, drafts, and the laws of the whole path on it."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from app.api.chat.logprobs import logprobs
 from app.decoding.generator import GenerationRequest, Generator
+from app.decoding.grammar import ResponseFormat
 from app.decoding.request import DecodeRequest, DecodingConfig, Token
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
@@ -254,6 +256,45 @@ async def test_the_same_seed_gives_the_same_text(runner: ModelRunner) -> None:
         for seed in (-7, -7, 8)
     ]
     assert texts[0] == texts[1] != texts[2]
+
+
+PLAN = {
+    "type": "object",
+    "properties": {
+        "place": {"type": "string", "maxLength": 30},
+        "guests": {"type": "integer", "minimum": 1, "maximum": 20},
+        "menu": {"type": "array", "items": {"type": "string", "maxLength": 15}, "minItems": 1, "maxItems": 2},
+    },
+    "required": ["place", "guests", "menu"],
+    "additionalProperties": False,
+}
+
+
+async def test_json_of_a_schema_is_steered(runner: ModelRunner) -> None:
+    remote = EmbeddedRemote(runner)
+    matcher = VocabularyMatcher(remote, runner.tokenizer)
+    generator = Generator(remote, LocalModel(runner), matcher, DecodingConfig(max_model_len=2048))
+    texts = set()
+    for profile in ("isabel", "walter", "ingrid", None):
+        order = GenerationRequest(
+            model=runner.name,
+            messages=(Message("user", "Plan my dinner on Saturday. Answer in JSON: place, guests, menu."),),
+            sampling=SamplingParams(temperature=0.0),
+            max_tokens=150,
+            profile=read_profile_file(PROFILES / f"{profile}.toml").profile if profile else None,
+            strength=1.0 if profile else 0.0,
+            response_format=ResponseFormat(PLAN),
+        )
+        written = await generator.prepare(order)
+        assert written.request.steered == (profile is not None)
+        text = "".join([piece.text async for piece in written.pieces()])
+        plan = json.loads(text)
+        assert list(plan) == ["place", "guests", "menu"]
+        assert type(plan["guests"]) is int
+        assert 1 <= plan["guests"] <= 20
+        assert len(plan["place"]) <= 30
+        texts.add(text)
+    assert len(texts) == 4
 
 
 async def test_a_final_message_is_continued_and_its_tokens_are_told(runner: ModelRunner) -> None:

@@ -302,6 +302,39 @@ async def test_two_profiles_and_none_write_three_texts(product: Product) -> None
 # (4) Draft and verify
 
 
+FORMAT: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "plan",
+        "schema": {
+            "type": "object",
+            "properties": {
+                # Letters that the model lists none of: it has to be asked for these.
+                "слово": {"type": "string", "pattern": "^[ж-я]{4,8}$"},
+                "menu": {"type": "string", "maxLength": 40},
+            },
+            "required": ["слово", "menu"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+async def test_json_of_a_schema_is_steered_and_the_rest_is_asked_for(product: Product) -> None:
+    texts = set()
+    for profile in ("isabel", "walter"):
+        text, finish_reason = await product.ask(
+            DINNER, max_tokens=100, profile=profile, strength=1, response_format=FORMAT
+        )
+        assert finish_reason == "stop"
+        plan = orjson.loads(text)
+        assert [*plan] == ["слово", "menu"]
+        assert re.fullmatch("[ж-я]{4,8}", plan["слово"])
+        assert len(plan["menu"]) <= 40
+        texts.add(text)
+    assert len(texts) == 2
+
+
 async def test_a_request_to_the_remote_brings_many_tokens(
     vllm: VLLMServer, local_runner: ModelRunner, tmp_path: Path
 ) -> None:

@@ -1,7 +1,8 @@
 """A real vLLM on the CPU, from .venv-vllm (install-vllm.sh puts it there).
 
-One for `costeer bench`, until Ctrl-C: .venv/bin/python tests/e2e/vllm_server.py FOLDER
-with a folder that `costeer models pull` names.
+One for `costeer bench`, until Ctrl-C: .venv/bin/python tests/e2e/vllm_server.py FOLDER [OPTION...]
+with a folder that `costeer models pull` names, and options of vLLM's, such as
+--enable-auto-tool-choice --tool-call-parser hermes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAX_MODEL_LEN = 4096
 MAX_LOGPROBS = 50
 START_SECONDS = 600  # a slow machine that does other things as well
 STOP_SECONDS = 60
+# What a vLLM needs so that it may call tools, with the parser of Qwen's calls.
+TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
 
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -67,8 +70,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve_vllm(model_path: str) -> Iterator[VLLMServer]:
-    """Serve a transformers folder while the block runs. Raises RuntimeError with the end of vLLM's log.
+def serve_vllm(model_path: str, *options: str) -> Iterator[VLLMServer]:
+    """Serve a transformers folder while the block runs, with more `options` of vLLM's. Raises RuntimeError
+    with the end of vLLM's log.
 
     In a session of its own it competes for the processor as one that was started elsewhere does: Linux may
     share time between sessions first, and among the threads of each only then.
@@ -80,7 +84,7 @@ def serve_vllm(model_path: str) -> Iterator[VLLMServer]:
         log = Path(folder, "vllm.log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                _command(model_path, port),
+                [*_command(model_path, port), *options],
                 cwd=folder,  # inside the vllm package it would import from there
                 env={**os.environ, **ENVIRONMENT},
                 stdout=output,
@@ -136,6 +140,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), serve_vllm(sys.argv[1]) as served:
+    with suppress(KeyboardInterrupt), serve_vllm(*sys.argv[1:]) as served:
         print(served.base_url, flush=True)
         signal.pause()
