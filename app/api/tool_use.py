@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.api.dependencies import Parts
 from app.api.schemas.steerable import TOOLS
-from app.decoding.generator import ToolUse
+from app.decoding.tool_use import ToolUse
 from app.prompts.context import PersonalContext
 from app.steering.sampling import SamplingParams
 from app.steering.strength import steers

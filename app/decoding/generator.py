@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from app.decoding.calls import Calls
 from app.decoding.conversations import Conversations
@@ -14,6 +13,7 @@ from app.decoding.grammar import Grammar, Grammars, ResponseFormat
 from app.decoding.reply import Reply
 from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.stats import SPENT, Clock, Stats
+from app.decoding.tool_use import ToolUse
 from app.decoding.vocabulary_match import Match, VocabularyMatcher
 from app.disclosure.conversation import Disclosed, disclosed
 from app.disclosure.filling import turned_back
@@ -33,27 +33,6 @@ from app.remote.interface import Handover, ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 from app.tokenization.vocabulary import THINK
-
-
-@dataclass(frozen=True, repr=False)
-class ToolUse:
-    """The tools that the remote is shown, and how it may call them.
-
-    `choice` is OpenAI's tool_choice; with "none" none is called. `parallel` is parallel_tool_calls, None if
-    the client leaves it to the remote. `asked` are the client's own fields about sampling, stops and
-    log-probabilities, named as in OpenAI's chat API; with `stream` calls come in pieces.
-    """
-
-    definitions: tuple[Tool, ...]
-    choice: str | Tool = "auto"
-    parallel: bool | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    stream: bool = True
-
-    @property
-    def calls(self) -> bool:
-        """Whether the reply may call any."""
-        return bool(self.definitions) and self.choice != "none"
 
 
 @dataclass(frozen=True, repr=False)

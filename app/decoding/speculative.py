@@ -142,7 +142,9 @@ class _Steering:
                 self._stats.called = True
                 return None
             if begins is None and self._draft.ended:
-                return None  # too short to tell: the next one is longer
+                if len(self._draft.pending) < self._draft.read:
+                    return None  # what is left is too short to tell: the next draft is longer
+                begins = False  # the remote drafts no more than this
             if (
                 drafted is not None
                 and begins is False
@@ -247,7 +249,7 @@ class _Steering:
     def _ask(self) -> DraftStream:
         """Request a draft that continues from all emitted tokens."""
         request, generated, barred = self._request, self._verifier.generated, tuple(self._barred)
-        least = request.calls.longest if request.calls is not None else 1
+        least = request.calls.longest if request.calls is not None else 0
         self._stats.remote_requests += 1
         stream = self._remote.draft(
             [*request.prompt, *generated],

@@ -1,5 +1,7 @@
 """Replies that may call tools: the remote alone decides whether one does, and text is steered as ever."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,7 @@ from scipy.stats import chisquare
 from app.decoding.calls import Calls
 from app.disclosure.guarded import Guarded
 from app.disclosure.matcher import Guard
+from app.remote.interface import DraftToken
 from app.remote.opening import Opening
 from app.steering.formula import FloatArray, log_softmax
 from app.steering.margin import with_margin
@@ -172,3 +175,20 @@ async def test_with_a_guard_and_a_lagging_model_too() -> None:
         if not stats.called and opening not in (3, 6):
             again, _ = await run(replace(wanted, calls=None))
             assert opening in ids(again) or ids(again) == ids(tokens)
+
+
+async def test_a_remote_that_drafts_less_than_it_is_asked_for_is_no_endless_loop() -> None:
+    class Short(ToyRemote):
+        async def draft(
+            self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
+        ) -> AsyncGenerator[DraftToken, None]:
+            async with aclosing(
+                super().draft(prompt, sampling=sampling, top_logprobs=top_logprobs, max_tokens=1)
+            ) as drafted:
+                async for one in drafted:
+                    yield one
+
+    first, second = likeliest([], 2)
+    tokens, stats = await run(request(calls=calls(first, second)), Short())
+    assert tokens
+    assert not stats.called

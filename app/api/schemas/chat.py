@@ -18,8 +18,8 @@ from pydantic import (
 
 from app.api.schemas.formats import Format
 from app.api.schemas.steered import SteeredRequest
-from app.decoding.generator import ToolUse
 from app.decoding.grammar import ResponseFormat
+from app.decoding.tool_use import ToolUse
 from app.profiles.fields import WHOLE, Wire, wrong
 from app.prompts.message import Message, ToolCall
 

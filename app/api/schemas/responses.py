@@ -12,8 +12,8 @@ from app.api.schemas.formats import FlatFormat
 from app.api.schemas.response_items import Item, MessageItem, sendable
 from app.api.schemas.responses_fields import INCLUDABLE, LOGPROBS
 from app.api.schemas.steered import SteeredRequest
-from app.decoding.generator import ToolUse
 from app.decoding.grammar import ResponseFormat
+from app.decoding.tool_use import ToolUse
 from app.profiles.fields import Wire, wrong
 from app.prompts.message import Tool
 
