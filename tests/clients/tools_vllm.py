@@ -28,7 +28,7 @@ MODEL = "smol"
 PROFILES = ("isabel", "ingrid", "walter")
 TOKENS = 120  # of a call
 TEXT_TOKENS = 24
-TIMED = 7  # requests of each kind
+TIMED = 12  # requests of each kind
 MARKERS = ("<tool_call>", "</tool_call>")
 
 
@@ -228,7 +228,7 @@ def calls(vllm: Server, proxy: Server, messages: list[Any], row: Row) -> None:
 
 
 def first_tokens(vllm: Server, proxy: Server) -> Iterator[str]:
-    """Medians in milliseconds, taken in turn; each request is new to every cache but for its tools."""
+    """Medians in milliseconds, each question asked in every way, in turn."""
     ways: dict[str, tuple[Server, dict[str, Any]]] = {
         "vLLM alone, with tools": (vllm, {}),
         "passed on, with tools": (proxy, {"steering": "off"}),
@@ -236,15 +236,17 @@ def first_tokens(vllm: Server, proxy: Server) -> Iterator[str]:
         "steered, with tools": (proxy, {"profile": "isabel"}),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(TIMED + 1):
-        for place, (name, (server, fields)) in enumerate(ways.items()):
-            question = f"Question {number}{place}: why is bread baked in a hot oven?"
+    names = list(ways)
+    for number, question in enumerate(TEXTS[: TIMED + 1]):
+        for place in range(len(names)):
+            name = names[(number + place) % len(names)]
+            server, fields = ways[name]
             said = ask(server, [{"role": "user", "content": question}], max_tokens=8, **fields)
             if number and said.first is not None:  # the first loads what is loaded lazily
                 taken[name].append(1000 * said.first)
     for name, times in taken.items():
-        spread = f"{min(times):.0f} to {max(times):.0f}"
-        yield f"| {name} | {len(times)} | {statistics.median(times):.0f} | {spread} |"
+        middle, least, most = statistics.median(times), min(times), max(times)
+        yield f"| {name} | {len(times)} | {middle:.0f} | {least:.0f} to {most:.0f} |"
 
 
 def table(rows: Mapping[str, Row]) -> Iterator[str]:
