@@ -217,7 +217,7 @@ def create_fake(fake: FakeVLLM) -> FastAPI:
             "output": [output],
             "usage": {
                 "input_tokens": 9,
-                "input_tokens_details": {"cached_tokens": 0},
+                "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
                 "output_tokens": 5,
                 "output_tokens_details": {"reasoning_tokens": 0},
                 "total_tokens": 14,
