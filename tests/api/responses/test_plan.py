@@ -29,22 +29,6 @@ IN_CHAT = {
 }
 PICTURE = {"type": "input_image", "image_url": "data:,"}
 HELLO = {"role": "user", "content": "Say hello."}
-
-
-@pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> list[GenerationRequest]:
-    """Every request that the generator is given."""
-    given: list[GenerationRequest] = []
-    prepare = Generator.prepare
-
-    async def watched(self: Generator, generation: GenerationRequest) -> Reply:
-        given.append(generation)
-        return await prepare(self, generation)
-
-    monkeypatch.setattr(Generator, "prepare", watched)
-    return given
-
-
 CONVERSATION = [
     {"role": "developer", "content": "Be kind."},
     {
