@@ -37,7 +37,9 @@ Wanted = Callable[[str], bool]
 class Damaged(Exception):
     """The archive, or a file in it, cannot be unpacked."""
 
-    reason = "the archive cannot be unpacked: it is damaged, or needs a password; unpack it and add the folder"
+    reason = (
+        "the archive cannot be unpacked: it is damaged, or needs a password; unpack it and add the folder"
+    )
 
 
 class _Member(io.RawIOBase):

@@ -43,9 +43,7 @@ def conversations(path: Path, wanted: Wanted, marker: str) -> Iterator[dict[str,
                 yield LeftOut(f"not UTF-8 text but {encoding}; save it with the encoding UTF-8", broken=True)
                 continue
             for value in _values(JsonStream(stream)):
-                if isinstance(value, LeftOut):
-                    yield value
-                elif isinstance(value, dict) and marker in value:
+                if isinstance(value, LeftOut) or (isinstance(value, dict) and marker in value):
                     yield value
                 else:
                     yield LeftOut(NO_CONVERSATION, broken=True)
@@ -76,8 +74,8 @@ def _value(json: JsonStream) -> Iterator[object]:
 
 
 def line(parents: Mapping[str, object], leaf: Hashable) -> tuple[list[str], object]:
-    """The keys from the root of a tree to a leaf, and the parent of the first, which is in the tree only where
-    the tree runs in a circle."""
+    """The keys from the root of a tree to a leaf, and the parent of the first, which is in the tree only
+    where the tree runs in a circle."""
     found: dict[str, None] = {}
     key: object = leaf
     while isinstance(key, str) and key in parents and key not in found:
@@ -100,8 +98,8 @@ def newest(times: Mapping[str, datetime | None], parents: Mapping[str, object]) 
 
 
 def written(said: Sequence[Said], title: str, parts: Parts, *, exchanges: bool) -> Iterator[Found | LeftOut]:
-    """The person's messages that are long enough, each a document; with `exchanges` each of them with what the
-    model answered, as turns."""
+    """The person's messages that are long enough, each a document; with `exchanges` each message with what
+    the model answered, as a turn."""
     passed: Counter[str] = Counter()
     for found in _turns(said, title) if exchanges else _messages(said, title):
         if isinstance(found, Found):
@@ -124,19 +122,21 @@ def _messages(said: Sequence[Said], title: str) -> Iterator[Found | str]:
 
 
 def _turns(said: Sequence[Said], title: str) -> Iterator[Found | str]:
-    for number, one in enumerate(said):
-        if not one.mine:
+    question: Said | None = None
+    answers: list[str] = []
+    for one in (*said, None):
+        if one is not None and not one.mine:
+            answers.append(cleaned(one.text))
             continue
-        answers = []
-        for other in said[number + 1 :]:
-            if other.mine:
-                break
-            answers.append(cleaned(other.text))
-        question, reply = cleaned(one.text), "\n\n".join(filter(None, answers))
-        if not question or not reply:
-            yield UNANSWERED
-        elif len(reply) > MAX_TEXT:
-            yield LONG
-        else:
-            item = replace(turn(question, reply), title=title, source="", created_at=one.when)
-            yield Found(item, one.key)
+        if question is not None:
+            yield _turn(question, "\n\n".join(filter(None, answers)), title)
+        question, answers = one, []
+
+
+def _turn(question: Said, reply: str, title: str) -> Found | str:
+    asked = cleaned(question.text)
+    if not asked or not reply:
+        return UNANSWERED
+    if len(reply) > MAX_TEXT:
+        return LONG
+    return Found(replace(turn(asked, reply), title=title, source="", created_at=question.when), question.key)

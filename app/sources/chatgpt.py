@@ -21,10 +21,12 @@ MARKER = re.compile(rb'(?<!\\)"mapping"\s{0,9}:\s{0,9}\{')
 UNTITLED = {
     "new chat", "new conversation", "untitled", "neuer chat", "nouveau chat", "nouvelle discussion",
     "nuevo chat", "nueva conversación", "nuova chat", "novo chat", "nova conversa", "nieuwe chat", "ny chatt",
-    "ny chat", "uusi keskustelu", "nowy czat", "новый чат", "новий чат", "yeni sohbet", "新聊天", "新しいチャット",
-    "새 채팅",
+    "ny chat", "uusi keskustelu", "nowy czat", "новый чат", "новий чат", "yeni sohbet",
+    "新聊天", "新しいチャット", "새 채팅",
 }  # fmt: skip
-SPOKEN = {"text", "multimodal_text"}
+SPOKEN = ("text", "multimodal_text")
+# Channels of what a model says beside its answer.
+ASIDE = ("analysis", "commentary")
 # Citations as the site draws them: a span of private characters, or 【4†source】.
 CITATION = re.compile("\ue200[^\ue200\ue201]{0,2000}\ue201|【[^【】]{0,200}†[^【】]{0,200}】")
 INSTRUCTIONS = "custom instructions for the model; what they say of you belongs into fields"
@@ -64,7 +66,9 @@ def _conversation(
     instructed = False
     for key in _shown(conversation, mapping):
         message = _object(_object(mapping[key]).get("message"))
-        instructed = instructed or _object(message.get("content")).get("content_type") == "user_editable_context"
+        instructed = (
+            instructed or _object(message.get("content")).get("content_type") == "user_editable_context"
+        )
         if one := _said(key, message, began):
             said.append(one)
     if instructed:
@@ -73,7 +77,7 @@ def _conversation(
 
 
 def _shown(conversation: Mapping[str, object], mapping: dict[str, object]) -> list[str]:
-    """The keys of the messages that the site shows: from the root to the current node, else to the last one."""
+    """The keys of the messages that the site shows: from the root to the current node, else the last one."""
     parents = {key: _object(node).get("parent") for key, node in mapping.items()}
     leaf = conversation.get("current_node")
     if not isinstance(leaf, str) or leaf not in parents:
@@ -87,8 +91,13 @@ def _said(key: str, message: Mapping[str, object], began: datetime | None) -> Sa
     those without weight, calls of tools and their results, thoughts."""
     role = _object(message.get("author")).get("role")
     hidden = _object(message.get("metadata")).get("is_visually_hidden_from_conversation")
-    aside = message.get("recipient", "all") not in ("all", None) or message.get("channel") in _ASIDE
-    if role not in ("user", "assistant") or hidden or message.get("weight") == 0 or (aside and role != "user"):
+    aside = message.get("recipient", "all") not in ("all", None) or message.get("channel") in ASIDE
+    if (
+        role not in ("user", "assistant")
+        or hidden
+        or message.get("weight") == 0
+        or (aside and role != "user")
+    ):
         return None
     text = _text(message.get("content"))
     if role == "assistant":
@@ -98,9 +107,6 @@ def _said(key: str, message: Mapping[str, object], began: datetime | None) -> Sa
     identity = message.get("id")
     named = identity if isinstance(identity, str) and identity.strip() else key.strip() or digest(text)
     return Said(role == "user", named, text, _time(message) or began)
-
-
-_ASIDE = ("analysis", "commentary")
 
 
 def _text(content: object) -> str:
@@ -113,10 +119,10 @@ def _text(content: object) -> str:
         return ""
     texts = []
     for part in parts:
-        if isinstance(part, dict) and part.get("content_type") in ("audio_transcription", "text"):
-            part = part.get("text")
-        if isinstance(part, str) and part.strip():
-            texts.append(part.strip())
+        spoken = isinstance(part, dict) and part.get("content_type") in ("audio_transcription", "text")
+        text = part.get("text") if spoken else part
+        if isinstance(text, str) and text.strip():
+            texts.append(text.strip())
     return "\n\n".join(texts)
 
 

@@ -62,9 +62,7 @@ def _conversation(
     yield from written(said, title, parts, exchanges=exchanges)
 
 
-def _shown(
-    conversation: Mapping[str, object], messages: list[dict[str, object]]
-) -> list[dict[str, object]]:
+def _shown(conversation: Mapping[str, object], messages: list[dict[str, object]]) -> list[dict[str, object]]:
     """The messages of one branch. Older exports name no parents: there the list is all. So it is where a
     parent is missing, since the messages before it would be lost."""
     tree = {key: one for one in messages if isinstance(key := one.get("uuid"), str)}
@@ -79,8 +77,8 @@ def _shown(
 
 
 def _text(message: Mapping[str, object]) -> str:
-    """What is written in a message: its blocks of text, else its flat text, which older exports have alone and
-    newer ones spoil by what stands for calls of tools. What was pasted as an attachment is not in it."""
+    """What is written in a message: its blocks of text, else its flat text, which older exports have alone
+    and newer ones spoil by what stands for calls of tools. What was pasted as an attachment is not in it."""
     blocks = message.get("content")
     texts = [
         text.strip()

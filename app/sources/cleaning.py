@@ -1,4 +1,4 @@
-"""Makes a text of an export fit for a history, and says whether it is long enough to show how somebody writes."""
+"""Makes a text of an export fit for a history, and says whether it is long enough to show how one writes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from app.profiles.document import MAX_TITLE
 from app.profiles.plain_text import unified
 from app.profiles.terms import UNSPACED
 
-# Characters below which a message teaches nothing: "fix this", "ok, see you". In scripts without spaces, where
-# a word takes about two characters, each counts three times.
+# Characters below which a message teaches nothing: "fix this", "ok, see you". In scripts without spaces,
+# where a word takes about two characters, each counts three times.
 LEAST = 60
 SHORT = f"fewer than {LEAST} characters"
 

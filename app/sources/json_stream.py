@@ -16,6 +16,8 @@ from typing import BinaryIO
 CHUNK = 2**18
 # Bytes of one value that is parsed. Parsed it takes several times as much.
 MAX_VALUE = 2**25
+# Values in it: an empty list takes three bytes, and 60 when it is parsed.
+MAX_VALUES = 1_000_000
 # Nested brackets of a value. Python's own limit is the recursion depth.
 MAX_DEPTH = 100
 MARK = b"\xef\xbb\xbf"
@@ -26,7 +28,7 @@ WITHIN = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 SCALAR = re.compile(rb"[^][{},: \t\r\n\"]*+")
 # Telegram Desktop writes control characters as \x1F, which is no JSON.
-ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|.)', re.DOTALL)
+ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -63,7 +65,7 @@ class JsonStream:
                 return b""
 
     def value(self) -> object:
-        """The next value. Raises Unreadable for one that is no JSON, too long or nested too deeply; Cut."""
+        """The next value. Raises Unreadable for one that is no JSON or beyond a bound, and Cut."""
         return _parsed(self._raw(MAX_VALUE))
 
     def skip(self) -> None:
@@ -164,7 +166,7 @@ class JsonStream:
 
     def _more(self, least: int = 1, most: int = CHUNK) -> bool:
         """Reads on; what is behind the position is dropped. Raises Cut where one string has more than `most`
-        bytes: no value that may be read is so long, and a quote that is not closed must not fill the memory."""
+        bytes: no value that is read is so long, and a quote that is not closed must not fill the memory."""
         rest = self._buffer[self._at :]
         if len(rest) > max(most, MAX_VALUE):
             raise Cut
@@ -181,17 +183,27 @@ def _refusal(size: int, depth: int, most: int) -> str:
 
 
 def _parsed(raw: bytes | str) -> object:
-    """Raises Unreadable; bytes that are not UTF-8 become U+FFFD, so that one cut emoji loses no conversation."""
+    """Raises Unreadable. Bytes that are not UTF-8 become U+FFFD: one cut emoji loses no conversation."""
     if isinstance(raw, str):
         raise Unreadable(raw)
-    for attempt in (raw, None):
-        try:
-            mended = raw.decode(errors="replace") if attempt is not None else _mended(raw)
-            return json.loads(mended, strict=False)
-        except (ValueError, RecursionError):  # also a number of thousands of digits
-            continue
+    if _count(raw) > MAX_VALUES and _count(STRING.sub(b"", raw)) > MAX_VALUES:
+        raise Unreadable(f"more than {MAX_VALUES:,} values")
+    try:
+        return json.loads(raw.decode(errors="replace"), strict=False)
+    except ValueError:  # also a number of thousands of digits
+        pass
+    try:
+        return json.loads(ESCAPE.sub(_mended, raw).decode(errors="replace"), strict=False)
+    except ValueError:
+        pass
+    # Raised outside the handlers: a traceback must not chain to an error that holds the text.
     raise Unreadable("not valid JSON")
 
 
-def _mended(raw: bytes) -> str:
-    return ESCAPE.sub(lambda found: b"\\u00" + found[1] if found[1] else found[0], raw).decode(errors="replace")
+def _count(raw: bytes) -> int:
+    """The brackets that open, and commas: as many as there are values, and more within strings."""
+    return sum(map(raw.count, (b"[", b"{", b",")))
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return b"\\u00" + escape[1] if escape[1] else escape[0]

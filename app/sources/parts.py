@@ -18,7 +18,7 @@ class Parts:
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it was given before."""
-        name = cleaned(name)
+        name = cleaned(name) or "unnamed"
         if len(name) > MAX_PART:
             name = digest(name)
         count = self._seen.get(name, 0) + 1

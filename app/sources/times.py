@@ -1,4 +1,4 @@
-"""Times as exports write them, in UTC; what is no time, or none that a computer can have been used at, is None."""
+"""Times as exports write them, in UTC; None for what is no time, or is before computers or far ahead."""
 
 from __future__ import annotations
 
