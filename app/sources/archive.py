@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from app.profiles.plain_text import foreign
 
@@ -45,7 +46,7 @@ class Damaged(Exception):
 class _Member(io.RawIOBase):
     """A file in an archive, of bounded size. Raises Damaged."""
 
-    def __init__(self, packed: io.BufferedIOBase) -> None:
+    def __init__(self, packed: IO[bytes]) -> None:
         self._packed = packed
         self._left = MAX_UNPACKED
 
@@ -87,7 +88,7 @@ def opened(path: Path, wanted: Wanted) -> Iterator[tuple[str, io.BufferedReader]
                 member = archive.open(name)
             except DAMAGE:
                 raise Damaged from None
-            with member, io.BufferedReader(_Member(member)) as stream:  # type: ignore[type-var]
+            with member, cast(io.BufferedReader, io.BufferedReader(_Member(member))) as stream:
                 yield name, stream
 
 

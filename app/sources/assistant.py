@@ -97,13 +97,16 @@ def newest(times: Mapping[str, datetime | None], parents: Mapping[str, object]) 
     return found
 
 
-def written(said: Sequence[Said], title: str, parts: Parts, *, exchanges: bool) -> Iterator[Found | LeftOut]:
+def written(
+    said: Sequence[Said], title: str, identity: object, parts: Parts, *, exchanges: bool
+) -> Iterator[Found | LeftOut]:
     """The person's messages that are long enough, each a document; with `exchanges` each message with what
-    the model answered, as a turn."""
+    the model answered, as a turn. `identity` is the conversation's, if it is a text."""
+    within = f"{identity}/" if isinstance(identity, str) and identity.strip() else ""
     passed: Counter[str] = Counter()
     for found in _turns(said, title) if exchanges else _messages(said, title):
         if isinstance(found, Found):
-            yield replace(found, part=parts.unique(found.part))
+            yield replace(found, part=parts.unique(f"{within}{found.part}"))
         else:
             passed[found] += 1
     yield from (LeftOut(reason, count) for reason, count in passed.items())

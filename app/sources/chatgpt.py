@@ -73,7 +73,8 @@ def _conversation(
             said.append(one)
     if instructed:
         yield LeftOut(INSTRUCTIONS)
-    yield from written(said, title, parts, exchanges=exchanges)
+    identity = conversation.get("conversation_id") or conversation.get("id")
+    yield from written(said, title, identity, parts, exchanges=exchanges)
 
 
 def _shown(conversation: Mapping[str, object], mapping: dict[str, object]) -> list[str]:

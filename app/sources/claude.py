@@ -59,7 +59,7 @@ def _conversation(
             attached += 1
     if attached:
         yield LeftOut(ATTACHED, attached)
-    yield from written(said, title, parts, exchanges=exchanges)
+    yield from written(said, title, conversation.get("uuid"), parts, exchanges=exchanges)
 
 
 def _shown(conversation: Mapping[str, object], messages: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from app.profiles.profile import MAX_TEXT
 from app.sources import chatgpt
 from app.sources.chatgpt import INSTRUCTIONS, looks_like, read
 from app.sources.found import Found
-from tests.sources.laws import NOBODY, hold, sorted_out, written, zipped
+from sources.laws import NOBODY, hold, sorted_out, written, zipped
 
 LETTER = "Could you help me with the letter to the landlord? I want it firm but not rude: he was decent."
 SECOND = (
@@ -86,8 +86,8 @@ def test_the_persons_long_messages_are_documents(tmp_path: Path) -> None:
     )
     kept, reasons = sorted_out(read(path, NOBODY))
     assert [(one.item.text, one.part, one.item.title) for one in kept] == [
-        (LETTER, "m1", "Letter to the landlord"),
-        (SECOND, "m5", "Letter to the landlord"),
+        (LETTER, "c/m1", "Letter to the landlord"),
+        (SECOND, "c/m5", "Letter to the landlord"),
     ]
     assert {one.item.kind for one in kept} == {"document"} and not any(one.item.request for one in kept)
     assert kept[0].item.created_at == datetime.fromtimestamp(1700000000.25, UTC)
@@ -180,7 +180,8 @@ def test_a_chat_without_a_title_of_its_own_has_none(tmp_path: Path, title: objec
 def test_a_message_without_a_time_has_that_of_its_conversation(tmp_path: Path) -> None:
     one = conversation(message("user", LETTER, create_time=None))
     assert found(export(tmp_path, one))[0].item.created_at == datetime.fromtimestamp(1699999999, UTC)
-    for wrong in ("x", -1, 1e300, float("nan"), 10**400, True, []):
+    wrongs: list[object] = ["x", -1, 1e300, float("nan"), 10**400, True, []]
+    for wrong in wrongs:
         one = conversation(message("user", LETTER, create_time=wrong), create_time=wrong)
         assert found(export(tmp_path, one))[0].item.created_at is None
 
@@ -199,8 +200,8 @@ def test_an_archive_whole_or_in_numbered_files(tmp_path: Path) -> None:
         },
     )
     assert looks_like(path)
-    # Both have a message m0: the second is told apart.
-    assert [(one.item.text, one.part) for one in found(path)] == [(LETTER, "m0"), (SECOND, "m0#2")]
+    # Both have a message m0 of a conversation c: the second is told apart.
+    assert [(one.item.text, one.part) for one in found(path)] == [(LETTER, "c/m0"), (SECOND, "c/m0#2")]
 
 
 def test_one_conversation_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:

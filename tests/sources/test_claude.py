@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from app.sources.claude import ATTACHED, looks_like, read
 from app.sources.found import Found
-from tests.sources.laws import NOBODY, hold, sorted_out, written, zipped
-from tests.sources.test_chatgpt import JSON, LETTER, OTHER, SECOND
+from sources.laws import NOBODY, hold, sorted_out, written, zipped
+from sources.test_chatgpt import JSON, LETTER, OTHER, SECOND
 
 ROOT = "00000000-0000-4000-8000-000000000000"
 NOTICE = "```\nThis block is not supported on your current device yet.\n```"
@@ -63,7 +63,7 @@ def test_the_persons_long_messages_are_documents(tmp_path: Path) -> None:
     )
     kept, reasons = sorted_out(read(path, NOBODY))
     assert [(one.item.text, one.item.title, one.part) for one in kept] == [
-        (LETTER, "Letter to the landlord", "1")
+        (LETTER, "Letter to the landlord", "c/1")
     ]
     assert kept[0].item.created_at == datetime(2025, 3, 1, 10, 0, 0, 123456, UTC)
     assert reasons == {"a message of fewer than 60 characters outside of code": 1}

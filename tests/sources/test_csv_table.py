@@ -15,7 +15,7 @@ from app.profiles.document import MAX_TITLE
 from app.profiles.profile import MAX_REQUEST, MAX_TEXT, HistoryItem
 from app.sources.csv_table import BLANK, LONG, NO_NAME, NO_TEXT, OTHERS, looks_like, read
 from app.sources.found import Found, Person
-from tests.sources.laws import ANNA, NOBODY, hold, sorted_out, written
+from sources.laws import ANNA, NOBODY, hold, sorted_out, written
 
 
 def found(path: Path, person: Person = NOBODY) -> list[Found]:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from app.sources.found import Found, Person
 from app.sources.messenger import NO_NAME
 from app.sources.telegram import AS_HTML, FORWARDED, MEDIA, OTHERS, SERVICE, looks_like, read
-from tests.sources.laws import ANNA, NOBODY, hold, sorted_out, written, zipped
-from tests.sources.test_chatgpt import JSON
-from tests.sources.test_whatsapp import LONG, MORE
+from sources.laws import ANNA, NOBODY, hold, sorted_out, written, zipped
+from sources.test_chatgpt import JSON
+from sources.test_whatsapp import LONG, MORE
 
 ME, BO = 111, 222
+NAMES: dict[int | str, str] = {ME: "Anna Ek", BO: "Bo"}
 
 
 def message(number: int, sender: int | str, text: object, **more: object) -> dict[str, object]:
@@ -26,7 +27,7 @@ def message(number: int, sender: int | str, text: object, **more: object) -> dic
         "type": "message",
         "date": "2023-12-31T18:00:00",
         "date_unixtime": str(1704042000 + number),
-        "from": {ME: "Anna Ek", BO: "Bo"}.get(sender, "Cleo") if isinstance(sender, int) else None,  # type: ignore[call-overload]
+        "from": NAMES.get(sender, "Cleo"),
         "from_id": f"user{sender}",
         "text": text,
         "text_entities": [],
@@ -167,7 +168,8 @@ def test_what_looks_like_telegrams(tmp_path: Path) -> None:
     content = json.dumps(chat(message(1, ME, LONG)))
     path = zipped(tmp_path / "export.zip", {"ChatExport/result.json": content})
     assert looks_like(path) and len(found(path)) == 1
-    for value in ([], {"text": '"from_id": 1'}, {"history": [{"text": "x"}]}, [{"mapping": {}}]):
+    others: list[object] = [[], {"text": '"from_id": 1'}, {"history": [{"text": "x"}]}, [{"mapping": {}}]]
+    for value in others:
         assert not looks_like(export(tmp_path, value, "other.json"))
 
 

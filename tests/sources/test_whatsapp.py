@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from app.sources.messenger import FULL, MAX_ASKED
 from app.sources.whatsapp import MEDIA, OTHERS, SYSTEM, looks_like, read
 from app.sources.whatsapp_stamp import Evidence, stamp
 from app.sources.whatsapp_words import own_words
-from tests.sources.laws import ANNA, NOBODY, hold, sorted_out, written, zipped
+from sources.laws import ANNA, NOBODY, hold, sorted_out, written, zipped
 
 LONG = "I will be there at eight, but only if the ferry runs; otherwise start without me and save a bun."
 MORE = "And tell Bo to bring the big pan, ours is still at the club house since the summer party, I think."
@@ -33,7 +33,7 @@ def found(path: Path, person: Person = ANNA) -> list[Found]:
 
 def here(*numbers: int) -> datetime:
     """A time on this machine's clock, in UTC."""
-    return datetime(*numbers).astimezone(UTC)  # type: ignore[arg-type, misc]
+    return datetime(*numbers).astimezone(UTC)  # type: ignore[arg-type]
 
 
 IOS = [
@@ -154,8 +154,8 @@ def test_other_lines_have_no_stamp(line: str) -> None:
 )
 def test_the_order_of_a_date_is_found_by_what_is_possible(dates: list[str], order: str) -> None:
     evidence = Evidence()
-    for date in dates:
-        found_stamp = stamp(f"{date}, 10:00 - Bo: x")
+    for day in dates:
+        found_stamp = stamp(f"{day}, 10:00 - Bo: x")
         assert found_stamp is not None
         evidence.add(found_stamp)
     assert evidence.order == order
@@ -170,13 +170,13 @@ def test_numbers_written_as_in_the_united_states_are_read_so() -> None:
         assert evidence.order == order
 
 
-@given(st.dates(datetime(2010, 1, 1).date(), datetime(2099, 12, 31).date()), st.integers(13, 80))
-def test_a_chat_of_some_weeks_shows_its_order(start: object, days: int) -> None:
-    dates = [start + timedelta(days=number) for number in range(days)]  # type: ignore[operator]
+@given(st.dates(date(2010, 1, 1), date(2099, 10, 1)), st.integers(13, 80))
+def test_a_chat_of_some_weeks_shows_its_order(start: date, days: int) -> None:
+    dates = [start + timedelta(days=number) for number in range(days)]
     for order, pattern in {"dmy": "%d/%m/%y", "mdy": "%m/%d/%y", "ymd": "%Y/%m/%d"}.items():
         evidence = Evidence()
-        for date in dates:
-            found_stamp = stamp(f"{date.strftime(pattern)}, 10:00 - Bo: x")
+        for day in dates:
+            found_stamp = stamp(f"{day.strftime(pattern)}, 10:00 - Bo: x")
             assert found_stamp is not None
             evidence.add(found_stamp)
         assert evidence.order == order
@@ -369,5 +369,5 @@ def test_a_long_line_takes_linear_time(tmp_path: Path, hostile: str) -> None:
 
 def test_memory_is_bounded_by_one_message() -> None:
     many = "".join(f"31.12.23, 10:01 - Bo: {number}\n" for number in range(1000)).encode()
-    entries = whatsapp._entries(io.BufferedReader(io.BytesIO(many)))  # type: ignore[arg-type]
+    entries = whatsapp._entries(io.BufferedReader(io.BytesIO(many)))
     assert next(entries).text == "Bo: 0\n"
