@@ -106,7 +106,7 @@ def written(
     passed: Counter[str] = Counter()
     for found in _turns(said, title) if exchanges else _messages(said, title):
         if isinstance(found, Found):
-            yield replace(found, part=parts.unique(f"{within}{found.part}"))
+            yield parts.found(found.item, f"{within}{found.part}")
         else:
             passed[found] += 1
     yield from (LeftOut(reason, count) for reason, count in passed.items())
@@ -142,4 +142,4 @@ def _turn(question: Said, reply: str, title: str) -> Found | str:
         return UNANSWERED
     if len(reply) > MAX_TEXT:
         return LONG
-    return Found(replace(turn(asked, reply), title=title, source="", created_at=question.when), question.key)
+    return Found(replace(turn(asked, reply), title=title, created_at=question.when), question.key)

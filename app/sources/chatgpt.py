@@ -28,7 +28,7 @@ SPOKEN = ("text", "multimodal_text")
 # Channels of what a model says beside its answer.
 ASIDE = ("analysis", "commentary")
 # Citations as the site draws them: a span of private characters, or 【4†source】.
-CITATION = re.compile("\ue200[^\ue200\ue201]{0,2000}\ue201|【[^【】]{0,200}†[^【】]{0,200}】")
+CITATION = re.compile("\ue200[^\ue200\ue201]{0,2000}\ue201|【[^【】†]{0,200}†[^【】]{0,200}】")
 INSTRUCTIONS = "custom instructions for the model; what they say of you belongs into fields"
 
 
@@ -45,7 +45,7 @@ def read(path: Path, person: Person, *, exchanges: bool = False) -> Iterator[Fou
     """The messages of the account's owner, or the exchanges; `person` is not needed. Of a conversation that
     was edited or answered anew, the branch that the site shows is read. Raises OSError."""
     del person
-    parts = Parts()
+    parts = Parts(path)
     for conversation in conversations(path, wanted, "mapping"):
         if isinstance(conversation, LeftOut):
             yield conversation

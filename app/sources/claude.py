@@ -31,7 +31,7 @@ def read(path: Path, person: Person, *, exchanges: bool = False) -> Iterator[Fou
     """The messages of the account's owner, or the exchanges; `person` is not needed. Of a conversation that
     was edited or answered anew, the newest branch is read. Raises OSError."""
     del person
-    parts = Parts()
+    parts = Parts(path)
     for conversation in conversations(path, wanted, "chat_messages"):
         if isinstance(conversation, LeftOut):
             yield conversation

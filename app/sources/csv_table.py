@@ -28,8 +28,8 @@ REQUEST = ("request", "prompt", "question")
 DATE = ("date", "createdat", "created", "time", "timestamp", "datetime")
 WRITER = ("author", "sender", "from")
 MAX_COLUMNS = 1000
-# Characters of a line, which a field with line ends has several of.
-MAX_LINE = 4 * MAX_TEXT
+# Characters of a row, which has several lines where a field has line ends.
+MAX_ROW = 4 * MAX_TEXT
 
 NO_TEXT = (
     "a table without a column of texts; call one text, body, content or message in the first line. Others "
@@ -53,15 +53,14 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
     Raises OSError."""
     with path.open("rb") as stream:
         text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
-        lines = _lines(text)
         try:
-            yield from _rows(lines, path.suffix.lower(), person)
+            yield from _rows(_Lines(text), path, person)
         except (_TooLong, csv.Error):
             yield LeftOut(LONG, broken=True)
 
 
 class _TooLong(Exception):
-    """A line that is longer than a field may be."""
+    """A row is longer than one may be."""
 
 
 def _encoding(stream: io.BufferedReader) -> str:
@@ -81,11 +80,27 @@ def _encoding(stream: io.BufferedReader) -> str:
     return encoding
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    while line := text.readline(MAX_LINE):
-        if len(line) == MAX_LINE:
+class _Lines:
+    """The lines of a table, while each row has at most MAX_ROW characters; `ended` says that one ends."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW)
+        self._size += len(line)
+        if self._size >= MAX_ROW:
             raise _TooLong
-        yield line.replace("\0", "")
+        if not line:
+            raise StopIteration
+        return line.replace("\0", "")
+
+    def ended(self) -> None:
+        self._size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,31 +114,32 @@ class _Columns:
     writer: int | None
 
 
-def _rows(lines: Iterator[str], suffix: str, person: Person) -> Iterator[Found | LeftOut]:
+def _rows(lines: _Lines, path: Path, person: Person) -> Iterator[Found | LeftOut]:
     head = next(lines, "")
     delimiter = ""
     if head.strip().lower().startswith("sep=") and len(head.strip("\r\n")) == 5:  # Excel's own line
         delimiter, head = head[4], next(lines, "")
     # The module's own limit, 131,072 characters, is less than an item may have. It holds for the process.
     csv.field_size_limit(MAX_TEXT)
-    header, delimiter = _header(head, delimiter or ("\t" if suffix != ".csv" else ""))
+    header, delimiter = _header(head, delimiter or ("\t" if path.suffix.lower() != ".csv" else ""))
     columns = _columns(header)
     if columns is None:
         yield LeftOut(NO_TEXT if head.strip() else "an empty table", broken=bool(head.strip()))
         return
     writers = {one.strip().casefold() for one in person.addresses} | known(person)
     if columns.writer is not None and not writers:
-        yield LeftOut(NO_NAME)
+        yield LeftOut(NO_NAME, broken=True)
         return
-    parts = Parts()
+    parts = Parts(path)
     passed: Counter[str] = Counter()
     for row in csv.reader(lines, delimiter=delimiter):
+        lines.ended()
         if not any(row):
             continue
         if columns.writer is not None and not _mine(_cell(row, columns.writer), writers):
             passed[OTHERS] += 1
         elif item := _item(row, columns):
-            yield Found(item, parts.unique(digest(item.title, item.request, item.text)))
+            yield parts.found(item, digest(item.title, item.request, item.text))
         else:
             passed[BLANK] += 1
     yield from (LeftOut(reason, count) for reason, count in passed.items())

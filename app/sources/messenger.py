@@ -92,9 +92,10 @@ class _Text:
         if first is None:
             return
         # A part is used up by a text that is too short as well, so that the others keep theirs.
-        part = parts.unique(first.key)
+        item = HistoryItem(self._title, text, created_at=first.when, request=request)
+        found = parts.found(item, first.key)
         if long_enough(text):
-            yield Found(HistoryItem(self._title, text, created_at=first.when, request=request), part)
+            yield found
         else:
             passed[TOO_SHORT] += 1
 

@@ -1,20 +1,32 @@
-"""Names the parts of a file so that each name is unique and the same when the file is read again."""
+"""Names what is found in a file, so that each name is unique and the same when the file is read again."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
+from app.profiles.document import MAX_TITLE
+from app.profiles.profile import HistoryItem
 from app.sources.cleaning import cleaned
+from app.sources.found import Found
 
 # Characters of a name as the file has it; of a longer one the hash stands.
 MAX_PART = 100
 
 
 class Parts:
-    """The names given so far in one file."""
+    """The names given so far in one file. The file's own name is the items' source: in UTF-8, and of a long
+    one the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self._source = os.fsencode(path).decode(errors="replace").replace("\0", "")[-MAX_TITLE:]
         self._seen: dict[str, int] = {}
+
+    def found(self, item: HistoryItem, name: str) -> Found:
+        """The item as the part of the file that is called so."""
+        return Found(replace(item, source=self._source), self.unique(name))
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it was given before."""

@@ -59,7 +59,7 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
     if PAGE.fullmatch(path.name):
         yield LeftOut(AS_HTML, broken=True)
         return
-    reading = _Reading(known(person))
+    reading = _Reading(Parts(path), known(person))
     try:
         for _, stream in opened(path, wanted):
             if encoding := foreign(stream.peek(HEAD)):
@@ -73,7 +73,7 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
         yield LeftOut(error.reason, broken=True)
     yield from (LeftOut(reason, count) for reason, count in reading.passed.items())
     if reading.unknown:
-        yield LeftOut(NO_NAME)
+        yield LeftOut(NO_NAME, broken=True)
 
 
 @dataclass(slots=True, repr=False)
@@ -89,9 +89,9 @@ class _Chat:
 class _Reading:
     """Who the person is, as far as the file has said; what was left out so far."""
 
+    parts: Parts
     names: frozenset[str]
     ids: set[str] = field(default_factory=set)
-    parts: Parts = field(default_factory=Parts)
     passed: Counter[str] = field(default_factory=Counter)
     unknown: bool = False
 

@@ -21,8 +21,6 @@ from app.sources.whatsapp_stamp import Evidence, Stamp, stamp
 from app.sources.whatsapp_words import MARK, own_words
 
 TITLE = "WhatsApp chat"
-# Every language has the word in the file's name: Chat de WhatsApp con NAME.txt, WhatsApp-Chat mit NAME.txt.
-FILE = re.compile(r"_chat.*\.txt|.*whatsapp.*\.txt", re.IGNORECASE | re.DOTALL)
 # Characters that are read of a line at once, and those that a name may have.
 PIECE = 2**16
 MAX_NAME = 200
@@ -47,14 +45,16 @@ def looks_like(path: Path) -> bool:
 
 
 def wanted(name: str) -> bool:
-    return FILE.fullmatch(name) is not None
+    """Every language has the word in the name: Chat de WhatsApp con NAME.txt, WhatsApp-Chat mit NAME.txt."""
+    plain = name.casefold()
+    return plain.endswith(".txt") and ("whatsapp" in plain or plain.startswith("_chat"))
 
 
 def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
     """The person's own messages, conversation by conversation. Times are of this machine's clock, since the
     export names no zone. Raises OSError."""
     people = _People(known(person))
-    parts = Parts()
+    parts = Parts(path)
     try:
         for (_, first), (_, again) in zip(opened(path, wanted), opened(path, wanted), strict=True):
             survey = _Survey(people)
@@ -63,7 +63,8 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
             if not survey.messages:
                 yield LeftOut(NO_CHAT, broken=True)
             elif not survey.mine:
-                yield LeftOut(f"a chat: none of the {len(survey.senders):,} names in it is yours; {NO_NAME}")
+                reason = f"a chat: none of the {len(survey.senders):,} names in it is yours; {NO_NAME}"
+                yield LeftOut(reason, broken=True)
             else:
                 yield from _chat(again, survey, parts)
     except Damaged as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def found(path: Path, person: Person = NOBODY) -> list[Found]:
 
 
 def items(folder: Path, content: str | bytes, name: str = "table.csv") -> list[HistoryItem]:
-    return [one.item for one in found(written(folder / name, content))]
+    path = written(folder / name, content)
+    kept = [one.item for one in found(path)]
+    assert {item.source for item in kept} <= {str(path)}
+    return [replace(item, source="") for item in kept]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
