@@ -50,7 +50,8 @@ class JsonStream:
         self._stream = stream
         self._buffer = b""
         self._at = 0
-        self._more(len(MARK))
+        while len(self._buffer) < len(MARK) and self._more():
+            pass
         if self._buffer.startswith(MARK):
             self._at = len(MARK)
 
@@ -136,7 +137,7 @@ class JsonStream:
                 end = self._at + 1
             elif byte and (found := WITHIN.match(self._buffer, self._at)) and found.end() > self._at:
                 end = found.end()
-            elif self._more(most=max(most, CHUNK)):
+            elif self._more():
                 continue  # a string goes on in the next chunk
             else:
                 raise Cut
@@ -154,9 +155,9 @@ class JsonStream:
         """A string or a scalar: it is whole where the buffer goes on behind it."""
         while True:
             found = pattern.match(self._buffer, self._at)
-            if found and (found.end() < len(self._buffer) or not self._more(most=max(most, CHUNK))):
+            if found and (found.end() < len(self._buffer) or not self._more()):
                 break
-            if not found and not self._more(most=max(most, CHUNK)):
+            if not found and not self._more():
                 raise Cut
         if found.end() == self._at:
             raise Cut
@@ -164,14 +165,14 @@ class JsonStream:
         self._at += len(raw)
         return _refusal(len(raw), 0, most) or raw
 
-    def _more(self, least: int = 1, most: int = CHUNK) -> bool:
-        """Reads on; what is behind the position is dropped. Raises Cut where one string has more than `most`
-        bytes: no value that is read is so long, and a quote that is not closed must not fill the memory."""
+    def _more(self) -> bool:
+        """Reads on; what is behind the position is dropped. Raises Cut where one string has more than
+        MAX_VALUE bytes: a quote that is not closed must not fill the memory."""
         rest = self._buffer[self._at :]
-        if len(rest) > max(most, MAX_VALUE):
+        if len(rest) > MAX_VALUE:
             raise Cut
         # Doubled, so that a long string is searched from its start a few times only.
-        read = self._stream.read(max(CHUNK, len(rest), least))
+        read = self._stream.read(max(CHUNK, len(rest)))
         self._buffer, self._at = rest + read, 0
         return bool(read)
 
