@@ -39,9 +39,9 @@ NO_NAME = 'a table with a column of who wrote what; say --me "NAME", as the tabl
 BLANK = "a row without text"
 OTHERS = "a row of somebody else"
 LONG = (
-    f"a field of more than {MAX_TEXT:,} characters: perhaps a quotation mark is not closed. Nothing is read "
+    f"a field of more than {MAX_TEXT:,} characters: perhaps a quotation mark is not closed. "
+    "Nothing is read behind it"
 )
-LONG += "behind it"
 
 
 def looks_like(path: Path) -> bool:
