@@ -20,6 +20,7 @@ CoSteerError
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
 │   └── TokenizerMismatch     502  the vocabularies of remote and local model cannot be matched
+├── SettingsError             500  a setting is wrong, or does not suit; raised before serving
 ├── WeightsError              500  model weights are unavailable; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
 └── StoreError                500  the database cannot be used; 503 while it is locked
@@ -159,6 +160,10 @@ class RemoteRejected(RemoteError):
 
 class TokenizerMismatch(RemoteError):
     code = "tokenizer_mismatch"
+
+
+class SettingsError(CoSteerError):
+    code = "settings_error"
 
 
 class WeightsError(CoSteerError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,19 @@ class Proxy:
         return content
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_config_file() -> Iterator[None]:
+    """No test reads the config.toml of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COSTEER_CONFIG", "none")
+        yield
+
+
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No setting from this shell or from the .env of this folder; gives the empty working folder."""
+    """No setting from this shell, or from a file; gives the empty working folder."""
     for name in list(os.environ):
-        if name.upper().startswith("COSTEER_"):
+        if name.upper().startswith("COSTEER_") and name != "COSTEER_CONFIG":
             monkeypatch.delenv(name)
     folder = tmp_path / "working"
     folder.mkdir()

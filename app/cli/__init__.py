@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, evaluate, history, keys, models, preview, profiles, serve, transfer
+from app.cli import bench, config, evaluate, history, keys, models, preview, profiles, serve, transfer
 from app.cli.doctor import command
 from app.cli.terminal import bear_any_output, write
 
@@ -39,6 +39,7 @@ app.add_typer(profiles.commands, name="profiles")
 app.add_typer(history.commands, name="history")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(models.commands, name="models")
+app.add_typer(config.commands, name="config")
 
 
 def _version(wanted: bool) -> None:

@@ -12,13 +12,17 @@ import typer
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.terminal import mistakes_named, out
-from app.errors import CoSteerError
+from app.errors import SettingsError
 from app.logs import write_log
 from app.network.listener import listen, on_this_machine
 from app.profiles.store import Store
 
+# The exit status for settings that have to be changed first (EX_CONFIG of sysexits.h): a service manager
+# then need not try again.
+MISCONFIGURED = 78
 
-@mistakes_named()
+
+@mistakes_named(misconfigured=MISCONFIGURED)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless set.")] = None,
     port: Annotated[
@@ -43,11 +47,11 @@ def serve(
 
 
 def _refuse_without_key(host: str, data_dir: Path) -> None:
-    """Raises CoSteerError if other machines could use every profile without a key."""
+    """Raises SettingsError if other machines could use every profile without a key."""
     with Store.open(data_dir) as store:
         if store.keys.required():
             return
-    raise CoSteerError(
+    raise SettingsError(
         f"{host} can be reached from other machines, and there is no admin key yet: whoever asks could "
         "use every profile. Make one with `costeer keys create --admin`, or listen on 127.0.0.1. "
         "(COSTEER_TRUST_NETWORK=true serves without, for a container whose port only its host can reach.)"

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.errors import CoSteerError
+from app.errors import CoSteerError, SettingsError, TokenizerMismatch
 from app.logs import printable
 
 out = Console()
@@ -54,13 +54,17 @@ def on_terminal() -> bool:
 
 
 @contextmanager
-def mistakes_named() -> Iterator[None]:
-    """Prints errors that the user can fix as one message without a traceback, and exits with status 1.
+def mistakes_named(*, misconfigured: int = 1) -> Iterator[None]:
+    """Prints errors that the user can fix as one message without a traceback, and exits with status 1; with
+    `misconfigured` where trying again would not help before the settings are changed.
 
     Ctrl-C exits with status 130 and no message.
     """
     try:
         yield
+    except (SettingsError, TokenizerMismatch) as error:
+        say(f"error: {error}")
+        sys.exit(misconfigured)
     except CoSteerError as error:
         say(f"error: {error}")
         sys.exit(1)

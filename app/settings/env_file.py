@@ -37,7 +37,7 @@ def read_env_file(path: Path) -> EnvFile:
     found = EnvFile()
     if not path.is_file():  # as in pydantic-settings; a folder named .env may be a virtual environment
         return found
-    for number, binding in _numbered(_text(path)):
+    for number, binding in _numbered(read_text(path)):
         if mistake := _mistake(binding, found.lines):
             found.mistakes.append(f"{path}, line {number}: {mistake}")
             if binding.key is not None and binding.value is None:
@@ -78,7 +78,8 @@ def _unparsed(line: str) -> str:
     return f"this is no setting. Write {name[0]}=value."
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The file as UTF-8 text. Raises CoSteerError, which quotes none of it."""
     try:
         data = path.read_bytes()
         if data.startswith(UTF_16) or b"\0" in data:

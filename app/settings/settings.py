@@ -1,4 +1,4 @@
-"""All settings, read from environment variables (prefix COSTEER_) or a .env file."""
+"""All settings, read from environment variables (prefix COSTEER_), a .env file or config.toml."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.logs import Form, Level
 from app.network.proxy import Proxy, proxy_for, proxy_url
 from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
 from app.settings.aliases import read_aliases
+from app.settings.config_file import NAMED_BY
+from app.settings.layers import ConfigSource, Filled
 from app.steering.strength import AUTO
 
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
+# Settings that may hold a password or a key.
+SECRETS = ("remote_api_key", "remote_proxy", "remote_base_url")
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f]*(:[0-9a-f]*){2,}")
 # An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(
@@ -34,7 +38,8 @@ ORIGIN = re.compile(
 class Settings(BaseSettings):
     """Used by main.py, assembly.py and cli/ only; every other module gets the values it needs as arguments.
 
-    An empty variable counts as unset. An unknown name is an error in .env; see also `unknown_names`.
+    A value goes before that of a later source: code, the environment, .env, config.toml. An empty one counts
+    as unset. An unknown name is an error in .env and in config.toml; see also `unknown_names`.
     """
 
     model_config = SettingsConfigDict(
@@ -131,6 +136,18 @@ class Settings(BaseSettings):
     cache_dir: Path = Path(platformdirs.user_cache_dir("costeer"))
     # A folder with GGUF files that you already have; searched before any download.
     weights_dir: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, each before those behind it."""
+        return init_settings, Filled(env_settings), Filled(dotenv_settings), ConfigSource(settings_cls)
 
     @model_validator(mode="before")
     @classmethod
@@ -264,15 +281,18 @@ def unknown_names(environ: Mapping[str, str] = os.environ) -> list[str]:
     It is not an error, as in .env: other programs set some too, like Kubernetes (COSTEER_SERVICE_HOST).
     """
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known.append(NAMED_BY)
     unknown = [name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known]
     return [f"{name} is not a setting.{suggestion(name)}" for name in unknown]
 
 
-def suggestion(name: str) -> str:
-    """` Did you mean COSTEER_...?` for a misspelt name, else an empty string."""
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-    return f" Did you mean {close[0]}?" if close else ""
+def suggestion(name: str, *, prefix: str = PREFIX) -> str:
+    """` Did you mean ...?` for a misspelt name, else an empty string. Names are as variables of the
+    environment have them, or without a prefix as config.toml has them."""
+    known = [f"{prefix}{field.upper()}" for field in Settings.model_fields]
+    asked = name.upper() if prefix else name.upper().removeprefix(PREFIX)
+    close = difflib.get_close_matches(asked, known, n=1, cutoff=0.8)
+    return f" Did you mean {close[0] if prefix else close[0].lower()}?" if close else ""
 
 
 def _is_http(url: str) -> bool:

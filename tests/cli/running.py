@@ -39,11 +39,11 @@ def done_json(*arguments: str) -> Any:
     return json.loads(done(*arguments, "--json"))
 
 
-def refused(*arguments: str, stdin: str | bytes | None = None) -> str:
+def refused(*arguments: str, stdin: str | bytes | None = None, status: int = 1) -> str:
     """What a command that fails for a reason the user can mend says, on the standard error alone."""
     result = run(*arguments, stdin=stdin)
     assert isinstance(result.exception, SystemExit), result.exception
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (status, "")
     assert "Traceback" not in result.stderr
     assert [line[:7] for line in result.stderr.splitlines()].count("error: ") == 1
     return result.stderr

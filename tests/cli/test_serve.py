@@ -20,6 +20,7 @@ from fakes import PRIVATE
 from rich.console import Console
 
 import app.cli.serve
+from app.cli.serve import MISCONFIGURED
 from app.cli.serving import announce
 from app.errors import CoSteerError
 from app.local import weights
@@ -62,12 +63,12 @@ def test_beyond_this_machine_it_serves_only_once_there_is_an_admin_key(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.cli.serve, "listen", never)
-    message = refused("serve", "--host", host, "--port", "0")
+    message = refused("serve", "--host", host, "--port", "0", status=MISCONFIGURED)
     assert f"{host} can be reached from other machines" in message
     assert "`costeer keys create --admin`" in message
     done("profiles", "create", "anna", "--name", "Anna")
     done("keys", "create", "--profile", "anna")
-    assert "no admin key" in refused("serve", "--host", host, "--port", "0")
+    assert "no admin key" in refused("serve", "--host", host, "--port", "0", status=MISCONFIGURED)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])

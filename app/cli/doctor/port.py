@@ -33,7 +33,7 @@ async def _port(host: str, port: int) -> Verdict:
         return failed(
             f"{refused.message.partition('. ')[0]}.", "COSTEER_HOST=127.0.0.1, or another COSTEER_PORT."
         )
-    version = await _served(EVERYWHERE.get(host, host), port)
+    version = await served(EVERYWHERE.get(host, host), port)
     if version is not None:
         return ok(f"{host} port {port}: a CoSteer {version} serves there already")
     return failed(
@@ -42,7 +42,7 @@ async def _port(host: str, port: int) -> Verdict:
     )
 
 
-async def _served(host: str, port: int) -> str | None:
+async def served(host: str, port: int) -> str | None:
     """The version of the CoSteer at that address; None if another program or none answers."""
     name = f"[{host}]" if ":" in host else host
     connection = Connection(api_key="", connect_timeout=SECONDS, read_timeout=SECONDS, transport=None)
