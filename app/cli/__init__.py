@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, config, evaluate, history, keys, models, preview, profiles, serve, transfer
+from app.cli import backup, bench, config, evaluate, history, keys, models, preview, profiles, serve, transfer
 from app.cli.doctor import command
 from app.cli.terminal import bear_any_output, write
 
@@ -25,6 +25,8 @@ app.command()(serve.serve)
 app.command(epilog=bench.EPILOG)(bench.bench)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=command.EPILOG)(command.doctor)
+app.command(epilog=backup.EPILOG)(backup.backup)
+app.command(epilog=backup.RESTORE_EPILOG)(backup.restore)
 profiles.commands.command(
     "import", epilog="Example:\n\ncosteer profiles import isabel.toml walter.json --replace"
 )(transfer.import_files)

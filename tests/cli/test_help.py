@@ -24,7 +24,7 @@ NOUNS = {
     "keys": ["create", "list", "delete"],
     "config": ["show", "get", "path", "set"],
 }
-COMMANDS = ["", "serve", "bench", "eval", "doctor", "version", *NOUNS]
+COMMANDS = ["", "serve", "bench", "eval", "doctor", "backup", "restore", "version", *NOUNS]
 COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from app.errors import StoreError
+from app.profiles.store.backup import Contents, Written, copy_to, made_ready, replace_all
 from app.profiles.store.database import Database
 from app.profiles.store.engine import DISK_IS_FULL
 from app.profiles.store.history import HistoryStore
@@ -18,7 +21,7 @@ ROOM = 2**20
 # Seconds that `check` waits for other writers.
 CHECK_PATIENCE = 1.0
 
-__all__ = ["Change", "HistoryStore", "KeyStore", "ProfileStore", "Store"]
+__all__ = ["Change", "Contents", "HistoryStore", "KeyStore", "ProfileStore", "Store"]
 
 
 class Store:
@@ -46,6 +49,32 @@ class Store:
             session.connection().exec_driver_sql("PRAGMA application_id = 0")
         if shutil.disk_usage(self.path.parent).free < ROOM:
             raise StoreError(f"{self.path}: {DISK_IS_FULL}; free some space", reason=DISK_IS_FULL)
+
+    def contents(self) -> Contents:
+        """How much there is of what."""
+        return Contents.of(self.path)
+
+    def backup(self, target: Path, written: Written) -> Contents:
+        """Writes one state of the database to `target`, an empty file; nothing that was erased is in it.
+
+        `written` is called with the bytes that have been written since it was called last.
+        """
+        copy_to(self.path, target, written)
+        return Contents.of(target)
+
+    @contextmanager
+    def read_backup(self, file: Path, written: Written) -> Iterator[Path]:
+        """Yields what `restore` takes of a backup: its copy, checked and in this version's schema."""
+        with made_ready(file, self.path, written) as copy:
+            yield copy
+
+    def restore(self, copy: Path) -> Path:
+        """Puts all of `copy` in place of all that is stored, in one transaction.
+
+        Gives the path of a backup of the state before. Processes that use the database notice by `version`,
+        and by the profiles' new uids.
+        """
+        return replace_all(self._database, copy)
 
     def close(self) -> None:
         self._database.close()

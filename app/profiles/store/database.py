@@ -124,6 +124,12 @@ class Database:
             self.remove_backups()
         self._shrink()
 
+    def empty_log(self) -> None:
+        """As `wipe`, but backups stay."""
+        with named_errors(self.path), self._one_writer:
+            self._empty_log(WIPE_TIMEOUT)
+        self._shrink()
+
     def remove_backups(self) -> None:
         """Removes the backups made by migrations: they still contain what is being erased."""
         for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):

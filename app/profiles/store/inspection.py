@@ -45,7 +45,23 @@ class Condition:
 
 def inspect(data_dir: Path) -> Condition:
     """The state of the database in `data_dir`. Raises StoreError if it cannot be read."""
+    return inspect_file(data_dir / DATABASE)
+
+
+def profile_ids(data_dir: Path) -> list[str]:
+    """The ids of the profiles in the database in `data_dir`, sorted; none if there is none.
+
+    Raises StoreError if it cannot be read.
+    """
     path = data_dir / DATABASE
+    if not path.is_file():
+        return []
+    with named_errors(path), closing(_open(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT id FROM profile ORDER BY id")]
+
+
+def inspect_file(path: Path) -> Condition:
+    """The state of the database at `path`. Raises StoreError if it cannot be read."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)

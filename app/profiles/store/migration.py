@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -21,6 +22,9 @@ from app.profiles.store import index
 from app.profiles.store.engine import DATABASE, OTHER_FOLDER, named_errors, open_engine
 
 MIGRATIONS = shipped("migrations")
+# The lock file, beside the database, and how the name of what is not complete ends.
+LOCK = f"{DATABASE}.lock"
+PARTIAL = ".partial"
 # Seconds to wait for a migration by another process.
 MIGRATION_TIMEOUT = 300.0
 
@@ -33,10 +37,10 @@ def prepare(data_dir: Path) -> Path:
     path = data_dir / DATABASE
     with named_errors(path):
         _private_folder(data_dir)
-        with FileLock(path.with_name(f"{DATABASE}.lock"), timeout=MIGRATION_TIMEOUT, mode=0o600):
-            for partial in data_dir.glob(f"{DATABASE}.*.partial*"):
-                partial.unlink()
-            _private_file(path)
+        with FileLock(path.with_name(LOCK), timeout=MIGRATION_TIMEOUT, mode=0o600):
+            for partial in data_dir.glob(f"{DATABASE}.*{PARTIAL}*"):
+                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+            private_file(path)
             _migrate(path)
     return path
 
@@ -77,8 +81,8 @@ def _migrate(path: Path) -> None:
 
 def _backup(path: Path, revision: str) -> None:
     """Copies the database to `costeer.db.<revision>.backup`; an incomplete copy is named .partial."""
-    partial = path.with_name(f"{path.name}.{revision}.partial")
-    _private_file(partial)
+    partial = path.with_name(f"{path.name}.{revision}{PARTIAL}")
+    private_file(partial)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
         source.backup(copy)
     partial.replace(partial.with_suffix(".backup"))
@@ -93,7 +97,8 @@ def _private_folder(folder: Path) -> None:
             folder.chmod(0o700)
 
 
-def _private_file(path: Path) -> None:
+def private_file(path: Path) -> None:
+    """Creates the file with mode 0600; one that is there gets that mode. Raises OSError."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
