@@ -9,6 +9,8 @@ import typer
 from app import __version__
 from app.cli import backup, bench, config, evaluate, history, keys, models, preview, profiles, serve, transfer
 from app.cli.doctor import command
+from app.cli.help import read_well
+from app.cli.service import command as service
 from app.cli.terminal import bear_any_output, write
 
 app = typer.Typer(
@@ -42,6 +44,7 @@ app.add_typer(history.commands, name="history")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")
+app.add_typer(service.commands, name="service")
 
 
 def _version(wanted: bool) -> None:
@@ -63,6 +66,9 @@ def options(
 def version() -> None:
     """Print the version."""
     write(__version__)
+
+
+read_well(app)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.completion import profile_ids
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.numbers import finite
@@ -100,7 +101,10 @@ def bench(
         typer.Option(help="A profile file, TOML or JSON; the samples, in turns, unless set.", metavar="FILE"),
     ] = None,
     profile_id: Annotated[
-        str | None, typer.Option(help="A profile of yours instead; it is only read.", metavar="PROFILE")
+        str | None,
+        typer.Option(
+            help="A profile of yours instead; it is only read.", metavar="PROFILE", autocompletion=profile_ids
+        ),
     ] = None,
     prompts: Annotated[
         Path | None,

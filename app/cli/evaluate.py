@@ -131,7 +131,7 @@ def evaluate(
     preference: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="WISH|TEXT",
+            metavar="WISH",
             help="What a reply to a question should be like: one word, or a text and perhaps behind ' | ' "
             "the opposite; several times. Four of the paper's unless set.",
         ),

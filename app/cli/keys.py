@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.completion import profile_ids
 from app.cli.environment import open_store, read_settings
 from app.cli.profiles import AsJson, Yes
 from app.cli.terminal import confirm, mistakes_named, say, when, write, write_bytes, write_json, write_table
@@ -24,7 +25,12 @@ LAST_ADMIN_KEY = "It is the last admin key: without one, requests without a key 
 )
 @mistakes_named()
 def create(
-    profile: Annotated[str | None, typer.Option(help="The only profile that the key opens.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="The only profile that the key opens.", metavar="PROFILE", autocompletion=profile_ids
+        ),
+    ] = None,
     admin: Annotated[
         bool, typer.Option("--admin", help="A key that opens and manages all profiles.")
     ] = False,

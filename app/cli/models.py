@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.completion import bundles
 from app.cli.environment import read_settings
 from app.cli.progress import RichProgress
 from app.cli.terminal import mistakes_named, write, write_table
@@ -32,7 +33,10 @@ def list_bundles() -> None:
 @mistakes_named()
 def pull(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Bundles; those the settings use if none.")
+        list[str] | None,
+        typer.Argument(
+            help="Bundles; those the settings use if none.", metavar="BUNDLE", autocompletion=bundles
+        ),
     ] = None,
 ) -> None:
     """Fetch weights, check them against their SHA-256, and convert them, once."""

@@ -16,7 +16,7 @@ Given = Annotated[
     list[str] | None,
     typer.Option(
         "--preference",
-        metavar="TEXT",
+        metavar="WISH",
         help=f"How replies should be, and perhaps behind {BAR!r} the opposite; may be given many times.",
     ),
 ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.api.schemas.history import Item
 from app.api.schemas.profiles import ProfileOut, ProfilePatch
+from app.cli.completion import profile_ids
 from app.cli.environment import open_store, read_settings
 from app.cli.levels import (
     Budget,
@@ -50,12 +51,14 @@ OPTIONS = {"id": "ID", "name": "--name", "fields": "--field", "preferences": "--
 INSIDE = {"fields": FIELD, "preferences": EXPECTED}
 Checked = TypeVar("Checked", bound=BaseModel)
 
-ProfileId = Annotated[str, typer.Argument(help="The profile's id.", metavar="PROFILE")]
+ProfileId = Annotated[
+    str, typer.Argument(help="The profile's id.", metavar="PROFILE", autocompletion=profile_ids)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="KEY=TEXT", help="A line about the person; may be given many times."),
+    typer.Option("--field", metavar="KEY=VALUE", help="A line about the person; may be given many times."),
 ]
 
 
@@ -293,7 +296,7 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
     for one in given:
         key, equals, text = one.partition("=")
         if not equals:
-            raise typer.BadParameter("--field takes KEY=TEXT, like --field occupation=Nurse")
+            raise typer.BadParameter("--field takes KEY=VALUE, like --field occupation=Nurse")
         if key in pairs:
             raise typer.BadParameter("--field: the same key is given twice")
         pairs[key] = text

@@ -24,7 +24,9 @@ MISCONFIGURED = 78
 
 @mistakes_named(misconfigured=MISCONFIGURED)
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless set.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; 127.0.0.1 unless set.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 8000 unless set, 0 picks one.", min=0, max=65535)
     ] = None,

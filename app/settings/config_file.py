@@ -49,9 +49,14 @@ class ConfigFile:
         return bool(self.path.stat().st_mode & 0o077)
 
 
+def named_config(environ: Mapping[str, str] = os.environ) -> str:
+    """What COSTEER_CONFIG says, empty if it is not set."""
+    return environ.get(NAMED_BY, "").strip()
+
+
 def config_path(environ: Mapping[str, str] = os.environ) -> Path | None:
     """The path of config.toml, which need not exist; None if COSTEER_CONFIG is `none`."""
-    named = environ.get(NAMED_BY, "").strip()
+    named = named_config(environ)
     if named.lower() == NONE:
         return None
     if named:
@@ -70,7 +75,7 @@ def read_config_file(environ: Mapping[str, str] = os.environ) -> ConfigFile:
     if path is None:
         return found
     if not path.exists():
-        if environ.get(NAMED_BY, "").strip():
+        if named_config(environ):
             found.mistakes.append(
                 f"{path}: there is no such file, and {NAMED_BY} names it. `costeer config set` makes it; "
                 f"{NAMED_BY}={NONE} does without."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +17,14 @@ from app import __version__
 from app.cli import app
 from app.profiles.profile import HistoryItem, Profile, ProfileDocument
 from app.settings.settings import Settings
-from cli.running import ANNA, ROOT, done, misused, open_store, refused, run, written
+from cli.running import ANNA, ROOT, done, misused, on_terminal, open_store, refused, run, written
 
 NOUNS = {
     "models": ["list", "pull"],
     "profiles": ["list", "show", "create", "set", "delete", "import", "samples", "export", "preview"],
     "history": ["list", "show", "add", "level", "search", "delete"],
     "keys": ["create", "list", "delete"],
+    "service": ["install", "status", "remove"],
     "config": ["show", "get", "path", "set"],
 }
 COMMANDS = ["", "serve", "bench", "eval", "doctor", "backup", "restore", "version", *NOUNS]
@@ -44,6 +47,38 @@ def test_every_command_and_option_has_a_help_text() -> None:
         return [name, *(n for key, one in inner.items() for n in check(one, f"{name} {key}".strip()))]
 
     assert sorted(check(get_command(app), "")) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_the_terminal_and_names_no_types(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = done(*command.split(), "--help")
+    assert [line for line in text.splitlines() if len(line) > columns] == []
+    assert not re.search(r"\b(TEXT|INTEGER|FLOAT|BOOLEAN|RANGE)\b|<[a-z]+[]>]|\[(default|required)", text)
+
+
+def test_an_example_can_be_pasted_from_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = done("profiles", "create", "--help")
+    pasted = text[text.index("  costeer profiles create isabel") :].replace("\\\n", " ")
+    words = shlex.split(pasted)
+    assert words[:4] == ["costeer", "profiles", "create", "isabel"]
+    assert "occupation=Estate agent" in words
+    assert "Answer briefly. | Answer at length." in words
+
+
+def test_a_heading_is_bold_on_a_terminal_and_plain_in_a_pipe() -> None:
+    assert "\x1b[1mOptions:" in on_terminal(60, "serve --help")
+    assert "\x1b" not in done("serve", "--help")
+
+
+@pytest.mark.parametrize("command", ["", *NOUNS])
+def test_a_command_of_commands_alone_lists_them(command: str) -> None:
+    result = run(*command.split())
+    assert (result.exit_code, result.stdout) == (2, done(*command.split(), "--help"))
 
 
 def test_help_names_the_defaults_that_the_settings_have() -> None:

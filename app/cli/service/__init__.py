@@ -1,0 +1,1 @@
+"""`costeer service`: has the system start the server with the person's session."""
