@@ -163,7 +163,7 @@ class TokenizerMismatch(RemoteError):
 
 
 class SettingsError(CoSteerError):
-    code = "settings_error"
+    """No client ever sees it."""
 
 
 class WeightsError(CoSteerError):

@@ -1,21 +1,24 @@
-"""`costeer serve`: opens the port, downloads missing weights, then runs the server."""
+"""`costeer serve`: says what is where, opens the port, downloads missing weights, and runs the server."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.environment import read_settings
+from app.cli import startup
+from app.cli.environment import read_settings, settings_origins
 from app.cli.models import fetch
-from app.cli.terminal import mistakes_named, out
+from app.cli.terminal import mistakes_named, out, write
 from app.errors import SettingsError
 from app.logs import write_log
 from app.network.listener import listen, on_this_machine
 from app.profiles.store import Store
+from app.settings.config_file import config_path
 
 # The exit status for settings that have to be changed first (EX_CONFIG of sysexits.h): a service manager
 # then need not try again.
@@ -40,12 +43,21 @@ def serve(
         _refuse_without_key(settings.host, settings.data_dir)
     # The port first: if it is taken, that should be reported before minutes of downloading.
     with listen(settings.host, settings.port) as listener:
+        _tell(startup.lines(settings, settings_origins(host=host, port=port), config_path()))
+        found = startup.models(settings)
+        _tell(startup.model_lines(settings, found))
+        startup.require_room(settings, found)
         # Before the event loop runs, so that Ctrl-C ends a download at once.
         fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
         # Imported here: torch takes seconds, and no other command needs it.
         from app.cli.serving import run  # noqa: PLC0415
 
         run(settings, listener, out)
+
+
+def _tell(lines: Sequence[startup.Line]) -> None:
+    for name, text in lines:
+        write(f"{name:<10}{text}")
 
 
 def _refuse_without_key(host: str, data_dir: Path) -> None:

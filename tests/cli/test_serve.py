@@ -124,7 +124,7 @@ def test_what_is_printed_can_be_pasted(
 
 
 SERVE = """
-import app.assembly, app.cli, app.local.weights, signal
+import app.assembly, app.cli, app.cli.startup, app.local.weights, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from contextlib import asynccontextmanager
 from app.api.dependencies import Parts
@@ -155,6 +155,7 @@ async def open_parts(settings, progress):
 
 app.assembly.open_parts = open_parts
 app.local.weights.resolve = lambda name, **_: name
+app.cli.startup.models = lambda settings: []
 {more}
 app.cli.main()
 """
@@ -230,6 +231,7 @@ def test_a_stream_finishes_after_a_signal_if_it_can_in_time() -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_printed_works_and_a_signal_ends_it_even_in_a_stream(stop: signal.Signals) -> None:
     with serving(BRIEF) as (process, printed):
+        assert printed.startswith("CoSteer   ")
         url, body = pasted(printed)
         assert body["profile"] == "loud"
         whole = httpx.post(url, json=body | {"stream": False, "max_tokens": 11, "temperature": 0})

@@ -17,7 +17,8 @@ from app.cli.profiles import AsJson
 from app.cli.progress import spinner_name
 from app.cli.terminal import err, mistakes_named, write, write_aligned, write_json
 from app.errors import CoSteerError, WeightsError
-from app.settings.settings import EMBEDDED, Settings, unknown_names
+from app.settings.config_file import config_path, read_config_file
+from app.settings.settings import EMBEDDED, SECRETS, Settings, unknown_names
 
 if TYPE_CHECKING:
     from app.cli.doctor.check import Check, Finding
@@ -82,9 +83,13 @@ def _checks(stack: AsyncExitStack) -> list[Check]:
 
     try:
         settings, mistakes = checked_settings()
-    except CoSteerError as error:  # a .env that cannot be read as text
-        settings, mistakes = None, [error.message]
-    first = [*written.checks(mistakes, unknown_names(), CORRECT, Path(".env")), machine.python()]
+        exposed = read_config_file().exposed(SECRETS)
+    except CoSteerError as error:  # a .env or a config.toml that cannot be read
+        settings, mistakes, exposed = None, [error.message], False
+    of_settings = written.checks(
+        mistakes, unknown_names(), CORRECT, Path(".env"), config_path(), exposed=exposed
+    )
+    first = [*of_settings, machine.python()]
     return first if settings is None else [*first, *_of_settings(settings, stack)]
 
 

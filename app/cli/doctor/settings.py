@@ -1,4 +1,4 @@
-"""The check of the settings: every variable is known, every value is valid, and .env is readable."""
+"""The check of the settings: every name is known, every value is valid, and the files are readable."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from pathlib import Path
 from app.cli.doctor.check import Check, Verdict, failed, ok, warning
 
 
-def checks(mistakes: Sequence[str], unknown: Sequence[str], correct: str, env_file: Path) -> list[Check]:
+def checks(
+    mistakes: Sequence[str],
+    unknown: Sequence[str],
+    correct: str,
+    env_file: Path,
+    config: Path | None,
+    *,
+    exposed: bool = False,
+) -> list[Check]:
     """`mistakes` are sentences about invalid settings, which prevent a start; `unknown` are sentences about
-    variables that nothing reads; `correct` says where to fix them."""
-
-    where = f"the environment and {env_file}" if env_file.exists() else "the environment (no .env here)"
+    variables that nothing reads; `correct` says where to fix them. `exposed`: `config`, which is config.toml,
+    holds a secret that others may read."""
+    environment = f"the environment and {env_file}" if env_file.exists() else "the environment (no .env here)"
+    there = config is not None and config.exists()
+    where = f"{environment}, and {config}" if there else f"{environment}; there is no config.toml"
 
     async def verdict() -> Verdict:
         if mistakes:
             return failed(" ".join((*mistakes, *unknown)), correct)
         if unknown:
             return warning(" ".join(unknown), "Correct or unset it; .env.example lists all settings.")
+        if exposed:
+            return warning(f"{config} holds a secret, and other users may read it.", f"chmod 600 {config}")
         return ok(f"Read from {where}")
 
     return [Check("settings", verdict)]
