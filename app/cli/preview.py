@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.api.schemas.preview import MarkedPhrase, Preview
 from app.api.schemas.profiles import ProfilePatch
 from app.cli.environment import read_settings
 from app.cli.levels import Budget, Least, disclosure_lines
@@ -27,6 +26,9 @@ from app.prompts.context import PersonalContext, personal_context
 from app.prompts.message import Message
 from app.prompts.retrieval import Retriever
 from app.steering.strength import steers
+
+if TYPE_CHECKING:
+    from app.api.schemas.preview import MarkedPhrase, Preview
 
 STDIN = "-"
 # Characters of a phrase that are shown, and of a field's key.
@@ -70,6 +72,7 @@ def preview(
             bounds=(settings.bounds, Disclosure(least=least or "open", budget=budget)),
         )
     (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
+    from app.api.schemas.preview import Preview  # noqa: PLC0415  # grammars and numpy, for half a second
     from app.prompts.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
     from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
