@@ -81,7 +81,7 @@ def test_what_is_needed_counts_the_8_bit_weights_where_there_will_be_some(
         local_model=MODEL,
         embedded_model=MODEL,
         device=device,
-        dtype=dtype,  # type: ignore[arg-type]
+        dtype=dtype,
     )
     needed = startup.needed(settings, startup.models(settings))
     assert needed == max(bundle.size + bundle.converted_size, round(share * bundle.converted_size))

@@ -119,13 +119,14 @@ def _service(program: Path) -> Service:
     """The service on this system. Raises CoSteerError where there is none of that kind."""
     named = named_config()
     config = str(config_path() or NONE) if named else ""
-    if sys.platform == "linux":
+    system: str = sys.platform
+    if system == "linux":
         folder = Path(platformdirs.user_config_dir("systemd")) / "user"
         return systemd.service(program, config, folder, MISCONFIGURED)
-    if sys.platform == "darwin":
+    if system == "darwin":
         return launchd.service(program, config, Path.home(), os.getuid())
     raise CoSteerError(
-        f"There is no service for {sys.platform}. On Windows the Task Scheduler can run it when you log on: "
+        f"There is no service for {system}. On Windows the Task Scheduler can run it when you log on: "
         'schtasks /Create /TN costeer /SC ONLOGON /TR "costeer serve"'
     )
 

@@ -42,12 +42,12 @@ class Contents:
     def of(cls, path: Path) -> Contents:
         """What the database at `path` holds. Raises StoreError."""
         with named_errors(path), closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as connection:
-            counts = [
+            profiles, items, keys = (
                 connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
                 for table in ("profile", "history", "api_key")
-            ]
+            )
             admin = connection.execute("SELECT 1 FROM api_key WHERE profile_id IS NULL").fetchone()
-        return cls(*counts, guarded=admin is not None)
+        return cls(profiles, items, keys, guarded=admin is not None)
 
 
 def copy_to(database: Path, target: Path, written: Written) -> None:
@@ -112,7 +112,7 @@ def replace_all(database: Database, copy: Path) -> Path:
     Profiles get new uids, and ids that were given are not given again: what was cached or noted under an old
     one belongs to another state. Raises StoreError, and then nothing has changed.
     """
-    kept = database.path.with_name(f"{DATABASE}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup")
+    kept = database.path.with_name(f"{DATABASE}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.backup")
     partial = kept.with_suffix(PARTIAL)
     try:
         with closing(_connected(copy)) as source, database.writing() as session:

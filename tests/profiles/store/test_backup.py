@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,8 +147,7 @@ def test_no_two_contents_ever_share_an_owner_of_caches(
         for number, change in enumerate([*changes, "restore", "name"]):
             match change:
                 case "name":
-                    name = f"Name {number}"
-                    store.profiles.update("isabel", lambda one, name=name: replace(one, name=name))
+                    store.profiles.update("isabel", partial(replace, name=f"Name {number}"))
                 case "erase":
                     (stored,) = store.history.add("isabel", [HistoryItem("", f"text {number}")])
                     store.history.delete("isabel", [stored.id])
