@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,6 +26,7 @@ from app.profiles.store.migration import MIGRATIONS
 from app.profiles.terms import terms
 from profiles.store.people import ISABEL, WALTER
 
+ROOT = Path(__file__).parents[3]
 CONFIG = Config()
 CONFIG.set_main_option("script_location", str(MIGRATIONS))
 
@@ -207,6 +210,39 @@ def test_what_breaks_off_leaves_the_old_state_whole(
     }
     restore(people, file)
     assert [one.profile.id for one in people.profiles.list()] == ["isabel", "walter"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from app.profiles.store import Store, backup
+
+def wait(*_):
+    print("in the middle", flush=True)
+    time.sleep(600)
+
+backup.index.rebuild = wait
+with Store.open(Path(sys.argv[1])) as store:
+    with store.read_backup(Path(sys.argv[2]), lambda _: None) as copy:
+        store.restore(copy)
+"""
+
+
+def test_a_restore_that_is_killed_leaves_the_old_state_and_no_copies(people: Store, tmp_path: Path) -> None:
+    file = backed_up(people, tmp_path)
+    people.profiles.delete("isabel")
+    before = state(people)
+    folder = people.path.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), str(file)], stdout=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert list(folder.glob("*.partial"))
+        process.kill()
+    with Store.open(folder) as store:
+        assert state(store) == before
+    assert not list(folder.glob("*.partial"))
 
 
 def test_what_a_killed_process_left_is_cleaned_away(people: Store) -> None:
