@@ -8,9 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-
 from app.profiles.store.engine import DATABASE, named_errors
 from app.profiles.store.migration import MIGRATIONS
 
@@ -62,6 +59,9 @@ def profile_ids(data_dir: Path) -> list[str]:
 
 def inspect_file(path: Path) -> Condition:
     """The state of the database at `path`. Raises StoreError if it cannot be read."""
+    from alembic.config import Config  # noqa: PLC0415  # completion needs none of it, and is to be quick
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)

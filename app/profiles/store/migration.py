@@ -9,10 +9,6 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import inspect
 
@@ -47,6 +43,11 @@ def prepare(data_dir: Path) -> Path:
 
 def _migrate(path: Path) -> None:
     """Migrates the schema to head in one transaction. The caller holds the lock file."""
+    from alembic import command  # noqa: PLC0415  # help and completion open no database, and are to be quick
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
