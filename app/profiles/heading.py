@@ -25,12 +25,12 @@ REMARK = re.compile(r"(?:^|[ \t])#")
 def title_of(text: str) -> str:
     """The title, or "" if there is none. Line ends must be line feeds."""
     lines = text.split("\n")
-    end = _end_of_front_matter(lines)
+    end = end_of_front_matter(lines)
     return _front_title(lines[1:end]) or _first_heading(lines[end:])
 
 
-def _end_of_front_matter(lines: Sequence[str]) -> int:
-    """The number of lines that the front matter takes; 0 if there is none."""
+def end_of_front_matter(lines: Sequence[str]) -> int:
+    """The number of lines that the front matter takes, of a text's lines; 0 if there is none."""
     ends = FRONT.get(lines[0].rstrip(), ())
     keys = False
     for number, line in enumerate(lines[1:] if ends else (), 1):
