@@ -47,7 +47,7 @@ FORMATS = (
     Format("HTML", "web_page", frozenset({".html", ".htm", ".xhtml"}), most=20 * MIB),
     MAIL,
     MBOX,
-    Format("items", "item_file", frozenset({".json", ".jsonl", ".ndjson"}), most=128 * MIB),
+    Format("items", "item_file", frozenset({".json", ".jsonl", ".ndjson"})),
 )
 SUFFIXES = frozenset().union(*(one.suffixes for one in FORMATS))
 NOT_READ = LeftOut("not a kind of file that is read")
@@ -78,8 +78,8 @@ BINARY = {
 
 
 def format_of(path: Path, *, explicit: bool = False) -> Format | LeftOut:
-    """The format of a file, or why it has none. A file that was named is read as
-    text whatever its suffix, but for those of other kinds. Raises OSError, and ImportError where a library is not installed."""
+    """The format of a file, or why it has none. A file that was named is read as text whatever its suffix,
+    but for those of other kinds. Raises OSError, and ImportError where a library is not installed."""
     suffix = path.suffix.lower()
     if mail_file.in_maildir(path):
         return MAIL

@@ -92,12 +92,19 @@ def decoded_page(data: bytes) -> str:
 
 
 def _parsed(html: str) -> Any:
-    """The root element; None if there is no element at all."""
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    """The root element; None if there is no element at all. Raises Refused where elements are nested too deeply:
+    beyond a depth the parser leaves out the rest of a page."""
+    # Mails that were answered often are nested more deeply than 256 times.
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
-        return etree.fromstring(html.replace("\0", "").encode(errors="replace"), parser)
+        root = etree.fromstring(html.replace("\0", "").encode(errors="replace"), parser)
     except etree.XMLSyntaxError:
         return None
+    if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
+        raise Refused("elements that are nested too deeply")
+    return root
 
 
 def _article(root: Any) -> Any:

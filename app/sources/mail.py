@@ -27,8 +27,9 @@ MAX_MAIL = 40 * 2**20
 # Parts of a mail, each with a line that may end it: with every part every line takes longer to read.
 MAX_PARTS = 100
 MAX_DEPTH = 20
-# Characters of a header that are read.
+# Characters of a header that are read, and of the one that says who sent it.
 MAX_HEADER = 5000
+MAX_SENDER = 500
 MAX_ID = 250
 OTHERS = LeftOut("mail that somebody else sent")
 UNKNOWN = LeftOut(
@@ -67,7 +68,7 @@ NO_CHARSETS = {
 
 def judged(head: Message, person: Person) -> LeftOut | None:
     """Why a mail with these headers is left out; None if it may be one that the person sent."""
-    if not _addresses(_raw(head, "From")) & {_plain(address) for address in person.addresses}:
+    if not _addresses(_raw(head, "From")[:MAX_SENDER]) & {_plain(address) for address in person.addresses}:
         return OTHERS
     reason = _flagged(head) or _automatic(head)
     return LeftOut(reason) if reason else None

@@ -117,10 +117,11 @@ def _blocks(body: str) -> Iterator[tuple[bool, str]]:
                     yield True, "\n".join(lines)
                 lines, fence = [], ""
         elif mark:
-            yield False, "\n".join(lines)
+            if lines:
+                yield False, "\n".join(lines)
             lines, fence = [line], mark[1]
             query = QUERIES.match(line[mark.end() :]) is not None
         else:
             lines.append(line)
-    if not (fence and query):
+    if lines and not (fence and query):
         yield bool(fence), "\n".join(lines)

@@ -17,6 +17,8 @@ from app.sources.refusal import DAMAGED, Refused
 
 # Bytes of a part when it is unpacked. A million characters in runs of their own take less.
 MAX_PART = 64 * 2**20
+# Tags of a part, a paragraph of text having some ten.
+MAX_TAGS = 3_000_000
 # Bytes of the list of parts: about a hundred for each.
 MAX_LIST = 2**20
 CHUNK = 2**16
@@ -64,12 +66,13 @@ def parse(package: zipfile.ZipFile, part: str, handler: Handler) -> None:
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.text
     parser.StartDoctypeDeclHandler = _no_document_type
-    size = 0
+    size = tags = 0
     with package.open(part) as stream:
         while data := stream.read(CHUNK):
             size += len(data)
-            if size > MAX_PART:
-                raise Refused(f"it unpacks to more than {MAX_PART // 2**20} MiB")
+            tags += data.count(b"<")
+            if size > MAX_PART or tags > MAX_TAGS:
+                raise Refused(f"it unpacks to more than {MAX_PART // 2**20} MiB or {MAX_TAGS:,} tags")
             parser.Parse(data, False)
     parser.Parse(b"", True)
 

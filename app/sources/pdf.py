@@ -37,6 +37,9 @@ NUMBER = re.compile(
     r"(?:(?:/|\||of|von|de|sur|di|van|av|af|z)\s*\d{1,4})?\W*",
     re.IGNORECASE,
 )
+# Characters of a line that is a page's number.
+MAX_NUMBER = 40
+# So many pages tell what stands on each of them.
 FEW = 3
 
 
@@ -122,7 +125,8 @@ def _without_furniture(pages: Sequence[list[str]]) -> list[list[str]]:
 
 def _furniture(line: str, common: Counter[str], pages: int) -> bool:
     shared = common[DIGITS.sub("#", line.strip())]
-    return NUMBER.fullmatch(line) is not None or (shared >= FEW and 2 * shared > pages)
+    numbered = len(line) <= MAX_NUMBER and NUMBER.fullmatch(line) is not None
+    return numbered or (shared >= FEW and 2 * shared > pages)
 
 
 def _mended(pages: Sequence[list[str]]) -> str:

@@ -129,7 +129,7 @@ def _attribution(lines: Sequence[str], number: int) -> int:
 
 
 def _quotation_follows(lines: Sequence[str], number: int) -> bool:
-    following = next((line for line in lines[number:] if line.strip()), "")
+    following = next((line for line in lines[number : number + BLOCK] if line.strip()), "")
     return following.startswith(">")
 
 

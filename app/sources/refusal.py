@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
@@ -33,8 +34,12 @@ def refusing(reader: Reader) -> Reader:
             yield from reader(path, person)
         except Refused as refused:
             yield refused.left
-        except (OSError, ImportError):
+        except ImportError:
             raise
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # which is a place before the beginning, where damage points
+                raise
+            yield LeftOut(DAMAGED, broken=True)
         except Exception:
             yield LeftOut(DAMAGED, broken=True)
 
