@@ -92,8 +92,8 @@ def decoded_page(data: bytes) -> str:
 
 
 def _parsed(html: str) -> Any:
-    """The root element; None if there is no element at all. Raises Refused where elements are nested too deeply:
-    beyond a depth the parser leaves out the rest of a page."""
+    """The root element; None if there is no element at all. Raises Refused where some are nested too
+    deeply: beyond a depth the parser leaves out the rest of a page."""
     # Mails that were answered often are nested more deeply than 256 times.
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True

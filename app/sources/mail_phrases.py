@@ -24,6 +24,30 @@ WROTE = re.compile(
     ),
     re.IGNORECASE,
 )
+# How such a line begins where it is wrapped.
+OPENS = re.compile(
+    _any(
+        *(
+            "On",
+            "Am",
+            "Le",
+            "El",
+            "Il",
+            "Em",
+            "Op",
+            "Den",
+            "På",
+            "Dne",
+            "Dnia",
+            "W dniu",
+            "Pe",
+            "În data",
+            "Vào",
+        ),
+        *("In a message dated", "В", "Στις", "Με ημερομηνία"),
+    )
+    + r"\s"
+)
 # The divider above a mail that is quoted or forwarded below.
 DIVIDER = re.compile(
     r"\s*[-_*=—]{2,}\s*"

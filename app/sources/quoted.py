@@ -14,6 +14,7 @@ from app.sources.mail_phrases import (
     FORWARDED,
     FROM,
     LIST_FOOTER,
+    OPENS,
     SENT,
     SENT_FROM,
     SUBJECT,
@@ -120,12 +121,20 @@ def _attribution(lines: Sequence[str], number: int) -> int:
         joined = f"{joined} {line.strip()}".strip()
         if len(joined) > LONGEST:
             return 0
+        if count > 1 and not _goes_on(lines[number], line):
+            return 0
         if joined.endswith(COLONS):
             names = WROTE.search(joined) and DETAIL.search(joined)
             # Gmail has no verb in some languages.
             dated = ADDRESS.search(joined) and WHEN.search(joined)
             return count if names or (dated and _quotation_follows(lines, number + count)) else 0
     return 0
+
+
+def _goes_on(first: str, line: str) -> bool:
+    """Whether a line may be wrapped into another; a sentence that stands above an attribution is none."""
+    begins = OPENS.match(first) or WHEN.search(first)
+    return bool(begins) and not first.rstrip().endswith((".", "!", "?")) and not OPENS.match(line)
 
 
 def _quotation_follows(lines: Sequence[str], number: int) -> bool:

@@ -127,7 +127,7 @@ def test_encodings_are_what_mail_has(kind: str, body: str, encoding: str, text: 
     [
         ("=?utf-8?q?Zo=C3=AB?= =?utf-8?q?_now?=", "Zoë now"),
         ("=?nonsense?q?Zoe?=", "Zoe"),
-        ("=?utf-8?b?!!!?=", "=?utf-8?b?!!!?="),
+        ("=?utf-8?b?!!!?=", ""),
         ("Zo\xeb", "Zoë"),
         ("Re: R: I: SV: one", "one"),
         ("Real boats", "Real boats"),
@@ -148,8 +148,8 @@ def test_the_plain_part_is_preferred_and_html_is_read_where_there_is_no_other() 
 @pytest.mark.parametrize(
     "below",
     [
-        '<div class="gmail_quote"><div class="gmail_attr">On Mon, Mar 4, 2024 at 9:00 AM Bo &lt;bo@example.com'
-        '&gt; wrote:<br></div><blockquote class="gmail_quote">When?</blockquote></div>',
+        '<div class="gmail_quote"><div class="gmail_attr">On Mon, Mar 4, 2024 at 9:00 AM Bo &lt;bo@x.org&gt; '
+        'wrote:<br></div><blockquote class="gmail_quote">When?</blockquote></div>',
         '<div class="moz-cite-prefix">Am 04.03.24 um 09:00 schrieb Bo:<br></div>'
         '<blockquote type="cite">When?</blockquote>',
         '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bo</div><div>When?</div>',
@@ -168,7 +168,8 @@ def test_quotations_in_html_are_left_out(below: str) -> None:
 def test_answers_within_a_quotation_of_gmail_s_are_kept() -> None:
     html = (
         '<div class="gmail_quote"><div class="gmail_attr">On Mon, Mar 4, 2024 at 9:00 AM Bo '
-        '&lt;bo@example.com&gt; wrote:</div><blockquote class="gmail_quote">When?</blockquote><div>At ten.</div>'
+        '&lt;bo@example.com&gt; wrote:</div><blockquote class="gmail_quote">When?</blockquote>'
+        "<div>At ten.</div>"
         '<blockquote class="gmail_quote">Where?</blockquote><div>At the pier.</div></div>'
     )
     assert kept(mail(None, html=html)).text.split() == ["At", "ten.", "At", "the", "pier."]

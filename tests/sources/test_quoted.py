@@ -37,6 +37,7 @@ QUOTE = "> Shall we sail?\n> Bo"
 def test_a_quotation_goes_with_the_line_above_it(line: str) -> None:
     assert own_words(f"{OWN}\n\n{line}\n\n{QUOTE}\n") == OWN
     assert own_words(f"{line}\n{QUOTE}\n\n{OWN}\n") == OWN
+    assert own_words(f"{OWN}\n{line}\n{QUOTE}\n") == OWN
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_quotation_goes_with_the_line_above_it(line: str) -> None:
         "Begin forwarded message:",
         "Anfang der weitergeleiteten Nachricht:",
         "-----Исходное сообщение-----",
-        "________________________________\nFrom: Bo\nSent: Monday\nTo: Anna\nSubject: Sail",
+        "______________\nFrom: Bo\nSent: Monday\nSubject: Sail",
         "Von: Bo Lund\nGesendet: Montag, 4. März 2024 09:00\nAn: Anna\nCc: Cy\nBetreff: Segeln",
         "*De :* Bo\n*Envoyé :* lundi 4 mars 2024\n*À :* Anna\n*Objet :* Voile",
         "差出人: Bo\n送信日時: 2024年3月4日\n宛先: Anna\n件名: 帆",
