@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.profiles.document import ItemIn, item_fields
-from app.sources.formats import FORMATS, read
+from app.sources.formats import read
 from app.sources.found import Found, LeftOut
 from tests.sources.made import ANNA, docx, mail, odt, paragraph, pdf
 
-SUFFIXES = sorted(min(one.suffixes) for one in FORMATS)
+SUFFIXES = [".docx", ".odt", ".pdf", ".html", ".eml", ".mbox", ".json", ".jsonl", ".md", ".txt"]
 MANIFEST = "<m:manifest xmlns:m='urn:m'/>"
 
 
@@ -25,17 +25,19 @@ def whole(suffix: str) -> bytes:
     """A file as a program writes it."""
     made: dict[str, Callable[[Path], object]] = {
         ".docx": lambda path: docx(path, paragraph("secret", "Heading1") * 3, "<dc:title>t</dc:title>"),
-        ".docm": lambda path: docx(path, paragraph("secret", "Heading1") * 3),
         ".odt": lambda path: odt(path, "<text:p>secret</text:p>" * 3, manifest=MANIFEST),
         ".pdf": lambda path: pdf(path, ["secret"], ["secret"], properties={"/Title": "t"}),
-        ".htm": lambda path: path.write_text("<title>t</title><p>secret<blockquote type=cite>x</blockquote>"),
+        ".html": lambda path: path.write_text(
+            "<title>t</title><p>secret<blockquote type=cite>x</blockquote>"
+        ),
         ".eml": lambda path: path.write_bytes(mail("secret", html="<p>secret")),
         ".mbox": lambda path: path.write_bytes((b"From - \n" + mail("secret", html="<p>secret") + b"\n") * 2),
+        ".jsonl": lambda path: path.write_text('{"text": "secret"}\n{"text": "b", "title": "t"}'),
         ".json": lambda path: path.write_text('[{"text": "secret", "title": "t"}]'),
         ".md": lambda path: path.write_text(
             "---\ntitle: t\ndate: 2024-01-01\n---\n[[secret|x]] %%y%% secret"
         ),
-        ".text": lambda path: path.write_text("secret"),
+        ".txt": lambda path: path.write_text("secret"),
     }
     with TemporaryDirectory() as folder:
         path = Path(folder, "whole")

@@ -66,7 +66,7 @@ def test_what_stands_below_a_divider_is_somebody_else_s(divider: str) -> None:
 
 def test_answers_between_quotations_are_kept() -> None:
     text = (
-        "On Mon, Mar 4, 2024 at 9:00 AM Bo <bo@example.com> wrote:\n> When?\n\nAt ten.\n\n> Where?\n>> There?\n"
+        "On Mon, Mar 4, 2024 at 9:00 AM Bo <bo@x.org> wrote:\n> When?\n\nAt ten.\n\n> Where?\n>> There?\n"
         "\nAt the pier.\n"
     )
     assert own_words(text) == "At ten.\n\n\nAt the pier."
