@@ -95,22 +95,25 @@ FROM = _header(
     *("από", "发件人", "寄件者", "差出人", r"보낸\s*사람"),
 )
 SENT = _header(
-    *("sent", "date", "gesendet", "datum", "envoyé", r"enviado(?:\s+el)?", "fecha", "inviato", "data"),
-    *("verzonden", "skickat", "sendt", "dato", "lähetetty", "päivämäärä", "wysłan[eo]", "odesláno"),
-    *("elküldve",),
-    *("gönderildi", "tarih", "отправлено", "дата", "надіслано", "εστάλη", "ημερομηνία", "发送时间"),
-    *("发送日期",),
-    *("日期", "送信日時", "日時", "日付", r"보낸\s*날짜", "날짜"),
+    *("sent", "date", "gesendet", "datum", r"envoyé(?:\s+le)?", r"enviado(?:\s+e[lm])?", "fecha", "inviato"),
+    *("data", "message du", "verzonden", "skickat", "sendt", "dato", "lähetetty", "päivämäärä", "wysłan[eo]"),
+    *("odesláno", "elküldve", "gönderildi", "tarih", "отправлено", "дата", "надіслано", "εστάλη"),
+    *("ημερομηνία", "发送时间", "发送日期", "日期", "送信日時", "日時", "日付", r"보낸\s*날짜", "날짜"),
+)
+TO = _header(
+    *("to", "an", "à", "a", "para", "aan", "till", "til", "vastaanottaja", "do", "komu", "címzett", "kime"),
+    *("кому", "προς", "收件人", "收件者", "宛先", r"받는\s*사람"),
 )
 SUBJECT = _header(
-    *("subject", "betreff", "objet", "asunto", "oggetto", "assunto", "onderwerp", "ämne", "emne", "aihe"),
-    *("temat", "předmět", "tárgy", "konu", "тема", "θέμα", "主题", "主旨", "件名", "제목"),
+    *("subject", "betreff", "objet", "sujet", "asunto", "oggetto", "assunto", "onderwerp", "ämne", "emne"),
+    *("aihe", "temat", "předmět", "tárgy", "konu", "тема", "θέμα", "主题", "主旨", "件名", "제목"),
 )
 # What telephones and programs write below a mail by themselves.
 SENT_FROM = re.compile(
     r"\s*"
     + _any(
-        *(r"sent (?:from|via|with) (?:my|the|a|an|mail|outlook|yahoo|gmail|proton|\S+ mail)\b.{0,80}",),
+        r"sent (?:from|via|with) (?:my|mail|outlook|yahoo|gmail|proton|the all new aol|an? \w+ phone)\b.{0,80}",
+        r"sent (?:from|via|with|by) .{1,60}<?https?://\S{1,200}",
         *(r"get outlook for \S.{0,80}", "von meinem .{1,60} gesendet", "gesendet (?:von|mit|über) .{1,80}"),
         *("diese nachricht wurde von meinem .{1,80}", "(?:holen sie sich )?outlook für .{1,60}"),
         *("envoyé (?:de|depuis|à partir) .{1,80}", "(?:télécharger|obtenir|obtenez) outlook .{1,60}"),

@@ -18,6 +18,7 @@ from app.sources.mail_phrases import (
     SENT,
     SENT_FROM,
     SUBJECT,
+    TO,
     WROTE,
 )
 
@@ -26,23 +27,24 @@ WRAPPED = 3
 LONGEST = 400
 # What the line has beside the verb: an address, a time, a year.
 DETAIL = re.compile(r"\S@\S|\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}|<\S+>")
-ADDRESS = re.compile(r"\S@\S")
+ADDRESS = re.compile(r"<\s*\S+@\S+\s*>|\(\S+@\S+\)|\S@\S+\s*:")
 WHEN = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}")
-COLONS = (":", "\N{FULLWIDTH COLON}")
+# Zoho's has dashes for a colon.
+ENDS = re.compile(r"(?:[:\N{FULLWIDTH COLON}]|@.{3,100} wrote(?: -+)?)$")
 # Lines that Outlook's block of headers takes at most.
 BLOCK = 8
 RULE = re.compile(r"[\s_*=—-]{5,}$")
-LIST_RULE = re.compile(r"\s*[_-]{30,}\s*$")
+LIST_RULE = re.compile(r"\s*[_-]{2,}\s*$")
 PGP_SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 PGP_SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
 
 
 def own_words(text: str) -> str:
     """What the writer of the mail wrote, "" if nothing. Line ends must be line feeds."""
-    lines = _signed(text).split("\n")
-    lines = _above_dividers(lines)
-    lines = _without_quotations(lines)
-    return "\n".join(_without_signature(lines)).strip()
+    lines = _above_dividers(_signed(text).replace("\N{NO-BREAK SPACE}", " ").split("\n"))
+    # Who answers between the lines of a quotation may have a telephone's signature above that.
+    between = any(line.startswith(">") for line in lines)
+    return "\n".join(_without_signature(_without_quotations(lines), between=between)).strip()
 
 
 def unflowed(text: str, *, delete_space: bool) -> str:
@@ -85,11 +87,13 @@ def _above_dividers(lines: Sequence[str]) -> list[str]:
 
 
 def _headers_begin(lines: Sequence[str], number: int) -> bool:
-    """Whether Outlook's block of headers begins here: who, when, and below that what about."""
-    if not FROM.match(lines[number]):
+    """Whether a block of headers begins here, as Outlook and others write it: who and when, in any order, and
+    to whom or what about."""
+    if not (FROM.match(lines[number]) or SENT.match(lines[number])):
         return False
-    block = lines[number + 1 : number + BLOCK]
-    return any(SENT.match(line) for line in block) and any(SUBJECT.match(line) for line in block)
+    block = lines[number : number + BLOCK]
+    first, second = (any(name.match(line) for line in block) for name in (FROM, SENT))
+    return first and second and any(TO.match(line) or SUBJECT.match(line) for line in block)
 
 
 def _without_quotations(lines: Sequence[str]) -> list[str]:
@@ -116,18 +120,20 @@ def _attribution(lines: Sequence[str], number: int) -> int:
         return 0
     joined = ""
     for count, line in enumerate(lines[number : number + WRAPPED], 1):
-        if not line.strip() or line.startswith(">"):
+        # Gmail wraps an address behind its <, too.
+        within = line.startswith(">") and joined.count("<") > joined.count(">")
+        if not line.strip() or (line.startswith(">") and not within):
             return 0
         joined = f"{joined} {line.strip()}".strip()
         if len(joined) > LONGEST:
             return 0
         if count > 1 and not _goes_on(lines[number], line):
             return 0
-        if joined.endswith(COLONS):
+        if ENDS.search(joined):
             names = WROTE.search(joined) and DETAIL.search(joined)
-            # Gmail has no verb in some languages.
+            # There is no verb in some languages, and in Yandex's and Yahoo's lines.
             dated = ADDRESS.search(joined) and WHEN.search(joined)
-            return count if names or (dated and _quotation_follows(lines, number + count)) else 0
+            return count if names or dated else 0
     return 0
 
 
@@ -142,13 +148,22 @@ def _quotation_follows(lines: Sequence[str], number: int) -> bool:
     return following.startswith(">")
 
 
-def _without_signature(lines: Sequence[str]) -> list[str]:
+def _without_signature(lines: Sequence[str], *, between: bool) -> list[str]:
+    """The lines above a signature. Below a telephone's there is a quotation without marks, if anything, unless
+    what is quoted has marks, and the writer has answered `between` its lines."""
     kept = list(lines)
     for number, line in enumerate(lines):
-        below = " ".join(lines[number + 1 : number + 4])
-        if line in {"-- ", "--", "--\xa0"} or (LIST_RULE.match(line) and LIST_FOOTER.search(below)):
+        telephone = not between and SENT_FROM.fullmatch(line) and number and not lines[number - 1].strip()
+        if line in {"-- ", "--"} or telephone or _list_begins(lines, number):
             kept = kept[:number]
             break
     while kept and (not kept[-1].strip() or SENT_FROM.fullmatch(kept[-1]) or RULE.match(kept[-1])):
         kept.pop()
     return kept
+
+
+def _list_begins(lines: Sequence[str], number: int) -> bool:
+    """Whether the footer of a mailing list begins here."""
+    return bool(LIST_RULE.match(lines[number])) and any(
+        LIST_FOOTER.search(line) for line in lines[number + 1 : number + 4]
+    )
