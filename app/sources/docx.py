@@ -34,6 +34,7 @@ HEADINGS = re.compile(
     r"(?:Title|Titel|Titre|Titolo|T[ií]tulo|Ttulo|Tittel|Otsikko|Rubrik"
     r"|(?:Heading|berschrift|Titre|Ttulo|Titolo|Kop|Rubrik|Overskrift|Otsikko|Nagwek)1)"
 )
+LISTS = ("ListBullet", "ListNumber")
 OFF = {"0", "false", "off"}
 
 
@@ -146,7 +147,7 @@ class Body:
             return
         if not self.title and HEADINGS.fullmatch(style):
             self.title = text.strip()
-        self.paragraphs.add(text, listed=listed)
+        self.paragraphs.add(text, listed=listed or style.startswith(LISTS))
 
     def text(self, data: str) -> None:
         if self._reading and not self._dropped:

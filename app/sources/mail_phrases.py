@@ -112,7 +112,7 @@ SUBJECT = _header(
 SENT_FROM = re.compile(
     r"\s*"
     + _any(
-        r"sent (?:from|via|with) (?:my|mail|outlook|yahoo|gmail|proton|the all new aol|an? \w+ phone)\b.{0,80}",
+        r"sent (?:from|via|with) (?:my|mail|outlook|yahoo|gmail|proton|the all new aol)\b.{0,80}",
         r"sent (?:from|via|with|by) .{1,60}<?https?://\S{1,200}",
         *(r"get outlook for \S.{0,80}", "von meinem .{1,60} gesendet", "gesendet (?:von|mit|über) .{1,80}"),
         *("diese nachricht wurde von meinem .{1,80}", "(?:holen sie sich )?outlook für .{1,60}"),

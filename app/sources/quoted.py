@@ -149,8 +149,8 @@ def _quotation_follows(lines: Sequence[str], number: int) -> bool:
 
 
 def _without_signature(lines: Sequence[str], *, between: bool) -> list[str]:
-    """The lines above a signature. Below a telephone's there is a quotation without marks, if anything, unless
-    what is quoted has marks, and the writer has answered `between` its lines."""
+    """The lines above a signature. Below a telephone's there is a quotation without marks, if anything,
+    unless what is quoted has marks, and the writer has answered `between` its lines."""
     kept = list(lines)
     for number, line in enumerate(lines):
         telephone = not between and SENT_FROM.fullmatch(line) and number and not lines[number - 1].strip()

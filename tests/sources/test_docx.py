@@ -65,7 +65,7 @@ def test_lists_and_tables_are_lines(tmp_path: Path) -> None:
     listed = paragraph("mast").replace("<w:p>", "<w:p><w:pPr><w:numPr/></w:pPr>")
     inner = f"<w:tbl>{row(paragraph('x'), paragraph('y'))}</w:tbl>"
     table = f"<w:tbl>{row(paragraph('who') + paragraph('is'), paragraph('what'))}{row(inner, '')}</w:tbl>"
-    body = paragraph("To do:") + listed + listed + table + paragraph("End")
+    body = paragraph("To do:") + listed + paragraph("mast", "ListBullet2") + table + paragraph("End")
     assert text_of(tmp_path, body) == "To do:\n\n- mast\n- mast\nwho is\twhat\nx\ty\n\nEnd"
 
 
