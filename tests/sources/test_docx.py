@@ -10,7 +10,7 @@ import pytest
 from app.sources import office_package
 from app.sources.docx import read
 from app.sources.refusal import DAMAGED
-from tests.sources.made import docx, item, left, paragraph, zipped
+from sources.made import docx, item, left, paragraph, zipped
 
 REFUSED = "it unpacks to more than 64 MiB or 3,000,000 tags"
 

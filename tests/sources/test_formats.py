@@ -12,7 +12,7 @@ import pytest
 from app.sources import formats
 from app.sources.formats import FORMATS, Format, format_of, read
 from app.sources.found import Found, LeftOut
-from tests.sources.made import ANNA, docx, mail, odt, paragraph, pdf
+from sources.made import ANNA, docx, mail, odt, paragraph, pdf
 
 MBOX = b"From - Tue Mar 05 10:00:00 2024\n" + mail("Hello.\n")
 

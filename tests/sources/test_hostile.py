@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.profiles.document import ItemIn, item_fields
 from app.sources.formats import read
 from app.sources.found import Found, LeftOut
-from tests.sources.made import ANNA, docx, mail, odt, paragraph, pdf
+from sources.made import ANNA, docx, mail, odt, paragraph, pdf
 
 SUFFIXES = [".docx", ".odt", ".pdf", ".html", ".eml", ".mbox", ".json", ".jsonl", ".md", ".txt"]
 MANIFEST = "<m:manifest xmlns:m='urn:m'/>"

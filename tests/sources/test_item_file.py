@@ -10,7 +10,7 @@ import pytest
 from app.profiles.profile import HistoryItem
 from app.sources.found import Found
 from app.sources.item_file import read
-from tests.sources.made import ANNA, left
+from sources.made import ANNA, left
 
 
 def test_items_are_found_with_their_position(tmp_path: Path) -> None:

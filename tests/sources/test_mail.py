@@ -15,7 +15,7 @@ from app.sources.found import Found, LeftOut, Person
 from app.sources.mail import sent
 from app.sources.mail_file import read
 from app.sources.refusal import DAMAGED
-from tests.sources.made import ANNA, item, left, mail
+from sources.made import ANNA, item, left, mail
 
 PATH = Path("mail/boat.eml")
 

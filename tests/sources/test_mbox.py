@@ -12,7 +12,7 @@ import pytest
 from app.sources import mbox
 from app.sources.found import Found, LeftOut, Person
 from app.sources.mbox import looks_like, read
-from tests.sources.made import ANNA, left, mail
+from sources.made import ANNA, left, mail
 
 LINES = [
     "From anna@example.com Tue Mar  5 10:00:00 2024",

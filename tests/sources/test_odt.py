@@ -9,7 +9,7 @@ import pytest
 
 from app.sources.odt import read
 from app.sources.refusal import DAMAGED
-from tests.sources.made import item, left, odt, zipped
+from sources.made import item, left, odt, zipped
 
 
 def text_of(folder: Path, body: str) -> str:

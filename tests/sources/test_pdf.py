@@ -12,7 +12,7 @@ from pypdf import PdfWriter
 from app.sources import pdf as reader
 from app.sources.pdf import read
 from app.sources.refusal import DAMAGED
-from tests.sources.made import item, left, pdf
+from sources.made import item, left, pdf
 
 
 def test_lines_are_kept_and_hyphens_at_their_ends_are_mended(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.profiles.profile import MAX_TEXT
 from app.sources.markdown import note_of
 from app.sources.text_file import read
-from tests.sources.made import item, left
+from sources.made import item, left
 
 
 def written(folder: Path, name: str, text: str | bytes) -> Path:

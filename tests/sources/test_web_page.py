@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.sources.web_page import read
-from tests.sources.made import item, left
+from sources.made import item, left
 
 
 def written(folder: Path, html: str | bytes) -> Path:
