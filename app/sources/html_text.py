@@ -152,7 +152,7 @@ class _Writer:
     def _seen(self, root: Any) -> Iterator[tuple[str, Any]]:
         """The events of what is shown, up to where a mail begins to quote for good."""
         walk = etree.iterwalk(root, events=("start", "end"))
-        skipped = None
+        skipped: Any = None
         for event, element in walk:
             if event == "end":
                 if element is skipped:

@@ -153,7 +153,7 @@ def _raw(message: Message, name: str) -> str:
 
 def _decoded_header(message: Message, name: str) -> str:
     """The header's text with its encoded words (RFC 2047), and bytes without any, decoded."""
-    raw = message.get(name, "")
+    raw: object = message.get(name, "")  # a Header where bytes are no ASCII
     if not isinstance(raw, Header):
         raw = str(raw)[:MAX_HEADER]
     try:

@@ -130,7 +130,8 @@ def _attribution(lines: Sequence[str], number: int) -> int:
         if count > 1 and not _goes_on(lines[number], line):
             return 0
         if ENDS.search(joined):
-            names = WROTE.search(joined) and DETAIL.search(joined)
+            detailed = DETAIL.search(joined) or _quotation_follows(lines, number + count)
+            names = WROTE.search(joined) and detailed
             # There is no verb in some languages, and in Yandex's and Yahoo's lines.
             dated = ADDRESS.search(joined) and WHEN.search(joined)
             return count if names or dated else 0

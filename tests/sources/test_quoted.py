@@ -30,6 +30,7 @@ QUOTE = "> Shall we sail?\n> Bo"
         "пн, 4 мар. 2024 г. в 09:00, Bo <bo@example.com>:",
         "4 марта 2024, 09:00 от Bo <bo@example.com> написал:",
         "tir. 5. mar. 2024 kl. 09:00 skrev Bo Lund <bo@example.com\n>:",
+        "Bo Lund wrote:",
         "---- On Mon, 04 Mar 2024 09:00:00 +0100 bo@example.com wrote ----",
         '05.03.2024, 9.30, "Bo Lund" <bo@example.com>:',
         "2024年3月4日(月) 9:00 Bo <bo@example.com>:",
