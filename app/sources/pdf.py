@@ -51,7 +51,9 @@ def read(path: Path, _: Person) -> Iterator[Found | LeftOut]:
             _unlock(reader)
         pages = list(_pages(reader))
         title, created = _described(reader)
-    text = _mended(_without_furniture(pages))
+    text = _mended(_without_furniture([lines for lines in pages if lines is not None]))
+    if drawings := pages.count(None):
+        yield LeftOut("a page that is a drawing", drawings)
     if not text.strip():
         raise Refused("a PDF without text; it may be scanned: recognise its text (OCR) first", broken=False)
     yield document(path, text, title=title or path.stem, created_at=created)
@@ -67,9 +69,9 @@ def _unlock(reader: PdfReader) -> None:
     raise Refused(PROTECTED)
 
 
-def _pages(reader: PdfReader) -> Iterator[list[str]]:
-    """Each page's lines that are not blank. Raises Refused beyond a bound: one of work, so that the answer is
-    the same on every machine."""
+def _pages(reader: PdfReader) -> Iterator[list[str] | None]:
+    """Each page's lines that are not blank; None for a drawing. Raises Refused beyond a bound of work, so
+    that the answer is the same on every machine."""
     if len(reader.pages) > MAX_PAGES:
         raise Refused(f"more than {MAX_PAGES:,} pages; split it")
     operations = size = 0
@@ -82,6 +84,7 @@ def _pages(reader: PdfReader) -> Iterator[list[str]]:
 
     for page in reader.pages:
         if _drawn(page):
+            yield None
             continue
         text = page.extract_text(visitor_operand_before=counted)
         counted()  # pypdf goes on without a part of a page that fails

@@ -62,7 +62,7 @@ def test_a_mail_in_a_maildir_has_no_suffix(tmp_path: Path) -> None:
     [
         ("a.doc", "of Word before 2007; save it as .docx", True),
         ("a.msg", "a mail of Outlook; save it as .eml", True),
-        ("a.zip", "an archive; unpack it", True),
+        ("a.rtf", "rich text; save it as .docx or .odt", True),
         ("a.PNG", "not a kind of file that is read", False),
     ],
 )
@@ -75,6 +75,10 @@ def test_other_kinds_are_not_opened(tmp_path: Path, name: str, says: str, broken
         assert isinstance(one, LeftOut)
         assert one.reason.startswith(says)
         assert one.broken == broken
+
+
+def test_an_archive_that_is_no_export_is_to_be_unpacked(tmp_path: Path) -> None:
+    assert texts(docx(tmp_path / "a.zip", paragraph("x"))) == ["(an archive; unpack it to add what is in it)"]
 
 
 def test_a_file_that_was_named_is_text_whatever_its_suffix(tmp_path: Path) -> None:

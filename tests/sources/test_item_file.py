@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.profiles.profile import HistoryItem
-from app.sources.found import Found
+from app.sources.document import NO_TEXT
+from app.sources.found import Found, LeftOut
 from app.sources.item_file import read
 from sources.made import ANNA, left
 
@@ -33,7 +34,7 @@ def test_items_are_found_with_their_position(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text": 1}', "line 2: text: found a number; expected text"),
         ("a.jsonl", '{"text": "a"}\n{"text": "secret", "secret": 1}', "line 2: an unknown key"),
         ("a.jsonl", '{"text": "secret', "line 1: not valid JSON"),
-        ("a.jsonl", '{"txt": "a"}\n', "line 1: text: missing"),
+        ("a.jsonl", '{"text": "a"}\n{"txt": "a"}\n', "line 2: text: missing"),
         ("a.json", '[{"text": "a"}, {"text": ""}]', "item 2: text: found nothing but blanks"),
         ("a.json", '{"history": [], "secret": 1}', "the file: a whole profile"),
         ("a.json", "secret", "line 1: not valid JSON"),
@@ -53,3 +54,16 @@ def test_a_mistake_is_named_by_its_place(tmp_path: Path, name: str, text: str, s
 def test_a_file_that_cannot_be_opened_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read(tmp_path / "none.jsonl", ANNA))
+
+
+@pytest.mark.parametrize("text", ['{"name": "secret", "a": [1]}', "[[1, 2]]", "[1]", '"x"', '[{"txt": "a"}]'])
+def test_json_of_something_else_is_no_mistake(tmp_path: Path, text: str) -> None:
+    for name in ("a.json", "a.jsonl"):
+        (tmp_path / name).write_text(text)
+        assert left(read, tmp_path / name) == LeftOut("JSON of something else than items with a text")
+
+
+def test_a_list_of_no_items_holds_no_text(tmp_path: Path) -> None:
+    for name, text in (("a.json", "[]"), ("a.jsonl", "\n\n")):
+        (tmp_path / name).write_text(text)
+        assert left(read, tmp_path / name) == NO_TEXT

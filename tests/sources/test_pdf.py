@@ -10,9 +10,10 @@ import pytest
 from pypdf import PdfWriter
 
 from app.sources import pdf as reader
+from app.sources.found import Found, LeftOut
 from app.sources.pdf import read
 from app.sources.refusal import DAMAGED
-from sources.made import item, left, pdf
+from sources.made import ANNA, item, left, pdf
 
 
 def test_lines_are_kept_and_hyphens_at_their_ends_are_mended(tmp_path: Path) -> None:
@@ -69,5 +70,9 @@ def test_work_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(reader, "MAX_PAGES", 2)
     assert left(read, path).reason == "more than 2 pages; split it"
     monkeypatch.undo()
-    monkeypatch.setattr(reader, "MAX_DRAWING", 2)
-    assert left(read, path).reason.startswith("a PDF without text")
+    monkeypatch.setattr(reader, "MAX_DRAWING", 60)
+    long = pdf(tmp_path / "b.pdf", ["Hello"], ["there " * 20])
+    drawing, found = read(long, ANNA)
+    assert drawing == LeftOut("a page that is a drawing", 1)
+    assert isinstance(found, Found)
+    assert found.item.text == "Hello"
