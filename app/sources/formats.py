@@ -33,12 +33,18 @@ class Format:
         return import_module(f"app.sources.{self.module}")
 
 
-# Streamed, so any size will do.
-MBOX = Format("mbox", "mbox", frozenset({".mbox", ".mbx"}), most=2**50)
+# Of what is read as a stream.
+ANY = 2**50
+MBOX = Format("mbox", "mbox", frozenset({".mbox", ".mbx"}), most=ANY)
 MAIL = Format("mail", "mail_file", frozenset({".eml", ".emlx"}))
 TEXT = Format("text", "text_file", frozenset({".txt", ".text"}))
 # For a suffix the first that fits: those that look into the file stand before those that take any.
 FORMATS = (
+    Format("WhatsApp", "whatsapp", frozenset({".txt", ".zip"}), most=ANY, asked=True),
+    Format("Telegram", "telegram", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("ChatGPT", "chatgpt", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("Claude", "claude", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("table", "csv_table", frozenset({".csv", ".tsv", ".tab"}), most=ANY),
     Format("Markdown", "text_file", frozenset({".md", ".markdown"})),
     TEXT,
     Format("Word", "docx", frozenset({".docx", ".docm"})),

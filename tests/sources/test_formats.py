@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,43 @@ def test_a_file_goes_to_the_reader_of_its_suffix(tmp_path: Path) -> None:
     pdf(tmp_path / "a.pdf", ["Hello."])
     for path in sorted(tmp_path.iterdir()):
         assert texts(path) == ["Hello."], path.name
+
+
+SAID = "I moved the old roses to the wall, where they have the sun until the evening."
+CHAT = f"05/03/2024, 10:00 - Bo: Well?\n05/03/2024, 10:01 - Anna: {SAID}\n"
+TELEGRAM = {
+    "name": "Bo",
+    "type": "personal_chat",
+    "id": 2,
+    "messages": [{"id": 1, "type": "message", "date": "2024-03-05T10:00:00", "from": "Anna", "text": SAID}],
+}
+ASKED = {"uuid": "a", "sender": "human", "text": SAID, "created_at": "2024-03-05T10:00:00Z"}
+CLAUDE = [{"uuid": "c", "name": "", "created_at": "2024-03-05T10:00:00Z", "chat_messages": [ASKED]}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("WhatsApp Chat with Bo.txt", CHAT, "WhatsApp"),
+        ("result.json", json.dumps(TELEGRAM), "Telegram"),
+        ("conversations.json", json.dumps(CLAUDE), "Claude"),
+        ("rows.csv", f'text\n"{SAID}"\n', "table"),
+        ("roses.txt", SAID, "text"),
+        ("roses.json", json.dumps({"text": SAID}), "items"),
+    ],
+)
+def test_an_export_is_known_by_its_beginning(tmp_path: Path, name: str, text: str, kind: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    found = format_of(path)
+    assert isinstance(found, Format)
+    assert found.name == kind
+    assert SAID in texts(path)
+    if kind in {"WhatsApp", "Telegram", "Claude"}:
+        archive = tmp_path / "export.zip"
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.write(path, "_chat.txt" if kind == "WhatsApp" else name)
+        assert SAID in texts(archive)
 
 
 def test_a_mail_in_a_maildir_has_no_suffix(tmp_path: Path) -> None:
