@@ -113,16 +113,11 @@ def _letters(folder: Path, chance: random.Random) -> None:
 
 
 def _office(folder: Path, chance: random.Random) -> None:
-    import docx
-
     office = folder / "Documents"
     office.mkdir(parents=True)
     for number in range(3):
-        document = docx.Document()
-        document.add_heading(f"Proposal {number + 1} for a garden", 1)
-        document.add_paragraph(story(chance))
-        document.add_paragraph(story(chance, 3))
-        document.save(str(office / f"proposal {number + 1}.docx"))
+        title = f"Proposal {number + 1} for a garden"
+        _docx(office / f"proposal {number + 1}.docx", title, [story(chance), story(chance, 3)])
     for number in range(2):
         _odt(office / f"report {number + 1}.odt", f"Report {number + 1}", story(chance))
     for number in range(2):
@@ -131,6 +126,35 @@ def _office(folder: Path, chance: random.Random) -> None:
     (office / "broken.docx").write_bytes(b"PK\x03\x04 cut off by a full disk")
     (office / "broken.pdf").write_bytes(_pdf(story(chance))[:150])
     (office / "~$proposal 1.docx").write_bytes(b"\x07Marlene" + bytes(155))
+
+
+def _docx(path: Path, title: str, texts: Sequence[str]) -> None:
+    def paragraph(text: str, style: str = "Normal") -> str:
+        return f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
+
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    main = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    kinds = "http://schemas.openxmlformats.org/package/2006/content-types"
+    words = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    rels = "http://schemas.openxmlformats.org/package/2006/relationships"
+    document = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    body = paragraph(title, "Heading1") + "".join(map(paragraph, texts))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(
+            "[Content_Types].xml",
+            f'{head}<Types xmlns="{kinds}"><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/word/document.xml" ContentType="{main}"/></Types>',
+        )
+        packed.writestr(
+            "_rels/.rels",
+            f'{head}<Relationships xmlns="{rels}"><Relationship Id="r1" Type="{document}" '
+            'Target="word/document.xml"/></Relationships>',
+        )
+        packed.writestr(
+            "word/document.xml",
+            f'{head}<w:document xmlns:w="{words}"><w:body>{body}</w:body></w:document>',
+        )
 
 
 def _odt(path: Path, title: str, text: str) -> None:
