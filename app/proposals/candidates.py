@@ -13,21 +13,26 @@ from app.proposals.sentences import Sentence
 # The most characters that a value has.
 LONGEST = 80
 # What a value does not go across, and what it does not begin with.
-STOP = re.compile(r"[.,;:!?…()\[\]{}<>|\"“”„«»—–]|\s-\s|\s/\s")
+STOP = re.compile(r"[.,;:!?…()\[\]{}<>|\"“”„«»—\u2013]|\s-\s|\s/\s")
 ARTICLE = re.compile(r"(?:the|an?|my|our|some|very|really|quite)\s+", re.IGNORECASE)
 WORD = re.compile(r"\S+")
 # No value ends before these, or with them.
 JOINS = frozenset(
-    "a an and as at but by for from if in into is of on or so than that the then this to was when where which"
-    " who whose with within without my our your his her their its i we you he she it they me us them am are"
-    " have has had be been being not no because while after before until about".split()
+    words(
+        "a an and as at but by for from if in into is of on or so than that the then this to was when where "
+        "which who whose with within without my our your his her their its i we you he she it they me us "
+        "them am are have has had be been being not no because while after before until about"
+    )
 )
 # Beginnings that say nothing of who somebody is: "I am a little tired", "I like it".
 VAGUE = frozenset(
-    "little bit lot few fan big huge firm great good bad sure afraid sorry glad happy sad tired busy able one"
-    " person man woman member part believer witness mess beginner stranger coward morning grateful told late"
-    " think thought know see say said go do get have be make hear imagine point add thing things way kind sort"
-    " something anything everything nothing someone people day days time moment idea".split()
+    words(
+        "little bit lot few fan big huge firm great good bad sure afraid sorry glad happy sad tired busy "
+        "able one person man woman member part believer witness mess beginner stranger coward morning "
+        "grateful told late think thought know see say said go do get have be make hear imagine point add "
+        "thing things way kind sort something anything everything nothing someone people day days time "
+        "moment idea daily volunteer more"
+    )
 )
 QUOTES = re.compile(r"[\"“”«»„]")
 

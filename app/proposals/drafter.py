@@ -1,11 +1,11 @@
-"""Drafts what a profile could say: reads its history, asks the small model, weighs preferences; within limits."""
+"""Drafts what a profile could say: reads its history and asks the small model about it, within limits."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
 
@@ -15,16 +15,17 @@ from app.local.interface import RowModel
 from app.profiles.disclosure import Disclosure, Level, strictest
 from app.profiles.profile import Profile
 from app.prompts.context import decided
-from app.proposals.asking import Answer, Asking
+from app.proposals.asking import Answer, ask
 from app.proposals.candidates import Candidate, candidates
 from app.proposals.fields import contacts
 from app.proposals.habits import habits
-from app.proposals.leanings import LEANINGS, ORDINARY, Leaning, Weighed, weighed
+from app.proposals.leanings import LEANINGS, ORDINARY, weighed
 from app.proposals.proposal import Proposal, unknown
 from app.proposals.ranking import proposals
 from app.proposals.reading import History, OwnText, read
+from app.proposals.scoring import Scoring
 from app.proposals.sentences import LONGEST, Sentence, one_line, sentences
-from app.proposals.weighing import Weighing
+from app.proposals.weighing import described
 from app.tokenization.tokenizer import Tokenizer
 
 Stage = Literal["reading", "fields", "preferences"]
@@ -33,7 +34,7 @@ Clock = Callable[[], float]
 # Passages that the model is asked about, in all and for one field.
 ASKED, ASKED_EACH = 48, 8
 # Texts that preferences are weighed on, and the least words of one; fewer texts weigh nothing.
-WEIGHED, FEWEST, FEWEST_WORDS = 6, 3, 40
+WEIGHED, FEWEST, FEWEST_WORDS = 8, 3, 40
 # The most proposals of preferences that the model has weighed.
 MOST_LEANINGS = 3
 SECONDS = 120.0
@@ -64,12 +65,15 @@ class Drafted:
 
 @dataclass(slots=True)
 class _Time:
-    clock: Clock
-    end: float
-    cut: bool = field(default=False)
+    """The time that the model may take; `cut` once something was left out since it was over."""
 
-    def over(self, share: float = 1.0, start: float = 0.0) -> bool:
-        late = self.clock() >= start + (self.end - start) * share
+    clock: Clock
+    start: float
+    seconds: float
+    cut: bool = False
+
+    def over(self, share: float = 1.0) -> bool:
+        late = self.clock() - self.start >= self.seconds * share
         self.cut |= late
         return late
 
@@ -83,7 +87,6 @@ class Drafter:
         history: History,
         model: RowModel,
         tokenizer: Tokenizer,
-        max_context_tokens: int,
         *,
         bounds: Sequence[Disclosure] = (),
         clock: Clock = time.monotonic,
@@ -92,7 +95,6 @@ class Drafter:
         self._history = history
         self._model = model
         self._tokenizer = tokenizer
-        self._max_context_tokens = max_context_tokens
         self._bounds = bounds
         self._clock = clock
 
@@ -104,29 +106,27 @@ class Drafter:
         found = await asyncio.to_thread(_candidates, texts)
         counted = await asyncio.to_thread(_counted, texts, profile)
         yield Step("reading", 1, 1)
-        start = self._clock()
-        limit = _Time(self._clock, start + seconds)
-        model = self._model.kept_for(Owner.of(profile))
+        limit = _Time(self._clock, self._clock(), seconds)
+        scoring = Scoring(self._model.kept_for(Owner.of(profile)), self._tokenizer)
         answers: list[Answer] = []
-        asking = Asking(model, self._tokenizer)
         for number, candidate in enumerate(found):
             yield Step("fields", number, len(found))
-            if limit.over(FIELDS_SHARE, start):
+            if limit.over(FIELDS_SHARE):
                 break
-            answers.append(await asking.ask(candidate))
+            answers.append(await ask(scoring, candidate))
         yield Step("fields", len(found), len(found))
-        leanings: list[Proposal] = []
-        weighing = Weighing(model, self._tokenizer, self._max_context_tokens)
-        chosen = _weighable(texts)
-        for number, leaning in enumerate(LEANINGS if chosen else ()):
-            yield Step("preferences", number, len(LEANINGS))
+        own = _weighable(texts)
+        every = [*ORDINARY, *(one.text for one in own)] if own else []
+        words: list[Mapping[str, float]] = []
+        for number, text in enumerate(every):
+            yield Step("preferences", number, len(every))
             if limit.over():
                 break
-            leanings += await _leaning(weighing, leaning, chosen)
-        yield Step("preferences", len(LEANINGS), len(LEANINGS))
-        leanings.sort(key=lambda one: -one.confidence)
+            words.append(await described(scoring, text))
+        yield Step("preferences", len(every), len(every))
+        leanings = _leanings(words, own)
         facts = [one for one in counted if one.kind == "field"] + proposals(answers)
-        others = [one for one in counted if one.kind == "preference"] + leanings[:MOST_LEANINGS]
+        others = [one for one in counted if one.kind == "preference"] + leanings
         new = [_with_level(one, profile, disclosure) for one in unknown([*facts, *others], profile)]
         yield Drafted(tuple(new), len({one.item_id for one in texts}), limit.cut)
 
@@ -166,29 +166,33 @@ def _weighable(texts: Sequence[OwnText]) -> list[OwnText]:
     return long if len(long) >= FEWEST else []
 
 
-async def _leaning(weighing: Weighing, leaning: Leaning, texts: Sequence[OwnText]) -> list[Proposal]:
-    preference = leaning.preference
-    ordinary = [await weighing.gain(preference, *one) for one in ORDINARY]
-    gains = [await weighing.gain(preference, one.request, one.text) for one in texts]
-    found: Weighed = weighed(gains, ordinary)
-    if not found.holds(leaning.least):
+def _leanings(words: Sequence[Mapping[str, float]], own: Sequence[OwnText]) -> list[Proposal]:
+    """The surest leanings, by the words that fit ordinary texts and then some of the person's own."""
+    ordinary, read = words[: len(ORDINARY)], words[len(ORDINARY) :]
+    if len(read) < FEWEST:
         return []
-    best = texts[found.best]
-    passage = one_line(best.text[:LONGEST])
-    return [
-        Proposal(
-            "preference",
-            "",
-            leaning.text,
-            passage,
-            0,
-            len(passage),
-            best.item_id,
-            found.confidence,
-            len(gains),
-            leaning.opposite,
-        )
-    ]
+    found = []
+    for leaning in LEANINGS:
+        scores = [[one[leaning.is_] - one[leaning.is_not] for one in each] for each in (read, ordinary)]
+        result = weighed(*scores)
+        if result.holds(leaning.least):
+            best = own[result.best]
+            passage = one_line(best.text[:LONGEST])
+            found.append(
+                Proposal(
+                    "preference",
+                    "",
+                    leaning.text,
+                    passage,
+                    0,
+                    len(passage),
+                    best.item_id,
+                    result.confidence,
+                    len(read),
+                    leaning.opposite,
+                )
+            )
+    return sorted(found, key=lambda one: -one.confidence)[:MOST_LEANINGS]
 
 
 def _with_level(one: Proposal, profile: Profile, disclosure: Disclosure) -> Proposal:

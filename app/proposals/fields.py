@@ -26,12 +26,14 @@ LANGUAGES = (
     "|Hindi|Urdu|Bengali|Punjabi|Tamil|Mandarin|Cantonese|Chinese|Japanese|Korean|Vietnamese|Thai|Tagalog"
     "|Welsh|Irish|Gaelic|Catalan|Basque|Croatian|Serbian|Swahili|Yoruba|Igbo|Amharic|Latin|Esperanto"
 )
-# What people call themselves that is no work.
+# What people call themselves that is no work, and what with "of" is one: "a vessel of hope" is none.
 NO_JOB = (
-    r"[\w' -]{0,30}?\b(?:connoisseur|aficionado|participant|supporter|vessel|recipient|enthusiast|lover|admirer"
-    r"|believer|advocate|citizen|resident|neighbou?r|human|parent|mother|father|mum|dad|friend|fan|member|guest"
-    r"|customer|reader|witness|reminder|result|child|boy|girl|kid|vegetarian|vegan|journey|movement|whole|rule"
-    r"|bit|little|few|lot|matter|speaker)\b"
+    r"[\w' -]{0,30}?\b(?:aficionado|participant|supporter|recipient|enthusiast|lover|admirer|believer"
+    r"|advocate|citizen|resident|neighbou?r|human|parent|mother|father|mum|dad|friend|fan|member|guest|customer|reader"
+    r"|witness|reminder|result|child|boy|girl|kid|vegetarian|vegan|journey|movement|whole|rule|bit|little|few"
+    r"|lot|matter|speaker|hobbyist|amateur|volunteer|mentor|fool|kind|sage|active|beginner|stranger)\b"
+    r"|(?![\w' -]*\b(?:professor|lecturer|teacher|doctor|student|head|director|manager|chief|president"
+    r"|officer|secretary|owner|founder|master|bachelor) of\b)[\w'-]+(?: [\w'-]+){0,3} of\b"
 )
 # How a value may begin: with a name, with a number, with any word that says something.
 Begins = Literal["name", "number", "word"]
@@ -72,8 +74,8 @@ FIELDS = (
             rf"{I_HAVE} (?:work(?:ed|s|ing)?|been working|been|served?|freelance|qualified|trained) as an? ",
             rf"(?:^|[,;—] ?)[Aa]s an? (?!{NO_JOB})(?=[\w' -]{{3,60}}, (?:I|my|I['’]m|I['’]ve)\b)",  # noqa: RUF001
             r"\b[Mm]y (?:job|work|career|life) as an? ",
-            r"\b(?:I|we) (?:run|own|manage) (?:an? |the |our )(?=[\w' -]*\b(?:shop|bakery|farm|practice|clinic"
-            r"|studio|firm|business|company|restaurant|café|cafe|bookshop|garage|school|gallery|hotel)\b)",
+            r"\b(?:I|we) (?:run|own|manage) (?:an? |the |our )(?=[\w' -]*\b(?:shop|bakery|farm|practice"
+            r"|clinic|studio|firm|business|company|restaurant|café|cafe|bookshop|garage|school|gallery|hotel)\b)",
         ),
         least=-6.5,
     ),
@@ -151,7 +153,8 @@ FIELDS = (
         "Which languages does the writer speak?",
         "speak language fluent German French Spanish learning",
         _cues(
-            rf"\b(?:I|we) (?:can )?(?:also )?(?:speak|write|read|learn(?:ed|t)?) (?:\w+ )?(?=(?:{LANGUAGES})\b)",
+            r"\b(?:I|we) (?:can )?(?:also )?(?:speak|write|read|learn(?:ed|t)?) (?:\w+ )?"
+            rf"(?=(?:{LANGUAGES})\b)",
             rf"\b(?:I am|I['’]m) (?:\w+ )?(?:fluent in|learning) (?=(?:{LANGUAGES})\b)",  # noqa: RUF001
             rf"\b[Mm]y (?:\w+ )?(?=(?:{LANGUAGES}) (?:is|has|was|teacher|class|lessons?)\b)",
         ),
@@ -168,11 +171,11 @@ FIELDS = (
             rf"{I_HAVE} (?:love|like|enjoy|adore) to (?=\w)",
             rf"{I_HAVE} (?:play|collect|practi[cs]e|sing|paint|knit|brew|grow|teach) (?:the |in )?(?=\w)",
             r"\b[Mm]y (?:hobby|hobbies|passion|love|favou?rite (?:hobby|pastime)) (?:is|are|for|of) (?!an? )",
-            r"\b(?:at|to|from|in) my (?=[\w' -]{3,30} (?:class|club|group|lessons?|rehearsals?|practice|choir)\b)",
+            r"\b(?:at|to|from|in) my (?=[\w' -]{3,30} (?:class|club|group|lessons?|rehearsals?|choir)\b)",
             r"\b[Mm]y (?=(?:allotment|choir|book club|running club|garden shed|bees|bicycle|sailing boat)\b)",
             rf"{I_HAVE} (?:a )?passion(?:ate)? (?:about|for) ",
-            r"\b[Mm]y (?:morning|evening|daily|weekly|weekend|own|beloved) (?=(?:yoga|meditation|runs?|swims?|piano"
-            r"|guitar|violin|walks?|bike|chess|tennis|golf|dance|dancing|painting|knitting|gardening)\b)",
+            r"\b[Mm]y (?:morning|evening|daily|weekly|weekend|own|beloved) (?=(?:yoga|meditation|runs?|swims?"
+            r"|piano|guitar|violin|walks?|bike|chess|tennis|golf|dance|dancing|painting|knitting|gardening)\b)",
             rf"{I_AM} (?:an? )?(?:avid|keen|passionate|enthusiastic) ",
         ),
         many=True,
@@ -222,14 +225,15 @@ FIELDS = (
         ),
         longest=8,
         many=True,
-        least=0.0,
+        least=1.5,
     ),
 )
 
 # What is found by its form; the key that it gets, and the identifier that it is.
 CONTACTS = {"email": "email", "phone": "phone"}
 MINE = re.compile(
-    r"\b(?:my (?:new )?(?:number|mobile|phone|e-?mail|address)|(?:call|text|ring|reach|write to|e-?mail) me)\b",
+    r"\b(?:my (?:new )?(?:number|mobile|phone|e-?mail|address)"
+    r"|(?:call|text|ring|reach|write to|e-?mail) me)\b",
     re.IGNORECASE,
 )
 

@@ -57,7 +57,7 @@ BRITISH, AMERICAN = (re.compile(one, re.IGNORECASE) for one in SPELLINGS)
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """A preference that most texts decide: those in which `found` finds something, or, with `none`, nothing."""
+    """A preference that most texts decide: those in which `found` finds something; with `none`, nothing."""
 
     value: str
     opposite: str
@@ -107,19 +107,18 @@ def _sign_off(texts: Sequence[Text]) -> Iterator[Proposal]:
     first: dict[str, tuple[int, str]] = {}
     for item_id, text in texts:
         last = lines(text)[-SIGN_LINES:]
-        for start in range(len(last)):
-            kept = last[start:]
-            value = " ".join(kept)
-            if all(len(one) <= SIGN_LENGTH for one in kept) and _signs(value):
-                key = " ".join(words(value))
-                counts[key] += 1
-                first.setdefault(key, (item_id, value))
+        for begin in range(len(last)):
+            signed = last[begin:]
+            joined = " ".join(signed)
+            if all(len(one) <= SIGN_LENGTH for one in signed) and _signs(joined):
+                said = " ".join(words(joined))
+                counts[said] += 1
+                first.setdefault(said, (item_id, joined))
     likely = [one for one, count in counts.items() if count >= 2 and count >= SIGNED * len(texts)]
     if likely:
         # The longest that is as frequent as any: "Mind how you go. Your loving Grandad".
         most = max(counts[one] for one in likely)
-        key = max((one for one in likely if counts[one] == most), key=len)
-        item_id, value = first[key]
+        item_id, value = first[max((one for one in likely if counts[one] == most), key=len)]
         share = most / len(texts)
         yield Proposal("field", SIGN_OFF, value, value, 0, len(value), item_id, share, most)
 
@@ -234,7 +233,7 @@ def _one_of_two(
         )
 
 
-def _preference(
+def _preference(  # noqa: PLR0917
     value: str,
     opposite: str,
     item_id: int,
@@ -254,4 +253,4 @@ def _passage(text: str, pattern: re.Pattern[str]) -> str:
             return one.text
     place = pattern.search(text)
     start = text.rfind("\n", 0, place.start()) + 1 if place is not None else 0
-    return one_line(text[start : start + LONGEST].split("\n")[0])
+    return one_line(text[start : start + LONGEST].partition("\n")[0])
