@@ -13,7 +13,7 @@ from app.api.dependencies import Parts
 from app.api.limiter import ConcurrencyLimiter
 from app.api.metrics import Metrics
 from app.api.middleware import body_limits, head, isolation, origins, request_log
-from app.api.routes import chat, docs, history, passthrough, preview, profiles, responses, system
+from app.api.routes import chat, docs, history, passthrough, preview, profiles, proposals, responses, system
 from app.assembly import open_parts
 from app.network.listener import on_this_machine
 from app.settings.settings import Settings
@@ -46,7 +46,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     isolation.install(app)
     head.install(app)
     request_log.install(app, metrics)  # the last, so that it is the outermost
-    for part in (chat, responses, profiles, preview, history, system, passthrough):
+    for part in (chat, responses, profiles, preview, proposals, history, system, passthrough):
         app.include_router(part.router)
     return app
 

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import backup, bench, config, evaluate, history, keys, models, preview, profiles, serve, transfer
+from app.cli import (
+    backup,
+    bench,
+    config,
+    draft,
+    evaluate,
+    history,
+    keys,
+    models,
+    preview,
+    profiles,
+    serve,
+    transfer,
+)
 from app.cli.doctor import command
 from app.cli.help import read_well
 from app.cli.service import command as service
@@ -39,6 +52,7 @@ profiles.commands.command("export", epilog="Example:\n\ncosteer profiles export 
 profiles.commands.command(
     "preview", epilog="Example:\n\ncosteer profiles preview isabel 'Write an invitation to dinner.'"
 )(preview.preview)
+profiles.commands.command("draft", epilog=draft.EPILOG)(draft.draft)
 app.add_typer(profiles.commands, name="profiles")
 app.add_typer(history.commands, name="history")
 app.add_typer(keys.commands, name="keys")

@@ -32,6 +32,7 @@ from app.prompts.private import PrivateContext, PrivatePrompt, readings
 from app.remote.interface import Handover, ModelCard, RemoteModel, kept_for
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
+from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import THINK
 
 
@@ -122,6 +123,16 @@ class Generator:
     def max_context_tokens(self) -> int:
         """The most tokens that the private context may take up in the local model's prompt."""
         return self._config.max_context_tokens
+
+    @property
+    def local(self) -> RowModel:
+        """The local model, in its own tokens."""
+        return self._local
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The local model's."""
+        return self._matcher.tokenizer
 
     async def models(self) -> list[ModelCard]:
         """The models that a request can name."""

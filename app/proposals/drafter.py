@@ -23,10 +23,9 @@ from app.proposals.leanings import LEANINGS, ORDINARY, weighed
 from app.proposals.proposal import Proposal, unknown
 from app.proposals.ranking import proposals
 from app.proposals.reading import History, OwnText, read
-from app.proposals.scoring import Scoring
+from app.proposals.scoring import Scoring, Tokenizer
 from app.proposals.sentences import LONGEST, Sentence, one_line, sentences
 from app.proposals.weighing import described
-from app.tokenization.tokenizer import Tokenizer
 
 Stage = Literal["reading", "fields", "preferences"]
 Clock = Callable[[], float]

@@ -20,6 +20,8 @@ SHORT, LONG = 11.0, 26.0
 # Times that a spelling has to be seen, and how often it has to be this one.
 SPELLED, SURE = 3, 0.9
 SIGN_LINES, SIGN_LENGTH, SIGN_WORDS = 3, 60, 12
+# Words of a line that signs a text, behind its last sentence.
+SIGNED_WORDS = 5
 SIGN_OFF = "signs_off"
 
 EXCLAMATION = re.compile(r"!")
@@ -129,7 +131,7 @@ def _signs(value: str) -> bool:
 
 
 def _greeting(texts: Sequence[Text]) -> Iterator[Proposal]:
-    firsts = [(item_id, line[0]) for item_id, text in texts if (line := lines(text)[:1])]
+    firsts = [(item_id, one) for item_id, text in texts for one in lines(text)[:1]]
     greeted = [one for one in firsts if len(one[1]) <= SIGN_LENGTH and GREETING.match(one[1])]
     if (share := len(greeted) / len(texts)) >= SHARE:
         item_id, line = greeted[0]
@@ -152,9 +154,10 @@ def _question(texts: Sequence[Text]) -> Iterator[Proposal]:
     asking = []
     for item_id, text in texts:
         last = [one.text for one in sentences([(item_id, text)])][-SIGN_LINES:]
-        asked = next((one for one in reversed(last) if one.endswith("?")), None)
-        if asked is not None:
-            asking.append((item_id, asked))
+        while last and len(last[-1].split()) <= SIGNED_WORDS and not last[-1].endswith("?"):
+            last.pop()
+        if last and last[-1].endswith("?"):
+            asking.append((item_id, last[-1]))
     if (share := len(asking) / len(texts)) >= SHARE:
         item_id, passage = asking[0]
         yield Proposal(

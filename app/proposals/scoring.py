@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from app.local.engine.branch import Branch
 from app.local.interface import RowModel
 from app.prompts.private import Contrast, PrivateMessage, PrivatePrompt
-from app.prompts.template import rendered
+from app.prompts.template import Template, rendered
 from app.steering.formula import FloatArray, Rows
-from app.tokenization.tokenizer import Tokenizer
 
 LEAD = "Answer:"
+
+
+class Tokenizer(Template, Protocol):
+    """The local model's; see tokenization/tokenizer.py."""
+
+    @property
+    def eos_ids(self) -> frozenset[int]: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def encode_after(self, text: str) -> list[int]: ...
 
 
 class Scoring:
