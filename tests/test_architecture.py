@@ -116,6 +116,7 @@ def test_nothing_imports_its_importer() -> None:
         *inside(
             "disclosure",
             "steering",
+            "proposals",
             "prompts.message",
             "prompts.private",
             "prompts.context",

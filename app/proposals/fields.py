@@ -9,8 +9,8 @@ from typing import Literal
 
 from app.disclosure.identifiers import Found, identifiers
 
-I_AM = r"\b(?:I am|I['’]m|I was|we are|we['’]re)"  # noqa: RUF001
-I_HAVE = r"(?:\b(?:I|we)(?:['’]ve| have)?(?: (?:also|always|really|just|now|still|mostly|usually))?)"  # noqa: RUF001
+I_AM = r"\b(?:I am|I['’]m|I was|[Ww]e are|[Ww]e['’]re)"  # noqa: RUF001
+I_HAVE = r"(?:\b(?:I|[Ww]e)(?:['’]ve| have)?(?: (?:also|always|really|just|now|still|mostly|usually))?)"  # noqa: RUF001
 RELATIONS = (
     "wife|husband|partner|fianc[ée]e?|girlfriend|boyfriend|(?:grand|step|god)?(?:daughter|son|mother|father)s?"
     "|(?:half-|twin )?(?:sister|brother)s?|mum|mom|dad|(?:great-)?(?:aunt|uncle|niece|nephew|cousin)s?"
@@ -74,7 +74,7 @@ FIELDS = (
             rf"{I_HAVE} (?:work(?:ed|s|ing)?|been working|been|served?|freelance|qualified|trained) as an? ",
             rf"(?:^|[,;—] ?)[Aa]s an? (?!{NO_JOB})(?=[\w' -]{{3,60}}, (?:I|my|I['’]m|I['’]ve)\b)",  # noqa: RUF001
             r"\b[Mm]y (?:job|work|career|life) as an? ",
-            r"\b(?:I|we) (?:run|own|manage) (?:an? |the |our )(?=[\w' -]*\b(?:shop|bakery|farm|practice"
+            r"\b(?:I|[Ww]e) (?:run|own|manage) (?:an? |the |our )(?=[\w' -]*\b(?:shop|bakery|farm|practice"
             r"|clinic|studio|firm|business|company|restaurant|café|cafe|bookshop|garage|school|gallery|hotel)\b)",
         ),
         least=-6.5,
@@ -87,7 +87,7 @@ FIELDS = (
             rf"{I_HAVE} (?:work(?:ed)?|been working) (?:at|for) (?:the )?",
             rf"{I_AM} (?:now |still )?working (?:at|for) (?:the )?",
             r"\b[Mm]y (?:job|work|desk|office|colleagues) at (?:the )?",
-            r"\b(?:I|we) (?:started|joined) (?:work )?(?:at )?(?:the )?(?=[A-Z])",
+            r"\b(?:I|[Ww]e) (?:started|joined) (?:work )?(?:at )?(?:the )?(?=[A-Z])",
         ),
         begins="name",
     ),
@@ -98,7 +98,7 @@ FIELDS = (
         _cues(
             rf"{I_HAVE} (?:liv(?:e|ed)|been living|settled) (?:here )?(?:in|on|near|outside|above) ",
             rf"{I_AM} (?:now |still )?(?:living|based) (?:in|on|near|outside) ",
-            r"\b(?:I|we) (?:have )?moved (?:back |here )?to ",
+            r"\b(?:I|[Ww]e) (?:have )?moved (?:back |here )?to ",
             r"\b[Mm]y (?:house|home|flat|apartment|cottage|garden|place|street) (?:is )?(?:in|on|near) ",
             r"\b[Hh]ere (?:in|at home in) (?=[A-Z])",
         ),
@@ -109,7 +109,7 @@ FIELDS = (
         "Where does the writer come from?",
         "born grew up childhood hometown town come from",
         _cues(
-            r"\b(?:I|we) (?:grew up|was born|was raised|were born) (?:and raised )?(?:in|on|near) ",
+            r"\b(?:I|[Ww]e) (?:grew up|was born|was raised|were born) (?:and raised )?(?:in|on|near) ",
             r"\bI (?:come|came|am|hail) (?:originally )?from ",
             r"\bI['’]m (?:originally )?from ",  # noqa: RUF001
             r"\b[Mm]y (?:home ?town|birthplace|childhood|village)(?: home)? (?:of|is|was|in) ",
@@ -142,7 +142,7 @@ FIELDS = (
         "dog cat puppy kitten horse pet",
         _cues(
             rf"\b(?:[Mm]y|[Oo]ur) (?:\w+ )?(?=(?:{ANIMALS})\b)",
-            rf"\b(?:I|we) (?:have|keep|got|adopted) (?:an? |two |three |four )?(?:\w+ )?(?=(?:{ANIMALS})\b)",
+            rf"\b(?:I|[Ww]e) (?:have|keep|got|adopted) (?:an? |two |three |four )?(?:\w+ )?(?=(?:{ANIMALS})\b)",
         ),
         many=True,
         form=re.compile(rf"(?:{ANIMALS})\b(?:,? [A-Z][\w-]+)?(?!['’])"),  # noqa: RUF001
@@ -153,7 +153,7 @@ FIELDS = (
         "Which languages does the writer speak?",
         "speak language fluent German French Spanish learning",
         _cues(
-            r"\b(?:I|we) (?:can )?(?:also )?(?:speak|write|read|learn(?:ed|t)?) (?:\w+ )?"
+            r"\b(?:I|[Ww]e) (?:can )?(?:also )?(?:speak|write|read|learn(?:ed|t)?) (?:\w+ )?"
             rf"(?=(?:{LANGUAGES})\b)",
             rf"\b(?:I am|I['’]m) (?:\w+ )?(?:fluent in|learning) (?=(?:{LANGUAGES})\b)",  # noqa: RUF001
             rf"\b[Mm]y (?:\w+ )?(?=(?:{LANGUAGES}) (?:is|has|was|teacher|class|lessons?)\b)",
@@ -197,7 +197,7 @@ FIELDS = (
         _cues(
             rf"{I_AM} (?:an? )?(?:strict )?(?=vegetarian|vegan|pescatarian|coeliac|celiac|lactose|teetotal)",
             rf"{I_AM} (?=allergic to \w)",
-            r"\b(?:I|we) (?=(?:don['’]t|do not|never) (?:eat|drink) \w)",  # noqa: RUF001
+            r"\b(?:I|[Ww]e) (?=(?:don['’]t|do not|never) (?:eat|drink) \w)",  # noqa: RUF001
         ),
         longest=5,
         many=True,

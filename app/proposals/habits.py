@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.disclosure.words import content, words
+from app.disclosure.words import words
 from app.proposals.proposal import Proposal
 from app.proposals.sentences import LONGEST, Sentence, lines, one_line, sentences
 
@@ -127,7 +127,8 @@ def _sign_off(texts: Sequence[Text]) -> Iterator[Proposal]:
 
 def _signs(value: str) -> bool:
     run = words(value)
-    return 0 < len(run) <= SIGN_WORDS and any(map(content, run)) and not HASHTAG.search(value)
+    spoken = any(len(one) > 1 and one.isalpha() for one in run)
+    return spoken and len(run) <= SIGN_WORDS and not HASHTAG.search(value)
 
 
 def _greeting(texts: Sequence[Text]) -> Iterator[Proposal]:

@@ -21,7 +21,18 @@ from cli.running import ANNA, ROOT, done, misused, on_terminal, open_store, refu
 
 NOUNS = {
     "models": ["list", "pull"],
-    "profiles": ["list", "show", "create", "set", "delete", "import", "samples", "export", "preview"],
+    "profiles": [
+        "list",
+        "show",
+        "create",
+        "set",
+        "delete",
+        "import",
+        "samples",
+        "export",
+        "preview",
+        "draft",
+    ],
     "history": ["list", "show", "add", "level", "search", "delete"],
     "keys": ["create", "list", "delete"],
     "service": ["install", "status", "remove"],
