@@ -142,7 +142,8 @@ FIELDS = (
         "dog cat puppy kitten horse pet",
         _cues(
             rf"\b(?:[Mm]y|[Oo]ur) (?:\w+ )?(?=(?:{ANIMALS})\b)",
-            rf"\b(?:I|[Ww]e) (?:have|keep|got|adopted) (?:an? |two |three |four )?(?:\w+ )?(?=(?:{ANIMALS})\b)",
+            r"\b(?:I|[Ww]e) (?:have|keep|got|adopted) (?:an? |two |three |four )?(?:\w+ )?"
+            rf"(?=(?:{ANIMALS})\b)",
         ),
         many=True,
         form=re.compile(rf"(?:{ANIMALS})\b(?:,? [A-Z][\w-]+)?(?!['’])"),  # noqa: RUF001

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeTokenizer
+from proposals.copying import CopyingModel
 from typer.testing import Result
 
 import app.assembly
@@ -17,7 +18,6 @@ from app.cli import draft
 from app.local import weights
 from app.profiles.profile import Profile
 from cli.running import ANNA, done, done_json, misused, open_store, refused, run, written
-from proposals.copying import CopyingModel
 
 LETTER = "Dear Mum,\n\nI grew up in Lund. My dog Toby sleeps. We have two cats.\n\nAll the best,\nAnna"
 

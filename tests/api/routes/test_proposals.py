@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Proxy
+from proposals.copying import CopyingModel
 
 from api.test_admission import until
 from app.api.admission import Limiters
 from app.api.limiter import ConcurrencyLimiter
 from app.errors import StoreError
 from app.profiles.profile import HistoryItem
-from proposals.copying import CopyingModel
 
 PATH = "/v1/profiles/joined/proposals"
 LETTER = "Dear Mum,\n\nI work as a plumber now. My dog Toby sleeps.\n\nAll the best,\nJo"
