@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
@@ -39,8 +39,8 @@ MOST_LEANINGS = 3
 SECONDS = 120.0
 # The share of the time that fields may take.
 FIELDS_SHARE = 0.6
-# How sure a contact is that a sentence calls the writer's own.
-CONTACT = 0.9
+# How sure a contact is that a sentence calls the writer's own, and the most of them that are proposed.
+CONTACT, MOST_CONTACTS = 0.9, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +144,18 @@ def _candidates(texts: Sequence[OwnText]) -> list[Candidate]:
 def _counted(texts: Sequence[OwnText], profile: Profile) -> list[Proposal]:
     """What needs no model: habits, of documents alone, and contacts."""
     documents = [(one.item_id, one.text) for one in texts if one.kind == "document" and not one.part]
-    own = sentences((one.item_id, one.text) for one in texts)
-    return [
-        *habits(documents),
-        *(_contact(one, *place) for one in own for place in contacts(one.text, profile.name)),
-    ]
+    return [*habits(documents), *_contacts(sentences((one.item_id, one.text) for one in texts), profile.name)]
+
+
+def _contacts(own: Iterable[Sentence], name: str) -> list[Proposal]:
+    """Those that most sentences give, the newest of them first."""
+    found: dict[tuple[str, str], Proposal] = {}
+    for sentence in own:
+        for key, place in contacts(sentence.text, name):
+            one = _contact(sentence, key, place)
+            before = found.setdefault((key, one.value), replace(one, passages=0))
+            found[key, one.value] = replace(before, passages=before.passages + 1)
+    return sorted(found.values(), key=lambda one: -one.passages)[:MOST_CONTACTS]
 
 
 def _contact(sentence: Sentence, key: str, place: Found) -> Proposal:

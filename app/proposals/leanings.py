@@ -34,7 +34,9 @@ LEANINGS = (
     Leaning("Write with humour.", "Write in earnest, without humour.", "humorous", "serious"),
     Leaning("Write formally.", "Write casually.", "formal", "casual"),
     Leaning("Write casually.", "Write formally.", "casual", "formal"),
-    Leaning("Use rich, figurative language.", "Use plain words, without images.", "poetic", "plain", least=2.5),
+    Leaning(
+        "Use rich, figurative language.", "Use plain words, without images.", "poetic", "plain", least=2.5
+    ),
     Leaning("Use plain, everyday words.", "Use rare and ornate words.", "simple", "elaborate"),
     Leaning("Give exact facts and numbers.", "Stay general, without numbers.", "precise", "vague"),
     Leaning("Use technical terms.", "Use no technical terms.", "technical", "personal"),

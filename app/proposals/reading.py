@@ -16,8 +16,8 @@ from app.proposals.sentences import clean, own_text
 
 # The newest items that are looked at, and those that a search finds for each field.
 NEWEST, FOUND = 200, 10
-# Characters of all that is looked at.
-MOST = 1_000_000
+# Characters that are looked at, of the newest and of what a search finds.
+MOST_NEWEST, MOST_FOUND = 750_000, 250_000
 # Items in memory at once: each may have a million characters.
 AT_ONCE = 20
 
@@ -58,18 +58,22 @@ class OwnText:
 
 
 def read(history: History, profile: Profile, disclosure: Disclosure) -> list[OwnText]:
-    """The newest texts first, then what is found in older or longer ones, at most MOST characters in all.
+    """The newest texts first, then what is found in older or longer ones.
 
     Reads the database: for a worker thread. Raises StoreError and ProfileNotFound.
     """
-    texts: list[OwnText] = []
-    left = MOST
-    for one in _readable([*_newest(history, profile.id), *_found(history, profile.id)], profile, disclosure):
-        if len(one.text) > left:
-            break
-        left -= len(one.text)
-        texts.append(one)
-    return texts
+    newest = _within(_newest(history, profile.id), MOST_NEWEST)
+    found = _within(_found(history, profile.id), MOST_FOUND)
+    return [*_readable([*newest, *found], profile, disclosure)]
+
+
+def _within(texts: Iterable[OwnText], most: int) -> Iterator[OwnText]:
+    """The first of them, of at most so many characters together."""
+    for one in texts:
+        most -= len(one.text)
+        if most < 0:
+            return
+        yield one
 
 
 def _newest(history: History, profile_id: str) -> Iterator[OwnText]:

@@ -137,3 +137,19 @@ async def test_the_oldest_of_a_long_history_is_found_by_a_search(store: Store) -
     )
     found, _ = await drafted(store, person)
     assert "plumber" in {one.value for one in found.proposals}
+
+
+async def test_many_long_texts_leave_room_for_what_a_search_finds(store: Store) -> None:
+    long = "Well, that was a day like any other. " * 600
+    texts = [f"{long} {number}" for number in range(60)]
+    found, _ = await drafted(store, put(store, "I work as a plumber, since my job is my life.", *texts))
+    assert found.texts < len(texts)
+    assert "plumber" in {one.value for one in found.proposals}
+
+
+async def test_of_many_numbers_those_that_are_given_most_often_are_proposed(store: Store) -> None:
+    texts = [f"Well, {n}: call me on +47 22 12 34 {max(n, 10)}." for n in range(40)]
+    found, _ = await drafted(store, put(store, *texts))
+    phones = [one for one in found.proposals if one.key == "phone"]
+    assert (phones[0].value, phones[0].passages) == ("+47 22 12 34 10", 11)
+    assert len(phones) <= 3
