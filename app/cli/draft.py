@@ -135,7 +135,7 @@ def _ask(store: Store, profile_id: str, drafted: Drafted) -> None:
                 _store(store, profile_id, one.key, one.value, one.opposite)
                 accepted += 1
     finally:
-        write(f"profile {profile_id}: {accepted} of {counted(total, 'proposal')} accepted")
+        write(f"\nprofile {profile_id}: {accepted} of {counted(total, 'proposal')} accepted")
 
 
 def _show(one: Proposal, place: str) -> None:
