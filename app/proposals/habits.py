@@ -30,7 +30,7 @@ HASHTAG = re.compile(r"(?:^|(?<=\s))#[^\W\d_]\w+")
 NUMBERED = re.compile(r"^\d{1,3}[.)/]\s", re.MULTILINE)
 BULLET = re.compile(r"^[-*•]\s", re.MULTILINE)
 GREETING = re.compile(
-    r"(?:my )?(?:dear|hi|hello|hey|good (?:morning|afternoon|evening)|greetings|liebe[rs]?|hallo|guten tag"
+    r"(?:my )?(?:dears?|hi|hello|hey|good (?:morning|afternoon|evening)|greetings|liebe[rs]?|hallo|guten tag"
     r"|ch[eè]re?s?|bonjour|querid[oa]s?|hola|car[oa]|ciao|kj[æe]re|hei|hej|beste)\b[^.?]{0,40}[,!:]?$",
     re.IGNORECASE,
 )
