@@ -38,7 +38,6 @@ LEANINGS = (
         "Use rich, figurative language.", "Use plain words, without images.", "poetic", "plain", least=2.5
     ),
     Leaning("Use plain, everyday words.", "Use rare and ornate words.", "simple", "elaborate"),
-    Leaning("Give exact facts and numbers.", "Stay general, without numbers.", "precise", "vague"),
     Leaning("Use technical terms.", "Use no technical terms.", "technical", "personal"),
     Leaning("Be enthusiastic.", "Be sober and restrained.", "enthusiastic", "restrained"),
 )
