@@ -25,7 +25,7 @@ class Position:
     `steered` [K] are their steered log-probabilities, and `local_delta` [K] what steered them, None if
     nothing did. `held` [K] and `fills` [K] are the guard's, see steering/guard.py; None without one.
     `nats`: what the steering of this position tells the remote. `kept_back`: the guard holds what is best
-    without it.
+    without it. `local` [m, 2, K]: the local model's log-probabilities in m contrasts; None if not asked.
     """
 
     drafted: DraftToken
@@ -36,6 +36,7 @@ class Position:
     fills: IntArray | None = None
     nats: float = 0.0
     kept_back: bool = False
+    local: FloatArray | None = None
 
 
 # Which of the tokens [K] a grammar allows.
@@ -64,18 +65,20 @@ def steered(
         kept = allowed(drafted.candidates)
         drafted, listed = within(drafted, kept), int(kept[:listed].sum())
     remote, ids = drafted.logprobs, drafted.candidates
+    own = local.logprobs(ids)
     scores, delta = steered_logprobs(
         remote,
-        local.logprobs(ids),
+        own,
         request.strength,
         [one.weight for one in request.contrasts],
         auto_strength=config.auto_strength,
         auto_smoothing=config.auto_smoothing,
     )
     if matcher is None:
-        return Position(drafted, listed, scores, delta, nats=divergence(scores, remote))
+        return Position(drafted, listed, scores, delta, nats=divergence(scores, remote), local=own)
     strength = constant(request.strength, config.auto_strength)
-    return guarded(drafted, listed, delta, strength, matcher, filling=request.grammar is None)
+    at = guarded(drafted, listed, delta, strength, matcher, filling=request.grammar is None)
+    return replace(at, local=own)
 
 
 def guarded(

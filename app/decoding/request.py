@@ -12,6 +12,7 @@ from app.disclosure.matcher import Guard
 from app.prompts.private import Contrast
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray
+from app.steering.guard import BoolArray
 from app.steering.sampling import SamplingParams
 from app.steering.strength import AUTO_SMOOTHING, AUTO_STRENGTH, Strength, steers
 
@@ -89,6 +90,10 @@ class Token:
     `logprobs` [K] are those of the steered distribution over the candidates [K], before the margin and the
     temperature; `local_delta` [K] is what steered them, None if nothing did. `finish_reason` is set on the
     last.
+
+    `local` [m, 2, K] are the local model's log-probabilities in m contrasts, context-aware and
+    context-agnostic, and `held` [K] the candidates that it may not help; each None where there is none.
+    `kept_back`: the guard holds what steering would have chosen.
     """
 
     token_id: int
@@ -96,6 +101,9 @@ class Token:
     logprobs: FloatArray
     local_delta: FloatArray | None = None
     finish_reason: str | None = None
+    local: FloatArray | None = None
+    held: BoolArray | None = None
+    kept_back: bool = False
 
     @property
     def drafted_id(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -145,7 +145,8 @@ class Verifier:
         if chosen >= len(ids):
             placement = Placement(written[chosen - len(ids)], at.drafted)
             return placement if self._fits(placement) else self.choose(drafted, None)
-        return self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
+        token = self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
+        return replace(token, local=at.local, held=at.held, kept_back=at.kept_back)
 
     def _drafts(self, drafted: DraftToken, ids: IntArray) -> FloatArray:
         """[K]: how likely the remote was to draft each of these `ids` [K], of all that it listed."""

@@ -9,15 +9,16 @@ import numpy as np
 from app.decoding.choices import Choices
 from app.decoding.request import Token
 from app.decoding.stats import CALLED, PARTS, SPENT, Stats
-from app.steering.formula import log_softmax
+from app.steering.formula import FloatArray, likeliest, log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
 
-def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
+def token_detail(token: Token, vocabulary: Vocabulary, listed: int = 0) -> dict[str, Any]:
     """The draft token and the chosen token, each with its probability before and after steering.
 
     Both probabilities are over the same candidates, so they are equal where nothing is steered. `local_delta`
-    is the chosen token's, in nats; None if the local model was not used.
+    is the chosen token's, in nats; None if the local model was not used. `held_back`: the guard kept back
+    what steering would have chosen. `listed` of the candidates are in the list, if it is not 0.
     """
     candidates = token.candidates.tolist()
     chosen = candidates.index(token.token_id)
@@ -36,7 +37,39 @@ def token_detail(token: Token, vocabulary: Vocabulary) -> dict[str, Any]:
         "drafted_remote_prob": float(before[drafted]) if drafted is not None else 0.0,
         "drafted_steered_prob": float(after[drafted]) if drafted is not None else 0.0,
         "local_delta": None if token.local_delta is None else float(token.local_delta[chosen]),
+        "held_back": token.kept_back,
+        **({"candidates": _candidates(token, vocabulary, before, after, listed)} if listed else {}),
     }
+
+
+def _candidates(
+    token: Token, vocabulary: Vocabulary, before: FloatArray, after: FloatArray, listed: int
+) -> list[dict[str, Any]]:
+    """The `listed` likeliest candidates once steered, and the draft and the chosen token if they are not
+    among them, the likeliest first. `before` and `after` [K] are the probabilities without and with steering."""
+    ids = token.candidates
+    shown = np.isin(ids, [token.drafted_id, token.token_id])
+    shown[likeliest(after, listed)] = True
+    order = [index for index in likeliest(after, len(ids)) if shown[index]]
+    return [
+        {
+            "id": int(ids[index]),
+            "token": vocabulary.token_text(int(ids[index])),
+            "remote_prob": float(before[index]),
+            "steered_prob": float(after[index]),
+            "local_probs": _local_probs(token, int(index)),
+            "held": token.held is not None and bool(token.held[index]),
+        }
+        for index in order
+    ]
+
+
+def _local_probs(token: Token, index: int) -> list[dict[str, float]] | None:
+    """Of a candidate, in each contrast; None if the local model was not used, or has no such token."""
+    if token.local is None or not token.local[:, :, index].any():
+        return None
+    aware, agnostic = np.exp(token.local[:, :, index]).T.tolist()
+    return [{"with": one, "without": other} for one, other in zip(aware, agnostic, strict=True)]
 
 
 def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:

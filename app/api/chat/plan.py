@@ -45,7 +45,8 @@ class Generation:
             include_usage=bool(stream and stream.include_usage),
             continuous_usage=bool(stream and stream.include_usage and stream.continuous_usage_stats),
             top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
-            detail=body.costeer is not None and body.costeer.detail,
+            detail=body.own().detail,
+            candidates=body.own().candidates,
             cached=cached,
         )
 

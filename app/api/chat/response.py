@@ -31,7 +31,7 @@ class ResponseOptions:
 
     `continuous_usage` puts into every chunk the usage of its choice so far, as vLLM does. `top_logprobs` is
     None if no logprobs are requested; `started` is when the request arrived, by the choices' clock. `cached`:
-    the detail includes KV cache hits.
+    the detail includes KV cache hits; `candidates` is how many of them it lists for each token.
     """
 
     head: Mapping[str, Any]
@@ -40,6 +40,7 @@ class ResponseOptions:
     continuous_usage: bool = False
     top_logprobs: int | None = None
     detail: bool = False
+    candidates: int = 0
     cached: bool = False
 
 
@@ -191,7 +192,8 @@ def _told(
     if options.detail:
         tokens = [token for one in token_texts or () for token in one.tokens]
         tokens += [end] if end is not None else []
-        told["costeer"] = {"tokens": [token_detail(token, choices.vocabulary) for token in tokens]}
+        vocabulary, candidates = choices.vocabulary, options.candidates
+        told["costeer"] = {"tokens": [token_detail(token, vocabulary, candidates) for token in tokens]}
     return told
 
 

@@ -76,12 +76,15 @@ class _Call:
 class Output:
     """The items so far. At most the last one is open.
 
-    `top_logprobs` is None if no logprobs are requested. With `detail` parts have `costeer`, of each token.
+    `top_logprobs` is None if no logprobs are requested. With `detail` parts have `costeer`, of each token,
+    with so many of its `candidates`.
     """
 
-    def __init__(self, choices: Choices, top_logprobs: int | None, *, detail: bool) -> None:
+    def __init__(
+        self, choices: Choices, top_logprobs: int | None, *, detail: bool, candidates: int = 0
+    ) -> None:
         self._vocabulary = choices.vocabulary
-        self._top_logprobs, self._detail = top_logprobs, detail
+        self._top_logprobs, self._detail, self._candidates = top_logprobs, detail, candidates
         think_ids = self._vocabulary.think_ids
         self._think_end = think_ids[1] if think_ids is not None else None
         self._thought = Thought(marked=think_ids is not None, inside=choices.replies[0].request.thinking)
@@ -89,6 +92,9 @@ class Output:
         self._waiting: list[TokenText] = []  # tokens whose text is held back
         self.reasoning_tokens = 0
         self.finish_reason: str | None = None
+
+    def _told(self, token: Token) -> dict[str, Any]:
+        return token_detail(token, self._vocabulary, self._candidates)
 
     @property
     def text(self) -> str:
@@ -140,7 +146,7 @@ class Output:
             told["logprobs"] = self._logprobs(tokens, by_itself)
             item.logprobs += told["logprobs"]
             if item.detail is not None:
-                detail = [token_detail(one, self._vocabulary) for each in tokens for one in each.tokens]
+                detail = [self._told(one) for each in tokens for one in each.tokens]
                 item.detail += detail
                 told["costeer"] = {"tokens": detail}
         item.text += text
@@ -192,7 +198,7 @@ class Output:
             yield from self._say("message", "", None)
         last = self._items[-1] if self._items else None
         if end is not None and isinstance(last, _Said) and last.detail is not None:
-            last.detail.append(token_detail(end, self._vocabulary))
+            last.detail.append(self._told(end))
         yield from self._close("incomplete" if finish_reason in INCOMPLETE else "completed")
 
     def _open_part(self, item: _Said) -> Iterator[Event]:

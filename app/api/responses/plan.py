@@ -62,7 +62,8 @@ class Generation:
             head=_head(body, self.model),
             started=started,
             top_logprobs=body.logprobs,
-            detail=body.costeer is not None and body.costeer.detail,
+            detail=body.own().detail,
+            candidates=body.own().candidates,
             cached=cached,
         )
 

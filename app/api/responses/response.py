@@ -33,17 +33,19 @@ class ResponseOptions:
     """What a response contains. `head` are the fields that are known before it is written.
 
     `top_logprobs` is None if no logprobs are requested; `started` is when the request arrived, by the
-    choices' clock. `cached`: the detail includes KV cache hits.
+    choices' clock. `cached`: the detail includes KV cache hits; `candidates` is how many of them it lists for
+    each token.
     """
 
     head: Mapping[str, Any]
     started: float
     top_logprobs: int | None = None
     detail: bool = False
+    candidates: int = 0
     cached: bool = False
 
     def output(self, choices: Choices) -> Output:
-        return Output(choices, self.top_logprobs, detail=self.detail)
+        return Output(choices, self.top_logprobs, detail=self.detail, candidates=self.candidates)
 
 
 async def whole(

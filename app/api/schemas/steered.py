@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from app.profiles.disclosure import Disclosure
 from app.profiles.fields import STRENGTH, WHOLE, StrengthIn, Wire, wrong
@@ -14,19 +14,31 @@ from app.profiles.preferences import PREFERENCES, Preferences, preferences
 from app.profiles.profile import Preference
 from app.steering.sampling import SamplingParams
 
+# Candidates of a token that the detail can list.
+MOST_CANDIDATES = 20
+
 
 class OwnOptions(Wire):
     """This proxy's own: what the response says about the steering, how this reply should be, and what it may
     tell the remote.
 
-    `preferences` take the place of the profile's, also of one that there is not; null leaves the profile's.
-    `disclosure` and `budget` can only make the profile's stricter.
+    `candidates` is how many of them each token of the detail lists. `preferences` take the place of the
+    profile's, also of one that there is not; null leaves the profile's. `disclosure` and `budget` can only
+    make the profile's stricter.
     """
 
     detail: bool = False
+    candidates: Annotated[int, Field(ge=0, le=MOST_CANDIDATES)] = 0
     preferences: Preferences | None = Field(None, description=PREFERENCES)
     disclosure: LevelIn | None = Field(None, description=LEAST)
     budget: BudgetIn | None = Field(None, description=BUDGET)
+
+    @field_validator("candidates")
+    @classmethod
+    def _only_with_detail(cls, count: int, info: ValidationInfo) -> int:
+        if count and not info.data.get("detail"):
+            raise wrong("needs detail: true")
+        return count
 
 
 class SteeredRequest(Wire):
@@ -59,9 +71,13 @@ class SteeredRequest(Wire):
         own = self.costeer.preferences if self.costeer is not None else None
         return preferences(own) if own is not None else None
 
+    def own(self) -> OwnOptions:
+        """This proxy's own options, with the defaults of those that are not given."""
+        return self.costeer or OwnOptions()
+
     def own_disclosure(self) -> Disclosure:
         """The least level and the budget that the request asks for."""
-        own = self.costeer or OwnOptions()
+        own = self.own()
         return Disclosure(least=own.disclosure or "open", budget=own.budget)
 
     def sampling(self) -> SamplingParams:

@@ -248,6 +248,38 @@ async def test_detail_of_an_unsteered_reply_says_that_nothing_changed(proxy: Pro
     assert (body["costeer"]["changed"], body["costeer"]["local_passes"]) == (0, 0)
 
 
+CANDIDATES: dict[str, Any] = {"costeer": {"detail": True, "candidates": 1}}
+
+
+async def test_detail_lists_the_likeliest_candidates_with_what_each_model_gives_them(proxy: Proxy) -> None:
+    proxy.remote.text = "a b"
+    tokens = (await proxy.chat(profile="joined", **CANDIDATES)).json()["choices"][0]["costeer"]["tokens"]
+    underscore, space = tokens[1]["candidates"]  # one was asked for, and the drafted one is there as well
+    assert (underscore["token"], underscore["id"], space["token"]) == ("_", 95, " ")
+    assert (underscore["remote_prob"], space["remote_prob"]) == pytest.approx((0.4, 0.6))
+    assert underscore["steered_prob"] == pytest.approx(tokens[1]["steered_prob"])
+    ((wished,), (other,)) = underscore["local_probs"], space["local_probs"]
+    assert math.log(wished["with"] / wished["without"]) == pytest.approx(tokens[1]["local_delta"])
+    assert wished["with"] > other["with"]
+    assert not any(one["held"] for one in tokens[1]["candidates"])
+    assert [len(token["candidates"]) for token in tokens] == [1, 2, 1, 1]
+
+
+async def test_candidates_of_what_nothing_steers_have_no_local_probabilities(proxy: Proxy) -> None:
+    for token in (await proxy.chat(**CANDIDATES)).json()["choices"][0]["costeer"]["tokens"]:
+        assert [one["local_probs"] for one in token["candidates"]] == [None]
+        assert token["held_back"] is False
+
+
+async def test_candidates_come_with_the_detail_only(proxy: Proxy) -> None:
+    tokens = (await proxy.chat(**DETAIL)).json()["choices"][0]["costeer"]["tokens"]
+    assert not any("candidates" in token for token in tokens)
+    refused = await proxy.chat(costeer={"candidates": 1})
+    assert refused.status_code == 400
+    assert "costeer.candidates needs detail: true" in refused.json()["error"]["message"]
+    assert (await proxy.chat(costeer={"detail": True, "candidates": 21})).status_code == 400
+
+
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("usage", [True, False])
 async def test_streamed_detail_is_the_same_and_ends_with_the_totals(
