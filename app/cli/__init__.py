@@ -21,6 +21,7 @@ from app.cli import (
     serve,
     transfer,
 )
+from app.cli.chat import command as chat
 from app.cli.doctor import command
 from app.cli.help import read_well
 from app.cli.service import command as service
@@ -31,12 +32,13 @@ app = typer.Typer(
     "own writing are read on this machine only. The remote sees the conversation and the reply, as it sees "
     "any; what the reply may say of you, you decide (costeer profiles set --level). Your name it reads as a "
     "placeholder, unless you say otherwise.",
-    epilog="To begin: costeer profiles create, costeer history add, costeer serve.",
+    epilog="To begin: costeer profiles create, costeer history add, costeer serve, costeer chat.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve.serve)
+app.command(epilog=chat.EPILOG)(chat.chat)
 app.command(epilog=bench.EPILOG)(bench.bench)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=command.EPILOG)(command.doctor)

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # The API key that `costeer chat` sends to the server.
+    api_key: SecretStr = SecretStr("")
+
     # The address to listen on.
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -46,7 +46,8 @@ def _candidates(
     token: Token, vocabulary: Vocabulary, before: FloatArray, after: FloatArray, listed: int
 ) -> list[dict[str, Any]]:
     """The `listed` likeliest candidates once steered, and the draft and the chosen token if they are not
-    among them, the likeliest first. `before` and `after` [K] are the probabilities without and with steering."""
+    among them, the likeliest first. `before` and `after` [K] are the probabilities without and with steering.
+    """
     ids = token.candidates
     shown = np.isin(ids, [token.drafted_id, token.token_id])
     shown[likeliest(after, listed)] = True

@@ -1,0 +1,20 @@
+"""Reads server-sent events: the data of each `data:` line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+
+PREFIX = b"data: "
+
+
+async def data_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The data of a stream's events, a line each, whatever the chunks that they come in; without comments.
+
+    Lines end with a line feed only: the characters that Python's splitlines knows besides stand in texts.
+    """
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(PREFIX):
+                yield line.removeprefix(PREFIX)
