@@ -162,15 +162,17 @@ def test_the_environment_is_read_by_settings_alone() -> None:
     assert readers - {"app.settings.settings", "app.settings.config_file"} == {"app.local.weights.wheels"}
 
 
-def test_http_is_spoken_by_the_remote_and_the_weights_alone() -> None:
+def test_http_is_spoken_by_the_remote_the_weights_and_the_chat_s_client_alone() -> None:
     speakers = {name for name in MODULES if imports(name) & HTTP}
-    assert speakers - set(inside("local.weights")) == {"app.remote.connection", "app.remote.simulated"}
+    clients = {f"app.cli.chat.{name}" for name in ("address", "client", "in_process")}
+    remote = {"app.remote.connection", "app.remote.simulated"}
+    assert speakers - set(inside("local.weights")) == remote | clients
 
 
 def test_the_web_framework_stays_at_the_border() -> None:
     border = {name for name in MODULES if imports(name) & WEB}
     assert {room(name) for name in border} <= {"api", "main", "network", "cli"}
-    assert border & set(inside("cli")) <= {"app.cli.serving"}
+    assert border & set(inside("cli")) <= {"app.cli.serving", "app.cli.chat.in_process"}
 
 
 def test_sql_stays_in_the_store() -> None:

@@ -59,7 +59,7 @@ async def ask(
     printer = Printer(screen) if screen is not None else None
     reply.stopped = True  # until it has ended
     try:
-        async with aclosing(client.write(body, reply, record=not unsteered)) as pieces:  # type: ignore[type-var]
+        async with aclosing(client.write(body, reply, record=not unsteered)) as pieces:
             async for piece in pieces:
                 if printer is not None:
                     printer.add(piece)

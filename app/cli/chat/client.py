@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ class Client:
 
     async def write(
         self, body: Mapping[str, Any], reply: Reply, *, record: bool = True
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece, None]:
         """The pieces of a streamed reply, put into `reply` as they come. Closing it ends the work."""
         headers = {} if record else {"X-CoSteer-Record": "off"}
         asked = self._http.stream("POST", "/v1/chat/completions", json=body, headers=headers)
@@ -68,7 +68,7 @@ class Client:
             async with asked as response:
                 await _refuse(response)
                 reply.reason = response.headers.get("X-CoSteer-Reason")
-                async with aclosing(data_of(response.aiter_bytes())) as events:  # type: ignore[type-var]
+                async with aclosing(data_of(response.aiter_bytes())) as events:
                     async for data in events:
                         if data == DONE:
                             return

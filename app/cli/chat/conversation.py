@@ -56,10 +56,10 @@ class Conversation:
         seed = None if anew else self.wishes.seed
         return Reply(secrets.randbits(31) if seed is None else seed)
 
-    def keep(self, question: str, reply: Reply) -> None:
-        """Add an exchange; a reply that has no text is as none."""
+    def keep(self, question: str, reply: Reply, before: Sequence[Exchange]) -> None:
+        """The conversation is now this exchange behind those `before`. A reply without text changes nothing."""
         if reply.text:
-            self.exchanges.append(Exchange(question, reply, self.wishes.profile))
+            self.exchanges = [*before, Exchange(question, reply, self.wishes.profile)]
 
     def messages(self, question: str, before: Sequence[Exchange]) -> list[dict[str, str]]:
         """OpenAI's messages of a question behind other exchanges."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 PREFIX = b"data: "
 
 
-async def data_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def data_of(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     """The data of a stream's events, a line each, whatever the chunks that they come in; without comments.
 
     Lines end with a line feed only: the characters that Python's splitlines knows besides stand in texts.

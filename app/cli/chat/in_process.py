@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -26,18 +26,15 @@ async def opened(settings: Settings) -> AsyncIterator[Client]:
 
     It needs no key: whoever runs this process can read the database anyway, and nobody else reaches it.
     """
-    with RichProgress() as progress:
-        opening = open_parts(settings, progress)
-        parts = await opening.__aenter__()
-    try:
+    async with AsyncExitStack() as stack:
+        with RichProgress() as progress:
+            parts = await stack.enter_async_context(open_parts(settings, progress))
         app = create_app(settings, parts)
         app.dependency_overrides[caller_of] = Caller
-        async with app.router.lifespan_context(app):
-            client = Client(URL, "", InProcess(app))
-            yield client
-            await client.aclose()
-    finally:
-        await opening.__aexit__(None, None, None)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        client = Client(URL, "", InProcess(app))
+        stack.push_async_callback(client.aclose)
+        yield client
 
 
 class InProcess(httpx.AsyncBaseTransport):
@@ -51,7 +48,11 @@ class InProcess(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = _Exchange(self._app, _scope(request), await request.aread())
-        start = await exchange.next()
+        try:
+            start = await exchange.next()
+        except BaseException:  # such as a client that has left already
+            await exchange.aclose()
+            raise
         return httpx.Response(start["status"], headers=start["headers"], stream=exchange)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 
@@ -20,7 +19,7 @@ from app.cli.chat.saving import destination, save
 from app.cli.chat.screen import NOTE, Screen
 from app.cli.chat.summary import summary
 from app.cli.chat.tint import CHANGED, FILLED, HELD_BACK, TINTS
-from app.cli.chat.why import chosen, explained
+from app.cli.chat.why import COLUMNS, chosen, explained
 from app.cli.strengths import strength_text, typed
 from app.cli.terminal import one_line, say
 from app.errors import CoSteerError, InvalidRequest
@@ -64,6 +63,7 @@ class Session:
         self._screen.note(f"{self._whose()} /help lists the commands. {KEYS}")
         going = True
         while going:
+            self._screen.show([("\n", "")])
             try:
                 line = await self._prompt.line(self._conversation.wishes.profile or LABEL)
             except KeyboardInterrupt:
@@ -77,6 +77,7 @@ class Session:
 
     async def _take(self, line: str) -> bool:
         """Does what a line says; False: the conversation ends."""
+        line = line.encode(errors="replace").decode()  # bytes that are no text
         if not line.strip():
             return True
         if (command := parsed(line.strip())) is not None:
@@ -89,16 +90,12 @@ class Session:
         """Has a reply written, and keeps what came of it, whole or not."""
         before = tuple(before)
         try:
-            await self._unless_interrupted(
+            await unless_interrupted(
                 ask(self._client, self._conversation, question, reply, self._screen, before=before)
             )
         finally:
-            self._conversation.exchanges = [*before]
-            self._conversation.keep(question, reply)
+            self._conversation.keep(question, reply, before)
         self._screen.note(summary(reply))
-
-    async def _unless_interrupted(self, work: Coroutine[Any, Any, None]) -> bool:
-        return await unless_interrupted(work)
 
     async def _profile(self, argument: str) -> bool:
         self._profiles = await self._client.profiles()
@@ -164,7 +161,7 @@ class Session:
         asked = ask(
             self._client, self._conversation, exchange.question, alone, None, before=before, unsteered=True
         )
-        if await self._unless_interrupted(asked):
+        if await unless_interrupted(asked):
             compare(self._screen, exchange.reply, alone)
         return True
 
@@ -178,11 +175,11 @@ class Session:
                 if told and argument
                 else "Nothing is known of these words: the remote wrote them by itself."
             )
-        for number, piece in enumerate(found):
+        self._screen.note(COLUMNS)
+        for piece in found:
+            self._screen.show([("\n", "")])
             for line in explained(piece, self._screen.width):
                 self._screen.show([*line, ("\n", "")])
-            if number < len(found) - 1:
-                self._screen.show([("\n", "")])
         return True
 
     async def _preview(self, argument: str) -> bool:

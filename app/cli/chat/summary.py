@@ -17,7 +17,7 @@ def summary(reply: Reply) -> str:
         parts += [f"from some token on unsteered: {totals['mishap']}"] if totals.get("mishap") else []
     elif not reply.stopped:
         parts.append(f"not steered{f': {reply.reason}' if reply.reason else ''}")
-    parts += ["cut at the most tokens"] if reply.finish_reason == "length" else []
+    parts += ["cut at the limit of tokens"] if reply.finish_reason == "length" else []
     return "; ".join(parts)
 
 

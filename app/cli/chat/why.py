@@ -14,9 +14,13 @@ from app.cli.chat.wrapping import Segment
 # Words that are explained unless a number is given.
 WORDS = 5
 NUMBER = 8  # columns of a number
-NAME = 16  # columns of a candidate, at least
+NAME = 8  # columns of a candidate, at least
 MARGIN = 4  # columns in front of a candidate
 ABOUT = ("with", "without")
+COLUMNS = (
+    "Probabilities of the remote, of the small model with and without what is private, and of the reply. Where two "
+    "pairs are shown, the first is about the person, the second about how replies should be."
+)
 
 
 def chosen(pieces: Sequence[Piece], wanted: str) -> list[Piece]:
