@@ -57,7 +57,7 @@ class Conversation:
         return Reply(secrets.randbits(31) if seed is None else seed)
 
     def keep(self, question: str, reply: Reply, before: Sequence[Exchange]) -> None:
-        """The conversation is now this exchange behind those `before`. A reply without text changes nothing."""
+        """The conversation is this exchange behind those `before`, if the reply has any text."""
         if reply.text:
             self.exchanges = [*before, Exchange(question, reply, self.wishes.profile)]
 

@@ -19,7 +19,7 @@ from app.cli.chat.saving import destination, save
 from app.cli.chat.screen import NOTE, Screen
 from app.cli.chat.summary import summary
 from app.cli.chat.tint import CHANGED, FILLED, HELD_BACK, TINTS
-from app.cli.chat.why import COLUMNS, chosen, explained
+from app.cli.chat.why import chosen, explained, heading
 from app.cli.strengths import strength_text, typed
 from app.cli.terminal import one_line, say
 from app.errors import CoSteerError, InvalidRequest
@@ -175,7 +175,7 @@ class Session:
                 if told and argument
                 else "Nothing is known of these words: the remote wrote them by itself."
             )
-        self._screen.note(COLUMNS)
+        self._screen.note(heading(found))
         for piece in found:
             self._screen.show([("\n", "")])
             for line in explained(piece, self._screen.width):

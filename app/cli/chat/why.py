@@ -17,10 +17,8 @@ NUMBER = 8  # columns of a number
 NAME = 8  # columns of a candidate, at least
 MARGIN = 4  # columns in front of a candidate
 ABOUT = ("with", "without")
-COLUMNS = (
-    "Probabilities of the remote, of the small model with and without what is private, and of the reply. Where two "
-    "pairs are shown, the first is about the person, the second about how replies should be."
-)
+COLUMNS = "Probabilities: of the remote, of the small model with and without what is private, of the reply."
+PAIRS = " The first pair is about the person, the second about how replies should be."
 
 
 def chosen(pieces: Sequence[Piece], wanted: str) -> list[Piece]:
@@ -42,6 +40,13 @@ def _within(pieces: Sequence[Piece], first: int, end: int) -> Iterator[Piece]:
         if start < end and start + len(piece.text.casefold()) > first and piece.tokens:
             yield piece
         start += len(piece.text.casefold())
+
+
+def heading(pieces: Sequence[Piece]) -> str:
+    """What the columns of the tables are."""
+    candidates = [one for piece in pieces for token in piece.tokens for one in token.get("candidates", ())]
+    pairs = max((len(one["local_probs"] or ()) for one in candidates), default=0)
+    return COLUMNS + (PAIRS if pairs > 1 else "")
 
 
 def explained(piece: Piece, width: int) -> Iterator[list[Segment]]:
