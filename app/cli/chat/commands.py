@@ -47,7 +47,7 @@ def parsed(line: str) -> tuple[str, str] | None:
         return name, argument.strip()
     close = difflib.get_close_matches(name, NAMES, n=1)
     meant = f" Did you mean {close[0]}?" if close else " /help lists them."
-    raise InvalidRequest(f"There is no command {name[:40]}.{meant} A message begins with // instead.")
+    raise InvalidRequest(f"There is no command {name[:40]}.{meant} To send it as a message, begin with //.")
 
 
 def message(line: str) -> str:

@@ -58,7 +58,8 @@ class Completing(Completer):
         if not space:
             for command in COMMANDS:
                 if command.name.startswith(name.lower()):
-                    yield Completion(command.name, -len(name), display_meta=command.does)
+                    behind = " " if command.takes else ""
+                    yield Completion(command.name + behind, -len(name), display_meta=command.does)
         elif name == "/save":
             yield from self._paths.get_completions(Document(begun), complete_event)
         else:

@@ -21,13 +21,14 @@ from app.cli.chat.summary import summary
 from app.cli.chat.tint import CHANGED, FILLED, HELD_BACK, TINTS
 from app.cli.chat.why import chosen, explained, heading
 from app.cli.strengths import strength_text, typed
-from app.cli.terminal import one_line, say
+from app.cli.terminal import one_line
 from app.errors import CoSteerError, InvalidRequest
 from app.profiles.disclosure import LEVELS
 
 NOTHING = "Nothing has been asked yet."
 KEYS = "Enter sends, Esc-Enter breaks the line, Tab completes, Ctrl-C stops a reply, Ctrl-D quits."
 NAME = 40  # characters of a person's name
+MISTAKE = "bold"
 LABEL = "you"  # in front of what is typed, without a profile
 
 
@@ -73,7 +74,7 @@ class Session:
             try:
                 going = await self._take(line)
             except CoSteerError as error:
-                say(f"error: {error.message}")
+                self._screen.paragraph([(f"error: {error.message}", MISTAKE)])
 
     async def _take(self, line: str) -> bool:
         """Does what a line says; False: the conversation ends."""

@@ -17,7 +17,10 @@ NUMBER = 8  # columns of a number
 NAME = 8  # columns of a candidate, at least
 MARGIN = 4  # columns in front of a candidate
 ABOUT = ("with", "without")
-COLUMNS = "Probabilities: of the remote, of the small model with and without what is private, of the reply."
+COLUMNS = (
+    "Probabilities: of the remote, of the small model with and without what is private, and of the reply, before its "
+    "margin and temperature."
+)
 PAIRS = " The first pair is about the person, the second about how replies should be."
 
 
@@ -90,8 +93,13 @@ def _table(token: Mapping[str, Any], width: int) -> Iterator[list[Segment]]:
         is_chosen = one["id"] == token["chosen_id"]
         local = one["local_probs"] or [dict.fromkeys(ABOUT)] * contrasts
         shares = [one["remote_prob"], *(pair[key] for pair in local for key in ABOUT), one["steered_prob"]]
-        line = f"{'  > ' if is_chosen else '    '}{set_cell_size(name, size)}{''.join(map(percent, shares))}"
+        line = f"{'  > ' if is_chosen else '    '}{_fitted(name, size)}{''.join(map(percent, shares))}"
         yield [(line, "bold" if is_chosen else "")]
+
+
+def _fitted(name: str, size: int) -> str:
+    """A name in so many columns."""
+    return set_cell_size(name, size) if cell_len(name) <= size else f"{set_cell_size(name, size - 1)}…"
 
 
 def percent(share: float | None) -> str:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,21 @@ LOUD = ("chat", "-p", "loud", "--temperature", "0", "--max-tokens", "11")
 ENDLESS = ("chat", "-p", "loud", "--temperature", "0")
 # A reply that a terminal would obey.
 EVIL = """
-import fakes
-FakeRemote.__init__, first = (lambda self: (first(self), setattr(self, "text", "\\x1b[31mred\\x07")) and None), \\
-    FakeRemote.__init__
+quiet = FakeRemote.__init__
+
+def loud(self):
+    quiet(self)
+    self.text = "\\x1b[31mred\\x07"
+
+FakeRemote.__init__ = loud
 """
 
 
 @pytest.fixture(autouse=True)
-def no_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port of the settings at which nobody answers."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    monkeypatch.setenv("COSTEER_PORT", str(port))
-    return
-    yield
+        monkeypatch.setenv("COSTEER_PORT", str(taken.getsockname()[1]))
 
 
 def begun(*arguments: str, more: str = "", **streams: int) -> subprocess.Popen[bytes]:
@@ -166,7 +166,7 @@ def test_a_server_that_is_not_there_or_another_s_is_told() -> None:
 def test_a_conversation_without_a_server() -> None:
     with terminal(*LOUD, columns=60) as shown:
         shown.wait("loud>")
-        assert "the models are loaded here" in " ".join(shown.text.split())
+        assert "the models are loaded here" in shown.text.replace("\n", "")
         shown.type(f"Say{BREAK}hello.{ENTER}")
         shown.wait("11 tokens, 10 changed")
         row = shown.lines.index("HELLO WORLD")

@@ -42,8 +42,9 @@ def completions(text: str) -> list[str]:
 
 
 def test_commands_and_what_they_take_are_completed() -> None:
-    assert completions("/") == [command.name for command in COMMANDS]
-    assert completions("/pr") == ["/profile", "/preview"]
+    assert [one.strip() for one in completions("/")] == [command.name for command in COMMANDS]
+    assert completions("/pr") == ["/profile ", "/preview "]
+    assert completions("/q") == ["/quit"]
     assert completions("/profile ") == ["anna", "bert"]
     assert completions("/profile b") == ["bert"]
     assert completions("/level s") == ["shape"]
