@@ -39,6 +39,7 @@ NOUNS = {
     "config": ["show", "get", "path", "set"],
 }
 COMMANDS = ["", "serve", "bench", "eval", "doctor", "backup", "restore", "version", *NOUNS]
+COMMANDS = ["", "serve", "chat", "bench", "eval", "doctor", "version", *NOUNS]
 COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs]
 
 
@@ -104,11 +105,11 @@ import sys
 from app.cli import app
 for line in sys.argv[1:]:
     app(line.split(), standalone_mode=False)
-print([name for name in ("torch", "transformers", "fastapi") if name in sys.modules])
+print([name for name in ("torch", "transformers", "fastapi", "prompt_toolkit") if name in sys.modules])
 """
 
 
-def test_no_command_but_serve_preview_bench_and_eval_needs_torch() -> None:
+def test_no_command_but_serve_chat_preview_bench_and_eval_needs_torch() -> None:
     """Seconds of importing, for a list."""
     written("anna.toml", ANNA)
     lines = ["profiles import anna.toml", "profiles show anna", "profiles export anna anna.json"]

@@ -18,8 +18,8 @@ NAME = 8  # columns of a candidate, at least
 MARGIN = 4  # columns in front of a candidate
 ABOUT = ("with", "without")
 COLUMNS = (
-    "Probabilities: of the remote, of the small model with and without what is private, and of the reply, before its "
-    "margin and temperature."
+    "Probabilities: of the remote, of the small model with and without what is private, and of the reply, "
+    "before its margin and temperature."
 )
 PAIRS = " The first pair is about the person, the second about how replies should be."
 
