@@ -16,7 +16,7 @@ CANDIDATES = 5
 MODEL = "default"
 
 
-@dataclass
+@dataclass(repr=False)
 class Wishes:
     """How replies are to be written; None leaves it to the profile or to the server."""
 
@@ -30,7 +30,7 @@ class Wishes:
     seed: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exchange:
     """A question, its reply, and under whose profile it was written."""
 
@@ -39,7 +39,7 @@ class Exchange:
     profile: str | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Conversation:
     """Wishes, and the exchanges so far. `candidates` is how many of them a token of a reply lists."""
 

@@ -63,7 +63,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._sent: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._left = asyncio.Event()
         self._body: bytes | None = body
-        self._task = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
+        self._task = asyncio.create_task(app(scope, self._receive, self._send))
         self._task.add_done_callback(self._ended)
 
     async def next(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 LEAST = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Piece:
     """Some text, and its tokens as docs/api.md describes them under "Detail"; none for an unsteered relay."""
 
@@ -40,7 +40,7 @@ class Piece:
         return "[" in told and "]" in told and told != self.text
 
 
-@dataclass
+@dataclass(repr=False)
 class Reply:
     """What has come of a reply. `seed` is what it was drawn with.
 

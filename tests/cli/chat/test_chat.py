@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,13 +39,16 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COSTEER_PORT", str(taken.getsockname()[1]))
 
 
-def begun(*arguments: str, more: str = "", **streams: int) -> subprocess.Popen[bytes]:
+def begun(
+    *arguments: str, more: str = "", stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     """The command in a process of its own, over fake models."""
-    given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     return subprocess.Popen(
         [sys.executable, "-c", SERVE.replace("{more}", more), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
-        **given,  # type: ignore[call-overload]
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -183,7 +187,9 @@ def test_a_conversation_without_a_server() -> None:
         shown.wait("There is no command /nonsense")
         shown.type(f"/save talk.md{ENTER}")
         shown.wait("Saved: talk.md")
-        shown.type("/sa" + TAB + f"talk.md{ENTER}")
+        shown.type(f"/sa{TAB}")
+        shown.wait(lambda text: text.endswith("loud> /save"))
+        shown.type(f"talk.md{ENTER}")
         shown.wait("Overwrite it? [y/N]")
         shown.type(ENTER)
         shown.wait("Nothing was written")
@@ -215,7 +221,7 @@ def test_wishes_change_what_comes_next() -> None:
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_without_colours_a_reply_is_plain_text(environment: dict[str, str]) -> None:
+def test_without_colours_a_reply_is_plain_text(environment: dict[str, Any]) -> None:
     with terminal(*LOUD, "Say hello.", **environment) as shown:
         assert shown.status() == 0
     assert b"\x1b" not in shown.sent
