@@ -9,16 +9,16 @@ import typer
 
 from app.cli.chat.asking import ask, unless_interrupted
 from app.cli.chat.client import Client, ProfileLine
-from app.cli.chat.commands import COMMANDS, UNSET, message, parsed
+from app.cli.chat.commands import UNSET, message, parsed
 from app.cli.chat.compare import compare
 from app.cli.chat.conversation import Conversation, Exchange
+from app.cli.chat.manual import KEYS, LEGEND, listed
 from app.cli.chat.prompt import Prompt
 from app.cli.chat.reading import paragraphs
 from app.cli.chat.reply import Reply
 from app.cli.chat.saving import destination, save
-from app.cli.chat.screen import NOTE, Screen
+from app.cli.chat.screen import Screen
 from app.cli.chat.summary import summary
-from app.cli.chat.tint import CHANGED, FILLED, HELD_BACK, TINTS
 from app.cli.chat.why import chosen, explained, heading
 from app.cli.strengths import strength_text, typed
 from app.cli.terminal import one_line
@@ -26,7 +26,6 @@ from app.errors import CoSteerError, InvalidRequest
 from app.profiles.disclosure import LEVELS
 
 NOTHING = "Nothing has been asked yet."
-KEYS = "Enter sends, Esc-Enter breaks the line, Tab completes, Ctrl-C stops a reply, Ctrl-D quits."
 NAME = 40  # characters of a person's name
 MISTAKE = "bold"
 LABEL = "you"  # in front of what is typed, without a profile
@@ -222,11 +221,7 @@ class Session:
         return True
 
     async def _help(self, _: str) -> bool:
-        left = max(len(f"{one.name} {one.takes}") for one in COMMANDS) + 2
-        for one in COMMANDS:
-            head = f"{one.name} {one.takes}".ljust(left)
-            for text in _hanging(head, one.does, self._screen.width):
-                self._screen.show([(f"{text}\n", "")])
+        self._screen.show((f"{line}\n", "") for line in listed(self._screen.width))
         self._screen.note(KEYS)
         if self._screen.styled:
             self._screen.paragraph(LEGEND)
@@ -239,31 +234,3 @@ class Session:
         if (last := self._conversation.last) is None:
             raise InvalidRequest(NOTHING)
         return last
-
-
-# What the marks of a reply mean, each as it looks.
-LEGEND = (
-    ("Words are tinted by how much likelier steering made them: ", NOTE),
-    ("somewhat", TINTS[1]),
-    (", ", NOTE),
-    ("clearly", TINTS[2]),
-    (", ", NOTE),
-    ("much", TINTS[3]),
-    (". ", NOTE),
-    ("Underlined", CHANGED),
-    (": the remote had another word. ", NOTE),
-    ("Slanted", HELD_BACK),
-    (": something guarded was held back. ", NOTE),
-    ("Reversed", FILLED),
-    (": written in on this device.", NOTE),
-)
-
-
-def _hanging(head: str, text: str, width: int) -> list[str]:
-    """The text behind its head, broken between words, each line below the first."""
-    room, lines = max(width - len(head), 20), [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return [(head if number == 0 else " " * len(head)) + line for number, line in enumerate(lines)]
