@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cli.chat.terminal import BREAK, END, ENTER, INTERRUPT, TAB, terminal
@@ -61,6 +62,14 @@ def ended(*arguments: str, stdin: str = "", more: str = "") -> tuple[int, str, s
 
 def url_of(printed: str) -> str:
     return pasted(printed)[0].removesuffix("/chat/completions")
+
+
+def running(printed: str) -> int:
+    """How many replies a server writes now."""
+    metrics = httpx.get(f"{url_of(printed).removesuffix('/v1')}/metrics", timeout=60).text
+    found = re.search(r'costeer_requests_now\{kind="written",state="running"\} (\d+)', metrics)
+    assert found is not None
+    return int(found[1])
 
 
 # One reply
@@ -121,8 +130,11 @@ def test_a_running_server_is_asked_and_hears_that_the_client_leaves() -> None:
         assert f"Asking the CoSteer server at {url_of(printed).removesuffix('/v1')}." in shown.text
         shown.type(f"Say hello.{ENTER}")
         shown.wait("HELLO ")
+        assert running(printed) == 1
         shown.type(INTERRUPT)
         shown.wait("stopped")
+        while running(printed):  # it hears of it with the next piece that it sends
+            pass
         # The one that was stopped is a part of the conversation, and can be written anew.
         shown.type(f"/save talk.json{ENTER}")
         shown.wait("Saved: talk.json")
@@ -237,11 +249,11 @@ def test_colours_are_there_for_a_terminal_that_has_them_but_not_if_it_is_to_be_p
         assert b"\x1b" not in shown.sent
 
 
-def test_ctrl_c_at_the_prompt_drops_the_line() -> None:
+def test_ctrl_c_at_the_prompt_drops_what_was_pasted_and_not_sent() -> None:
     with terminal(*LOUD) as shown:
         shown.wait("loud>")
-        shown.type("a half")
-        shown.wait("a half")
+        shown.type("\x1b[200~a half\nand another\x1b[201~")  # as a terminal says that it is pasted
+        shown.wait("and another")
         shown.type(INTERRUPT)
         shown.wait(lambda text: text.count("loud>") == 2)
         shown.type(END)

@@ -13,8 +13,8 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Mn
 
 
 def shown(steered: str, alone: str, width: int) -> list[str]:
-    replies = [Reply(1, [Piece(text)]) for text in (steered, alone)]
-    return ["".join(text for text, _ in line).rstrip() for line in side_by_side(*replies, width)]
+    first, second = (Reply(1, [Piece(text)]) for text in (steered, alone))
+    return ["".join(text for text, _ in line).rstrip() for line in side_by_side(first, second, width)]
 
 
 def test_both_columns_begin_where_their_heads_do() -> None:
@@ -32,8 +32,8 @@ def test_the_shorter_one_leaves_its_column_empty() -> None:
 @given(TEXTS, TEXTS, st.integers(30, 140))
 def test_the_right_column_is_where_it_is_and_none_is_too_wide(left: str, right: str, width: int) -> None:
     size = (width - BETWEEN) // 2
-    replies = [Reply(1, [Piece(text)]) for text in (left, right)]
-    for line in list(side_by_side(*replies, width))[1:]:
+    first, second = (Reply(1, [Piece(text)]) for text in (left, right))
+    for line in list(side_by_side(first, second, width))[1:]:
         assert sum(cell_len(text) for text, _ in line) <= width
     for text in (left, right):
         found = lines([Piece(text)], size)
