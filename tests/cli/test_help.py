@@ -38,8 +38,7 @@ NOUNS = {
     "service": ["install", "status", "remove"],
     "config": ["show", "get", "path", "set"],
 }
-COMMANDS = ["", "serve", "bench", "eval", "doctor", "backup", "restore", "version", *NOUNS]
-COMMANDS = ["", "serve", "chat", "bench", "eval", "doctor", "version", *NOUNS]
+COMMANDS = ["", "serve", "chat", "bench", "eval", "doctor", "backup", "restore", "version", *NOUNS]
 COMMANDS += [f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.completion import profile_ids
 from app.cli.environment import read_settings
 from app.cli.models import fetch
 from app.cli.numbers import finite
@@ -34,7 +35,14 @@ def chat(
     ] = None,
     *,
     profile: Annotated[
-        str | None, typer.Option("--profile", "-p", metavar="ID", help="Whose profile steers the replies.")
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            metavar="PROFILE",
+            help="Whose profile steers the replies.",
+            autocompletion=profile_ids,
+        ),
     ] = None,
     strength: Annotated[
         Any,  # typer takes no unions
