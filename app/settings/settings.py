@@ -27,7 +27,7 @@ EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
 # Settings that may hold a password or a key.
-SECRETS = ("remote_api_key", "remote_proxy", "remote_base_url")
+SECRETS = ("api_key", "remote_api_key", "remote_proxy", "remote_base_url")
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f]*(:[0-9a-f]*){2,}")
 # An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(

@@ -49,7 +49,7 @@ def chat(
         typer.Option(parser=typed, metavar=METAVAR, help="How strongly; unset: as the profile has it."),
     ] = None,
     system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="A system message, which the remote reads too.")
+        str | None, typer.Option(metavar="MESSAGE", help="A system message, which the remote reads too.")
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The most tokens of a reply.")
