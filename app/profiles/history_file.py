@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,6 +74,22 @@ def read_history(
     return Files(reading.items, reading.passed_over)
 
 
+def refusal(mistakes: Sequence[str], count: int) -> InvalidRequest:
+    """The error that names the first 50 of so many mistakes."""
+    number = f"{count:,} mistake{'s' if count > 1 else ''}"
+    shown = mistakes[:MAX_LISTED]
+    more = [f"  and {count - len(shown):,} more"] if count > len(shown) else []
+    head = f"nothing was stored, there {'are' if count > 1 else 'is'} {number}:"
+    return InvalidRequest("\n".join([head, *(f"  {one}" for one in shown), *more]))
+
+
+def mistakes_of(path: str) -> tuple[list[str], int]:
+    """The first 50 mistakes of a text, JSON or JSONL file, by line and key, and how many there are."""
+    reading = _Reading(BytesIO(), None, None, {})
+    reading.add(path)
+    return reading.mistakes, reading.count
+
+
 class _Reading:
     """Collects items and errors. After the first error items are no longer kept, but still checked."""
 
@@ -86,8 +103,8 @@ class _Reading:
         self._title = title
         self._request = request
         self._defaults = defaults
-        self._mistakes: list[str] = []
-        self._count = 0
+        self.mistakes: list[str] = []
+        self.count = 0
 
     def add(self, path: str) -> None:
         if path == STDIN:
@@ -102,11 +119,8 @@ class _Reading:
             self._file(path)
 
     def raise_mistakes(self) -> None:
-        if self._count:
-            number = f"{self._count:,} mistake{'s' if self._count > 1 else ''}"
-            more = [f"  and {self._count - MAX_LISTED:,} more"] if self._count > MAX_LISTED else []
-            head = f"nothing was stored, there {'are' if self._count > 1 else 'is'} {number}:"
-            raise InvalidRequest("\n".join([head, *(f"  {one}" for one in self._mistakes), *more]))
+        if self.count:
+            raise refusal(self.mistakes, self.count)
 
     def _walk(self, folder: Path) -> Iterator[str]:
         """Yields the files sorted by name; skips hidden ones, and does not follow links to folders."""
@@ -245,7 +259,7 @@ class _Reading:
                 return
             mistakes = error.errors(include_url=False)
         else:
-            if not self._count:
+            if not self.count:
                 self.items.append(checked.item())
             return
         for one in mistakes:
@@ -264,9 +278,9 @@ class _Reading:
 
     def _wrong(self, place: str, words: str) -> None:
         self.items.clear()
-        self._count += 1
-        if len(self._mistakes) < MAX_LISTED:
-            self._mistakes.append(f"{place}: {words}")
+        self.count += 1
+        if len(self.mistakes) < MAX_LISTED:
+            self.mistakes.append(f"{place}: {words}")
 
 
 class _NoJson(Exception):

@@ -15,13 +15,14 @@ from app.profiles.store.engine import DISK_IS_FULL
 from app.profiles.store.history import HistoryStore
 from app.profiles.store.keys import KeyStore
 from app.profiles.store.profiles import Change, ProfileStore
+from app.profiles.store.sources import SourceStore
 
 # Free bytes on the disk below which writes may fail.
 ROOM = 2**20
 # Seconds that `check` waits for other writers.
 CHECK_PATIENCE = 1.0
 
-__all__ = ["Change", "Contents", "HistoryStore", "KeyStore", "ProfileStore", "Store"]
+__all__ = ["Change", "Contents", "HistoryStore", "KeyStore", "ProfileStore", "SourceStore", "Store"]
 
 
 class Store:
@@ -32,12 +33,18 @@ class Store:
         self.path = database.path
         self.profiles = ProfileStore(database)
         self.history = HistoryStore(database)
+        self.sources = SourceStore(database)
         self.keys = KeyStore(database)
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
         """Opens the database in `data_dir`; creates it, or migrates it after making a backup beside it."""
         return cls(Database.open(data_dir))
+
+    @classmethod
+    def look(cls, data_dir: Path) -> Self:
+        """Opens an existing database for reading only: creates and migrates nothing."""
+        return cls(Database.look(data_dir))
 
     def version(self) -> int:
         """A number that changes with each commit of any process. Takes microseconds; never blocks."""

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from app.errors import StoreError
 from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, locked, named_errors, open_engine
-from app.profiles.store.migration import prepare
+from app.profiles.store.migration import prepare, require_current
 
 # Seconds that an erasure waits for readers that began before it.
 WIPE_TIMEOUT = 5.0
@@ -29,10 +29,10 @@ SHRINK = "VACUUM"
 class Database:
     """Transactions on one file, safe across threads and processes. Any method may raise StoreError."""
 
-    def __init__(self, path: Path) -> None:
-        """For a file whose schema is at head already; callers use `open`."""
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """For a file whose schema is at head already; callers use `open` or `look`."""
         self.path = path
-        self._reader = open_engine(path)
+        self._reader = open_engine(path, read_only=read_only)
         # A read transaction cannot become a write while another writes: SQLite fails without waiting.
         self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite waits by polling, which is unfair; inside one process a lock avoids that.
@@ -55,6 +55,14 @@ class Database:
         database._wipe_late()
         database._shrink()
         return database
+
+    @classmethod
+    def look(cls, data_dir: Path) -> Self:
+        """Opens an existing database for reading only: creates, migrates and cleans up nothing."""
+        path = data_dir / DATABASE
+        with named_errors(path):
+            require_current(path)
+            return cls(path, read_only=True)
 
     def close(self) -> None:
         self._wipe_late()

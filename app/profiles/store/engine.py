@@ -31,11 +31,11 @@ ADVICE = {
 }
 
 
-def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+def open_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
     # SQLAlchemy would show parameters in its errors, and log every row that it reads at level DEBUG.
     logging.getLogger(f"sqlalchemy.engine.Engine.{DATABASE}").setLevel(logging.WARNING)
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        _to_read(path) if read_only else URL.create("sqlite", database=str(path)),
         hide_parameters=True,
         logging_name=DATABASE,
         max_overflow=-1,  # unlimited: one connection for each active thread
@@ -61,6 +61,17 @@ def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
         connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
     return engine
+
+
+def how_to_read(path: Path) -> dict[str, str]:
+    """The parameters of a URI that opens a database for reading only. Without an existing WAL, SQLite would
+    create one even for reading, unless it is told that the file is immutable."""
+    log = path.with_name(f"{path.name}-wal")
+    return {"mode": "ro"} if log.exists() else {"mode": "ro", "immutable": "1"}
+
+
+def _to_read(path: Path) -> URL:
+    return URL.create("sqlite", database=path.absolute().as_uri(), query={"uri": "true", **how_to_read(path)})
 
 
 def locked(path: Path) -> StoreError:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlmodel import Session, col
 
 from app.errors import HistoryItemNotFound
+from app.profiles.origin import Origin, content_hash
 from app.profiles.profile import HistoryItem, Hit, Kind, Profile, StoredItem
 from app.profiles.store import index
 from app.profiles.store.database import Database
@@ -46,14 +47,14 @@ class HistoryStore:
     ) -> Page:
         """At most `limit` items that follow the item `after`, which may have been deleted."""
         key = col(HistoryRow.id)
-        query = _items(profile_id).order_by(key.desc() if newest_first else key)
+        query = items_of(profile_id).order_by(key.desc() if newest_first else key)
         if after is not None:
             after = min(max(after, 0), LAST_ID)
             query = query.where(key < after if newest_first else key > after)
         with self._database.reading() as session:
             profile_row(session, profile_id)
             rows = session.connection().execute(query.limit(limit + 1)).all()
-            return Page(tuple(map(_stored, rows[:limit])), len(rows) > limit)
+            return Page(tuple(map(stored_of, rows[:limit])), len(rows) > limit)
 
     def get(self, profile_id: str, item_id: int) -> StoredItem:
         with self._database.reading() as session:
@@ -69,10 +70,10 @@ class HistoryStore:
 
     def recent(self, profile_id: str, limit: int, kind: Kind = "document") -> list[StoredItem]:
         """The newest items of one kind, newest first."""
-        query = _items(profile_id).where(col(HistoryRow.kind) == kind)
+        query = items_of(profile_id).where(col(HistoryRow.kind) == kind)
         with self._database.reading() as session:
             newest = query.order_by(col(HistoryRow.id).desc()).limit(limit)
-            return [_stored(row) for row in session.connection().execute(newest)]
+            return [stored_of(row) for row in session.connection().execute(newest)]
 
     def search(
         self, profile_id: str, queries: Sequence[tuple[float, Sequence[str]]], limit: int
@@ -123,7 +124,7 @@ class HistoryStore:
             after = replace(after, created_at=after.created_at or before.created_at)
             index.remove(connection, profile_id, [index.entry(item_id, before)])
             index.add(connection, profile_id, [index.entry(item_id, after)])
-            values = _values(after)
+            values = {**values_of(after), "hash": content_hash(after)}
             connection.execute(update(HistoryRow).where(col(HistoryRow.id) == item_id).values(values))
             profile_row(session, profile_id).version += after != before
             return StoredItem(item_id, after)
@@ -150,12 +151,15 @@ class HistoryStore:
 
 def all_items(session: Session, profile_id: str) -> list[StoredItem]:
     """All items of a profile, oldest first."""
-    rows = session.connection().execute(_items(profile_id).order_by(col(HistoryRow.id)))
-    return [_stored(row) for row in rows]
+    rows = session.connection().execute(items_of(profile_id).order_by(col(HistoryRow.id)))
+    return [stored_of(row) for row in rows]
 
 
-def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-    """Appends the items to the history, and adds them to the full-text index."""
+def append(
+    session: Session, profile_id: str, items: Sequence[HistoryItem], origins: Sequence[Origin] = ()
+) -> list[StoredItem]:
+    """Appends the items to the history, and adds them to the full-text index. `origins` is one for each, or
+    empty if none was read from a file."""
     if not items:
         return []
     connection = session.connection()
@@ -167,19 +171,27 @@ def append(session: Session, profile_id: str, items: Sequence[HistoryItem]) -> l
         StoredItem(first + number, replace(item, created_at=item.created_at or now))
         for number, item in enumerate(items)
     ]
-    rows = [{"id": one.id, "profile_id": profile_id, **_values(one.item)} for one in stored]
+    rows = [
+        {
+            "id": one.id,
+            "profile_id": profile_id,
+            **values_of(one.item),
+            **written(content_hash(one.item), origin),
+        }
+        for one, origin in zip(stored, origins or [Origin()] * len(stored), strict=True)
+    ]
     connection.execute(insert(HistoryRow), rows)
     index.add(connection, profile_id, (index.entry(one.id, one.item) for one in stored))
     return stored
 
 
-def _items(profile_id: str) -> Select[Any]:
+def items_of(profile_id: str) -> Select[Any]:
     """Selects columns, not ORM objects, since a history may be long."""
-    columns = [col(HistoryRow.id), *(getattr(HistoryRow, name) for name in _values(HistoryItem("", "")))]
+    columns = [col(HistoryRow.id), *(getattr(HistoryRow, name) for name in values_of(HistoryItem("", "")))]
     return select(*columns).where(col(HistoryRow.profile_id) == profile_id)
 
 
-def _values(item: HistoryItem) -> dict[str, Any]:
+def values_of(item: HistoryItem) -> dict[str, Any]:
     """The item's column values, in the order of its fields."""
     return {
         "title": item.title,
@@ -192,7 +204,12 @@ def _values(item: HistoryItem) -> dict[str, Any]:
     }
 
 
-def _stored(row: Row[Any]) -> StoredItem:
+def written(hashed: str, origin: Origin) -> dict[str, str]:
+    """The column values of a content's hash, and of where it was read."""
+    return {"hash": hashed, "origin": origin.file, "part": origin.part, "read_hash": origin.read}
+
+
+def stored_of(row: Row[Any]) -> StoredItem:
     item = HistoryItem(row.title, row.text, row.kind, row.source, row.created_at, row.request, row.disclosure)
     return StoredItem(row.id, item)
 
@@ -200,9 +217,9 @@ def _stored(row: Row[Any]) -> StoredItem:
 def _require(session: Session, profile_id: str, item_id: int) -> StoredItem:
     profile_row(session, profile_id)
     if 0 < item_id <= LAST_ID:
-        query = _items(profile_id).where(col(HistoryRow.id) == item_id)
+        query = items_of(profile_id).where(col(HistoryRow.id) == item_id)
         if (row := session.connection().execute(query).first()) is not None:
-            return _stored(row)
+            return stored_of(row)
     raise _not_found(profile_id, item_id)
 
 
@@ -211,7 +228,9 @@ def _taken_out(connection: Connection, profile_id: str, item_ids: Sequence[int])
     for start in range(0, len(item_ids), CHUNK):
         chunk = item_ids[start : start + CHUNK]
         chosen = col(HistoryRow.id).in_([item_id for item_id in chunk if 0 < item_id <= LAST_ID])
-        found = {row[0]: _stored(row).item for row in connection.execute(_items(profile_id).where(chosen))}
+        found = {
+            row[0]: stored_of(row).item for row in connection.execute(items_of(profile_id).where(chosen))
+        }
         for item_id in chunk:
             if item_id not in found:
                 raise _not_found(profile_id, item_id)
@@ -220,8 +239,8 @@ def _taken_out(connection: Connection, profile_id: str, item_ids: Sequence[int])
 
 
 def _hits(session: Session, profile_id: str, found: Sequence[tuple[int, int, float]]) -> list[Hit]:
-    query = _items(profile_id).where(col(HistoryRow.id).in_([one[0] for one in found]))
-    items = {row[0]: _stored(row) for row in session.connection().execute(query)}
+    query = items_of(profile_id).where(col(HistoryRow.id).in_([one[0] for one in found]))
+    items = {row[0]: stored_of(row) for row in session.connection().execute(query)}
     hits = []
     for item_id, number, score in found:
         if item_id in items:

@@ -7,8 +7,9 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
-from app.profiles.store.engine import DATABASE, named_errors
+from app.profiles.store.engine import DATABASE, how_to_read, named_errors
 from app.profiles.store.migration import MIGRATIONS
 
 # Whether os.access can check with the effective user id.
@@ -93,11 +94,8 @@ def inspect_file(path: Path) -> Condition:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Opens read-only. Without an existing WAL, SQLite would create one even for reading, unless it is told
-    that the file is immutable."""
-    log = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=SECONDS)
+    uri = f"{path.absolute().as_uri()}?{urlencode(how_to_read(path))}"
+    return sqlite3.connect(uri, uri=True, timeout=SECONDS)
 
 
 def _refused(path: Path) -> Path | None:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from sqlalchemy import inspect
@@ -16,6 +17,9 @@ from app.errors import StoreError
 from app.profiles.shipped import shipped
 from app.profiles.store import index
 from app.profiles.store.engine import DATABASE, OTHER_FOLDER, named_errors, open_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = shipped("migrations")
 # The lock file, beside the database, and how the name of what is not complete ends.
@@ -41,15 +45,40 @@ def prepare(data_dir: Path) -> Path:
     return path
 
 
-def _migrate(path: Path) -> None:
-    """Migrates the schema to head in one transaction. The caller holds the lock file."""
-    from alembic import command  # noqa: PLC0415  # help and completion open no database, and are to be quick
-    from alembic.config import Config  # noqa: PLC0415
+def require_current(path: Path) -> None:
+    """Raises StoreError unless the database is there and its schema is at head. Only reads."""
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
+    if not path.exists():
+        raise StoreError("there is no database yet; `costeer profiles create` makes one", path=path)
+    engine = open_engine(path, read_only=True)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    if current != ScriptDirectory.from_config(_config()).get_current_head():
+        raise StoreError(
+            "another version of costeer wrote it; `costeer profiles list` upgrades it", path=path
+        )
+
+
+def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415  # help and completion open no database: they are quick
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _migrate(path: Path) -> None:
+    """Migrates the schema to head in one transaction. The caller holds the lock file."""
+    from alembic import command  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = _config()
     script = ScriptDirectory.from_config(config)
     # With foreign keys on, rebuilding a table would delete the rows that refer to it.
     engine = open_engine(path, foreign_keys=False)

@@ -70,10 +70,17 @@ class ProfileRow(_Row, table=True):
 
 
 class HistoryRow(_Row, table=True):
-    """A history item. `id` orders a profile's items and is never reused. Its full-text index: index.py."""
+    """A history item. `id` orders a profile's items and is never reused. Its full-text index: index.py.
+
+    `hash` is of its content, the others say where it was read; see app.profiles.origin.
+    """
 
     __tablename__ = "history"
-    __table_args__: ClassVar[Any] = ({"sqlite_autoincrement": True},)
+    __table_args__: ClassVar[Any] = (
+        Index("history_hash", "profile_id", "hash"),
+        Index("history_origin", "profile_id", "origin", "part"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     profile_id: str = Field(foreign_key="profile.id", ondelete="CASCADE", index=True)
@@ -84,6 +91,25 @@ class HistoryRow(_Row, table=True):
     request: str = Field(default="", sa_type=Text)
     disclosure: str = Field(default="open", sa_type=Text)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    hash: str = Field(default="", sa_type=Text)
+    origin: str = Field(default="", sa_type=Text)
+    part: str = Field(default="", sa_type=Text)
+    read_hash: str = Field(default="", sa_type=Text)
+
+
+class SourceRootRow(_Row, table=True):
+    """A folder that is kept in step with a profile's history. `me` is a JSON list of texts; an empty `kind`
+    or `level` is none."""
+
+    __tablename__ = "source_root"
+    __table_args__: ClassVar[Any] = (Index("source_root_path", "profile_id", "path", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    profile_id: str = Field(foreign_key="profile.id", ondelete="CASCADE")
+    path: str = Field(sa_type=Text)
+    me: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    level: str = Field(sa_type=Text)
 
 
 class ApiKeyRow(_Row, table=True):

@@ -26,7 +26,8 @@ from sqlmodel import SQLModel
 
 from app.errors import StoreError
 from app.profiles.document import ItemIn
-from app.profiles.profile import Preference, Profile
+from app.profiles.origin import Origin, content_hash
+from app.profiles.profile import HistoryItem, Preference, Profile
 from app.profiles.store import Store, engine, index, migration
 from app.profiles.store.engine import DATABASE
 from app.profiles.store.migration import MIGRATIONS
@@ -88,7 +89,9 @@ def test_the_migrated_schema_is_the_tables_schema(tmp_path: Path) -> None:
         "SELECT name, type, \"notnull\", pk FROM pragma_table_info('profile') ORDER BY name",
         "SELECT name, type, \"notnull\", pk FROM pragma_table_info('history') ORDER BY name",
         "SELECT name, type, \"notnull\", pk FROM pragma_table_info('api_key') ORDER BY name",
+        "SELECT name, type, \"notnull\", pk FROM pragma_table_info('source_root') ORDER BY name",
         "SELECT * FROM pragma_foreign_key_list('history')",
+        "SELECT * FROM pragma_foreign_key_list('source_root')",
         "SELECT * FROM pragma_foreign_key_list('api_key')",
     ):
         assert _query(path, sql) == _query(declared, sql) != []
@@ -227,6 +230,32 @@ def test_fields_that_hold_a_preference_become_one(tmp_path: Path) -> None:
     assert (bert.fields, bert.preferences, bert.version) == ((("job", "Pilot"),), (), 7)
     (backup,) = tmp_path.glob("*.backup")
     assert _query(backup, "SELECT fields FROM profile WHERE id = 'anna'") == [(json.dumps(fields),)]
+
+
+def test_items_of_before_are_known_by_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    items = [
+        HistoryItem("", "é\n" * 50_000),
+        HistoryItem("Title", "text", "turn", "chat", request='"Why?"'),
+        *(HistoryItem("", f"text {number}") for number in range(2500)),
+    ]
+    with engine.open_engine(path, foreign_keys=False).begin() as connection:
+        CONFIG.attributes["connection"] = connection
+        command.upgrade(CONFIG, "0007")
+        connection.exec_driver_sql(
+            "INSERT INTO profile (id, name, fields, is_default, created_at, updated_at, record_history, uid,"
+            " version) VALUES ('isabel', 'I', '{}', 0, '2026-01-02 03:04:05', '2026-01-02 03:04:05', 0,"
+            " 'u', 0)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO history (profile_id, kind, title, request, text, source, created_at) VALUES"
+            " ('isabel', ?, ?, ?, ?, '', '2026-01-02 03:04:05')",
+            [(one.kind, one.title, one.request, one.text) for one in items],
+        )
+    with Store.open(tmp_path) as store:
+        known = store.sources.known("isabel")
+        assert [(one.origin, one.hash) for one in known] == [(Origin(), content_hash(one)) for one in items]
+        assert store.sources.roots("isabel") == []
 
 
 def test_an_erasure_removes_the_copy_of_the_upgrade_too(tmp_path: Path, add_migration: AddMigration) -> None:
