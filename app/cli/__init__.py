@@ -8,6 +8,7 @@ import typer
 
 from app import __version__
 from app.cli import (
+    adding,
     backup,
     bench,
     config,
@@ -19,6 +20,7 @@ from app.cli import (
     preview,
     profiles,
     serve,
+    syncing,
     transfer,
 )
 from app.cli.chat import command as chat
@@ -55,6 +57,9 @@ profiles.commands.command(
     "preview", epilog="Example:\n\ncosteer profiles preview isabel 'Write an invitation to dinner.'"
 )(preview.preview)
 profiles.commands.command("draft", epilog=draft.EPILOG)(draft.draft)
+history.commands.command("add", epilog=adding.EPILOG)(adding.add)
+history.commands.command("sync", epilog=syncing.EPILOG)(syncing.sync)
+history.commands.command("sources", epilog=syncing.SOURCES_EPILOG)(syncing.sources)
 app.add_typer(profiles.commands, name="profiles")
 app.add_typer(history.commands, name="history")
 app.add_typer(keys.commands, name="keys")

@@ -1,17 +1,19 @@
-"""Adds many history items in batches, so that others can write in between and Ctrl-C keeps whole batches."""
+"""Changes many history items in batches, so that others can write in between and Ctrl-C keeps whole ones."""
 
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from app.cli.progress import ItemProgress
 from app.cli.terminal import say
-from app.profiles.profile import HistoryItem
-from app.profiles.store import HistoryStore
+from app.profiles.origin import Add, Change, Replace
+from app.profiles.store import SourceStore
 
 # Limits of one transaction: items, and characters of requests and texts unless it has a single item.
 BATCH = 1000
@@ -22,37 +24,44 @@ PAUSE_EVERY = 1.0
 PAUSE = 0.12
 
 
-def add_all(history: HistoryStore, profile_id: str, items: Sequence[HistoryItem]) -> None:
-    """Adds the items in order. If interrupted, prints how many are stored, and re-raises the exception."""
+def apply_all(
+    sources: SourceStore, profile_id: str, changes: Iterable[Change], total: int
+) -> Counter[type[Change]]:
+    """Makes the changes in order, at most `total`, and counts those made. If interrupted, prints how many
+    are stored, and re-raises the exception."""
+    made: Counter[type[Change]] = Counter()
     done = 0
     try:
-        with _interrupts() as interrupted, ItemProgress("Adding items", len(items)) as progress:
+        with _interrupts() as interrupted, ItemProgress("Storing items", total) as progress:
             paused = time.monotonic()
-            for batch in batches(items):
-                history.add(profile_id, batch)
+            for batch in batches(changes):
+                made += sources.apply(profile_id, batch)
                 done += len(batch)
                 progress.advance(len(batch))
-                if interrupted() and done < len(items):
+                if interrupted() and done < total:
                     raise KeyboardInterrupt
-                if done < len(items) and time.monotonic() - paused > PAUSE_EVERY:
+                if done < total and time.monotonic() - paused > PAUSE_EVERY:
                     time.sleep(PAUSE)
                     paused = time.monotonic()
     except BaseException:
-        say(f"The first {done:,} of {len(items):,} items are stored, the others are not.")
+        say(f"The first {done:,} of {total:,} items are stored, the others are not.")
         raise
+    return made
 
 
-def batches(items: Sequence[HistoryItem]) -> Iterator[Sequence[HistoryItem]]:
-    """Splits the items, in order, into batches within the limits."""
-    start = size = 0
-    for number, item in enumerate(items):
-        length = len(item.request) + len(item.text)
+def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """Splits the changes, in order, into batches within the limits."""
+    batch: list[Change] = []
+    size = 0
+    for one in changes:
+        length = len(one.item.request) + len(one.item.text) if isinstance(one, Add | Replace) else 0
         size += length
-        if number > start and (number - start == BATCH or size > BATCH_CHARACTERS):
-            yield items[start:number]
-            start, size = number, length
-    if start < len(items):
-        yield items[start:]
+        if batch and (len(batch) == BATCH or size > BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], length
+        batch.append(one)
+    if batch:
+        yield batch
 
 
 @contextmanager
@@ -66,7 +75,9 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         pressed = True
         signal.signal(signal.SIGINT, before)
 
-    if before is not signal.default_int_handler:  # ignored, as in a background job, or handled elsewhere
+    main = threading.current_thread() is threading.main_thread()
+    # Ignored, as in a background job, or handled elsewhere; a thread can set no handler.
+    if before is not signal.default_int_handler or not main:
         yield lambda: False
         return
     signal.signal(signal.SIGINT, remember)

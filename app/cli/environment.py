@@ -111,3 +111,8 @@ def _name(mistake: ErrorDetails) -> str:
 def open_store() -> Store:
     """Opens the store on this device; creates it if there is none. Raises StoreError."""
     return Store.open(read_settings().data_dir)
+
+
+def look_at_store() -> Store:
+    """Opens the store on this device for reading only. Raises StoreError, also if there is none."""
+    return Store.look(read_settings().data_dir)

@@ -1,16 +1,13 @@
-"""`costeer history`: adds, lists, searches and erases a person's own writing."""
+"""`costeer history`: lists, shows, searches and erases a person's own writing."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.api.schemas.history import ITEM_PREFIX, FoundItem, Item
-from app.cli.bulk import add_all
 from app.cli.environment import open_store
 from app.cli.profiles import AsJson, ProfileId, Yes, headline
 from app.cli.terminal import (
@@ -25,8 +22,7 @@ from app.cli.terminal import (
     write_table,
 )
 from app.profiles.disclosure import Level
-from app.profiles.history_file import STDIN, read_history
-from app.profiles.profile import HistoryItem, Kind
+from app.profiles.profile import HistoryItem
 from app.profiles.terms import terms
 
 commands = typer.Typer(
@@ -35,8 +31,6 @@ commands = typer.Typer(
 )
 MAX_LIMIT = 1000
 MAX_DIGITS = 18
-# Skipped files that are listed by name.
-MAX_PASSED_OVER = 20
 
 
 def _item_id(text: str) -> int:
@@ -113,66 +107,6 @@ def show(
     write(f"\n{one.text}")
 
 
-@commands.command(
-    "add",
-    epilog="Examples:\n\ncosteer history add isabel letters/ essay.md notes.jsonl\n\n"
-    "pbpaste | costeer history add isabel - --title 'A toast for Anna'\n\n"
-    'A line of JSONL: {"request": "Write a toast for Anna.", "text": "...", "title": "...", '
-    '"created_at": "2026-01-31T09:30:00Z"}',
-)
-@mistakes_named()
-def add(
-    profile: ProfileId,
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH",
-            help="Text files, one item each; .jsonl, one item a line; .json, one item or a list of them; "
-            "folders, for all .txt, .md, .jsonl and .json files in them, but hidden ones; - for text on the "
-            "standard input.",
-        ),
-    ],
-    *,
-    title: Annotated[
-        str | None, typer.Option(help="The title of a single text, instead of its heading or file name.")
-    ] = None,
-    request: Annotated[
-        str | None, typer.Option(help="What a single text answers, as if somebody had asked you for it.")
-    ] = None,
-    kind: Annotated[
-        Kind | None, typer.Option(help="What the items are, where they do not say so; document unless set.")
-    ] = None,
-    level: Annotated[
-        Level | None,
-        typer.Option(
-            help="What replies may tell the remote of the items, where they do not say so; open unless set."
-        ),
-    ] = None,
-) -> None:
-    """Add files to a profile's history.
-
-    All of them are checked before anything is stored.
-
-    The title of a .md or .txt file is the title in its front matter (between --- or +++), else its first
-    heading (# ...), else the file's name. The text stays whole, with line ends as line feeds.
-
-    In a folder, empty files and links that lead out of it are left out, and named.
-    """
-    for option, given in (("--title", title), ("--request", request)):
-        if given is not None and not _is_one_text(paths):
-            raise typer.BadParameter(
-                f"{option} is for a single text: one text file, or - for the standard input"
-            )
-    if paths.count(STDIN) > 1:
-        raise typer.BadParameter("- can stand once only")
-    with open_store() as store:
-        store.profiles.get(profile)
-        files = read_history(paths, sys.stdin.buffer, title=title, kind=kind, request=request, level=level)
-        _say_passed_over(files.passed_over)
-        add_all(store.history, profile, files.items)
-    write(f"profile {profile}: added {counted(len(files.items), 'item')}")
-
-
 @commands.command("level", epilog="Example:\n\ncosteer history level isabel item_7 shape")
 @mistakes_named()
 def set_level(
@@ -238,15 +172,3 @@ def delete(
 def _level(item: HistoryItem) -> str:
     """The item's level where it is not the default."""
     return "" if item.disclosure == "open" else item.disclosure
-
-
-def _say_passed_over(reasons: list[str]) -> None:
-    for reason in reasons[:MAX_PASSED_OVER]:
-        say(f"left out: {reason}")
-    if len(reasons) > MAX_PASSED_OVER:
-        say(f"left out: {len(reasons) - MAX_PASSED_OVER:,} more")
-
-
-def _is_one_text(paths: list[str]) -> bool:
-    (path, *others) = map(Path, paths)
-    return not others and not path.is_dir() and path.suffix.lower() not in {".jsonl", ".json"}

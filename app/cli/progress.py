@@ -107,6 +107,10 @@ class ItemProgress:
     ) -> None:
         self._bar.stop()
 
+    def describe(self, description: str) -> None:
+        """Says something else before the bar."""
+        self._bar.update(self._task, description=description)
+
     def advance(self, n: int) -> None:
         """`n` more items are done."""
         self._bar.advance(self._task, n)

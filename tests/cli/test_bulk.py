@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
 from app.cli.bulk import BATCH, BATCH_CHARACTERS, batches
-from app.profiles.profile import HistoryItem, StoredItem
-from app.profiles.store import HistoryStore
+from app.profiles.origin import Add, Change, Origin, Remove, Replace
+from app.profiles.profile import HistoryItem
+from app.profiles.store import SourceStore
 from cli.running import ANNA, ROOT, done, done_json, open_store, run, written
 
 
@@ -31,16 +34,21 @@ def lines(number: int) -> str:
     return "".join(json.dumps({"text": f"note number{n}", "title": f"t{n}"}) + "\n" for n in range(number))
 
 
-def test_batches_are_all_items_in_order_and_none_too_large() -> None:
+def test_batches_are_all_changes_in_order_and_none_too_large() -> None:
     for sizes in ([1] * 2500, [BATCH_CHARACTERS // 4] * 9, [BATCH_CHARACTERS] * 3, [1], []):
         items = [
             HistoryItem(str(number), "x" * size, request="x" * size) for number, size in enumerate(sizes)
         ]
-        parts = list(batches(items))
-        assert [item for part in parts for item in part] == items
+        changes = [
+            Add(item) if number % 2 else Replace(number, item, Origin()) for number, item in enumerate(items)
+        ]
+        parts = list(batches(changes))
+        assert [change for part in parts for change in part] == changes
         for part in parts:
             assert 0 < len(part) <= BATCH
-            assert len(part) == 1 or sum(2 * len(item.text) for item in part) <= BATCH_CHARACTERS
+            lengths = [2 * len(one.item.text) for one in part if isinstance(one, Add | Replace)]
+            assert len(part) == 1 or sum(lengths) <= BATCH_CHARACTERS
+    assert [len(part) for part in batches(Remove(number) for number in range(2500))] == [1000, 1000, 500]
 
 
 def test_five_thousand_lines_are_added_in_order_and_found() -> None:
@@ -61,34 +69,41 @@ def test_a_mistake_in_the_last_of_many_lines_leaves_nothing_behind() -> None:
 
 
 def test_ctrl_c_ends_with_whole_batches_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = HistoryStore.add
+    apply = SourceStore.apply
 
-    def interrupted(self: HistoryStore, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
+    def interrupted(self: SourceStore, profile_id: str, changes: Sequence[Change]) -> Counter[type[Change]]:
         if len(done_batches) == 1:
             signal.raise_signal(signal.SIGINT)  # in the middle of the second one
-        done_batches.append(len(items))
-        return add(self, profile_id, items)
+        done_batches.append(len(changes))
+        return apply(self, profile_id, changes)
 
     done_batches: list[int] = []
-    monkeypatch.setattr(HistoryStore, "add", interrupted)
     before = signal.getsignal(signal.SIGINT)
-    result = run("history", "add", "anna", written("a.jsonl", lines(5000)))
+    with monkeypatch.context() as patched:
+        patched.setattr(SourceStore, "apply", interrupted)
+        result = run("history", "add", "anna", written("a.jsonl", lines(5000)))
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "The first 2,000 of 5,000 items are stored, the others are not.\n"
     assert count() == 2000
     assert signal.getsignal(signal.SIGINT) is before
+    # Again, it goes on where it ended.
+    said = done("history", "add", "anna", "a.jsonl")
+    assert said == "profile anna: added 3,000 items, unchanged 2,000\n"
+    assert count() == 5000
 
 
 def test_a_profile_that_goes_meanwhile_is_named_with_what_was_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = HistoryStore.add
+    apply = SourceStore.apply
 
-    def add_then_erase(self: HistoryStore, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-        stored = add(self, profile_id, items)
+    def apply_then_erase(
+        self: SourceStore, profile_id: str, changes: Sequence[Change]
+    ) -> Counter[type[Change]]:
+        made = apply(self, profile_id, changes)
         with open_store() as store:
             store.profiles.delete(profile_id)
-        return stored
+        return made
 
-    monkeypatch.setattr(HistoryStore, "add", add_then_erase)
+    monkeypatch.setattr(SourceStore, "apply", apply_then_erase)
     result = run("history", "add", "anna", written("a.jsonl", lines(1500)))
     assert result.exit_code == 1
     assert "The first 1,000 of 1,500 items" in result.stderr
@@ -132,7 +147,7 @@ def test_another_process_writes_at_the_same_time_and_both_succeed() -> None:
     assert count() == 5000 + int(out)
 
 
-def test_two_commands_add_at_the_same_time() -> None:
+def test_two_commands_that_add_the_same_file_at_the_same_time_store_it_once() -> None:
     written("a.jsonl", lines(2500))
     code = "from app.cli import main; main()"
     command = [sys.executable, "-c", code, "history", "add", "anna", "a.jsonl"]
@@ -141,7 +156,13 @@ def test_two_commands_add_at_the_same_time() -> None:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
+    added = 0
     for process in both:
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err) == (0, "profile anna: added 2,500 items\n", "")
-    assert count() == 5000
+        assert (process.returncode, err) == (0, "")
+        found = re.search(r"added ([\d,]+) items?(?:, unchanged ([\d,]+))?\n", out)
+        assert found is not None
+        one, other = (int((number or "0").replace(",", "")) for number in found.groups())
+        assert one + other == 2500
+        added += one
+    assert added == count() == 2500

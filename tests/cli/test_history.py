@@ -124,7 +124,7 @@ def test_an_item_is_shown_whole() -> None:
         text = done("history", "show", "anna", item)
         for part in ("A day", "document", "notes/day.md", "# A day\n\n[red]Went out.[/red]\n"):
             assert part in text
-    assert done_json("history", "show", "anna", "item_1")["text"] == "# A day\n\n[red]Went out.[/red]\n"
+    assert done_json("history", "show", "anna", "item_1")["text"] == "# A day\n\n[red]Went out.[/red]"
 
 
 @pytest.mark.parametrize("command", ["show anna item_7", "delete anna item_7", "delete anna item_1 item_7"])

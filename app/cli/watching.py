@@ -1,0 +1,96 @@
+"""`costeer history sync --watch`: reads files as they change, and prints a line for each."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from app.cli.findings import say_left_out, summary
+from app.cli.intake import brought_in, surveyed
+from app.cli.terminal import counted, say, write
+from app.errors import CoSteerError, ProfileNotFound
+from app.profiles.origin import Root
+from app.profiles.profile import Profile
+from app.profiles.store import Store
+from app.sources.place import path_of
+from app.sources.survey import Survey, Wanted
+from app.sources.sync import Plan
+from app.sources.watch import changes
+
+WantedOf = Callable[[Profile, Sequence[Root]], list[Wanted]]
+
+
+def watched(
+    store: Store,
+    profile_id: str,
+    roots: Sequence[Root],
+    wanted_of: WantedOf,
+    *,
+    relevel: bool,
+    prune: bool,
+    stop: threading.Event | None = None,
+) -> None:
+    """Reads the folders, and then what changes in them, until Ctrl-C or `stop`.
+
+    What cannot be stored, as while another program keeps the database, is tried again. Raises ProfileNotFound
+    if the profile is erased.
+    """
+    folders = [path_of(root.path) for root in roots]
+    waiting: set[str] = set()
+    said, first = "", True
+    try:
+        for changed in changes(folders, stop or threading.Event()):
+            waiting |= changed
+            if not waiting:
+                continue
+            try:
+                wanted = wanted_of(store.profiles.get(profile_id), roots)
+                # The level given is for what is stored already; what comes later brings its root's.
+                _step(store, profile_id, wanted, waiting, first=first, relevel=relevel and first, prune=prune)
+            except ProfileNotFound:
+                raise
+            except CoSteerError as error:
+                if str(error) != said:
+                    say(f"error: {error}")
+                said = str(error)
+                continue
+            waiting, said, first = set(), "", False
+    except KeyboardInterrupt:
+        say("Watching has ended.")
+
+
+def _step(
+    store: Store,
+    profile_id: str,
+    wanted: Sequence[Wanted],
+    changed: set[str],
+    *,
+    first: bool,
+    relevel: bool,
+    prune: bool,
+) -> None:
+    stored = store.sources.known(profile_id)
+    found = surveyed(wanted, stored, only=None if first else changed)
+    plan = found.plan(stored, relevel=relevel)
+    lines = [] if first else _lines(found, plan, prune=prune)
+    outcome = brought_in(store, profile_id, found, plan, relevel=relevel, prune=prune)
+    if first:
+        write(f"profile {profile_id}: {summary(outcome)}")
+        write(f"Watching {counted(len(wanted), 'folder')}; Ctrl-C ends it.")
+    for one in lines:
+        write(one)
+    say_left_out(found)
+
+
+def _lines(found: Survey, plan: Plan, *, prune: bool) -> list[str]:
+    """What is done, a line for each file."""
+    done: Counter[tuple[str, str]] = Counter()
+    done.update((now.origin.file, "added") for now in plan.add)
+    done.update((now.origin.file, "updated") for _, now in (*plan.replace, *plan.relevel))
+    done.update((now.origin.file, "moved") for _, now in plan.move)
+    done.update((one.origin.file, "removed" if prune else "vanished") for one in plan.vanished)
+    return [
+        f"{verb:<9}{found.name(path_of(file))}{f' ({number:,} items)' if number > 1 else ''}"
+        for (file, verb), number in done.items()
+    ]
