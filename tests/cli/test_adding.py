@@ -113,7 +113,7 @@ def test_a_file_of_a_folder_with_mistakes_is_left_out_and_one_that_is_named_refu
     result = run("history", "add", "anna", "notes")
     assert result.exit_code == 0
     assert "profile anna: added 1 item\n" in result.stdout
-    assert [line.split(":")[1] for line in result.stderr.splitlines()] == [
+    assert sorted(line.split(":")[1] for line in result.stderr.splitlines()) == [
         " notes/bad.jsonl",
         " notes/bad.md",
     ]
