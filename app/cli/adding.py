@@ -29,6 +29,8 @@ EPILOG = (
     'A line of JSONL: {"request": "Write a toast for Anna.", "text": "...", "title": "...", '
     '"created_at": "2026-01-31T09:30:00Z"}'
 )
+# Suffixes of files that hold many texts.
+MANY = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".zip", ".mbox", ".mbx"}
 Me = Annotated[
     list[str] | None,
     typer.Option(
@@ -167,4 +169,4 @@ def _mistakes(found: Survey, path: Path) -> tuple[list[str], int]:
 
 def _is_one_text(paths: Sequence[str]) -> bool:
     (path, *others) = map(Path, paths)
-    return not others and not path.is_dir() and path.suffix.lower() not in {".jsonl", ".json", ".mbox"}
+    return not others and not path.is_dir() and path.suffix.lower() not in MANY
