@@ -13,7 +13,7 @@ from app.disclosure.identifiers import identifiers
 from app.profiles.origin import Add, Change, Known, Move, Relevel, Remove, Replace, Root
 from app.profiles.profile import Profile
 from app.profiles.store import Store
-from app.sources.document import one_line
+from app.sources.documents.document import one_line
 from app.sources.formats import read
 from app.sources.found import Person
 from app.sources.place import path_of, within

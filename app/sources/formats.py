@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from app.sources import mail_file, text_file
-from app.sources.document import NO_TEXT
+from app.sources.documents import text_file
+from app.sources.documents.document import NO_TEXT
 from app.sources.found import Found, LeftOut, Person
+from app.sources.mail import mail_file
 from app.sources.refusal import NOT_INSTALLED
 
 MIB = 2**20
@@ -35,25 +36,25 @@ class Format:
 
 # Of what is read as a stream.
 ANY = 2**50
-MBOX = Format("mbox", "mbox", frozenset({".mbox", ".mbx"}), most=ANY)
-MAIL = Format("mail", "mail_file", frozenset({".eml", ".emlx"}))
-TEXT = Format("text", "text_file", frozenset({".txt", ".text"}))
+MBOX = Format("mbox", "mail.mbox", frozenset({".mbox", ".mbx"}), most=ANY)
+MAIL = Format("mail", "mail.mail_file", frozenset({".eml", ".emlx"}))
+TEXT = Format("text", "documents.text_file", frozenset({".txt", ".text"}))
 # For a suffix the first that fits: those that look into the file stand before those that take any.
 FORMATS = (
-    Format("WhatsApp", "whatsapp", frozenset({".txt", ".zip"}), most=ANY, asked=True),
-    Format("Telegram", "telegram", frozenset({".json", ".zip"}), most=ANY, asked=True),
-    Format("ChatGPT", "chatgpt", frozenset({".json", ".zip"}), most=ANY, asked=True),
-    Format("Claude", "claude", frozenset({".json", ".zip"}), most=ANY, asked=True),
-    Format("table", "csv_table", frozenset({".csv", ".tsv", ".tab"}), most=ANY),
-    Format("Markdown", "text_file", frozenset({".md", ".markdown"})),
+    Format("WhatsApp", "exports.whatsapp", frozenset({".txt", ".zip"}), most=ANY, asked=True),
+    Format("Telegram", "exports.telegram", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("ChatGPT", "exports.chatgpt", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("Claude", "exports.claude", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("table", "exports.csv_table", frozenset({".csv", ".tsv", ".tab"}), most=ANY),
+    Format("Markdown", "documents.text_file", frozenset({".md", ".markdown"})),
     TEXT,
-    Format("Word", "docx", frozenset({".docx", ".docm"})),
-    Format("OpenDocument", "odt", frozenset({".odt"})),
-    Format("PDF", "pdf", frozenset({".pdf"}), most=128 * MIB),
-    Format("HTML", "web_page", frozenset({".html", ".htm", ".xhtml"}), most=20 * MIB),
+    Format("Word", "documents.docx", frozenset({".docx", ".docm"})),
+    Format("OpenDocument", "documents.odt", frozenset({".odt"})),
+    Format("PDF", "documents.pdf", frozenset({".pdf"}), most=128 * MIB),
+    Format("HTML", "documents.web_page", frozenset({".html", ".htm", ".xhtml"}), most=20 * MIB),
     MAIL,
     MBOX,
-    Format("items", "item_file", frozenset({".json", ".jsonl", ".ndjson"})),
+    Format("items", "documents.item_file", frozenset({".json", ".jsonl", ".ndjson"})),
 )
 SUFFIXES = frozenset().union(*(one.suffixes for one in FORMATS))
 NOT_READ = LeftOut("not a kind of file that is read")

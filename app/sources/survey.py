@@ -12,7 +12,7 @@ from typing import Protocol
 from app.profiles.disclosure import Level
 from app.profiles.origin import Known, Origin, content_hash
 from app.profiles.profile import HistoryItem, Kind
-from app.sources.document import one_line
+from app.sources.documents.document import one_line
 from app.sources.found import Found, LeftOut, Person
 from app.sources.place import absent, file_of, filled, shown, within
 from app.sources.sync import Plan, Seen, planned

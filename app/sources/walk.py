@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.profiles.history_file import SPECIAL
-from app.sources import mail_file
 from app.sources.formats import ADVICE, NOT_READ, SUFFIXES
 from app.sources.found import LeftOut
+from app.sources.mail import mail_file
 from app.sources.vault import vault_of
 
 # Folders that programs fill.

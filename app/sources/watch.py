@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watchfiles import Change, watch
 
-from app.sources import mail_file
+from app.sources.mail import mail_file
 from app.sources.place import file_of, path_of
 
 # Milliseconds: an editor's rename and a file that is written in parts count as one change, up to a bound.

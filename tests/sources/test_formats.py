@@ -144,7 +144,7 @@ def test_a_library_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
     for library, module, name in (("pypdf", "pdf", "a.pdf"), ("lxml", "web_page", "a.html")):
         monkeypatch.setitem(sys.modules, library, None)
         for loaded in (module, "html_text"):
-            monkeypatch.delitem(sys.modules, f"app.sources.{loaded}", raising=False)
+            monkeypatch.delitem(sys.modules, f"app.sources.documents.{loaded}", raising=False)
         path = tmp_path / name
         path.write_bytes(b"x")
         assert texts(path) == ['(what reads it is not installed: pip install "costeer[sources]")']
@@ -153,7 +153,7 @@ def test_a_library_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
 def test_formats_that_share_a_suffix_are_asked_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Format("mbox", "mbox", frozenset({".txt"}), asked=True)
+    asked = Format("mbox", "mail.mbox", frozenset({".txt"}), asked=True)
     monkeypatch.setattr(formats, "FORMATS", (asked, *FORMATS))
     path = tmp_path / "a.txt"
     path.write_text("Hello.")

@@ -1,0 +1,1 @@
+"""Readers of documents, one kind of file each: texts, office documents, pages."""

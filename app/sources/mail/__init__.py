@@ -1,0 +1,1 @@
+"""Readers of mail: what the person sent."""
