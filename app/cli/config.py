@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import difflib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from filelock import FileLock, Timeout
 from pydantic import SecretStr, ValidationError
 
 from app.cli.environment import checked_settings, read_settings, settings_origins
@@ -18,8 +21,15 @@ from app.cli.terminal import asked, mistakes_named, say, write, write_json, writ
 from app.errors import CoSteerError, InvalidRequest
 from app.network.address import without_user
 from app.settings.config_edit import Value, with_setting, without_setting
-from app.settings.config_file import NAMED_BY, NONE, config_path, read_config_file
-from app.settings.env_file import read_text
+from app.settings.config_file import (
+    FOLDERS,
+    NAMED_BY,
+    NONE,
+    config_path,
+    config_text,
+    read_config_file,
+    rooted,
+)
 from app.settings.expected import expected
 from app.settings.settings import PREFIX, SECRETS, Settings
 
@@ -28,6 +38,8 @@ commands = typer.Typer(
 )
 STDIN = "-"
 HIDDEN = "(set, not shown)"
+# Seconds to wait for another command that changes the file.
+PATIENCE = 10.0
 
 
 def complete_settings(incomplete: str) -> list[str]:
@@ -120,13 +132,15 @@ def change(
     field, target = _field(name), _path()
     if unset and value is not None:
         raise typer.BadParameter("VALUE and --unset exclude each other")
-    text = read_text(target) if target.exists() else ""
-    if unset:
-        after = without_setting(text, target, field)
-    else:
-        after = with_setting(text, target, field, _checked(field, _given(field, value)))
+    given = None if unset else _given(field, value)  # before others have to wait
     private_folder(target.parent)
-    write_privately(target.resolve(), after.encode())
+    with _only_writer(target):
+        text = config_text(target) or ""
+        if given is None:
+            after = without_setting(text, target, field)
+        else:
+            after = with_setting(text, target, field, _checked(field, given))
+        write_privately(target.resolve(), after.encode())
     write(f"{target}: {field} {'taken out' if unset else 'set'}")
     _say_what_else_counts(field)
 
@@ -136,6 +150,24 @@ def _path() -> Path:
     if found is None:
         raise InvalidRequest(f"{NAMED_BY}={NONE} does without config.toml. Unset it to use one.")
     return found
+
+
+@contextmanager
+def _only_writer(target: Path) -> Iterator[None]:
+    """Has other commands that change the file wait, so that no change of theirs is lost."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=PATIENCE, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CoSteerError(
+            f"{target}: another command is changing it. Try again when it has ended."
+        ) from None
+    except OSError as error:
+        raise CoSteerError(f"{target}: cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _field(name: str) -> str:
@@ -165,6 +197,8 @@ def _checked(field: str, value: str) -> Value:
     itself or beside the others of the file."""
     if not value:
         raise InvalidRequest(f"{field}: an empty value is as good as none. Add --unset to take it out.")
+    if field in FOLDERS and not rooted(value):
+        value = str(Path(value).absolute())
     values = read_config_file().values
     before = {name: one for name, one in values.items() if name in Settings.model_fields}
     _, wrong = _mistaken(before)

@@ -33,6 +33,8 @@ NARROWEST = 12
 BORDERS = 3
 # Error handlers under which writing a character that the stream's encoding lacks raises.
 STRICT = {"strict", "surrogateescape"}
+# How the system refuses a path that somebody has named.
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 def bear_any_output() -> None:
@@ -76,6 +78,10 @@ def mistakes_named(*, misconfigured: int = 1) -> Iterator[None]:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except OSError as error:
+        if error.errno in REFUSED and error.filename:
+            name = os.fsdecode(error.filename)
+            say(f"error: {name}: {error.strerror}. Give it to this user, or name another.")
+            sys.exit(1)
         if error.errno != errno.ENOSPC:
             raise
         say("error: The output cannot be written: no space is left. Free some, or write to another place.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,15 +17,21 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 
 from app.errors import CoSteerError
+from app.profiles.toml_bounds import TomlTooMuch, check_bounds
 from app.settings.env_file import read_text
 
 # Names another file; `none` names none. Of the environment only, since it says where settings are read.
 NAMED_BY = "COSTEER_CONFIG"
 NONE = "none"
 CONFIG_FILE = "config.toml"
+ELSEWHERE = f"{NAMED_BY} names another file of settings, and {NAMED_BY}={NONE} does without."
 LINE = re.compile(r"at line (\d+)")
+# Every setting with its remark takes an eighth of it, and each command reads it; tomlkit is slow.
+MOST_BYTES = 2**16
 # Texts with commas, which the file may have as lists.
 LISTS = {"allowed_hosts", "cors_origins", "model_aliases"}
+# Folders. What is relative would be another one wherever `costeer` is started; the service starts in /.
+FOLDERS = {"data_dir", "cache_dir", "weights_dir"}
 
 
 @dataclass
@@ -74,14 +81,14 @@ def read_config_file(environ: Mapping[str, str] = os.environ) -> ConfigFile:
     found = ConfigFile(path)
     if path is None:
         return found
-    if not path.exists():
+    text = config_text(path)
+    if text is None:
         if named_config(environ):
             found.mistakes.append(
                 f"{path}: there is no such file, and {NAMED_BY} names it. `costeer config set` makes it; "
                 f"{NAMED_BY}={NONE} does without."
             )
         return found
-    text = read_text(path)
     table, document = parsed(text, path)
     found.lines = _lines(document)
     for name, value in table.items():
@@ -93,11 +100,29 @@ def read_config_file(environ: Mapping[str, str] = os.environ) -> ConfigFile:
     return found
 
 
+def config_text(path: Path) -> str | None:
+    """The text of the file; None if there is none. Raises CoSteerError for what cannot be one of settings."""
+    try:
+        what = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CoSteerError(f"{path} cannot be read: {error.strerror}. {ELSEWHERE}") from error
+    if not stat.S_ISREG(what.st_mode):
+        raise CoSteerError(f"{path} cannot be read: it is no file. {ELSEWHERE}")
+    if what.st_size > MOST_BYTES:
+        raise CoSteerError(f"{path} is larger than {MOST_BYTES // 1024} KiB. {ELSEWHERE}")
+    return read_text(path)
+
+
 def parsed(text: str, path: Path) -> tuple[dict[str, Any], TOMLDocument]:
     """The values of a text of TOML, and the text itself as tomlkit edits it. Raises CoSteerError."""
     try:
+        check_bounds(text)
         return tomllib.loads(text), tomlkit.parse(text)
-    except (tomllib.TOMLDecodeError, TOMLKitError) as error:
+    except TomlTooMuch as error:
+        raise CoSteerError(f"{path}, line {error.line}: {error.reason}. Write name = value.") from None
+    except (ValueError, TOMLKitError) as error:  # a number of very many digits is a ValueError of Python's
         line = LINE.search(str(error))
         # Without a line it is at the end of the file.
         place = f"{path}, line {line[1] if line else text.rstrip().count(chr(10)) + 1}"
@@ -106,6 +131,11 @@ def parsed(text: str, path: Path) -> tuple[dict[str, Any], TOMLDocument]:
         raise CoSteerError(
             f'{place}: this is no TOML. Write name = value, and a text in quotes, like device = "cpu".'
         ) from None
+
+
+def rooted(folder: str) -> bool:
+    """Whether a path means the same in whatever folder it is read."""
+    return Path(folder.strip()).is_absolute() or folder.strip().startswith("~")
 
 
 def _lines(document: TOMLDocument) -> dict[str, int]:
@@ -127,12 +157,16 @@ def _lines(document: TOMLDocument) -> dict[str, int]:
 def _as_text(name: str, value: Any) -> str:
     """The value as an environment variable would have it, so that both mean the same. Raises ValueError."""
     match value:
+        case str() if name in FOLDERS and value.strip() and not rooted(value):
+            raise ValueError(" must be an absolute path, or begin with ~: the file counts in every folder.")
         case bool():
             return str(value).lower()
         case int() | float() | str():
             return str(value)
         case [*parts] if name in LISTS and all(isinstance(part, str) for part in parts):
             return ",".join(parts)
+        case list() if name in LISTS:
+            raise ValueError(" must be a list of texts in quotes, or one text with commas.")
         case dict():
             raise ValueError(" is a table. Settings stand at the top of the file, each as name = value.")
         case _:

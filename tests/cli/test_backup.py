@@ -89,6 +89,12 @@ def test_what_cannot_be_written_or_read_is_named_and_leaves_nothing() -> None:
 
 
 @pytest.mark.usefixtures("people")
+def test_a_path_that_the_system_refuses_is_named() -> None:
+    name = "a" * 300
+    for command in ("backup", "restore"):
+        assert refused(command, name).startswith(f"error: {name}: File name too long.")
+
+
 def test_progress_is_for_a_terminal_and_ends_before_the_question() -> None:
     shown = on_terminal(60, f"backup {FILE}", f"restore {FILE} --yes")
     assert "Copying the database" in shown

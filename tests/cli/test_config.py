@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import app.cli.config
 from app.settings.settings import Settings
-from cli.running import done, done_json, misused, on_terminal, refused, run, written
+from cli.running import done, done_json, misused, on_terminal, process, refused, run, written
 
 SECRET = "sk-s3cret"
 
@@ -136,6 +137,24 @@ def test_a_setting_is_taken_out_and_the_rest_stays(config: Path) -> None:
     done("config", "set", "host", "localhost")
     assert done("config", "set", "port", "--unset") == f"{config}: port taken out\n"
     assert config.read_text() == 'host = "localhost"\n'
+
+
+def test_a_folder_is_the_same_wherever_costeer_is_started(config: Path) -> None:
+    done("config", "set", "weights_dir", "my weights")
+    assert done("config", "get", "weights_dir") == f"{Path.cwd() / 'my weights'}\n"
+
+
+def test_no_change_of_another_command_is_lost(config: Path) -> None:
+    names = ["max_running", "max_waiting", "max_passed_on", "history_top_k", "kv_cache_mib"]
+    commands = [[f"config set {name} {number}" for number in range(8, 0, -1)] for name in names]
+    with ThreadPoolExecutor() as pool:
+        assert [one.returncode for one in pool.map(lambda lines: process(*lines), commands)] == [0] * 5
+    assert sorted(config.read_text().splitlines()) == sorted(f"{name} = 1" for name in names)
+
+
+def test_what_is_no_file_is_not_overwritten(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_CONFIG", os.devnull)
+    assert "it is no file" in refused("config", "set", "port", "1")
 
 
 def test_a_link_stays_a_link(config: Path) -> None:

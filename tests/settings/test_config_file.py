@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -73,7 +74,9 @@ def test_values_are_texts_as_in_the_environment_with_their_lines(tmp_path: Path)
         ("remote = {a = 1}", ", line 1: remote is a table."),
         ("a.b = 1", ", line 1: a is a table."),
         ("port = 1\nhost = ['a']", ", line 2: host must be a text in quotes"),
-        ("allowed_hosts = [1]", ", line 1: allowed_hosts must be a text in quotes"),
+        ("allowed_hosts = [1]", ", line 1: allowed_hosts must be a list of texts in quotes"),
+        ("\ndata_dir = 'costeer'", ", line 2: data_dir must be an absolute path"),
+        ("weights_dir = './w'", ", line 1: weights_dir must be an absolute path"),
         ("port = 2020-01-01", ", line 1: port must be a text in quotes"),
     ],
 )
@@ -89,6 +92,9 @@ def test_a_value_of_another_kind_is_named_with_its_line(tmp_path: Path, text: st
         ("port = 1\nport = 2", ", line 2: this setting stands above already."),
         ("host = 's3cret", ", line 1: this is no TOML."),
         ("\nCOSTEER_PORT\n\n", ", line 2: this is no TOML."),
+        ("\nhost = " + "[" * 5000 + "]" * 5000, ", line 2: nested too deeply"),
+        ("port = " + "9" * 5000, ", line 1: this is no TOML."),
+        ("#" * 2**16 + "\n", " is larger than 64 KiB."),
         (b"host = '\xff'", " cannot be read as UTF-8 text: line 1"),
         ("host = 'a'".encode("utf-16"), " cannot be read as UTF-8 text: it is UTF-16"),
     ],
@@ -99,6 +105,15 @@ def test_a_broken_file_is_named_with_its_line_and_not_quoted(
     message = refused(tmp_path, text)
     assert said in message
     assert "s3cret" not in message
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such files")
+def test_what_never_ends_or_leads_nowhere_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "pipe", tmp_path / "loop", Path("/dev/zero"), tmp_path / ("a" * 300)):
+        with pytest.raises(CoSteerError, match="cannot be read"):
+            read_config_file({"COSTEER_CONFIG": str(path)})
 
 
 def test_a_folder_of_that_name_cannot_be_read(tmp_path: Path) -> None:

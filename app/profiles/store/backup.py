@@ -131,9 +131,11 @@ def replace_all(database: Database, copy: Path) -> Path:
             _count_on(source, connection)
             index.rebuild(connection)
             partial.replace(kept)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
-        kept.unlink(missing_ok=True)
+        # A Ctrl-C during the commit comes after it: then this is all there is of the state before.
+        if isinstance(error, Exception):
+            kept.unlink(missing_ok=True)
         raise
     database.empty_log()
     return kept

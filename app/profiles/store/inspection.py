@@ -52,10 +52,11 @@ def profile_ids(data_dir: Path) -> list[str]:
     Raises StoreError if it cannot be read.
     """
     path = data_dir / DATABASE
-    if not path.is_file():
-        return []
-    with named_errors(path), closing(_open(path)) as connection:
-        return [name for (name,) in connection.execute("SELECT id FROM profile ORDER BY id")]
+    with named_errors(path):
+        if not path.is_file():
+            return []
+        with closing(_open(path)) as connection:
+            return [name for (name,) in connection.execute("SELECT id FROM profile ORDER BY id")]
 
 
 def inspect_file(path: Path) -> Condition:

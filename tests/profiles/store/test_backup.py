@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from app.errors import StoreError
 from app.profiles.profile import HistoryItem
 from app.profiles.store import Contents, Store, backup, engine, index
+from app.profiles.store.database import Database
 from app.profiles.store.engine import DATABASE
 from app.profiles.store.migration import MIGRATIONS
 from app.profiles.terms import terms
@@ -210,6 +211,27 @@ def test_what_breaks_off_leaves_the_old_state_whole(
     }
     restore(people, file)
     assert [one.profile.id for one in people.profiles.list()] == ["isabel", "walter"]
+
+
+def test_a_ctrl_c_as_the_transaction_ends_leaves_the_state_before_beside_the_restored_one(
+    people: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = backed_up(people, tmp_path)
+    people.profiles.delete("isabel")
+    folder = people.path.parent
+
+    def interrupted(_: object) -> None:
+        if list(folder.glob("*.backup")):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_wipe_late", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            restore(people, file)
+    assert [one.profile.id for one in people.profiles.list()] == ["isabel", "walter"]
+    (kept,) = folder.glob("*.backup")
+    restore(people, kept)
+    assert [one.profile.id for one in people.profiles.list()] == ["walter"]
 
 
 KILLED = """
