@@ -38,6 +38,8 @@ commands = typer.Typer(
 )
 STDIN = "-"
 HIDDEN = "(set, not shown)"
+# Characters of a line of the standard input, which may have no end.
+LONGEST = 10_000
 # Seconds to wait for another command that changes the file.
 PATIENCE = 10.0
 
@@ -188,7 +190,9 @@ def _given(field: str, value: str | None) -> str:
             raise InvalidRequest(f"Nobody can be asked for {field} here: give - and send it in.")
         value = typer.prompt(f"{field} (it is not shown)", hide_input=True, err=True)
     elif value == STDIN:
-        value = sys.stdin.readline()
+        value = sys.stdin.readline(LONGEST + 1)
+        if len(value) > LONGEST:
+            raise InvalidRequest(f"{field}: the line is longer than {LONGEST:,} characters.")
     return str(value).strip()
 
 

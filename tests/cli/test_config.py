@@ -132,6 +132,11 @@ def test_a_secret_can_come_from_the_standard_input(config: Path) -> None:
     assert done("config", "get", "remote_api_key", "--reveal") == f"{SECRET}\n"
 
 
+def test_an_input_without_an_end_is_not_read_to_it(config: Path) -> None:
+    assert "longer than" in refused("config", "set", "remote_api_key", "-", stdin=SECRET * 10_000)
+    assert not config.exists()
+
+
 def test_a_setting_is_taken_out_and_the_rest_stays(config: Path) -> None:
     done("config", "set", "port", "81")
     done("config", "set", "host", "localhost")

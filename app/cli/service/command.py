@@ -14,7 +14,7 @@ import platformdirs
 import typer
 
 from app.cli.config import running
-from app.cli.environment import checked_settings, settings_origins
+from app.cli.environment import checked_settings, read_settings, settings_origins
 from app.cli.private_file import private_folder
 from app.cli.profiles import AsJson
 from app.cli.serve import MISCONFIGURED
@@ -52,7 +52,11 @@ def install(
         _show((*service.install,))
         _say_what_it_does_not_read()
         return
-    if service.file.exists() and service.file.read_text(encoding="utf-8") != service.text and not force:
+    read_settings()  # or the service would end as soon as it is started
+    there = service.file.exists()
+    if there and not service.file.is_file():
+        raise CoSteerError(f"{service.file} is no file: remove it (systemctl --user unmask {NAME}) first.")
+    if there and service.file.read_bytes() != service.text.encode() and not force:
         raise CoSteerError(
             f"{service.file} is there, and differs. --dry-run shows what it would be; --force overwrites it."
         )
@@ -108,11 +112,18 @@ def remove(dry_run: DryRun = False) -> None:
     if not service.file.exists():
         raise CoSteerError(f"It is not installed: there is no {service.file}.")
     ran = [run(command) for command in service.remove]
-    service.file.unlink()
+    _unlink(service.file)
     ran += [run(command) for command in service.forgotten]
     write(f"{service.file}: removed")
     if any(not one.ok for one in ran):
         say(f"{service.manager} could not be told ({_why(ran)}): a server that runs goes on until it ends.")
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink()
+    except OSError as error:
+        raise CoSteerError(f"{file}: cannot be removed: {error.strerror}") from error
 
 
 def _service(program: Path) -> Service:

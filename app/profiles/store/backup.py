@@ -18,8 +18,9 @@ from sqlmodel import SQLModel
 from app.errors import StoreError
 from app.profiles.store import index
 from app.profiles.store.database import Database
-from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, named_errors
+from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, is_in_the_way, named_errors
 from app.profiles.store.inspection import inspect_file
+from app.profiles.store.legible import is_legible
 from app.profiles.store.migration import LOCK, MIGRATION_TIMEOUT, PARTIAL, prepare, private_file
 
 # What is called with the bytes that have been written since the last call.
@@ -99,7 +100,7 @@ def made_ready(file: Path, database: Path, written: Written) -> Iterator[Path]:
             private_file(copy)
             _copy_backup(file, copy, written)
             _checked(file, copy)
-            yield prepare(folder)
+            yield _prepared(file, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -197,6 +198,21 @@ def _checked(file: Path, copy: Path) -> None:
         )
     if not whole:
         raise _damaged(file)
+
+
+def _prepared(file: Path, folder: Path) -> Path:
+    """Migrates the copy in the folder. Raises StoreError, which names the file if it cannot be read then."""
+    from alembic.util import CommandError  # noqa: PLC0415  # help and completion are to be quick
+
+    try:
+        path = prepare(folder)
+    except (StoreError, CommandError, OverflowError) as error:
+        if isinstance(error, StoreError) and is_in_the_way(error):
+            raise
+        raise _damaged(file) from None  # what is said of it may quote it
+    if not is_legible(path):
+        raise _damaged(file)
+    return path
 
 
 def _is_whole(copy: Path) -> bool:

@@ -29,6 +29,16 @@ ADVICE = {
     sqlite3.SQLITE_CORRUPT: "it is damaged; put a backup in its place, or move it away to start anew",
     sqlite3.SQLITE_NOTADB: f"this file is not a database; move it away, or {OTHER_FOLDER}",
 }
+NOT_UTF_8 = "it holds a text that is not UTF-8; put a backup in its place"
+# Of the disk and of other programs, not of what is in the file.
+IN_THE_WAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+}
 
 
 def open_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
@@ -74,6 +84,12 @@ def _to_read(path: Path) -> URL:
     return URL.create("sqlite", database=path.absolute().as_uri(), query={"uri": "true", **how_to_read(path)})
 
 
+def is_in_the_way(error: StoreError) -> bool:
+    """Whether the disk or another program failed, so that the same file may do another time."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) or getattr(cause, "sqlite_errorcode", 0) & 0xFF in IN_THE_WAY
+
+
 def locked(path: Path) -> StoreError:
     """The error when another writer held the lock for too long; a later attempt may succeed (503)."""
     advice = ADVICE[sqlite3.SQLITE_BUSY]
@@ -90,9 +106,10 @@ def named_errors(path: Path) -> Iterator[None]:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
             raise locked(path) from cause
-        advice = ADVICE.get(code, str(cause))
+        # Python's own have no code, and quote a text that is not UTF-8.
+        advice = ADVICE.get(code, str(cause) if code else NOT_UTF_8)
         reason = advice.partition(";")[0] if code in ADVICE else "it cannot be used"
-        raise StoreError(advice, path=path, reason=reason) from cause
+        raise StoreError(advice, path=path, reason=reason) from (cause if code else None)
     except TimeoutError as error:  # of the lock file
         raise locked(path) from error
     except OSError as error:

@@ -110,6 +110,30 @@ def test_a_file_that_somebody_changed_is_not_overwritten_unasked(unit: Path) -> 
     assert "ExecStart" in unit.read_text()
 
 
+def test_what_is_no_text_of_ours_is_not_overwritten_unasked(unit: Path) -> None:
+    unit.parent.mkdir(parents=True)
+    unit.write_bytes(b"\xff\xfe")
+    assert "is there, and differs" in refused("service", "install")
+    done("service", "install", "--force")
+    unit.unlink()
+    unit.symlink_to("/dev/null")  # as `systemctl mask` does
+    assert "unmask" in refused("service", "install", "--force")
+    assert unit.is_symlink()
+    unit.unlink()
+    unit.mkdir()
+    assert "unmask" in refused("service", "install", "--force")
+    assert "cannot be removed" in refused("service", "remove")
+
+
+def test_with_wrong_settings_nothing_is_installed(system: Manager, unit: Path) -> None:
+    config = unit.parents[2] / "costeer" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("port = 'x'\n")
+    assert "config.toml, line 1: port" in refused("service", "install")
+    assert not unit.exists()
+    assert system.ran == []
+
+
 def test_without_a_manager_it_says_what_is_left_to_run(system: Manager, unit: Path) -> None:
     system.fails = {"enable"}
     result = run("service", "install")

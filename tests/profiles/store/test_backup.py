@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from app.errors import StoreError
 from app.profiles.profile import HistoryItem
-from app.profiles.store import Contents, Store, backup, engine, index
+from app.profiles.store import Contents, Store, backup, engine, index, legible
 from app.profiles.store.database import Database
 from app.profiles.store.engine import DATABASE
 from app.profiles.store.migration import MIGRATIONS
@@ -347,6 +347,54 @@ def test_a_damaged_backup_is_refused(people: Store, wrong: Path, spoil: str) -> 
         del data[20:]
     wrong.write_bytes(data)
     with pytest.raises(StoreError, match=r"backup\.db: it is damaged"):
+        restore(people, wrong)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE profile SET fields = 'Isabel'",
+        "UPDATE profile SET fields = '[1]'",
+        "UPDATE profile SET disclosure = '{\"fields\": 5}'",
+        "UPDATE profile SET updated_at = 'yesterday'",
+        "UPDATE profile SET name = x'49'",
+        "UPDATE profile SET name = CAST(x'497361ff' AS TEXT)",
+        "UPDATE history SET text = CAST(x'497361ff' AS TEXT)",
+        "UPDATE history SET created_at = 'yesterday'",
+        "UPDATE history SET id = 9223372036854775807 WHERE id = 1",
+        "UPDATE api_key SET created_at = ''",
+        "UPDATE profile SET id = 'a\"b' WHERE id = 'zoe'",
+        "ALTER TABLE profile ADD COLUMN age TEXT",
+        "DROP TABLE api_key",
+        "INSERT INTO alembic_version VALUES ('0001')",
+        "UPDATE alembic_version SET version_num = '0001'",
+    ],
+)
+def test_what_this_program_could_not_read_is_refused_and_not_quoted(
+    people: Store, wrong: Path, spoil: str
+) -> None:
+    with closing(sqlite3.connect(wrong)) as connection, connection:
+        connection.execute(
+            "INSERT INTO profile SELECT 'zoe', name, fields, 0, created_at, updated_at, strength,"
+            " record_history, uid, version, preferences, disclosure FROM profile WHERE id = 'walter'"
+        )
+        connection.execute(spoil)
+    with pytest.raises(StoreError) as caught:
+        restore(people, wrong)
+    assert str(caught.value) == f"{wrong}: it is damaged: take another backup"
+
+
+def test_a_full_disk_is_not_said_to_be_a_damaged_backup(
+    people: Store, wrong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fail(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(legible, "_fits", fail)
+    with pytest.raises(StoreError, match="the disk is full"):
         restore(people, wrong)
 
 

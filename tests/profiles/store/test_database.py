@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -279,6 +280,16 @@ def test_a_damaged_database_says_so(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 40_000)
     with pytest.raises(StoreError, match="it is damaged; put a backup in its place"):
         Store.open(tmp_path)
+
+
+def test_a_text_that_is_no_utf_8_is_not_quoted(files: Database) -> None:
+    store = Store(files)
+    store.profiles.put(ISABEL)
+    with closing(sqlite3.connect(files.path)) as connection, connection:
+        connection.execute("UPDATE history SET text = CAST(x'7072697661746520ff' AS TEXT)")
+    with pytest.raises(StoreError, match="a text that is not UTF-8") as caught:
+        store.profiles.export("isabel")
+    assert "private" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_nothing_private_is_printed_or_logged(files: Database, caplog: pytest.LogCaptureFixture) -> None:
