@@ -95,6 +95,7 @@ def test_a_path_that_the_system_refuses_is_named() -> None:
         assert refused(command, name).startswith(f"error: {name}: File name too long.")
 
 
+@pytest.mark.usefixtures("people")
 def test_progress_is_for_a_terminal_and_ends_before_the_question() -> None:
     shown = on_terminal(60, f"backup {FILE}", f"restore {FILE} --yes")
     assert "Copying the database" in shown
