@@ -41,7 +41,11 @@ Me = Annotated[
     ),
 ]
 ItemKind = Annotated[
-    Kind | None, typer.Option(help="What the items are, where they do not say so; document unless set.")
+    Kind | None,
+    typer.Option(
+        help="What the items are, where they do not say so; document unless set. With turn an export of "
+        "ChatGPT or Claude gives your questions with the answers, else your messages alone."
+    ),
 ]
 ItemLevel = Annotated[
     Level | None,

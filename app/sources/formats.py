@@ -21,13 +21,15 @@ MIB = 2**20
 @dataclass(frozen=True, slots=True)
 class Format:
     """A kind of file: how counts call it, the module of app/sources whose `read` reads it, its suffixes, and
-    the most bytes that it may have. Where `asked`, the module's `looks_like` says whether a file is one."""
+    the most bytes that it may have. Where `asked`, the module's `looks_like` says whether a file is one;
+    with `exchanges`, its `read` can give a question with its answer too."""
 
     name: str
     module: str
     suffixes: frozenset[str]
     most: int = 64 * MIB
     asked: bool = False
+    exchanges: bool = False
 
     def loaded(self) -> Any:
         """The module. Raises ImportError if a library that it needs is not installed."""
@@ -43,8 +45,8 @@ TEXT = Format("text", "documents.text_file", frozenset({".txt", ".text"}))
 FORMATS = (
     Format("WhatsApp", "exports.whatsapp", frozenset({".txt", ".zip"}), most=ANY, asked=True),
     Format("Telegram", "exports.telegram", frozenset({".json", ".zip"}), most=ANY, asked=True),
-    Format("ChatGPT", "exports.chatgpt", frozenset({".json", ".zip"}), most=ANY, asked=True),
-    Format("Claude", "exports.claude", frozenset({".json", ".zip"}), most=ANY, asked=True),
+    Format("ChatGPT", "exports.chatgpt", frozenset({".json", ".zip"}), most=ANY, asked=True, exchanges=True),
+    Format("Claude", "exports.claude", frozenset({".json", ".zip"}), most=ANY, asked=True, exchanges=True),
     Format("table", "exports.csv_table", frozenset({".csv", ".tsv", ".tab"}), most=ANY),
     Format("Markdown", "documents.text_file", frozenset({".md", ".markdown"})),
     TEXT,
@@ -103,9 +105,12 @@ def format_of(path: Path, *, explicit: bool = False) -> Format | LeftOut:
     return TEXT if explicit else NOT_READ
 
 
-def read(path: Path, person: Person, *, explicit: bool = False) -> Iterator[Found | LeftOut]:
-    """What is found in a file; `explicit` if it was named and does not only lie in a folder. Raises OSError
-    only."""
+def read(
+    path: Path, person: Person, *, explicit: bool = False, exchanges: bool = False
+) -> Iterator[Found | LeftOut]:
+    """What is found in a file; `explicit` if it was named and does not only lie in a folder. With `exchanges`
+    conversations with a model give questions with their answers, else the person's own messages. Raises
+    OSError only."""
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):  # the pipe of a shell's <(...), which can be read once
         yield from text_file.read(path, person)
@@ -120,6 +125,7 @@ def read(path: Path, person: Person, *, explicit: bool = False) -> Iterator[Foun
         elif state.st_size > kind.most:
             yield LeftOut(f"{kind.name} of more than {kind.most // MIB} MiB; split it", broken=True)
         else:
-            yield from kind.loaded().read(path, person)
+            options = {"exchanges": True} if exchanges and kind.exchanges else {}
+            yield from kind.loaded().read(path, person, **options)
     except ImportError:
         yield LeftOut(NOT_INSTALLED, broken=True)

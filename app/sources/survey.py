@@ -67,7 +67,9 @@ class Wanted:
 class ReadFile(Protocol):
     """Reads a file that was named itself (`explicit`) or lies in a folder; see app.sources.formats."""
 
-    def __call__(self, path: Path, person: Person, *, explicit: bool) -> Iterator[Found | LeftOut]:
+    def __call__(
+        self, path: Path, person: Person, *, explicit: bool, exchanges: bool
+    ) -> Iterator[Found | LeftOut]:
         """Raises OSError only."""
 
 
@@ -172,7 +174,8 @@ class Survey:
 
     def _found(self, one: Candidate, wanted: Wanted) -> Iterator[Found | LeftOut]:
         try:
-            yield from self.read(one.path, wanted.person, explicit=one.explicit)
+            exchanges = wanted.kind == "turn"
+            yield from self.read(one.path, wanted.person, explicit=one.explicit, exchanges=exchanges)
         except OSError as error:
             yield LeftOut(f"cannot be read: {error.strerror}", broken=True)
 

@@ -14,6 +14,7 @@ import pytest
 from app.sources import formats
 from app.sources.formats import FORMATS, Format, format_of, read
 from app.sources.found import Found, LeftOut
+from sources.exports.test_chatgpt import LETTER, conversation, message
 from sources.made import ANNA, docx, mail, odt, paragraph, pdf
 
 MBOX = b"From - Tue Mar 05 10:00:00 2024\n" + mail("Hello.\n")
@@ -174,3 +175,15 @@ def test_a_pipe_that_was_named_is_text(tmp_path: Path) -> None:
 def test_errors_of_the_system_are_raised(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read(tmp_path / "none.txt", ANNA))
+
+
+def test_an_export_of_chats_with_a_model_gives_messages_or_exchanges(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.json"
+    asked, told = message("user", LETTER), message("assistant", "Here it is.")
+    path.write_text(json.dumps([conversation(asked, told)]))
+
+    (own,) = [one.item for one in read(path, ANNA) if isinstance(one, Found)]
+    (exchange,) = [one.item for one in read(path, ANNA, exchanges=True) if isinstance(one, Found)]
+
+    assert (own.kind, own.text) == ("document", LETTER)
+    assert (exchange.kind, exchange.request, exchange.text) == ("turn", LETTER, "Here it is.")

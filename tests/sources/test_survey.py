@@ -22,7 +22,9 @@ class Reader:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def __call__(self, path: Path, person: Person, *, explicit: bool) -> Iterator[Found | LeftOut]:
+    def __call__(
+        self, path: Path, person: Person, *, explicit: bool, exchanges: bool
+    ) -> Iterator[Found | LeftOut]:
         self.read.append(path.name)
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if line == "GONE":
