@@ -17,6 +17,9 @@ from app.errors import CoSteerError
 # Seconds: to connect, and between two bytes. A reply may wait for its turn before the first of them.
 TIMEOUT = httpx.Timeout(300, connect=5)
 DONE = b"[DONE]"
+FOREIGN = (
+    "The server's answer is not one of CoSteer's. Is its version the same as this one's? --url names another."
+)
 BROKEN = "The connection to the server broke before the answer was whole. Is it still running?"
 
 
@@ -51,7 +54,8 @@ class Client:
     async def profiles(self) -> list[ProfileLine]:
         """Those that the key opens."""
         listed = await self._json("GET", "/v1/profiles")
-        return [ProfileLine(one["id"], one["name"], one["default"]) for one in listed["data"]]
+        with _expected():
+            return [ProfileLine(one["id"], one["name"], one["default"]) for one in listed["data"]]
 
     async def preview(self, profile: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """What the small model would read."""
@@ -72,7 +76,10 @@ class Client:
                     async for data in events:
                         if data == DONE:
                             return
-                        if (piece := _taken(orjson.loads(data), reply)) is not None:
+                        event = orjson.loads(data)
+                        with _expected():
+                            piece = _taken(event, reply)
+                        if piece is not None:
                             yield piece
         raise CoSteerError(BROKEN)
 
@@ -80,7 +87,8 @@ class Client:
         with self._named():
             response = await self._http.request(method, path, json=body)
             await _refuse(response)
-            return response.json()
+            with _expected():
+                return orjson.loads(response.content)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -97,6 +105,16 @@ class Client:
             raise CoSteerError(BROKEN) from error
 
 
+@contextmanager
+def _expected() -> Iterator[None]:
+    """Says so where an answer has another form, without a word of it. A remote's own events, which the server
+    passes on, can have any."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CoSteerError(FOREIGN) from error
+
+
 def _taken(event: Mapping[str, Any], reply: Reply) -> Piece | None:
     """Puts an event into the reply; gives its piece, if it has text. Raises the error that it may be."""
     if "error" in event:
@@ -104,7 +122,7 @@ def _taken(event: Mapping[str, Any], reply: Reply) -> Piece | None:
     reply.totals = {**reply.totals, **event.get("costeer", {})}
     for choice in event["choices"]:
         reply.finish_reason = choice.get("finish_reason") or reply.finish_reason
-        text = choice["delta"].get("content") or ""
+        text = (choice.get("delta") or {}).get("content") or ""
         piece = Piece(text, choice.get("costeer", {}).get("tokens", ()))
         if text:
             reply.pieces.append(piece)

@@ -123,3 +123,33 @@ def test_a_reply_that_has_no_text_is_not_kept() -> None:
     conversation = Conversation(Wishes(), exchanges=[kept])
     conversation.keep("Three?", Reply(2), [])
     assert conversation.exchanges == [kept]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"object": "error", "message": "a secret", "code": 400}',
+        b'["a secret"]',
+        b'"a secret"',
+        b'{"choices": null}',
+        b'{"choices": [{"delta": "a secret"}]}',
+        b'{"choices": ["a secret"]}',
+    ],
+)
+async def test_an_event_of_another_form_is_a_mistake_that_does_not_quote_it(event: bytes) -> None:
+    message = await told(httpx.Response(200, content=b"data: " + event + b"\n\n"))
+    assert "--url" in message
+    assert "secret" not in message
+
+
+async def test_a_choice_without_a_delta_has_no_text() -> None:
+    events = b'data: {"choices": [{"finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    reply = Reply(1)
+    assert [one async for one in client(httpx.Response(200, content=events)).write({}, reply)] == []
+    assert reply.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"x": 1}', b'{"data": [{"id": 1}]}', b"[" * 100_000, b"null"])
+async def test_profiles_of_another_form_are_a_mistake(body: bytes) -> None:
+    with pytest.raises(CoSteerError, match="not one of CoSteer's"):
+        await client(httpx.Response(200, content=body)).profiles()

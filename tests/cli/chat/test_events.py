@@ -22,3 +22,11 @@ async def test_chunks_do_not_matter_and_lines_end_with_line_feeds_alone(cuts: li
             yield STREAM[first:last]
 
     assert [data async for data in data_of(chunks())] == ['{"a": "\u2028\x85é"}'.encode(), b"[DONE]"]
+
+
+async def test_a_remote_s_own_stream_may_have_other_line_ends_and_no_blank() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"data: one\r\n\r\ndata:two\r"
+        yield b"\n\r\ndata:  [DONE]\n"
+
+    assert [data async for data in data_of(chunks())] == [b"one", b"two", b" [DONE]"]
