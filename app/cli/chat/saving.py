@@ -24,7 +24,14 @@ def destination(argument: str) -> Path:
         raise InvalidRequest("/save: there is no such user's folder.") from error
     if path.suffix.lower() not in (".md", ".json"):
         raise InvalidRequest("/save writes Markdown or JSON: end the name in .md or .json.")
-    if path.is_dir():
+    try:
+        path.lstat()
+        folder = path.is_dir()
+    except FileNotFoundError:
+        return path
+    except (OSError, ValueError) as error:  # a folder that is closed to us, a name that none can have
+        raise InvalidRequest("/save: there can be no file of that name here, or none of yours.") from error
+    if folder:
         raise InvalidRequest(f"/save: {path} is a folder.")
     return path
 

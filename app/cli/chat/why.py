@@ -13,6 +13,7 @@ from app.cli.chat.wrapping import Segment
 
 # Words that are explained unless a number is given.
 WORDS = 5
+DIGITS = 9  # of a number that is read; one with more is all of the words
 NUMBER = 8  # columns of a number
 NAME = 8  # columns of a candidate, at least
 MARGIN = 4  # columns in front of a candidate
@@ -29,7 +30,7 @@ def chosen(pieces: Sequence[Piece], wanted: str) -> list[Piece]:
     time that the reply has it."""
     told = [piece for piece in pieces if piece.tokens and piece.text.strip()]
     if not wanted or wanted.isdecimal():
-        count = int(wanted) if wanted else WORDS
+        count = WORDS if not wanted else int(wanted) if len(wanted) <= DIGITS else len(told)
         return told[-count:] if count else []
     text = "".join(piece.text for piece in pieces).casefold()
     found = text.rfind(wanted.casefold())

@@ -55,3 +55,18 @@ def test_a_folder_is_refused() -> None:
     Path("talk.md").mkdir()
     with pytest.raises(InvalidRequest, match="is a folder"):
         destination("talk.md")
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000 + ".md", "a\0.md", "file/talk.md"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    Path("file").touch()
+    with pytest.raises(InvalidRequest, match="no file of that name"):
+        destination(name)
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(conversation: Conversation) -> None:
+    Path("other.md").write_text("mine", encoding="utf-8")
+    Path("talk.md").symlink_to("other.md")
+    save(destination("talk.md"), conversation)
+    assert Path("other.md").read_text(encoding="utf-8") == "mine"
+    assert not Path("talk.md").is_symlink()

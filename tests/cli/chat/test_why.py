@@ -34,6 +34,7 @@ REPLY = [piece(text) for text in ("The", " fog", "horn", " and", " the", " fog",
         ("0", []),
         ("zebra", []),
         ("99", [one.text for one in REPLY]),
+        ("9" * 5_000, [one.text for one in REPLY]),
     ],
 )
 def test_the_last_words_or_one_of_the_reply_are_explained(wanted: str, found: list[str]) -> None:
