@@ -7,6 +7,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 
 from app.errors import CoSteerError
 from app.settings.settings import Settings
@@ -51,12 +52,12 @@ def answer(address: str) -> Answer:
     """What answers at an address, by its GET /ready, which needs no key."""
     try:
         response = httpx.get(f"{address}/ready", timeout=TIMEOUT, trust_env=False, follow_redirects=False)
-    except httpx.ConnectError:
+    except (httpx.ConnectError, httpx.ConnectTimeout):
         return Answer.NONE
     except (httpx.HTTPError, httpx.InvalidURL):
         return Answer.ANOTHER
     try:
-        said = response.json()
+        said = orjson.loads(response.content)  # bounded in depth, whoever wrote it
     except ValueError:
         return Answer.ANOTHER
     parts = said.get("parts") if isinstance(said, dict) else None

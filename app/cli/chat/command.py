@@ -26,6 +26,9 @@ costeer chat -p isabel "Write an invitation to dinner."
 
 cat letter.txt | costeer chat -p isabel "Shorten this:" > shorter.txt"""
 
+# MiB that are read of a pipe: as many as the server takes of a request.
+MOST_PIPED = 32
+
 
 @mistakes_named()
 def chat(
@@ -116,11 +119,17 @@ def chat(
 
 
 def _piped() -> str:
-    """What comes by the standard input, nothing from a terminal. Raises InvalidRequest if it is no text."""
+    """What comes by the standard input, nothing from a terminal. Raises InvalidRequest if it is no text, or
+    more than any request may have: a pipe may have no end."""
     if asked() or sys.stdin is None:
         return ""
+    piped = sys.stdin.buffer.read(MOST_PIPED * 2**20 + 1)
+    if len(piped) > MOST_PIPED * 2**20:
+        raise InvalidRequest(
+            f"The standard input has more than {MOST_PIPED} MiB, which is too much for one message."
+        )
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        return piped.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidRequest("The standard input is not UTF-8 text.") from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from app.cli.chat.address import configured, given
+from app.cli.chat import command
+from app.cli.chat.address import Answer, answer, configured, given
 from app.cli.chat.one_shot import joined
 from app.errors import CoSteerError
 from app.settings.settings import Settings
@@ -29,6 +31,12 @@ def test_nothing_to_answer_is_a_mistake() -> None:
     assert "There is nothing to answer" in refused("chat", stdin="\n")
     assert "There is nothing to answer" in refused("chat", "--json", stdin=" ")
     assert "not UTF-8" in refused("chat", "Shorten:", stdin=b"\xff\xfe\xff")
+
+
+def test_a_pipe_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "MOST_PIPED", 1)
+    assert "more than 1 MiB" in refused("chat", "Shorten:", stdin=b"a" * (2**20 + 1))
+    assert "No CoSteer server" not in refused("chat", "Shorten:", stdin=b"\xff" * (2**20 + 1))
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,20 @@ def test_an_address_may_be_a_base_url(url: str) -> None:
 def test_one_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(CoSteerError, match="--url must be"):
         given(url)
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"<html>", b"null", b'{"parts": {}}', b"\xff"])
+def test_what_answers_in_another_form_is_another_server(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=body))
+    assert answer("http://h:1") is Answer.ANOTHER
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError, httpx.ConnectTimeout])
+def test_where_nothing_is_reached_no_server_answers(
+    monkeypatch: pytest.MonkeyPatch, failure: type[httpx.TransportError]
+) -> None:
+    def fails(*_: object, **__: object) -> httpx.Response:
+        raise failure("away")
+
+    monkeypatch.setattr(httpx, "get", fails)
+    assert answer("http://h:1") is Answer.NONE
