@@ -14,6 +14,7 @@ from app.api.schemas.profiles import ProfilePatch
 from app.api.schemas.proposals import MOST_SECONDS, Proposals
 from app.cli.environment import read_settings
 from app.cli.models import fetch
+from app.cli.numbers import finite
 from app.cli.preferences import preference_tables, preference_text
 from app.cli.profiles import ProfileId, checked
 from app.cli.progress import ItemProgress, RichProgress
@@ -43,7 +44,8 @@ def draft(
     profile: ProfileId,
     *,
     seconds: Annotated[
-        float, typer.Option(min=1, max=MOST_SECONDS, help="How long the small model may work.")
+        float,
+        typer.Option(min=1, max=MOST_SECONDS, callback=finite, help="How long the small model may work."),
     ] = SECONDS,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the proposals as JSON; nothing is asked and stored.")

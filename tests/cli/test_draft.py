@@ -165,3 +165,7 @@ def test_a_profile_without_a_history_and_one_that_is_not_there_are_refused() -> 
     assert "costeer history add" in refused("profiles", "draft", "bert", "--json")
     assert "carl" in refused("profiles", "draft", "carl", "--json")
     assert "seconds" in misused("profiles", "draft", "anna", "--seconds", "0")
+
+
+def test_a_time_that_is_no_number_is_a_mistake_of_usage(model: CopyingModel) -> None:
+    assert "--seconds" in misused("profiles", "draft", "anna", "--json", "--seconds", "nan")
