@@ -82,7 +82,7 @@ Text = tuple[int, str]
 
 def habits(texts: Sequence[Text]) -> list[Proposal]:
     """What clean texts, each with its item's id, have in common. Texts of one item count as one."""
-    texts = [one for one in texts if one[1].strip()]
+    texts = [one for one in texts if any(sentences([one]))]
     found = list(_sign_off(texts))
     if len(texts) >= FEWEST_TEXTS and sum(len(text.split()) for _, text in texts) >= FEWEST_WORDS:
         for habit in HABITS:

@@ -12,7 +12,7 @@ from app.profiles.profile import MAX_QUESTION, HistoryItem, Hit, Kind, Profile, 
 from app.profiles.terms import terms
 from app.prompts.private import PrivateContext
 from app.proposals.fields import FIELDS
-from app.proposals.sentences import clean, own_text
+from app.proposals.sentences import clean, own_text, unquoted
 
 # The newest items that are looked at, and those that a search finds for each field.
 NEWEST, FOUND = 200, 10
@@ -101,7 +101,7 @@ def _may_be_read(stored: StoredItem) -> bool:
 def _own(stored: StoredItem, text: str, *, part: bool = False) -> OwnText:
     item = stored.item
     request = clean(item.answers) if item.kind == "document" else ""
-    return OwnText(stored.id, text, item.kind, request[:MAX_QUESTION], part)
+    return OwnText(stored.id, unquoted(text), item.kind, request[:MAX_QUESTION], part)
 
 
 def _readable(texts: Iterable[OwnText], profile: Profile, disclosure: Disclosure) -> Iterator[OwnText]:

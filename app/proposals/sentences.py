@@ -50,6 +50,11 @@ def clean(text: str) -> str:
     return "".join(one if one == "\n" or unicodedata.category(one)[0] != "C" else " " for one in text)
 
 
+def unquoted(text: str) -> str:
+    """A clean text without the lines that others wrote."""
+    return "\n".join(line for line in text.split("\n") if not QUOTED.match(line))
+
+
 def one_line(text: str) -> str:
     """A clean text with a blank for each run of white space."""
     return BLANKS.sub(" ", text).strip()

@@ -153,3 +153,15 @@ async def test_of_many_numbers_those_that_are_given_most_often_are_proposed(stor
     phones = [one for one in found.proposals if one.key == "phone"]
     assert (phones[0].value, phones[0].passages) == ("+47 22 12 34 10", 11)
     assert len(phones) <= 3
+
+
+async def test_what_a_mail_quotes_is_not_the_person_s(store: Store) -> None:
+    quoted = "> We love the colour! The colour is grey, isn't it?\n" * 3
+    own = "The bus came at nine and we went to the town to see what there was to be seen on that day. " * 4
+    person, model = put(store, *(f"{quoted}{own}{number}." for number in range(3)), quoted), CopyingModel()
+    found, _ = await drafted(store, person, model)
+    values = {one.value for one in found.proposals}
+    assert "Use no exclamation marks." in values
+    assert not {"Use exclamation marks.", "Use British spelling."} & values
+    assert model.read
+    assert "colour" not in "".join(model.read)

@@ -71,6 +71,12 @@ def test_blank_and_no_texts_have_no_habits() -> None:
     assert said("", "\n", " ") == {}
 
 
+def test_a_text_without_a_sentence_says_nothing_of_a_habit() -> None:
+    quoted = "> What somebody else wrote!\n" * 40
+    assert said(quoted, quoted, quoted, "- \n1. \n") == {}
+    assert said(quoted, LONG, LONG, LONG)["Use no exclamation marks."].passages == 3
+
+
 @given(st.lists(st.text(max_size=200).map(clean), max_size=6))
 def test_what_is_marked_is_part_of_the_passage(texts: list[str]) -> None:
     for one in habits(list(enumerate(texts))):
