@@ -35,7 +35,8 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[CopyingModel]:
     monkeypatch.setattr(app.assembly, "open_local", opened)
     monkeypatch.setattr(app.local.model, "LocalModel", lambda _: model)
     done("profiles", "import", written("anna.toml", ANNA))
-    done("history", "add", "anna", written("one.txt", LETTER), written("two.txt", LETTER.replace("Mum", "Dad")))
+    other = LETTER.replace("Mum", "Dad")
+    done("history", "add", "anna", written("one.txt", LETTER), written("two.txt", other))
     yield model
     assert model.open == 0
 
