@@ -102,10 +102,10 @@ def test_a_wrong_call_is_a_mistake_of_usage(arguments: list[str]) -> None:
 
 def test_items_are_added_with_a_level_unless_they_have_their_own() -> None:
     lines = written("a.jsonl", '{"text": "own", "disclosure": "off"}\n{"text": "none"}\n')
-    done("history", "add", "anna", lines, written("b.md", "# Day\n"), "--level", "shape")
+    done("history", "add", "anna", lines, written("b.md", "A day.\n"), "--level", "shape")
     done("history", "add", "anna", written("c.txt", "later"))
     levels = {one["text"]: one["disclosure"] for one in done_json("history", "list", "anna")}
-    assert levels == {"own": "off", "none": "shape", "# Day\n": "shape", "later": "open"}
+    assert levels == {"own": "off", "none": "shape", "A day.": "shape", "later": "open"}
     misused("history", "add", "anna", "c.txt", "--level", "shut")
 
 

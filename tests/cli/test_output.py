@@ -126,5 +126,5 @@ def test_a_tab_in_a_text_stays_one_and_none_breaks_a_row() -> None:
 
 def test_without_colour_nothing_is_coloured() -> None:
     coloured = re.compile("\x1b\\[[0-9;]*3[0-7]m")
-    assert coloured.search(on_terminal(80, "profiles --help"))
-    assert not coloured.search(on_terminal(80, "profiles --help", "profiles list", NO_COLOR="1"))
+    assert coloured.search(on_terminal(80, "doctor"))
+    assert not coloured.search(on_terminal(80, "doctor", "profiles --help", "profiles list", NO_COLOR="1"))
