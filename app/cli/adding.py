@@ -19,7 +19,7 @@ from app.errors import InvalidRequest
 from app.profiles.disclosure import Level
 from app.profiles.history_file import STDIN, SUFFIXES, mistakes_of, read_history, refusal
 from app.profiles.profile import HistoryItem, Kind
-from app.sources.place import file_of, shown
+from app.sources.place import file_of, is_file, is_folder, shown
 from app.sources.survey import Survey, Wanted
 
 EPILOG = (
@@ -132,7 +132,7 @@ def add(
         return
     said = summary(outcome, dry=dry_run, prune="costeer history sync --prune")
     write(f"profile {profile}: {said}")
-    if dry_run or any(Path(path).is_dir() for path in paths):
+    if dry_run or any(is_folder(Path(path)) for path in paths):
         write_kinds(found)
     if dry_run:
         write_reasons(found)
@@ -156,14 +156,14 @@ def _fruitless(found: Survey, wanted: Sequence[Wanted]) -> list[Path]:
     return [
         one.path
         for one in wanted
-        if any(left.broken or not one.path.is_dir() for left in found.passed_of(one.path))
+        if any(left.broken or not is_folder(one.path) for left in found.passed_of(one.path))
         and one.file not in with_items
     ]
 
 
 def _mistakes(found: Survey, path: Path) -> tuple[list[str], int]:
     """What is wrong with a path: of a file that people write by line and key, else as the reader says."""
-    if path.suffix.lower() in SUFFIXES | {""} and path.is_file():
+    if path.suffix.lower() in SUFFIXES | {""} and is_file(path):
         mistakes, count = mistakes_of(str(path))
         if count:
             return mistakes, count
@@ -173,4 +173,4 @@ def _mistakes(found: Survey, path: Path) -> tuple[list[str], int]:
 
 def _is_one_text(paths: Sequence[str]) -> bool:
     (path, *others) = map(Path, paths)
-    return not others and not path.is_dir() and path.suffix.lower() not in MANY
+    return not others and not is_folder(path) and path.suffix.lower() not in MANY

@@ -12,6 +12,7 @@ from app.cli.intake import Outcome
 from app.cli.terminal import counted, say, write_table
 from app.sources.formats import Format, format_of
 from app.sources.found import LeftOut
+from app.sources.place import is_folder
 from app.sources.survey import Survey
 from app.sources.walk import PassedOver
 
@@ -107,7 +108,7 @@ def _by_reason(passed: Sequence[PassedOver]) -> list[tuple[str, int, int]]:
 
 def _kind(path: Path, *, explicit: bool) -> str:
     """How a file's kind is called: its format, or its suffix where it has none."""
-    if path.is_dir():
+    if is_folder(path):
         return "folders"
     kind: Format | LeftOut | None
     try:

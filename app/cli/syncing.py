@@ -19,7 +19,7 @@ from app.cli.watching import watched
 from app.errors import InvalidRequest
 from app.profiles.origin import Known, Root
 from app.profiles.profile import Profile
-from app.sources.place import absent, file_of, filled, path_of, shown, within
+from app.sources.place import absent, file_of, filled, is_file, is_folder, path_of, shown, within
 from app.sources.survey import Wanted
 
 EPILOG = (
@@ -164,9 +164,9 @@ def _say_missing(roots: Sequence[Root]) -> None:
 
 def _state(root: Root) -> str:
     path = path_of(root.path)
-    if path.is_file() or filled(path):
+    if is_file(path) or filled(path):
         return "there"
-    return "empty" if path.is_dir() else "not there"
+    return "empty" if is_folder(path) else "not there"
 
 
 def _row(root: Root, stored: Sequence[Known]) -> dict[str, object]:

@@ -29,6 +29,30 @@ def within(file: str, root: str) -> bool:
     return file == root or file.startswith(root.rstrip(os.sep) + os.sep)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether the path is a folder; not if that cannot be found out, as below one that is locked."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether the path is a file; not if that cannot be found out."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_link(path: Path) -> bool:
+    """Whether the path is a symbolic link; not if that cannot be found out."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def absent(file: str) -> bool:
     """Whether there is no such file; not if that cannot be found out."""
     try:

@@ -14,7 +14,7 @@ from app.profiles.origin import Known, Origin, content_hash
 from app.profiles.profile import HistoryItem, Kind
 from app.sources.documents.document import one_line
 from app.sources.found import Found, LeftOut, Person
-from app.sources.place import absent, file_of, filled, shown, within
+from app.sources.place import absent, file_of, filled, is_file, shown, within
 from app.sources.sync import Plan, Seen, planned
 from app.sources.walk import Candidate, PassedOver
 
@@ -106,7 +106,7 @@ class Survey:
     @cached_property
     def _there(self) -> list[str]:
         """The roots that are files, or folders with something in them."""
-        return [one.file for one in self.wanted if one.path.is_file() or filled(one.path)]
+        return [one.file for one in self.wanted if is_file(one.path) or filled(one.path)]
 
     def concerns(self, file: str) -> bool:
         return self.only is None or any(within(file, one) for one in self.only)
@@ -154,7 +154,7 @@ class Survey:
     def look(self, one: Candidate, wanted: Wanted, known: Collection[tuple[str, str]], tell: Tell) -> None:
         """Reads one file. `known` are the files and hashes that are stored already."""
         # A pipe, as a shell's <(...), has a name of its own each time.
-        file = file_of(one.path) if one.path.is_file() else ""
+        file = file_of(one.path) if is_file(one.path) else ""
         self._files[file] = one, wanted
         reasons: Counter[tuple[str, bool]] = Counter()
         there: set[Seen] = set()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.profiles.strict_json import JsonMistake, loads
+from app.sources.place import is_folder
 
 CONFIGURATION = ".obsidian"
 TEMPLATES = "templates; name the folder to add it"
@@ -44,7 +45,7 @@ def vault_of(folder: Path) -> Vault:
     """The vault that the folder is, or lies in."""
     real = folder.resolve()
     for root in (real, *real.parents):
-        if (root / CONFIGURATION).is_dir():
+        if is_folder(root / CONFIGURATION):
             named = _settings(root / CONFIGURATION, ATTACHMENT_SETTINGS)
             return Vault(
                 templates=_folders(root, _settings(root / CONFIGURATION, TEMPLATE_SETTINGS)),

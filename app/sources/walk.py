@@ -15,6 +15,7 @@ from app.profiles.history_file import SPECIAL
 from app.sources.formats import ADVICE, NOT_READ, SUFFIXES
 from app.sources.found import LeftOut
 from app.sources.mail import mail_file
+from app.sources.place import is_folder, is_link
 from app.sources.vault import vault_of
 
 # Folders that programs fill.
@@ -43,7 +44,7 @@ def walk(paths: Iterable[Path]) -> Iterator[Candidate | PassedOver]:
     of folders in it; each file once, however many paths and links lead to it."""
     seen: set[str] = set()
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             yield from _Folder(path, seen).entries()
         elif (real := os.path.realpath(path)) not in seen:
             seen.add(real)
@@ -65,7 +66,7 @@ class _Folder:
         passed, self._passed = self._passed, []
         yield from passed
         # A file itself comes before links to it, wherever they stand.
-        own = {os.path.realpath(path) for path in files if not path.is_symlink()}
+        own = {os.path.realpath(path) for path in files if not is_link(path)}
         found = bool(passed)
         for path in files:
             entry = self._entry(path, own)
@@ -83,7 +84,9 @@ class _Folder:
             folders[:] = sorted(name for name in folders if self._entered(within / name, mail=mail))
             for name in sorted(files):
                 if name.startswith(".") and name.endswith(".icloud"):
-                    self._pass_over(within / name, LeftOut("not loaded from iCloud yet", broken=True))
+                    # The file's own name, by which its items are known, lies within the placeholder's.
+                    evicted = within / name.removeprefix(".").removesuffix(".icloud")
+                    self._pass_over(evicted, LeftOut("not loaded from iCloud yet", broken=True))
                 elif not name.startswith("."):
                     yield within / name
 
@@ -94,7 +97,7 @@ class _Folder:
             return mail and mail_file.is_maildir(folder)
         if mail and name == "tmp":
             return False
-        if folder.is_symlink():
+        if is_link(folder):
             if not self._within(os.path.realpath(folder)):
                 self._pass_over(folder, OUT)
             return False
@@ -108,7 +111,7 @@ class _Folder:
 
     def _entry(self, path: Path, own: set[str]) -> Candidate | PassedOver | None:
         real = os.path.realpath(path)
-        if path.is_symlink():
+        if is_link(path):
             if not self._within(real):
                 return PassedOver(path, OUT)
             if real in own:

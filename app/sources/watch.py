@@ -10,7 +10,7 @@ from pathlib import Path
 from watchfiles import Change, watch
 
 from app.sources.mail import mail_file
-from app.sources.place import file_of, path_of
+from app.sources.place import file_of, is_folder, path_of
 
 # Milliseconds: an editor's rename and a file that is written in parts count as one change, up to a bound.
 QUIET = 300
@@ -72,7 +72,7 @@ def _identity(root: Path) -> Identity:
 
 def _named(batch: set[tuple[Change, str]]) -> set[str]:
     """What changed. That a folder did says only that something in it did, which is named itself."""
-    return {file_of(Path(path)) for how, path in batch if how != Change.modified or not Path(path).is_dir()}
+    return {file_of(Path(path)) for how, path in batch if how != Change.modified or not is_folder(Path(path))}
 
 
 def _shown(files: set[str], roots: Sequence[Path]) -> set[str]:

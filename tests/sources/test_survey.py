@@ -111,6 +111,13 @@ def test_a_folder_that_cannot_be_read_loses_nothing(folder: Path) -> None:
     assert len(looked(folder).plan(known).vanished) == 1
 
 
+def test_a_file_that_icloud_has_taken_off_the_disk_loses_nothing(folder: Path) -> None:
+    known = stored(looked(folder))
+    (folder / "a.txt").rename(folder / ".a.txt.icloud")
+    assert looked(folder).plan(known).vanished == []
+    assert looked(folder, only={file_of(folder / "a.txt")}).plan(known).vanished == []
+
+
 def test_only_what_changed_is_read_and_only_that_can_have_vanished(folder: Path) -> None:
     known = stored(looked(folder))
     (folder / "a.txt").unlink()

@@ -63,7 +63,7 @@ def test_what_is_no_text_is_counted_and_not_opened() -> None:
         "notes/~$c.docx": "a lock of an office program",
         "notes/d.canvas": "not a kind of file that is read",
         "notes/node_modules": "a folder of programs' own files",
-        "notes/.f.md.icloud": "not loaded from iCloud yet",
+        "notes/f.md": "not loaded from iCloud yet",
     }
 
 
@@ -117,6 +117,35 @@ def test_a_folder_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "scandir", scandir)
     assert passed() == {"notes/shut": "cannot be read: Permission denied"}
     assert read() == ["notes/b.md"]
+
+
+def test_below_a_folder_that_is_locked_nothing_is_known_and_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write("listed/a.md", "locked/b.md", "c.md")
+    state = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent.name in {"listed", "locked"}:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return state(path, follow_symlinks=follow_symlinks)
+
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "stat", stat)
+    assert read() == ["notes/c.md"]
+    assert passed() == {
+        "notes/listed/a.md": "cannot be read: Permission denied",
+        "notes/locked": "cannot be read: Permission denied",
+    }
+    assert passed("notes/locked") == {"notes/locked": "cannot be read: Permission denied"}
+    assert read("notes/locked/b.md") == ["notes/locked/b.md"]
 
 
 def test_a_maildir_is_what_was_delivered_to_it() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.sources.found import Found, LeftOut, Person
 from app.sources.mail.mail import LARGE, MAX_MAIL, UNKNOWN, sent
+from app.sources.place import is_folder
 
 # A Maildir's folders for mail that is delivered, as they are named in https://cr.yp.to/proto/maildir.html.
 DELIVERED = {"cur", "new"}
@@ -31,7 +32,7 @@ def in_maildir(path: Path) -> bool:
 
 
 def is_maildir(folder: Path) -> bool:
-    return all((folder / name).is_dir() for name in ("cur", "new", "tmp"))
+    return all(is_folder(folder / name) for name in ("cur", "new", "tmp"))
 
 
 def _within(data: bytes) -> bytes:
