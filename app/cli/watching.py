@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,10 @@ from app.sources.place import path_of
 from app.sources.survey import Survey, Wanted
 from app.sources.sync import Plan
 from app.sources.watch import changes
+
+# Seconds until what has vanished is erased. Programs delete and empty files that they write anew, and copy
+# before they delete what they move.
+GRACE = 5.0
 
 WantedOf = Callable[[Profile, Sequence[Root]], list[Wanted]]
 
@@ -33,21 +38,26 @@ def watched(
 ) -> None:
     """Reads the folders, and then what changes in them, until Ctrl-C or `stop`.
 
-    What cannot be stored, as while another program keeps the database, is tried again. Raises ProfileNotFound
-    if the profile is erased.
+    What cannot be stored, as while another program keeps the database, is tried again. With `prune` what has
+    vanished is erased once all folders have been read again after a while: other files may say it. Raises
+    ProfileNotFound if the profile is erased.
     """
     folders = [path_of(root.path) for root in roots]
     waiting: set[str] = set()
-    said, first = "", True
+    said, first, due = "", True, float("inf")
     try:
         for changed in changes(folders, stop or threading.Event()):
             waiting |= changed
-            if not waiting:
+            whole = first or time.monotonic() >= due
+            if not waiting and not whole:
                 continue
             try:
                 wanted = wanted_of(store.profiles.get(profile_id), roots)
+                only = None if whole else waiting
                 # The level given is for what is stored already; what comes later brings its root's.
-                _step(store, profile_id, wanted, waiting, first=first, relevel=relevel and first, prune=prune)
+                left = _step(
+                    store, profile_id, wanted, only, first, relevel=relevel and first, prune=prune and whole
+                )
             except ProfileNotFound:
                 raise
             except CoSteerError as error:
@@ -56,6 +66,10 @@ def watched(
                 said = str(error)
                 continue
             waiting, said, first = set(), "", False
+            if whole:
+                due = float("inf")
+            elif left and prune:
+                due = time.monotonic() + GRACE
     except KeyboardInterrupt:
         say("Watching has ended.")
 
@@ -64,14 +78,15 @@ def _step(
     store: Store,
     profile_id: str,
     wanted: Sequence[Wanted],
-    changed: set[str],
-    *,
+    only: set[str] | None,
     first: bool,
+    *,
     relevel: bool,
     prune: bool,
-) -> None:
+) -> int:
+    """Reads what changed, or all. Returns how many items have vanished and stay."""
     stored = store.sources.known(profile_id)
-    found = surveyed(wanted, stored, only=None if first else changed)
+    found = surveyed(wanted, stored, only=only)
     plan = found.plan(stored, relevel=relevel)
     lines = [] if first else _lines(found, plan, prune=prune)
     outcome = brought_in(store, profile_id, found, plan, relevel=relevel, prune=prune)
@@ -80,7 +95,9 @@ def _step(
         write(f"Watching {counted(len(wanted), 'folder')}; Ctrl-C ends it.")
     for one in lines:
         write(one)
-    say_left_out(found)
+    if first or only is not None:
+        say_left_out(found)
+    return outcome.vanished
 
 
 def _lines(found: Survey, plan: Plan, *, prune: bool) -> list[str]:

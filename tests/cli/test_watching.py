@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import watching
 from app.cli.syncing import wanted_of
 from app.cli.watching import watched
 from app.errors import StoreError
@@ -125,13 +126,51 @@ def test_a_broken_file_and_a_failing_store_end_nothing(
     assert "error: another program keeps it locked" in said
 
 
-def test_what_vanishes_is_erased_where_that_is_wanted(store: Store) -> None:
+def test_what_vanishes_is_erased_where_that_is_wanted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "GRACE", 0.1)
     command = Command(store, prune=True)
     try:
         written("notes/b.md", "Two.")
         command.until(["One.", "Two."])
         Path("notes/a.md").unlink()
         command.until(["Two."])
+    finally:
+        command.end()
+
+
+def test_what_another_file_says_is_not_erased(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "GRACE", 0.1)
+    command = Command(store, prune=True)
+    try:
+        done("history", "level", "anna", "item_1", "off")
+        written("notes/copy.md", "One.")
+        written("notes/b.md", "Two.")
+        command.until(["One.", "Two."])
+        Path("notes/a.md").unlink()
+
+        def files() -> list[str]:
+            return [Path(one.origin.file).name for one in store.sources.known("anna")]
+
+        until(lambda: files() == ["copy.md", "b.md"], files)
+        assert store.history.get("anna", 1).item.disclosure == "off"
+    finally:
+        command.end()
+
+
+def test_a_file_that_is_deleted_and_written_anew_keeps_its_level(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watching, "GRACE", 3600.0)
+    command = Command(store, prune=True)
+    try:
+        done("history", "level", "anna", "item_1", "off")
+        written("notes/b.md", "Two.")
+        command.until(["One.", "Two."])
+        Path("notes/a.md").unlink()
+        until(lambda: "vanished notes/a.md" in capsys.readouterr().out)
+        written("notes/a.md", "One, again.")
+        command.until(["One, again.", "Two."])
+        assert store.history.get("anna", 1).item.disclosure == "off"
     finally:
         command.end()
 
