@@ -12,7 +12,7 @@ import typer
 
 from app.cli.environment import look_at_store, open_store
 from app.cli.findings import for_programs, say_left_out, summary, write_kinds, write_reasons
-from app.cli.intake import brought_in, foreseen, known_as, person_of, surveyed
+from app.cli.intake import as_kept, brought_in, foreseen, person_of, surveyed
 from app.cli.profiles import AsJson, ProfileId
 from app.cli.terminal import mistakes_named, write, write_json
 from app.errors import InvalidRequest
@@ -106,8 +106,16 @@ def add(
         roots = store.sources.roots(profile)
         options = Wanted(Path(), person_of(person, me or ()), kind, level, title, request)
         wanted = [
-            replace(options, path=Path(path), person=person_of(person, known_as(me or (), file, roots)))
-            for path, file in ((path, file_of(Path(path))) for path in paths if path != STDIN)
+            replace(
+                options,
+                path=path,
+                person=person_of(person, (*(me or ()), *kept.me)),
+                kind=kind or kept.kind,
+                level=level or kept.level,
+            )
+            for path, kept in (
+                (Path(one), as_kept(file_of(Path(one)), roots)) for one in paths if one != STDIN
+            )
         ]
         stored = store.sources.known(profile)
         typed, mistakes, count = _typed(paths, options)

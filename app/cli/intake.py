@@ -56,6 +56,15 @@ def known_as(me: Sequence[str], file: str, roots: Sequence[Root]) -> tuple[str, 
     return tuple(dict.fromkeys([*me, *(one for root in roots if within(file, root.path) for one in root.me)]))
 
 
+def as_kept(file: str, roots: Sequence[Root]) -> Root:
+    """The file or folder with the options of the folders that it lies in: each of the deepest that has it,
+    but the names of all."""
+    around = sorted((root for root in roots if within(file, root.path)), key=lambda root: -len(root.path))
+    kind = next((root.kind for root in around if root.kind), None)
+    level = next((root.level for root in around if root.level), None)
+    return Root(file, known_as((), file, roots), kind, level)
+
+
 def surveyed(
     wanted: Sequence[Wanted], stored: Sequence[Known], only: Collection[str] | None = None
 ) -> Survey:

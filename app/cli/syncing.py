@@ -12,11 +12,12 @@ import typer
 from app.cli.adding import DryRun, ItemKind, ItemLevel, Me
 from app.cli.environment import look_at_store, open_store
 from app.cli.findings import for_programs, say_left_out, summary, write_kinds, write_reasons
-from app.cli.intake import brought_in, foreseen, known_as, person_of, surveyed
+from app.cli.intake import as_kept, brought_in, foreseen, known_as, person_of, surveyed
 from app.cli.profiles import AsJson, ProfileId
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.cli.watching import watched
 from app.errors import InvalidRequest
+from app.profiles.disclosure import Level, strictest
 from app.profiles.origin import Known, Root
 from app.profiles.profile import Profile
 from app.sources.place import absent, file_of, filled, is_file, is_folder, path_of, shown, within
@@ -75,6 +76,7 @@ def sync(
         for root in roots if not dry_run else ():
             if root not in before:
                 store.sources.remember(profile, root)
+        roots = _as_read(roots, before, level)
         if watch:
             watched(store, profile, roots, wanted_of, relevel=level is not None, prune=prune)
             return
@@ -154,6 +156,20 @@ def _with(root: Root, given: Root) -> Root:
     return replace(
         root, me=given.me or root.me, kind=given.kind or root.kind, level=given.level or root.level
     )
+
+
+def _as_read(roots: Sequence[Root], before: Sequence[Root], level: Level | None) -> list[Root]:
+    """The folders, and those remembered ones that lie in them; each with the options of those that it lies in
+    where it has none. A level that is given makes none of those within less strict."""
+    paths = {root.path for root in roots}
+    others = [one for one in before if one.path not in paths]
+    inner = [
+        replace(one, level=strictest(one.level or "open", level) if level else one.level)
+        for one in others
+        if any(within(one.path, path) for path in paths)
+    ]
+    every = [*roots, *inner, *others]
+    return [as_kept(root.path, every) for root in (*roots, *inner)]
 
 
 def _say_missing(roots: Sequence[Root]) -> None:

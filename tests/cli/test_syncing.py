@@ -136,6 +136,60 @@ def test_a_file_in_two_folders_is_read_once_by_the_options_of_the_deeper_one() -
     assert levels == {"One.": "open", "Two.": "off", "Three.": "off"}
 
 
+def test_a_folder_within_the_one_that_is_named_keeps_its_own_options() -> None:
+    written("notes/a.md", "One.")
+    written("notes/diary/b.md", "Two.")
+    sync("notes/diary", "--level", "fill")
+    sync("notes")
+    written("notes/diary/c.md", "Three.")
+    assert sync("notes") == "added 1 item, unchanged 2"
+    assert sync("notes", "--level", "shape") == "added 0 items, updated 1, unchanged 2"
+
+    def levels() -> dict[str, str]:
+        return {one["text"]: one["disclosure"] for one in done_json("history", "list", "anna")}
+
+    assert levels() == {"One.": "shape", "Two.": "fill", "Three.": "fill"}
+    assert sync("notes", "--level", "off") == "added 0 items, updated 3"
+    assert set(levels().values()) == {"off"}
+    assert [one["level"] for one in done_json("history", "sources", "anna")] == ["fill", "off"]
+    # It may be on a disk that is not connected.
+    shutil.rmtree("notes/diary")
+    Path("notes/diary").mkdir()
+    assert sync("notes", "--prune") == "added 0 items, unchanged 1"
+    assert len(texts()) == 3
+
+
+def test_what_is_added_from_a_folder_kept_in_step_has_the_folder_s_options() -> None:
+    written("notes/a.md", "One.")
+    sync("notes", "--level", "off", "--kind", "turn")
+    written("notes/b.md", "Two.")
+    written("notes/inner/c.md", "Three.")
+    written("notes/inner/d.md", "Four.")
+    done("history", "add", "anna", "notes/b.md")
+    done("history", "add", "anna", "notes/inner/d.md", "--level", "shape")
+    assert sync("notes/inner") == "added 1 item, unchanged 1"
+    listed = {one["text"]: (one["disclosure"], one["kind"]) for one in done_json("history", "list", "anna")}
+    assert listed == {
+        "One.": ("off", "turn"),
+        "Two.": ("off", "turn"),
+        "Three.": ("off", "turn"),
+        "Four.": ("shape", "turn"),
+    }
+
+
+def test_who_the_person_is_in_a_folder_holds_for_those_within() -> None:
+    mail = (
+        "From: Anna <a@work.example>\nSubject: Hello\nMessage-ID: <1@x>\n\nThe boat is ready, and so am I.\n"
+    )
+    written("mail/work/a.eml", mail)
+    assert sync("mail", "--me", "a@work.example") == "added 1 item"
+    assert sync("mail/work", "--me", "a@home.example", "--prune") == "added 0 items, unchanged 1"
+    assert [one["me"] for one in done_json("history", "sources", "anna")] == [
+        ["a@work.example"],
+        ["a@home.example"],
+    ]
+
+
 def test_a_folder_that_does_not_exist_is_named() -> None:
     assert "nowhere: there is no such folder" in refused("history", "sync", "anna", "nowhere")
     assert done_json("history", "sources", "anna") == []
