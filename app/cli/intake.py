@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.cli.bulk import apply_all
 from app.cli.progress import ItemProgress
 from app.cli.terminal import counted
 from app.disclosure.identifiers import identifiers
+from app.profiles.disclosure import strictest
 from app.profiles.origin import Add, Change, Known, Move, Relevel, Remove, Replace, Root
 from app.profiles.profile import Profile
 from app.profiles.store import Store
@@ -126,13 +127,16 @@ def _changes(found: Survey, plan: Plan, *, relevel: bool, prune: bool) -> Iterat
         names = (_name(before.origin.file), _name(now.origin.file)) if now.named else None
         yield Move(before.id, now.origin, names)
     yield from (Relevel(before.id, now.level) for before, now in plan.relevel)
-    replaced = {now: before.id for before, now in plan.replace}
+    replaced = {now: before for before, now in plan.replace}
     changed = {*replaced, *plan.add}
     for now, item in found.items(one for one in found.seen if one in changed):
-        if now in replaced:
-            yield Replace(replaced[now], item, now.origin, now.level if relevel else None)
+        least = None if relevel else plan.least.get(now)
+        if before := replaced.get(now):
+            level = now.level if relevel else least and strictest(before.level, least)
+            yield Replace(before.id, item, now.origin, level)
         else:
-            yield Add(item, now.origin)
+            level = strictest(item.disclosure, least or "open")
+            yield Add(replace(item, disclosure=level), now.origin)
     if prune:
         yield from (Remove(one.id) for one in plan.vanished)
 

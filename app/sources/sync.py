@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from app.profiles.disclosure import Level
+from app.profiles.disclosure import Level, strictest
 from app.profiles.origin import Known, Origin
 
 Place = tuple[Hashable, ...]
@@ -34,7 +34,8 @@ class Plan:
     `add` in the order of reading; the others with the stored item. A move changes no content: the file is
     called otherwise now, or the part of it. `unchanged` counts those that also have not moved to
     another file, `same` those whose content is stored from elsewhere. `vanished` is what files no longer say;
-    it stays unless somebody wants it erased.
+    it stays unless somebody wants it erased. `least` has, of what is added or replaces another, the level
+    that the same content was stored with: files that change names must not make it less strict.
     """
 
     add: list[Seen] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Plan:
     move: list[tuple[Known, Seen]] = field(default_factory=list)
     relevel: list[tuple[Known, Seen]] = field(default_factory=list)
     vanished: list[Known] = field(default_factory=list)
+    least: dict[Seen, Level] = field(default_factory=dict)
     unchanged: int = 0
     moved: int = 0
     same: int = 0
@@ -80,6 +82,7 @@ def planned(
     _find_elsewhere(plan, [*named, *typed], [*placed, *loose], kept, lambda one: vanished(one) or absent(one))
     moved = {before.id for before, _ in plan.move}
     plan.vanished = [one for one in placed if one.id not in moved and vanished(one.origin.file)]
+    plan.least = _least([*plan.add, *(now for _, now in plan.replace)], stored)
     return plan
 
 
@@ -140,6 +143,17 @@ def _find_elsewhere(
             kept.add(before.hash)
         plan.move.append((before, now))
         plan.moved += 1
+
+
+def _least(new: Iterable[Seen], stored: Iterable[Known]) -> dict[Seen, Level]:
+    """The strictest level that the content of each is stored with, where it is not open."""
+    levels: dict[str, Level] = {}
+    for one in stored:
+        if one.level != "open":
+            for hashed in {one.hash, one.origin.read} - {""}:
+                levels[hashed] = strictest(one.level, levels.get(hashed, "open"))
+    found = ((now, [levels[one] for one in (now.hash, now.origin.read) if one in levels]) for now in new)
+    return {now: strictest(*own) for now, own in found if own}
 
 
 def _paired(

@@ -211,6 +211,23 @@ def test_a_folder_that_moved_takes_its_items_along() -> None:
     assert [one["disclosure"] for one in done_json("history", "list", "anna")] == ["off"]
 
 
+def test_files_that_change_names_make_nothing_less_strict() -> None:
+    written("notes/a.md", "Private.")
+    written("notes/b.md", "Public.")
+    written("notes/c.md", "Also private.")
+    sync("notes")
+    done("history", "level", "anna", "item_1", "off")
+    done("history", "level", "anna", "item_3", "shape")
+    Path("notes/a.md").rename("notes/d.md")
+    Path("notes/b.md").rename("notes/a.md")
+    Path("notes/d.md").rename("notes/b.md")
+    Path("notes/c.md").rename("notes/d.md")
+    written("notes/c.md", "New.")
+    assert sync() == "added 1 item, updated 3"
+    levels = {one["text"]: one["disclosure"] for one in done_json("history", "list", "anna")}
+    assert levels == {"Private.": "off", "Public.": "off", "Also private.": "shape", "New.": "shape"}
+
+
 def test_the_folders_go_with_their_profile() -> None:
     written("notes/a.md", "One.")
     sync("notes")

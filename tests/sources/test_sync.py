@@ -169,6 +169,17 @@ def test_a_title_that_is_named_counts_once() -> None:
     assert (history.plan().unchanged, history.plan().changes) == (1, 0)
 
 
+def test_content_takes_its_level_along_when_files_change_names() -> None:
+    stored = [replace(known(1, "a", "", "u"), level="off"), known(2, "b", "", "v")]
+    swapped = [Seen(Origin("a", "", "v"), "v"), Seen(Origin("b", "", "u"), "u")]
+    plan = planned(stored, swapped, vanished=bool, absent=lambda _: False)
+    assert [(before.id, now) for before, now in plan.replace] == [(1, swapped[0]), (2, swapped[1])]
+    assert plan.least == {swapped[1]: "off"}
+    followed = [Seen(Origin("a", "", "w"), "w"), Seen(Origin("c", "", "u"), "u2", named=True)]
+    plan = planned(stored, followed, vanished=bool, absent=lambda _: False)
+    assert (plan.add, plan.least) == ([followed[1]], {followed[1]: "off"})
+
+
 def test_levels_stay_unless_one_is_wanted() -> None:
     stored = [replace(known(1, "a", "", "u"), level="off")]
     now = [Seen(Origin("a", "", "u"), "u", "shape")]
