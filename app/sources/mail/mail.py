@@ -45,6 +45,7 @@ QUOTED_ONLY = "mail with nothing of yours but a quotation or a signature"
 LARGE = f"mail of more than {MAX_MAIL // 2**20} MiB"
 
 BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+NAMES = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|\([^()]*\)')
 BARE = re.compile(r"[^\s<>\"(),:;]+@[^\s<>\"(),:;]+")
 LABELS = {DRAFT: DRAFT_LABELS, DELETED: TRASH_LABELS, SPAM: SPAM_LABELS}
 # Thunderbird keeps what is deleted until it compacts the folder.
@@ -68,7 +69,8 @@ NO_CHARSETS = {
 
 def judged(head: Message, person: Person) -> LeftOut | None:
     """Why a mail with these headers is left out; None if it may be one that the person sent."""
-    if not _addresses(_raw(head, "From")[:MAX_SENDER]) & {_plain(address) for address in person.addresses}:
+    senders = _addresses(_raw(head, "From")[:MAX_SENDER])
+    if not senders or not senders <= {_plain(address) for address in person.addresses}:
         return OTHERS
     reason = _flagged(head) or _automatic(head)
     return LeftOut(reason) if reason else None
@@ -134,7 +136,9 @@ def _automatic(head: Message) -> str:
 
 
 def _addresses(header: str) -> set[str]:
-    """Those in angle brackets, so that a name with an @ is none; without brackets all."""
+    """Those in angle brackets, so that a name with an @ is none; without brackets all. What is in quotation
+    marks or a comment is a name, whatever it looks like."""
+    header = NAMES.sub(" ", header)
     return {_plain(address) for address in BRACKETED.findall(header) or BARE.findall(header)}
 
 

@@ -54,6 +54,12 @@ def test_a_mail_is_its_text_under_its_subject() -> None:
         ("a.nna@example.com", "anna@example.com", False),
         ('"anna@example.com" <bo@example.com>', "anna@example.com", False),
         ("Bo <bo@example.com>", "anna@example.com", False),
+        ('"Anna <anna@example.com>" <bo@example.com>', "anna@example.com", False),
+        ('"Anna \\" <anna@example.com> <bo@example.com>', "anna@example.com", False),
+        ("bo@example.com (anna@example.com)", "anna@example.com", False),
+        ("anna@example.com (at home, not anna@work.example)", "anna@example.com", True),
+        ("Bo <bo@example.com>, Anna <anna@example.com>", "anna@example.com", False),
+        ('"Ek, Anna" <anna@example.com>', "anna@example.com", True),
     ],
 )
 def test_a_mail_is_the_person_s_by_its_sender_s_address(sender: str, address: str, own: bool) -> None:
