@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.intake import Outcome
-from app.cli.terminal import counted, say, write_table
+from app.cli.terminal import counted, one_line, say, write_table
 from app.sources.formats import Format, format_of
 from app.sources.found import LeftOut
-from app.sources.place import is_folder
+from app.sources.place import is_file, is_folder
 from app.sources.survey import Survey
 from app.sources.walk import PassedOver
 
@@ -51,7 +51,7 @@ def say_left_out(found: Survey, *, every: bool = False) -> None:
     named = passed if every else passed[:MAX_PASSED_OVER]
     for one in named:
         number = f" ({one.left.count:,})" if one.left.count > 1 else ""
-        say(f"left out: {found.name(one.path)}: {one.left.reason}{number}")
+        say(f"left out: {one_line(found.name(one.path))}: {one.left.reason}{number}")
     if len(passed) > len(named):
         say(f"left out: {len(passed) - len(named):,} more")
 
@@ -112,7 +112,8 @@ def _kind(path: Path, *, explicit: bool) -> str:
         return "folders"
     kind: Format | LeftOut | None
     try:
-        kind = format_of(path, explicit=explicit)
+        # A pipe would be waited for.
+        kind = format_of(path, explicit=explicit) if is_file(path) else None
     except (OSError, ImportError):
         kind = None
     if kind is None or isinstance(kind, LeftOut):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from app.cli.findings import say_left_out, summary
 from app.cli.intake import brought_in, surveyed
-from app.cli.terminal import counted, say, write
+from app.cli.terminal import counted, one_line, say, write
 from app.errors import CoSteerError, ProfileNotFound
 from app.profiles.origin import Root
 from app.profiles.profile import Profile
@@ -108,6 +108,6 @@ def _lines(found: Survey, plan: Plan, *, prune: bool) -> list[str]:
     done.update((now.origin.file, "moved") for _, now in plan.move)
     done.update((one.origin.file, "removed" if prune else "vanished") for one in plan.vanished)
     return [
-        f"{verb:<9}{found.name(path_of(file))}{f' ({number:,} items)' if number > 1 else ''}"
+        f"{verb:<9}{one_line(found.name(path_of(file)))}{f' ({number:,} items)' if number > 1 else ''}"
         for (file, verb), number in done.items()
     ]

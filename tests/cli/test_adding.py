@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -162,6 +163,15 @@ def test_a_dry_run_says_what_would_be_kept_and_why_the_rest_is_not() -> None:
         "broken": False,
     } in found["left_out"]
     assert list(items()) == [""]
+
+
+def test_a_pipe_and_a_name_of_two_lines_in_a_folder_hold_nothing_up() -> None:
+    written("notes/a.md", "Fine.")
+    written("notes/b\nadded 9 items.txt", b"\xff\xff")
+    os.mkfifo("notes/pipe.txt")
+    result = run("history", "add", "anna", "notes", "--dry-run")
+    assert "left out: notes/b added 9 items.txt: not UTF-8 text" in result.stderr
+    assert [".txt", "0", "0", "1"] in [line.split("\t") for line in result.stdout.splitlines()]
 
 
 def test_a_dry_run_needs_a_database_that_is_there_and_new(tmp_path: Path) -> None:
