@@ -131,9 +131,9 @@ def _changes(found: Survey, plan: Plan, *, relevel: bool, prune: bool) -> Iterat
     changed = {*replaced, *plan.add}
     for now, item in found.items(one for one in found.seen if one in changed):
         least = None if relevel else plan.least.get(now)
-        if before := replaced.get(now):
-            level = now.level if relevel else least and strictest(before.level, least)
-            yield Replace(before.id, item, now.origin, level)
+        if stored := replaced.get(now):
+            level = now.level if relevel else least and strictest(stored.level, least)
+            yield Replace(stored.id, item, now.origin, level)
         else:
             level = strictest(item.disclosure, least or "open")
             yield Add(replace(item, disclosure=level), now.origin)
