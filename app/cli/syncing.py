@@ -20,7 +20,7 @@ from app.errors import InvalidRequest
 from app.profiles.disclosure import Level, strictest
 from app.profiles.origin import Known, Root
 from app.profiles.profile import Profile
-from app.sources.place import absent, file_of, filled, is_file, is_folder, path_of, shown, within
+from app.sources.place import absent, alike, file_of, filled, is_file, is_folder, path_of, shown, within
 from app.sources.survey import Wanted
 
 EPILOG = (
@@ -145,7 +145,7 @@ def wanted_of(profile: Profile, roots: Sequence[Root]) -> list[Wanted]:
 def _named(path: Path, before: Sequence[Root]) -> Root:
     """The folder with the options that it had before. Raises InvalidRequest if there is none."""
     file = file_of(path)
-    known = next((one for one in before if one.path == file), None)
+    known = next((one for one in before if alike(one.path, file)), None)
     if known is None and absent(file):
         raise InvalidRequest(f"{shown(path)}: there is no such folder")
     return known or Root(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unicodedata import normalize
 
 # Bytes of a path that are no UTF-8, as Python holds them, and as the database can.
 STRANGE = {0xDC80 + byte: 0xF780 + byte for byte in range(128)}
@@ -62,6 +63,21 @@ def absent(file: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def alike(file: str, other: str) -> bool:
+    """Whether two paths are one, or differ in case and accents' form alone and lead to one folder, as on Macs
+    and Windows."""
+    if file == other:
+        return True
+    try:
+        return _folded(file) == _folded(other) and path_of(file).samefile(path_of(other))
+    except OSError:
+        return False
+
+
+def _folded(file: str) -> str:
+    return normalize("NFC", file).casefold()
 
 
 def filled(folder: Path) -> bool:

@@ -211,6 +211,16 @@ def test_a_folder_that_moved_takes_its_items_along() -> None:
     assert [one["disclosure"] for one in done_json("history", "list", "anna")] == ["off"]
 
 
+def test_a_folder_that_is_named_in_another_case_is_the_one_that_was_named_before() -> None:
+    written("notes.jsonl", '{"text": "One."}\n')
+    sync("notes.jsonl", "--level", "off")
+    Path("Notes.jsonl").hardlink_to("notes.jsonl")
+    assert sync("Notes.jsonl") == "added 0 items, unchanged 1"
+    written("notes.jsonl", '{"text": "Two."}\n')
+    assert sync("Notes.jsonl") == "added 0 items, updated 1"
+    assert [one["level"] for one in done_json("history", "sources", "anna")] == ["off"]
+
+
 def test_files_that_change_names_make_nothing_less_strict() -> None:
     written("notes/a.md", "Private.")
     written("notes/b.md", "Public.")

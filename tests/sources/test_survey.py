@@ -11,7 +11,7 @@ from app.profiles.origin import Known
 from app.profiles.profile import HistoryItem
 from app.sources import survey as survey_module
 from app.sources.found import Found, LeftOut, Person
-from app.sources.place import file_of, path_of, within
+from app.sources.place import alike, file_of, path_of, within
 from app.sources.survey import Survey, Wanted, survey
 from app.sources.walk import Candidate, PassedOver, walk
 
@@ -150,6 +150,17 @@ def test_names_of_files_that_are_no_text_come_back(tmp_path: Path) -> None:
     path = tmp_path.resolve() / "caf\udce9.txt"
     file_of(path).encode()
     assert path_of(file_of(path)) == path
+
+
+def test_paths_that_differ_in_case_are_one_where_the_disk_has_it_so(tmp_path: Path) -> None:
+    lower, upper, other = (str(tmp_path / name) for name in ("caf\u00e9", "Cafe\u0301", "CAF\u00c9"))
+    Path(lower).write_text("x")
+    assert alike(lower, lower)
+    assert not alike(lower, upper)
+    Path(upper).hardlink_to(lower)
+    assert alike(lower, upper)
+    Path(other).write_text("x")
+    assert not alike(lower, other)
 
 
 def test_what_lies_within_what() -> None:
