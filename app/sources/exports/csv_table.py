@@ -188,7 +188,10 @@ def _cell(row: Sequence[str], number: int | None) -> str:
 
 
 def _mine(writer: str, writers: set[str] | frozenset[str]) -> bool:
-    """By name, by address, or by both as mail writes them: Anna Ek <anna@ek.example>."""
+    """By name, by address, or by both as mail writes them: Anna Ek <anna@ek.example>. Where the person's
+    addresses are known, that decides: somebody else may have their name."""
     name, _, address = writer[:1000].partition("<")
+    if "@" in address and any("@" in one for one in writers):
+        return address.strip(" >").casefold() in writers
     candidates = {named(writer), named(name.strip(' "')), writer.strip().casefold()[:1000]}
     return not writers.isdisjoint(candidates | {address.strip(" >").casefold()})

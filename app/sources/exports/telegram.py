@@ -180,8 +180,9 @@ class _Reading:
     def _mine(self, message: Mapping[str, object], chat: _Chat) -> bool:
         sender = message.get("from_id")
         sender = f"user{sender}" if isinstance(sender, int) else sender  # as exports until 2020 have it
-        if isinstance(sender, str) and sender in self.ids:
-            return True
+        # Where the person's number is known, somebody else may have their name.
+        if self.ids and isinstance(sender, str) and sender.startswith("user"):
+            return sender in self.ids
         # In a channel `from` is the channel, and `author` who signs.
         writers = [named(one) for one in (message.get("from"), message.get("author")) if isinstance(one, str)]
         if not self.names.isdisjoint(writers):

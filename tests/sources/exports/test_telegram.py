@@ -86,6 +86,14 @@ def test_an_export_of_all_chats_says_who_the_person_is(tmp_path: Path) -> None:
     assert [(one.item.text, one.part) for one in found(path)] == [(LONG, f"{BO}/1"), (MORE, "5/7")]
 
 
+def test_somebody_with_the_person_s_name_is_somebody_else(tmp_path: Path) -> None:
+    namesake = message(1, 333, LONG, **{"from": "Anna Ek"})
+    path = export(
+        tmp_path, everything(chat(namesake, message(2, ME, MORE), name="Club", type="private_group"))
+    )
+    assert [one.item.text for one in found(path, ANNA)] == [MORE]
+
+
 def test_in_a_group_a_name_says_who_the_person_is(tmp_path: Path) -> None:
     path = export(
         tmp_path, chat(message(1, 333, LONG), message(2, ME, MORE), type="private_group", name="Club")
