@@ -109,13 +109,16 @@ def _sign_off(texts: Sequence[Text]) -> Iterator[Proposal]:
     first: dict[str, tuple[int, str]] = {}
     for item_id, text in texts:
         last = lines(text)[-SIGN_LINES:]
+        # By its words, and so once, where a line above has none.
+        ends: dict[str, str] = {}
         for begin in range(len(last)):
             signed = last[begin:]
             joined = " ".join(signed)
             if all(len(one) <= SIGN_LENGTH for one in signed) and _signs(joined):
-                said = " ".join(words(joined))
-                counts[said] += 1
-                first.setdefault(said, (item_id, joined))
+                ends[" ".join(words(joined))] = joined
+        counts.update(ends.keys())
+        for said, joined in ends.items():
+            first.setdefault(said, (item_id, joined))
     likely = [one for one, count in counts.items() if count >= 2 and count >= SIGNED * len(texts)]
     if likely:
         # The longest that is as frequent as any: "Mind how you go. Your loving Grandad".

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.profiles.profile_file import parse_profile
@@ -78,6 +78,7 @@ def test_a_text_without_a_sentence_says_nothing_of_a_habit() -> None:
 
 
 @given(st.lists(st.text(max_size=200).map(clean), max_size=6))
+@example([":\nAA"])
 def test_what_is_marked_is_part_of_the_passage(texts: list[str]) -> None:
     for one in habits(list(enumerate(texts))):
         assert 0 <= one.start <= one.end <= len(one.passage) <= 600
