@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from app.profiles.document import MAX_TITLE
 from app.profiles.profile import HistoryItem
+from app.sources.documents.document import source_of
 from app.sources.exports.cleaning import cleaned
 from app.sources.found import Found
 
@@ -17,11 +16,10 @@ MAX_PART = 100
 
 
 class Parts:
-    """The names given so far in one file. The file's own name is the items' source: in UTF-8, and of a long
-    one the end."""
+    """The names given so far in one file. The file's own name is the items' source."""
 
     def __init__(self, path: Path) -> None:
-        self._source = os.fsencode(path).decode(errors="replace").replace("\0", "")[-MAX_TITLE:]
+        self._source = source_of(path)
         self._seen: dict[str, int] = {}
 
     def found(self, item: HistoryItem, name: str) -> Found:
