@@ -25,11 +25,13 @@ from app.tokenization.vocabulary import Vocabulary
 class TokenText:
     """Tokens and the text that they decode to: one token, or several that share a character.
 
-    The text is cut short where a stop string begins inside a token.
+    The text is cut short where a stop string begins inside a token. `filled`: a value was written in, in the
+    place of a placeholder that these tokens spell.
     """
 
     tokens: tuple[Token, ...]
     text: str
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,7 @@ class _Text:
         self._unspelled: list[Token] = []  # tokens whose characters are not complete yet
         self._spelled: deque[TokenText] = deque()  # tokens whose text is not all released yet
         self._out = 0  # released characters of the first one's text
+        self._filled = 0  # values in the text of all of them
 
     @property
     def stopped(self) -> bool:
@@ -269,8 +272,10 @@ class _Text:
         return replace(piece, finish_reason="stop" if self.stopped else finish_reason, end=end)
 
     def _spell(self, text: str) -> None:
-        self._spelled.append(TokenText(tuple(self._unspelled), text))
+        filled = self._filler.filled > self._filled
+        self._spelled.append(TokenText(tuple(self._unspelled), text, filled))
         self._unspelled.clear()
+        self._filled = self._filler.filled
 
     def _piece(self, text: str) -> Piece:
         """The piece with this text and the tokens that it completes. A stop string may cut the last one."""

@@ -93,7 +93,8 @@ class Token:
 
     `local` [m, 2, K] are the local model's log-probabilities in m contrasts, context-aware and
     context-agnostic, and `held` [K] the candidates that it may not help; each None where there is none.
-    `kept_back`: the guard holds what steering would have chosen.
+    `kept_back`: the guard holds what steering would have chosen. `listed`: how many of the candidates, the
+    first ones, the remote proposed; None: all.
     """
 
     token_id: int
@@ -104,6 +105,7 @@ class Token:
     local: FloatArray | None = None
     held: BoolArray | None = None
     kept_back: bool = False
+    listed: int | None = None
 
     @property
     def drafted_id(self) -> int:

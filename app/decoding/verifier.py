@@ -146,7 +146,7 @@ class Verifier:
             placement = Placement(written[chosen - len(ids)], at.drafted)
             return placement if self._fits(placement) else self.choose(drafted, None)
         token = self._emit(int(ids[chosen]), at.drafted, log_softmax(scores), at.local_delta)
-        return replace(token, local=at.local, held=at.held, kept_back=at.kept_back)
+        return replace(token, local=at.local, held=at.held, kept_back=at.kept_back, listed=at.listed)
 
     def _drafts(self, drafted: DraftToken, ids: IntArray) -> FloatArray:
         """[K]: how likely the remote was to draft each of these `ids` [K], of all that it listed."""
@@ -158,7 +158,7 @@ class Verifier:
         assert self._progress is not None  # noqa: S101  # the caller has looked
         token_id = self._progress.all_allowed()[0]
         only = DraftToken(drafted.token_id, np.array([token_id]), np.zeros(1))
-        return self._emit(token_id, only, only.logprobs, None)
+        return replace(self._emit(token_id, only, only.logprobs, None), listed=0)
 
     def _fits(self, placement: Placement) -> bool:
         """Whether there is room for all of a placeholder: a part of one would not be filled."""
@@ -172,7 +172,7 @@ class Verifier:
         tokens = []
         for token_id in self._request.guard.spelled[placement.text]:
             only = DraftToken(token_id, np.array([token_id]), np.zeros(1))
-            tokens.append(self._emit(token_id, only, only.logprobs, None))
+            tokens.append(replace(self._emit(token_id, only, only.logprobs, None), listed=0))
         self._stats.changed += 1
         return tokens
 

@@ -7,18 +7,27 @@ from typing import Any
 import numpy as np
 
 from app.decoding.choices import Choices
+from app.decoding.reply import TokenText
 from app.decoding.request import Token
 from app.decoding.stats import CALLED, PARTS, SPENT, Stats
 from app.steering.formula import FloatArray, likeliest, log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
 
-def token_detail(token: Token, vocabulary: Vocabulary, listed: int = 0) -> dict[str, Any]:
+def text_detail(text: TokenText, vocabulary: Vocabulary, listed: int = 0) -> list[dict[str, Any]]:
+    """The detail of each token that a text consists of."""
+    return [token_detail(token, vocabulary, listed, filled=text.filled) for token in text.tokens]
+
+
+def token_detail(
+    token: Token, vocabulary: Vocabulary, listed: int = 0, *, filled: bool = False
+) -> dict[str, Any]:
     """The draft token and the chosen token, each with its probability before and after steering.
 
     Both probabilities are over the same candidates, so they are equal where nothing is steered. `local_delta`
     is the chosen token's, in nats; None if the local model was not used. `held_back`: the guard kept back
-    what steering would have chosen. `listed` of the candidates are in the list, if it is not 0.
+    what steering would have chosen. `filled`: it is of a text that a value was written into. `listed` of the
+    candidates are in the list, if it is not 0.
     """
     candidates = token.candidates.tolist()
     chosen = candidates.index(token.token_id)
@@ -38,6 +47,7 @@ def token_detail(token: Token, vocabulary: Vocabulary, listed: int = 0) -> dict[
         "drafted_steered_prob": float(after[drafted]) if drafted is not None else 0.0,
         "local_delta": None if token.local_delta is None else float(token.local_delta[chosen]),
         "held_back": token.kept_back,
+        "filled": filled,
         **({"candidates": _candidates(token, vocabulary, before, after, listed)} if listed else {}),
     }
 
@@ -49,6 +59,7 @@ def _candidates(
     among them, the likeliest first. `before` and `after` [K] are the probabilities without and with steering.
     """
     ids = token.candidates
+    remotes = len(ids) if token.listed is None else token.listed
     shown = np.isin(ids, [token.drafted_id, token.token_id])
     shown[likeliest(after, listed)] = True
     order = [index for index in likeliest(after, len(ids)) if shown[index]]
@@ -56,6 +67,7 @@ def _candidates(
         {
             "id": int(ids[index]),
             "token": vocabulary.token_text(int(ids[index])),
+            "proposed": "remote" if index < remotes else "device",
             "remote_prob": float(before[index]),
             "steered_prob": float(after[index]),
             "local_probs": _local_probs(token, int(index)),

@@ -11,7 +11,7 @@ import anyio
 import orjson
 from fastapi import Request, Response
 
-from app.api.chat.detail import partly, token_detail, totals, why_partly
+from app.api.chat.detail import partly, text_detail, token_detail, totals, why_partly
 from app.api.chat.headers import reply_headers
 from app.api.chat.logprobs import logprobs
 from app.api.chat.recording import Outcome, Record
@@ -190,10 +190,10 @@ def _told(
         told["logprobs"] = logprobs(token_texts, options.top_logprobs, choices.vocabulary)
         told["logprobs"]["content"] += by_itself
     if options.detail:
-        tokens = [token for one in token_texts or () for token in one.tokens]
-        tokens += [end] if end is not None else []
         vocabulary, candidates = choices.vocabulary, options.candidates
-        told["costeer"] = {"tokens": [token_detail(token, vocabulary, candidates) for token in tokens]}
+        tokens = [token for one in token_texts or () for token in text_detail(one, vocabulary, candidates)]
+        tokens += [token_detail(end, vocabulary, candidates)] if end is not None else []
+        told["costeer"] = {"tokens": tokens}
     return told
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.api.chat.detail import token_detail
+from app.api.chat.detail import text_detail, token_detail
 from app.api.chat.logprobs import logprobs
 from app.api.responses.items import PREFIXES, new_id
 from app.api.responses.thought import Thought
@@ -93,9 +93,6 @@ class Output:
         self.reasoning_tokens = 0
         self.finish_reason: str | None = None
 
-    def _told(self, token: Token) -> dict[str, Any]:
-        return token_detail(token, self._vocabulary, self._candidates)
-
     @property
     def text(self) -> str:
         """What the reply says."""
@@ -146,7 +143,8 @@ class Output:
             told["logprobs"] = self._logprobs(tokens, by_itself)
             item.logprobs += told["logprobs"]
             if item.detail is not None:
-                detail = [self._told(one) for each in tokens for one in each.tokens]
+                known = self._vocabulary, self._candidates
+                detail = [one for each in tokens for one in text_detail(each, *known)]
                 item.detail += detail
                 told["costeer"] = {"tokens": detail}
         item.text += text
@@ -198,7 +196,7 @@ class Output:
             yield from self._say("message", "", None)
         last = self._items[-1] if self._items else None
         if end is not None and isinstance(last, _Said) and last.detail is not None:
-            last.detail.append(self._told(end))
+            last.detail.append(token_detail(end, self._vocabulary, self._candidates))
         yield from self._close("incomplete" if finish_reason in INCOMPLETE else "completed")
 
     def _open_part(self, item: _Said) -> Iterator[Event]:

@@ -36,8 +36,7 @@ class Piece:
     @property
     def filled(self) -> bool:
         """Whether it is a value that was written in on the device, in the place of a placeholder's tokens."""
-        told = "".join(token["chosen"] for token in self.tokens)
-        return "[" in told and "]" in told and told != self.text
+        return any(token.get("filled", False) for token in self.tokens)
 
 
 @dataclass(repr=False)

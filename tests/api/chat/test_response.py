@@ -24,7 +24,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from api.routes.test_chat import HELLO, chunks_of, data_of, error_of
 from app.decoding.request import DecodingConfig
 from app.errors import RemoteError
+from app.profiles.profile import Profile, ProfileDocument
 from app.remote.interface import DraftToken
+from app.steering.candidates import UNLISTED
 
 USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 DETAIL: dict[str, Any] = {"costeer": {"detail": True}}
@@ -269,6 +271,53 @@ async def test_candidates_of_what_nothing_steers_have_no_local_probabilities(pro
     for token in (await proxy.chat(**CANDIDATES)).json()["choices"][0]["costeer"]["tokens"]:
         assert [one["local_probs"] for one in token["candidates"]] == [None]
         assert token["held_back"] is False
+
+
+async def test_a_candidate_that_the_remote_did_not_list_is_the_devices(proxy: Proxy) -> None:
+    proxy.remote.text = "ab"
+    asked: dict[str, Any] = {"costeer": {"detail": True, "candidates": 20}}
+    by_strength = {
+        strength: (await proxy.chat(profile="loud", strength=strength, **asked)).json()["choices"][0]
+        for strength in (1, "auto")
+    }
+    listed, widened = (
+        {one["token"]: one["proposed"] for one in choice["costeer"]["tokens"][0]["candidates"]}
+        for choice in by_strength.values()
+    )
+    assert listed == {"a": "remote", "A": "remote"}
+    assert listed.items() <= widened.items()
+    assert [*widened.values()].count("device") == UNLISTED
+
+
+async def test_what_a_grammar_alone_allows_is_the_devices(proxy: Proxy) -> None:
+    proxy.remote.text = "no JSON"
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"const": 7}}}
+    asked: dict[str, Any] = {
+        "profile": "loud",
+        "response_format": schema,
+        "costeer": {"detail": True, "candidates": 3},
+    }
+    first = (await proxy.chat(**asked)).json()["choices"][0]["costeer"]["tokens"][0]
+    assert [(one["token"], one["proposed"]) for one in first["candidates"]] == [("7", "device")]
+
+
+@pytest.mark.parametrize("stop", [None, "!"])
+async def test_tokens_of_a_placeholder_say_that_a_value_was_written_in(
+    proxy: Proxy, stop: str | None
+) -> None:
+    proxy.remote.text = "I am [Your name] at [Your desk]!"
+    asked: dict[str, Any] = {"profile": "named", "strength": 0.1, **DETAIL}
+    proxy.store.profiles.put(ProfileDocument(Profile("named", "Ina Bo", (("voice", "LOUD"),))))
+    choices = choices_of(chunks_of(await proxy.chat(stream=True, stop=stop, **asked)))
+    assert text_of(choices).startswith("I am Ina Bo at [Your desk]")
+    marked = [
+        (choice["delta"]["content"], "".join(token["chosen"] for token in choice["costeer"]["tokens"]))
+        for choice in choices
+        if any(token["filled"] for token in choice.get("costeer", {"tokens": ()})["tokens"])
+    ]
+    assert marked == [("Ina Bo", "[Your name]")]
+    whole = (await proxy.chat(stop=stop, **asked)).json()["choices"][0]["costeer"]["tokens"]
+    assert "".join(token["chosen"] for token in whole if token["filled"]) == "[Your name]"
 
 
 async def test_candidates_come_with_the_detail_only(proxy: Proxy) -> None:

@@ -36,9 +36,9 @@ def test_another_word_than_the_remote_s_is_underlined_whatever_its_tint() -> Non
 
 def test_what_is_held_back_and_filled_in_is_marked() -> None:
     assert style(Piece("b", [token(held_back=True)])) == HELD_BACK
-    placeholder = [token(chosen=part) for part in ("[", "Your name", "]")]
-    assert style(Piece("Anna", placeholder)) == FILLED
-    assert style(Piece("[Your name]", placeholder)) == ""
+    parts = "[", "Your name", "]"
+    assert style(Piece("Anna", [token(chosen=part, filled=True) for part in parts])) == FILLED
+    assert style(Piece("[Your name]", [token(chosen=part, filled=False) for part in parts])) == ""
 
 
 def test_a_probability_of_nothing_is_no_error() -> None:

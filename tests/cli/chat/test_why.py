@@ -72,7 +72,7 @@ def test_a_table_fits_the_terminal(pairs: int, width: int) -> None:
 def test_what_was_held_back_or_written_in_is_said() -> None:
     assert "held back here" in shown(piece("horn", held_back=True), 60)[0]
     token = REPLY[0].tokens[0]
-    (line,) = shown(Piece("Anna", [{**token, "chosen": "[Name]"}]), 60)
+    (line,) = shown(Piece("Anna", [{**token, "chosen": "[Name]", "filled": True}]), 60)
     assert line == '"Anna"  written in on this device, in the place of "[Name]"'
 
 
