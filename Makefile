@@ -12,7 +12,7 @@ ifdef MODEL
 export COSTEER_REMOTE_MODEL = $(MODEL)
 endif
 
-.PHONY: help install run check format test test-vllm test-clients clean
+.PHONY: help install run check format test test-vllm test-page test-clients clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -46,6 +46,9 @@ test: check ## check, then all tests that need no vLLM server
 test-vllm: install ## end-to-end tests against a real vLLM on the CPU, in a venv of its own
 	bash tests/e2e/install-vllm.sh
 	$(BIN)/pytest -m vllm tests/e2e
+
+test-page: install ## the page in a real browser, against the real server; needs Chromium
+	$(BIN)/pytest -m page tests/page
 
 test-clients: install ## third-party clients and fuzzes of the API, in environments of their own; needs npm and curl
 	bash tests/clients/install.sh

@@ -13,7 +13,18 @@ from app.api.dependencies import Parts
 from app.api.limiter import ConcurrencyLimiter
 from app.api.metrics import Metrics
 from app.api.middleware import body_limits, head, isolation, origins, request_log
-from app.api.routes import chat, docs, history, passthrough, preview, profiles, proposals, responses, system
+from app.api.routes import (
+    chat,
+    docs,
+    history,
+    page,
+    passthrough,
+    preview,
+    profiles,
+    proposals,
+    responses,
+    system,
+)
 from app.assembly import open_parts
 from app.network.listener import on_this_machine
 from app.settings.settings import Settings
@@ -40,6 +51,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     error_handlers.install(app)
     body_limits.install(app)
     docs.install(app)
+    page.install(app)
     origins.install(app, keyless_access(settings))
     admission.install(app, limiters(settings), metrics)
     readiness.install(app, settings.proxy())

@@ -14,8 +14,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 NOT_KEPT = {"Cache-Control": "no-store"}
-# The same for everybody, so that browsers may cache it.
-PUBLIC = "/docs"
+# The same for everybody, so that browsers may keep it; each says itself for how long.
+PUBLIC = ("/docs", "/web/")
 
 
 def install(app: FastAPI) -> None:
@@ -31,7 +31,7 @@ class _Isolation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted = HEADERS if scope["path"].startswith(PUBLIC) else HEADERS | NOT_KEPT
+        wanted = HEADERS if scope["path"] == "/" or scope["path"].startswith(PUBLIC) else HEADERS | NOT_KEPT
 
         async def isolated(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,0 +1,36 @@
+/** Starts the page: the views, and the tab's key. */
+
+import { whenKeyIsNeeded } from "./api.js";
+import { fill, h } from "./dom.js";
+import { keyInUse, onKeyChange, useKey } from "./key.js";
+import { askForKey } from "./parts/key_dialog.js";
+import { startRouter } from "./router.js";
+import { createKeys } from "./views/keys.js";
+import { createPeople } from "./views/people.js";
+import { createState } from "./views/state.js";
+import { createTry } from "./views/try.js";
+
+const views = [
+  { name: "try", label: "Try", create: createTry },
+  { name: "people", label: "People", create: createPeople },
+  { name: "keys", label: "Keys", create: createKeys },
+  { name: "state", label: "State", create: createState },
+];
+
+function showKey() {
+  const forget = () => useKey(null);
+  fill(
+    document.querySelector(".top-end"),
+    keyInUse()
+      ? h("button", { class: "button bare small", type: "button", onclick: forget }, "Forget key")
+      : h("button", { class: "button bare small", type: "button", onclick: () => askForKey() }, "Use a key"),
+  );
+}
+
+whenKeyIsNeeded((error) => askForKey(error));
+showKey();
+const restart = startRouter(document.querySelector("main"), document.querySelector(".views"), views);
+onKeyChange(() => {
+  showKey();
+  restart();
+});

@@ -1,0 +1,42 @@
+/** Dialogs, by the browser's own element: focus goes in, stays in, and comes back. */
+
+import { h, uniqueId } from "../dom.js";
+
+/**
+ * Opens a dialog with `title` and whatever `content(close)` gives; resolves to what `close` was called with,
+ * or to null after Escape.
+ */
+export function openDialog(title, content, { wide = false } = {}) {
+  return new Promise((resolve) => {
+    let result = null;
+    const heading = uniqueId("dialog");
+    const close = (value = null) => {
+      result = value;
+      dialog.close();
+    };
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": heading, class: wide ? "wide" : null },
+      h("div", { class: "inner" }, h("h2", { id: heading }, title), content(close)),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(result);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Asks before something that cannot be undone; resolves to whether to go on. `act` names it: "Delete". */
+export async function confirmed(title, text, act) {
+  return (await openDialog(title, (close) => [
+    h("p", {}, text),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { class: "button", type: "button", autofocus: true, onclick: () => close(false) }, "Cancel"),
+      h("button", { class: "button danger", type: "button", onclick: () => close(true) }, act),
+    ),
+  ])) === true;
+}
