@@ -91,8 +91,8 @@ async def read_profile(profile_id: str, parts: PartsDep, caller: CallerDep) -> P
 )
 async def patch_profile(profile_id: str, request: Request, parts: PartsDep, caller: CallerDep) -> ProfileOut:
     """A JSON merge patch (RFC 7396): what is left out stays, a field of null is removed, a new one comes
-    last. A list of preferences replaces the one before, null removes it. A strength of null means the
-    setting's."""
+    last; fields that are all named take the patch's order. A list of preferences replaces the one before,
+    null removes it. A strength of null means the setting's."""
     caller.may_use(profile_id)
     patch = await receive_json(request, ProfilePatch, also=(MERGE_PATCH,))
 

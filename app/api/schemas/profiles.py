@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -32,8 +32,9 @@ from app.steering.strength import Strength
 class ProfilePatch(Patch):
     """A JSON merge patch (RFC 7396) of a profile; fields that are left out stay as they are.
 
-    In `fields`, a key with null is removed, with its level, and a new key comes last. `preferences` replaces
-    all of them, and null removes them; so does `disclosure`. `strength: null` means the setting's strength.
+    In `fields`, a key with null is removed, with its level, and a new key comes last; a patch that names all
+    the keys that are left puts them into its own order. `preferences` replaces all of them, and null removes
+    them; so does `disclosure`. `strength: null` means the setting's strength.
     """
 
     name: Name = Field("", description=NAME)
@@ -53,8 +54,7 @@ class ProfilePatch(Patch):
         if "preferences" in given:
             given["preferences"] = preferences(self.preferences or ())
         if "fields" in given:
-            merged = {**dict(profile.fields), **self.fields}
-            given["fields"] = tuple((key, text) for key, text in merged.items() if text is not None)
+            given["fields"] = _merged(profile.fields, self.fields)
             if len(given["fields"]) > MAX_FIELDS:
                 raise ValueError(f"a profile has at most {MAX_FIELDS} fields")
         given["disclosure"] = self._disclosure(profile.disclosure, dict(given.get("fields", profile.fields)))
@@ -69,6 +69,16 @@ class ProfilePatch(Patch):
             path = f"disclosure.fields.{key}"
             raise InvalidRequest(f"{path} {no_field(known)}.", param=path)
         return given.disclosure()
+
+
+def _merged(
+    stored: Sequence[tuple[str, str]], patch: Mapping[str, str | None]
+) -> tuple[tuple[str, str], ...]:
+    """The fields with the patch, in its order if it names all that are left, else in theirs."""
+    merged = {**dict(stored), **patch}
+    left = {key: text for key, text in merged.items() if text is not None}
+    named = [key for key in patch if key in left]
+    return tuple((key, left[key]) for key in (named if len(named) == len(left) else left))
 
 
 class ImportQuery(Query):

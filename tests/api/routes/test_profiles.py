@@ -264,9 +264,9 @@ def _quoted(text: str) -> bytes:
 
 async def test_a_patch_changes_what_it_names(proxy: Proxy) -> None:
     before = (await proxy.client.post("/v1/profiles", json={**NEW, "strength": 1.5})).json()
-    patch = {"name": "Bel", "fields": {"style": None, "city": "Lisbon", "job": "broker"}, "strength": None}
+    patch = {"name": "Bel", "fields": {"style": None, "city": "Lisbon"}, "strength": None}
     body = (await proxy.client.patch("/v1/profiles/isabel", json=patch)).json()
-    assert list(body["fields"].items()) == [("job", "broker"), ("city", "Lisbon")]
+    assert list(body["fields"].items()) == [("job", "agent"), ("city", "Lisbon")]
     assert (body["name"], body["strength"]) == ("Bel", None)
     assert body["updated_at"] > before["updated_at"]
     assert body["created_at"] == before["created_at"]
@@ -328,6 +328,35 @@ async def test_a_changed_profile_steers_otherwise(proxy: Proxy) -> None:
     assert await proxy.text(profile="loud") == "hello_world"
     await proxy.client.patch("/v1/profiles/loud", json={"strength": 0})
     assert await proxy.text(profile="loud") == "hello world"
+
+
+@pytest.mark.parametrize(
+    ("fields", "order"),
+    [
+        ({"c": "3", "a": "1", "b": "2"}, "cab"),
+        ({"c": "new", "a": "1"}, "abc"),
+        ({"d": "4", "b": "2", "a": "1", "c": "3"}, "dbac"),
+        ({"b": "2", "d": "4"}, "abcd"),
+        ({"c": "3", "b": None, "a": "1"}, "ca"),
+        ({"c": "3", "b": None, "x": None, "d": "4"}, "acd"),
+        ({"c": None, "b": None}, "a"),
+        ({"renamed": "2", "b": None, "c": "3", "a": "1"}, ["renamed", "c", "a"]),
+        ({}, "abc"),
+    ],
+)
+async def test_a_patch_that_names_all_fields_that_are_left_says_their_order(
+    proxy: Proxy, fields: dict[str, str | None], order: Sequence[str]
+) -> None:
+    made = {"id": "isabel", "name": "Isabel", "fields": {"a": "1", "b": "2", "c": "3"}}
+    await proxy.client.post("/v1/profiles", json=made)
+    changed = await proxy.client.patch("/v1/profiles/isabel", json={"fields": fields})
+    assert list(changed.json()["fields"]) == list(order)
+    assert (await proxy.client.get("/v1/profiles/isabel")).json() == changed.json()
+    body = {"messages": HELLO}
+    shown = (await proxy.client.post("/v1/profiles/isabel/preview", json=body)).json()
+    prompt = shown["prompts"][0]["context_aware"]["prompt"]
+    places = [prompt.index(f"{key.capitalize()}: ") for key in order]
+    assert places == sorted(places)
 
 
 async def test_an_erased_profile_is_gone_with_its_history(proxy: Proxy) -> None:
