@@ -4,7 +4,8 @@ CoSteerError
 ├── InvalidRequest            400  the client sent something that cannot be honoured
 │   ├── ContextLengthExceeded 400
 │   ├── Unsupported           400  the embedded model cannot do this; a vLLM can
-│   └── ProfileExists         409
+│   ├── ProfileExists         409
+│   └── LastAdminKey          409  without one, requests without a key open everything
 ├── Unauthorized              401  no API key, or one that does not exist
 ├── Forbidden                 403  the API key is another profile's
 ├── NotFound                  404
@@ -82,6 +83,11 @@ class ProfileExists(InvalidRequest):
     status = 409
     code = "profile_exists"
     param = "id"
+
+
+class LastAdminKey(InvalidRequest):
+    status = 409
+    code = "last_admin_key"
 
 
 class Unauthorized(CoSteerError):

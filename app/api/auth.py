@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 
 from app.api.dependencies import Parts, PartsDep
-from app.api.middleware.origins import KeylessAccess, refuse_strangers
+from app.api.middleware.origins import KeylessAccess, refuse_other_pages, refuse_strangers
 from app.errors import Forbidden, InvalidRequest, ModelNotFound, Unauthorized
 from app.profiles.profile import Profile
 from app.profiles.store import Store
@@ -33,9 +33,11 @@ WELL_FORMED = re.compile(rf"bearer\s+({PREFIX}\S+)\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Caller:
-    """The sender of a request. `profile_id` is the only profile that it may use; None means all."""
+    """The sender of a request. `profile_id` is the only profile that it may use; None means all. `key_id` is
+    the key's that came with the request; None means that there was none."""
 
     profile_id: str | None = None
+    key_id: int | None = None
 
     def may_use(self, profile_id: str) -> None:
         """Raises Forbidden for other profiles, whether they exist or not."""
@@ -68,7 +70,7 @@ async def caller_of(
         key = await asyncio.to_thread(parts.store.keys.identify, secret)
         if key is None:
             raise Unauthorized("This API key does not exist (any more). `costeer keys create` makes one.")
-        return Caller(key.profile_id)
+        return Caller(key.profile_id, key.id)
     required = parts.store.keys.still_required()
     if required is None:
         required = await asyncio.to_thread(parts.store.keys.required)
@@ -82,6 +84,18 @@ async def caller_of(
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+async def key_keeper(request: Request, caller: CallerDep) -> Caller:
+    """A caller who may manage API keys. Raises Forbidden for a profile's key, and for another page's request
+    without a key."""
+    caller.must_be_admin("manage API keys")
+    if caller.key_id is None:
+        refuse_other_pages(request.headers)
+    return caller
+
+
+KeyKeeperDep = Annotated[Caller, Depends(key_keeper)]
 
 
 def split_model(model: str, served: list[str]) -> tuple[str, str | None]:

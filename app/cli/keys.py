@@ -10,12 +10,11 @@ from app.cli.completion import profile_ids
 from app.cli.environment import open_store, read_settings
 from app.cli.profiles import AsJson, Yes
 from app.cli.terminal import confirm, mistakes_named, say, when, write, write_bytes, write_json, write_table
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, LastAdminKey
 from app.profiles.store import Store
+from app.profiles.store.keys import MAX_LABEL
 
 commands = typer.Typer(help="API keys: each gives an app one profile, or all of them.", no_args_is_help=True)
-MAX_LABEL = 200
-LAST_ADMIN_KEY = "It is the last admin key: without one, requests without a key open all profiles again."
 
 
 @commands.command(
@@ -103,12 +102,12 @@ def delete(
     Without an admin key whoever reaches the port opens all profiles, so the last one is asked about first.
     """
     with open_store() as store:
-        admins = [one.id for one in store.keys.list() if one.is_admin]
-        if admins == [key] and not confirm(f"{LAST_ADMIN_KEY} Delete key {key}?", yes=yes):
-            return
-        store.keys.delete(key)
-        # Checked again, since another process may have deleted the other admin key meanwhile.
-        opened = bool(admins) and not store.keys.required()
+        try:
+            opened = store.keys.delete(key)
+        except LastAdminKey as last:
+            if not confirm(f"{last.message} Delete key {key}?", yes=yes):
+                return
+            opened = store.keys.delete(key, last_admin=True)
     write(f"key {key}: deleted")
     if opened:
         say("That was the last admin key: requests without a key open all profiles again.")

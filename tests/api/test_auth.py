@@ -26,6 +26,8 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("GET", "/v1/profiles", None),
     ("POST", "/v1/profiles", {"id": "new", "name": "New"}),
     ("POST", "/v1/profiles/import", {"id": "new", "name": "New"}),
+    ("GET", "/v1/keys", None),
+    ("POST", "/v1/keys", {"profile": "loud"}),
     ("GET", "/v1/profiles/loud", None),
     ("PATCH", "/v1/profiles/loud", {"name": "L"}),
     ("GET", "/v1/profiles/loud/export", None),

@@ -78,6 +78,26 @@ def refuse_strangers(headers: Headers, access: KeylessAccess) -> None:
         )
 
 
+def refuse_other_pages(headers: Headers) -> None:
+    """Raises Forbidden for a request of any page but the server's own, those that are let in as well.
+
+    It is for what gives more than the request's own moment: a page that made itself an admin key would keep
+    all access when it is no longer let in, and would lock the person out. To be called after
+    `refuse_strangers`, which sees to the Host.
+    """
+    sent_by = headers.get("sec-fetch-site")
+    if sent_by is not None:
+        ours = sent_by in OURS
+    else:  # an older browser, plain http to another machine, or no browser
+        origin = headers.get("origin")
+        ours = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    if not ours:
+        raise Forbidden(
+            "Without an API key, keys are managed by this server's own page or by `costeer keys` only. Send "
+            "an admin key."
+        )
+
+
 def _from_a_friend(headers: Headers, host: str | None, access: KeylessAccess) -> bool:
     """Whether the request comes from no page, or from a page of this machine or of an allowed origin."""
     origin = headers.get("origin", "")

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from sqlmodel import col, exists, select
+from sqlalchemy import func
+from sqlmodel import Session, col, exists, select
 
-from app.errors import KeyNotFound, StoreError
+from app.errors import KeyNotFound, LastAdminKey, StoreError
 from app.profiles.store.database import Database
 from app.profiles.store.tables import ApiKeyRow, profile_row
 
 # last_used_at is written at most once a minute: a write on every request would wait for the disk.
 LAST_USED_STEP = timedelta(minutes=1)
+# Characters of a label.
+MAX_LABEL = 200
+OPENS_ALL = "It is the last admin key: without one, requests without a key open all profiles again."
 
 
 class KeyStore:
@@ -44,13 +48,21 @@ class KeyStore:
             session.flush()
             return _key(row), secret
 
-    def delete(self, key_id: int) -> None:
-        """Deletes the key, which is invalid from then on. Raises KeyNotFound."""
+    def delete(self, key_id: int, *, last_admin: bool = False) -> bool:
+        """Deletes the key, which is invalid from then on; returns whether it was the last admin key.
+
+        That one is deleted only with `last_admin`, since no request needs a key from then on. Raises
+        KeyNotFound and LastAdminKey.
+        """
         with self._database.erasing() as session:
             row = session.get(ApiKeyRow, key_id) if 0 < key_id < 2**63 else None
             if row is None:
                 raise KeyNotFound(f"There is no key {key_id}. `costeer keys list` shows those that exist.")
+            last = row.profile_id is None and _admins(session) == 1
+            if last and not last_admin:
+                raise LastAdminKey(OPENS_ALL)
             session.delete(row)
+            return last
 
     def identify(self, secret: str) -> Key | None:
         """The key of this secret, or None; updates its time of last use."""
@@ -82,6 +94,11 @@ class KeyStore:
         if self._required is None or self._required[0] != self._database.version():
             return None
         return self._required[1]
+
+
+def _admins(session: Session) -> int:
+    query = select(func.count()).select_from(ApiKeyRow).where(col(ApiKeyRow.profile_id).is_(None))
+    return session.exec(query).one()
 
 
 def _key(row: ApiKeyRow) -> Key:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.errors import KeyNotFound, ProfileNotFound, StoreError
+from app.errors import KeyNotFound, LastAdminKey, ProfileNotFound, StoreError
 from app.profiles.store import Store
 from app.profiles.store import keys as keys_module
 from app.profiles.store.database import Database
-from app.profiles.store.keys import hashed
+from app.profiles.store.keys import Key, hashed
 from profiles.store.conftest import Bytes
 from profiles.store.people import ISABEL, WALTER
 
@@ -118,8 +119,35 @@ def test_keys_are_required_as_long_as_there_is_an_admin_key(store: Store) -> Non
     assert not store.keys.required()
     admin, _ = store.keys.create("me", None)
     assert store.keys.required()
-    store.keys.delete(admin.id)
+    store.keys.delete(admin.id, last_admin=True)
     assert not store.keys.required()
+
+
+def test_the_last_admin_key_is_deleted_only_by_whoever_says_so(store: Store) -> None:
+    (first, _), (second, _) = store.keys.create("me", None), store.keys.create("me again", None)
+    mine, _ = store.keys.create("phone", "isabel")
+    assert not store.keys.delete(first.id, last_admin=True), "another is left"
+    with pytest.raises(LastAdminKey, match="all profiles"):
+        store.keys.delete(second.id)
+    assert store.keys.required()
+    assert not store.keys.delete(mine.id)
+    assert store.keys.delete(second.id, last_admin=True)
+    assert store.keys.list() == []
+
+
+def test_of_two_who_delete_an_admin_key_at_once_one_is_told_that_it_is_the_last(store: Store) -> None:
+    keys = [store.keys.create("me", None)[0] for _ in range(8)]
+
+    def delete(key: Key) -> bool:
+        try:
+            store.keys.delete(key.id)
+        except LastAdminKey:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(delete, keys)) == [False] + 7 * [True]
+    assert store.keys.required()
 
 
 def test_whether_a_key_is_required_is_known_until_somebody_writes(store: Store) -> None:
@@ -131,7 +159,7 @@ def test_whether_a_key_is_required_is_known_until_somebody_writes(store: Store) 
     assert store.keys.still_required() is None
     assert store.keys.required()
     assert store.keys.still_required() is True
-    store.keys.delete(key.id)
+    store.keys.delete(key.id, last_admin=True)
     assert store.keys.still_required() is None
 
 
