@@ -153,7 +153,7 @@ def _typed(paths: Sequence[str], options: Wanted) -> tuple[list[HistoryItem], li
         return [], [], 0
     given = {"title": options.title, "request": options.request, "kind": options.kind, "level": options.level}
     try:
-        return read_history([STDIN], sys.stdin.buffer, **given).items, [], 0  # type: ignore[arg-type]
+        return read_history([STDIN], sys.stdin.buffer, **given), [], 0  # type: ignore[arg-type]
     except InvalidRequest as mistake:
         return [], [line.strip() for line in mistake.message.splitlines()[1:]], 1
 

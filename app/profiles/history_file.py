@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +21,7 @@ from app.profiles.profile import MAX_TEXT, HistoryItem, Kind
 from app.profiles.strict_json import JsonMistake, loads
 
 STDIN = "-"
-# Suffixes looked for in a folder; a file named explicitly may have any other suffix, and is read as text.
+# Of files that are read here; one of any other suffix is read as text.
 SUFFIXES = {".txt", ".md", ".jsonl", ".json"}
 MARKDOWN = {".md", ".txt", ""}
 # Bytes that the longest text can take: 4 per character in UTF-8; in JSON 12, as two escaped surrogates.
@@ -33,21 +31,6 @@ MAX_LISTED = 50
 # The white space that JSON allows around a value.
 BLANKS = " \t\r\n"
 SPLIT = "split it, one item for each part"
-# Other things than files and folders that a folder may hold.
-SPECIAL = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
-
-@dataclass(frozen=True)
-class Files:
-    """The items read, in order, and the paths skipped in folders, each with the reason."""
-
-    items: list[HistoryItem] = field(repr=False)
-    passed_over: list[str]
 
 
 def read_history(
@@ -58,9 +41,8 @@ def read_history(
     kind: Kind | None = None,
     request: str | None = None,
     level: Level | None = None,
-) -> Files:
-    """Reads all items; "-" is standard input, and folders are read recursively, without hidden files and
-    folders, empty files, and links that lead out of the folder.
+) -> list[HistoryItem]:
+    """Reads all items of some files, in order; "-" is standard input.
 
     `kind` and `level` apply to items that name none; `title` replaces a text's own, and `request` is what a
     text answers. Raises InvalidRequest with the number of errors and the first 50 of them.
@@ -71,7 +53,7 @@ def read_history(
     for path in paths:
         reading.add(path)
     reading.raise_mistakes()
-    return Files(reading.items, reading.passed_over)
+    return reading.items
 
 
 def refusal(mistakes: Sequence[str], count: int) -> InvalidRequest:
@@ -98,7 +80,6 @@ class _Reading:
     ) -> None:
         """`defaults` are keys of items that do not have them."""
         self.items: list[HistoryItem] = []
-        self.passed_over: list[str] = []
         self._stdin = stdin
         self._title = title
         self._request = request
@@ -109,12 +90,6 @@ class _Reading:
     def add(self, path: str) -> None:
         if path == STDIN:
             self._text(self._stdin, "standard input", "")
-        elif Path(path).is_dir():
-            names = list(self._walk(Path(path)))
-            if not names:
-                self._wrong(path, f"this folder holds no file that ends in {', '.join(sorted(SUFFIXES))}")
-            for name in self._own(Path(path).resolve(), names):
-                self._file(name, within=True)
         else:
             self._file(path)
 
@@ -122,50 +97,10 @@ class _Reading:
         if self.count:
             raise refusal(self.mistakes, self.count)
 
-    def _walk(self, folder: Path) -> Iterator[str]:
-        """Yields the files sorted by name; skips hidden ones, and does not follow links to folders."""
-
-        def unreadable(error: OSError) -> None:
-            self._wrong(_printable(str(error.filename)), f"cannot be read: {error.strerror}")
-
-        top = os.path.realpath(folder)
-        for root, folders, files in os.walk(folder, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in folders:
-                path = Path(root, name)
-                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
-                    self._pass_over(str(path), "a link out of the folder; name it to add what is in it")
-            for name in sorted(files):
-                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                    yield str(Path(root, name))
-
-    def _own(self, folder: Path, names: Sequence[str]) -> Iterator[str]:
-        """Of a folder's files those to read: each file once, however many links lead to it."""
-        real = {name: os.path.realpath(name) for name in names}
-        seen = {real[name] for name in names if not Path(name).is_symlink()}
-        for name in names:
-            if Path(name).is_symlink():
-                if not Path(real[name]).is_relative_to(folder):
-                    self._pass_over(name, "a link out of the folder; name the file itself to add it")
-                    continue
-                if real[name] in seen:
-                    continue
-                seen.add(real[name])
-            yield name
-
-    def _file(self, path: str, *, within: bool = False) -> None:
-        """Reads a file; `within` a folder it may be empty, but not be a pipe, which might never end."""
+    def _file(self, path: str) -> None:
         origin = _printable(path)
         try:
-            if within:
-                kind = stat.S_IFMT(Path(path).stat().st_mode)
-                if kind in SPECIAL:
-                    self._wrong(origin, f"{SPECIAL[kind]} and no file; take it out of the folder")
-                    return
             with Path(path).open("rb") as stream:
-                if within and _blank(stream):
-                    self._pass_over(path, "there is no text in it")
-                    return
                 match Path(path).suffix.lower():
                     case ".jsonl":
                         self._lines(stream, origin)
@@ -273,9 +208,6 @@ class _Reading:
             path = f"{key}.{shown}" if key and name else key or shown
             self._wrong(place, f"{path}: {words}" if path else words)
 
-    def _pass_over(self, path: str, words: str) -> None:
-        self.passed_over.append(f"{_printable(path)}: {words}")
-
     def _wrong(self, place: str, words: str) -> None:
         self.items.clear()
         self.count += 1
@@ -291,15 +223,6 @@ def _title(text: str, source: str) -> str:
     """The title in a Markdown text, else the file's name without its suffix."""
     markdown = not source or Path(source).suffix.lower() in MARKDOWN
     return ((title_of(text) if markdown else "") or Path(source).stem)[:MAX_TITLE]
-
-
-def _blank(stream: BinaryIO) -> bool:
-    """Whether the file holds only white space; if it does not, seeks back to its beginning."""
-    while part := stream.read(2**16):
-        if part.strip(b" \t\r\n\f\v\xef\xbb\xbf"):
-            stream.seek(0)
-            return False
-    return True
 
 
 def _printable(path: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.profiles.history_file import SPECIAL
 from app.sources.formats import ADVICE, NOT_READ, SUFFIXES
 from app.sources.found import LeftOut
 from app.sources.mail import mail_file
@@ -20,6 +19,13 @@ from app.sources.vault import vault_of
 
 # Folders that programs fill.
 MACHINERY = {"node_modules", "__pycache__", "__macosx", "$recycle.bin", "system volume information", "@eadir"}
+# Other things than files and folders that a folder may hold.
+SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 OUT = LeftOut("a link out of the folder; name it to add what is there")
 
 

@@ -63,7 +63,7 @@ def _files(name: str) -> Callable[[bytes], None]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, name)
             path.write_bytes(data)
-            for item in read_history([str(path)], io.BytesIO()).items:
+            for item in read_history([str(path)], io.BytesIO()):
                 _indexed(item.text)
 
     return read

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.errors import InvalidRequest
-from app.profiles.history_file import MAX_LINE, Files, read_history
+from app.profiles.history_file import MAX_LINE, read_history
 from app.profiles.profile import MAX_TEXT, HistoryItem, Kind
 
 
@@ -35,11 +34,7 @@ def read(
     kind: Kind | None = None,
     request: str | None = None,
 ) -> list[HistoryItem]:
-    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind, request=request).items
-
-
-def files(*paths: str) -> Files:
-    return read_history(paths, io.BytesIO())
+    return read_history(paths, io.BytesIO(stdin), title=title, kind=kind, request=request)
 
 
 def mistakes(*paths: str, stdin: bytes = b"", request: str | None = None) -> list[str]:
@@ -246,97 +241,13 @@ def test_an_exported_profile_is_for_another_command() -> None:
     assert "costeer profiles import" in message
 
 
-# Folders, and many files
-
-
-def test_a_folder_is_read_by_name_with_all_folders_in_it() -> None:
-    for name in (
-        "b/2.txt",
-        "b/1.md",
-        "a.jsonl",
-        "c.json",
-        ".hidden/x.txt",
-        "b/.x.txt",
-        "picture.png",
-        "run.py",
-    ):
-        written(f"notes/{name}", '{"text": "x"}')
-    assert [item.source for item in read("notes")] == ["", "", "notes/b/1.md", "notes/b/2.txt"]
-    assert [item.source for item in read("notes/b/")] == ["notes/b/1.md", "notes/b/2.txt"]
-    assert len(read("notes/run.py")) == 1  # a file that is named may be any text
-
-
-def test_a_folder_that_links_to_itself_ends() -> None:
-    written("notes/a.txt", "x")
-    Path("notes/again").symlink_to(Path("notes").absolute())
-    assert len(read("notes")) == 1
-
-
-@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b" \n\t\n" * 5000])
-@pytest.mark.parametrize("suffix", [".md", ".txt", ".jsonl", ".json"])
-def test_an_empty_file_of_a_folder_is_left_out_by_name(data: bytes, suffix: str) -> None:
-    written(f"notes/empty{suffix}", data)
-    written("notes/full.md", "x")
-    found = files("notes")
-    assert [item.text for item in found.items] == ["x"]
-    assert found.passed_over == [f"notes/empty{suffix}: there is no text in it"]
-
-
-def test_what_is_no_file_is_refused_and_never_opened() -> None:
-    written("notes/a.md", "x")
-    os.mkfifo("notes/pipe.md")  # to open it would wait for a writer
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("notes/socket.txt")
-        assert mistakes("notes") == [
-            "notes/pipe.md: a named pipe and no file; take it out of the folder",
-            "notes/socket.txt: a socket and no file; take it out of the folder",
-        ]
-
-
-def test_links_out_of_a_folder_are_left_out_by_name_and_others_read_once() -> None:
-    written("notes/a.md", "a")
-    written("notes/.kept/b", "b")
-    written("secret.md", "secret")
-    written("other/c.md", "c")
-    for link, target in {
-        "again.md": "a.md",
-        "b.md": ".kept/b",
-        "b2.md": ".kept/b",
-        "device.txt": "/dev/zero",
-        "out.md": "../secret.md",
-        "others": "../other",
-    }.items():
-        Path("notes", link).symlink_to(target)
-    found = files("notes")
-    assert [(item.text, item.source) for item in found.items] == [("a", "notes/a.md"), ("b", "notes/b.md")]
-    assert sorted(found.passed_over) == [
-        "notes/device.txt: a link out of the folder; name the file itself to add it",
-        "notes/others: a link out of the folder; name it to add what is in it",
-        "notes/out.md: a link out of the folder; name the file itself to add it",
-    ]
-    assert [item.text for item in read("notes/out.md")] == ["secret"]
-    Path("linked").symlink_to("notes")
-    assert [item.text for item in read("linked")] == ["a", "b"]
-
-
-def test_a_link_to_itself_is_named() -> None:
-    written("notes/a.md", "a")
-    Path("notes/loop.md").symlink_to("loop.md")
-    (message,) = mistakes("notes")
-    assert message.startswith("notes/loop.md: cannot be read: ")
-
-
-def test_an_empty_folder_is_a_mistake() -> None:
-    written("notes/run.py", "x")
-    (message,) = mistakes("notes")
-    assert message.startswith("notes: this folder holds no file that ends in ")
+# Files
 
 
 def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("notes").mkdir()
-    Path("notes/link.txt").symlink_to("nowhere")
     assert mistakes("notes", "gone.txt") == [
-        "notes/link.txt: cannot be read: No such file or directory",
+        "notes: cannot be read: Is a directory",
         "gone.txt: cannot be read: No such file or directory",
     ]
 

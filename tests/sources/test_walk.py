@@ -75,6 +75,8 @@ def test_each_file_is_read_once_however_many_links_lead_to_it(folder: Path) -> N
     assert read() == ["notes/b.md", "notes/sub/c.md"]
     assert read("notes/b.md", "notes", "notes/sub", "notes/b.md") == ["notes/b.md", "notes/sub/c.md"]
     assert read("notes/a.md") == ["notes/a.md"]
+    Path("linked").symlink_to("notes")
+    assert read("linked") == ["linked/b.md", "linked/sub/c.md"]
 
 
 def test_links_out_of_the_folder_are_named(tmp_path: Path) -> None:
@@ -91,6 +93,7 @@ def test_links_out_of_the_folder_are_named(tmp_path: Path) -> None:
 def test_what_is_no_file_is_named() -> None:
     write("a.md")
     Path("notes/gone.md").symlink_to("nowhere.md")
+    Path("notes/loop.md").symlink_to("loop.md")
     os.mkfifo("notes/pipe.txt")
     with socket.socket(socket.AF_UNIX) as one:
         one.bind("notes/socket.txt")
@@ -98,6 +101,7 @@ def test_what_is_no_file_is_named() -> None:
     found = passed()
     assert found["notes/pipe.txt"] == "a named pipe and no file; take it out of the folder"
     assert found["notes/socket.txt"] == "a socket and no file; take it out of the folder"
+    assert found["notes/loop.md"].startswith("cannot be read: ")
     assert found["notes/gone.md"] == "cannot be read: No such file or directory"
 
 

@@ -26,7 +26,7 @@ def read(path: Path, _: Person) -> Iterator[Found | LeftOut]:
     path.open("rb").close()  # a file that cannot be opened is no mistake of its content
     whole = path.absolute()
     try:
-        items = read_history([str(whole)], io.BytesIO()).items
+        items = read_history([str(whole)], io.BytesIO())
     except InvalidRequest as mistake:
         yield _left(whole, mistake.message)
         return

@@ -152,7 +152,7 @@ async def test_a_text_is_stored_as_the_command_line_stores_it(
     data = b"\xef\xbb\xbfone\r\ntwo\rthree\n"
     await add(proxy, data, kind)
     (tmp_path / "a.txt").write_bytes(data)
-    (item,) = read_history([str(tmp_path / "a.txt")], io.BytesIO()).items
+    (item,) = read_history([str(tmp_path / "a.txt")], io.BytesIO())
     assert await texts(proxy) == [item.text] == ["one\ntwo\nthree\n"]
 
 
