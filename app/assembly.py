@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.api.dependencies import Parts
 from app.api.responses.stored import StoredResponses
+from app.api.upload_folder import swept
 from app.decoding.cache_sweeper import Caches, Sweeper
 from app.decoding.generator import Generator
 from app.decoding.request import DecodingConfig
@@ -55,6 +56,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     setting that cannot be used."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
+        stack.enter_context(swept(store.path.parent))
         models = await stack.enter_async_context(open_models(settings, progress))
         generator = Generator(models.remote, models.local, models.matcher, models.config)
         retriever = Retriever(store.history, settings.history_top_k)

@@ -17,6 +17,7 @@ from app.api.routes import (
     chat,
     docs,
     history,
+    history_files,
     keys,
     page,
     passthrough,
@@ -59,7 +60,18 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     isolation.install(app)
     head.install(app)
     request_log.install(app, metrics)  # the last, so that it is the outermost
-    for part in (chat, responses, profiles, preview, proposals, history, keys, system, passthrough):
+    for part in (
+        chat,
+        responses,
+        profiles,
+        preview,
+        proposals,
+        history,
+        history_files,
+        keys,
+        system,
+        passthrough,
+    ):
         app.include_router(part.router)
     return app
 

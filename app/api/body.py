@@ -43,18 +43,7 @@ async def receive(request: Request, *taken: str) -> Body:
     A compressed body gets 415 too: it could be a thousand times larger than the size limit allows. Raises
     InvalidRequest, also for a body that is empty or cut off.
     """
-    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
-    if {coding.strip() for coding in codings} - {"", "identity"}:
-        raise _unsupported(
-            "The body has a Content-Encoding; send it as it is, without compression.", "Content-Encoding"
-        )
-    given = request.headers.get("content-type", "")
-    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
-    if media_type not in taken:
-        found = "has no Content-Type" if not given else "is of another type"
-        if "," in media_type:  # HTTP joins repeated headers with commas
-            found = "has more than one Content-Type"
-        raise _unsupported(f"The body {found}; send {', '.join(taken)}.")
+    media_type, parameters = media_type_of(request, *taken)
     charsets = [
         value.strip("\"'") for key, _, value in (p.partition("=") for p in parameters) if key == "charset"
     ]
@@ -67,6 +56,24 @@ async def receive(request: Request, *taken: str) -> Body:
     if not data or data.isspace():
         raise InvalidRequest(f"The body is empty; send {', '.join(taken)}.")
     return Body(media_type, data)
+
+
+def media_type_of(request: Request, *taken: str) -> tuple[str, list[str]]:
+    """The media type of the body, one of those `taken`, and its parameters. Raises InvalidRequest for
+    another, and for a body that is compressed."""
+    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if {coding.strip() for coding in codings} - {"", "identity"}:
+        raise _unsupported(
+            "The body has a Content-Encoding; send it as it is, without compression.", "Content-Encoding"
+        )
+    given = request.headers.get("content-type", "")
+    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
+    if media_type not in taken:
+        found = "has no Content-Type" if not given else "is of another type"
+        if "," in media_type:  # HTTP joins repeated headers with commas
+            found = "has more than one Content-Type"
+        raise _unsupported(f"The body {found}; send {', '.join(taken)}.")
+    return media_type, parameters
 
 
 async def receive_json(request: Request, model: type[M], *, also: tuple[str, ...] = ()) -> M:

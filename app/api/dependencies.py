@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -24,7 +25,8 @@ class Parts:
     """Everything that lives as long as the server. `strength` and `disclosure`, the least level and a budget,
     are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
     unknown model name means the steered model; `aliases` has names with the model that each stands for,
-    perhaps with @profile. `responses` are those that are kept."""
+    perhaps with @profile. `responses` are those that are kept; `reading`
+    is held while a file that was sent is read and stored."""
 
     generator: Generator
     store: Store
@@ -37,6 +39,7 @@ class Parts:
     disclosure: Disclosure = field(default_factory=Disclosure)
     aliases: Mapping[str, str] = field(default_factory=dict)
     responses: StoredResponses = field(default_factory=StoredResponses)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

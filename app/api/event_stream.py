@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 
 import anyio
+import orjson
+from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
-from app.api.error_handlers import shutting_down
+from app.api.error_handlers import shutting_down, unforeseen
 from app.decoding.stats import Clock
+from app.errors import CoSteerError
 
 # At DEBUG it would log every chunk of a reply.
 logging.getLogger("sse_starlette").setLevel(logging.INFO)
@@ -37,6 +41,26 @@ class Grace:
             self._until = self._clock() + FINISH_SECONDS
         if self._clock() > self._until:
             raise shutting_down()
+
+
+async def told(
+    steps: AsyncGenerator[BaseModel, None], closing: anyio.Event, clock: Clock
+) -> AsyncGenerator[dict[str, str], None]:
+    """The events of work that is done in steps: each as JSON, then [DONE]; after a failure an error, and no
+    [DONE]."""
+    grace = Grace(closing, clock)
+    try:
+        async with aclosing(steps):
+            async for one in steps:
+                yield {"data": one.model_dump_json()}
+                grace.check()
+    except CoSteerError as error:
+        yield {"data": orjson.dumps(error.body()).decode()}
+        return
+    except Exception as error:
+        yield {"data": orjson.dumps(unforeseen(error).body()).decode()}
+        return
+    yield {"data": "[DONE]"}
 
 
 def event_stream(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -14,6 +15,11 @@ MOST_PARTS = 1000
 HEAD_BYTES = 8192
 DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]+=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
 PARAMETER = re.compile(r'([\w*]+)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
+# What browsers write of a file's name otherwise: %22 for a quotation mark, and other programs \\".
+ESCAPED = re.compile(r'%22|%0D|%0A|\\"', re.IGNORECASE)
+TOO_MANY = f"it has more than {MOST_PARTS} parts"
+CUT_OFF = "it is cut off, or its lines do not end in CR LF"
+NO_HEADERS = "a part has no headers of its own, or too many"
 # Headers of a part that depend on its value, and are dropped when the value changes.
 BY_VALUE = ("content-length", "content-md5", "digest")
 PLAIN = {"7bit", "8bit", "binary"}
@@ -65,10 +71,7 @@ class Form:
 
 def read_form(content_type: str, data: bytes) -> Form:
     """Parses a form. Raises InvalidRequest if it is invalid, or if parsers could read it differently."""
-    boundaries = BOUNDARY.findall(content_type)
-    if len(boundaries) != 1 or not boundaries[0].isascii() or not 0 < len(boundaries[0].strip('"')) <= 70:
-        raise _wrong("its Content-Type must name one boundary, of at most 70 characters")
-    (boundary,) = boundaries
+    boundary = boundary_of(content_type)
     delimiter = b"\r\n--" + boundary.strip('"').encode()
     before, *pieces = (b"\r\n" + data).split(delimiter, MOST_PARTS + 1)
     parts: list[Part] = []
@@ -78,35 +81,62 @@ def read_form(content_type: str, data: bytes) -> Form:
                 boundary, parts, bare=not before and piece in {b"--", b"--\r\n"} and piece is pieces[-1]
             )
         if len(parts) == MOST_PARTS:
-            raise _wrong(f"it has more than {MOST_PARTS} parts")
+            raise wrong(TOO_MANY)
         parts.append(_part(piece))
-    raise _wrong("it is cut off, or its lines do not end in CR LF")
+    raise wrong(CUT_OFF)
 
 
 def _part(piece: bytes) -> Part:
     padding, line_end, rest = piece.partition(b"\r\n")
     head, blank, value = rest.partition(b"\r\n\r\n")
     if padding.strip(b" \t") or not line_end or not blank or len(head) > HEAD_BYTES:
-        raise _wrong("a part has no headers of its own, or too many")
+        raise wrong(NO_HEADERS)
+    headers = headers_of(head)
+    return Part(headers, name_of(headers), value)
+
+
+def boundary_of(content_type: str) -> str:
+    """What stands between the parts, with or without quotes. Raises InvalidRequest."""
+    boundaries = BOUNDARY.findall(content_type)
+    if len(boundaries) != 1 or not boundaries[0].isascii() or not 0 < len(boundaries[0].strip('"')) <= 70:
+        raise wrong("its Content-Type must name one boundary, of at most 70 characters")
+    (boundary,) = boundaries
+    return str(boundary)
+
+
+def headers_of(head: bytes) -> dict[str, str]:
+    """The headers of a part, by their names in lower case. Raises InvalidRequest."""
     headers: dict[str, str] = {}
     for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
         name, colon, said = line.partition(":")
         name = name.lower()
         if not colon or not re.fullmatch(r"[\w-]+", name) or name in headers or re.search(r"[\r\n\0]", said):
-            raise _wrong("a part's headers must each be on one line, and there once")
+            raise wrong("a part's headers must each be on one line, and there once")
         headers[name] = said.strip()
     if headers.get("content-transfer-encoding", "binary").lower() not in PLAIN:
-        raise _wrong("a part must be sent as it is, without a Content-Transfer-Encoding")
-    return Part(headers, _name(headers.get("content-disposition", "")), value)
+        raise wrong("a part must be sent as it is, without a Content-Transfer-Encoding")
+    return headers
 
 
-def _name(disposition: str) -> str:
+def name_of(headers: Mapping[str, str]) -> str:
+    """The name of a part's field. Raises InvalidRequest."""
+    disposition = headers.get("content-disposition", "")
     given = [(key.lower(), value) for key, value in PARAMETER.findall(disposition)]
     names = [value for key, value in given if key == "name"]
     if DISPOSITION.fullmatch(disposition) is None or len(names) != 1 or "name*" in dict(given):
-        raise _wrong('a part needs one name, as in Content-Disposition: form-data; name="file"')
+        raise wrong('a part needs one name, as in Content-Disposition: form-data; name="file"')
     return unquote(names[0].strip('"'))
 
 
-def _wrong(why: str) -> InvalidRequest:
+def file_name_of(headers: Mapping[str, str]) -> str | None:
+    """The name of a part's file as browsers write it; None of a part that is no file."""
+    given = {key.lower(): value for key, value in PARAMETER.findall(headers.get("content-disposition", ""))}
+    if "filename" not in given:
+        return None
+    name = given["filename"].encode("utf-8", "surrogateescape").decode(errors="replace")
+    return ESCAPED.sub(lambda one: unquote(one[0]) if one[0][0] == "%" else one[0][1:], name.strip('"'))
+
+
+def wrong(why: str) -> InvalidRequest:
+    """The error of a form."""
     return InvalidRequest(f"The form is not valid {MEDIA_TYPE}: {why}.")

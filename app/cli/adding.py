@@ -12,9 +12,10 @@ import typer
 
 from app.cli.environment import look_at_store, open_store
 from app.cli.findings import for_programs, say_left_out, summary, write_kinds, write_reasons
-from app.cli.intake import as_kept, brought_in, foreseen, person_of, surveyed
+from app.cli.intake import as_kept, brought_in, foreseen, surveyed
 from app.cli.profiles import AsJson, ProfileId
 from app.cli.terminal import mistakes_named, write, write_json
+from app.disclosure.person import person_of
 from app.errors import InvalidRequest
 from app.profiles.disclosure import Level
 from app.profiles.history_file import STDIN, SUFFIXES, mistakes_of, read_history, refusal

@@ -12,12 +12,10 @@ from types import FrameType
 
 from app.cli.progress import ItemProgress
 from app.cli.terminal import say
-from app.profiles.origin import Add, Change, Replace
+from app.profiles.batches import batches
+from app.profiles.origin import Change
 from app.profiles.store import SourceStore
 
-# Limits of one transaction: items, and characters of requests and texts unless it has a single item.
-BATCH = 1000
-BATCH_CHARACTERS = 4_000_000
 # Another writer that waits for the lock polls it every 100 ms at the latest. A longer pause, once a second,
 # lets it in; without pauses a server might wait until its timeout.
 PAUSE_EVERY = 1.0
@@ -47,21 +45,6 @@ def apply_all(
         say(f"The first {done:,} of {total:,} items are stored, the others are not.")
         raise
     return made
-
-
-def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """Splits the changes, in order, into batches within the limits."""
-    batch: list[Change] = []
-    size = 0
-    for one in changes:
-        length = len(one.item.request) + len(one.item.text) if isinstance(one, Add | Replace) else 0
-        size += length
-        if batch and (len(batch) == BATCH or size > BATCH_CHARACTERS):
-            yield batch
-            batch, size = [], length
-        batch.append(one)
-    if batch:
-        yield batch
 
 
 @contextmanager

@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from app.cli.bulk import apply_all
 from app.cli.progress import ItemProgress
 from app.cli.terminal import counted
-from app.disclosure.identifiers import identifiers
 from app.profiles.disclosure import strictest
 from app.profiles.origin import Add, Change, Known, Move, Relevel, Remove, Replace, Root
-from app.profiles.profile import Profile
 from app.profiles.store import Store
 from app.sources.documents.document import one_line
 from app.sources.formats import read
-from app.sources.found import Person
 from app.sources.place import path_of, within
 from app.sources.survey import Survey, Tell, Wanted, survey
 from app.sources.sync import Plan
@@ -37,19 +34,6 @@ class Outcome:
     same: int
     vanished: int
     removed: int
-
-
-def person_of(profile: Profile, me: Sequence[str]) -> Person:
-    """Whose texts are wanted: the profile's name and the mail addresses in its fields, and those given."""
-    addresses = [
-        text[one.start : one.end]
-        for key, text in profile.fields
-        for one in identifiers(text, key=key)
-        if one.kind == "email"
-    ]
-    names = [profile.name, *(one for one in me if "@" not in one)]
-    addresses += [one for one in me if "@" in one]
-    return Person(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(addresses)))
 
 
 def known_as(me: Sequence[str], file: str, roots: Sequence[Root]) -> tuple[str, ...]:

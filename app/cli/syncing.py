@@ -12,10 +12,11 @@ import typer
 from app.cli.adding import DryRun, ItemKind, ItemLevel, Me
 from app.cli.environment import look_at_store, open_store
 from app.cli.findings import for_programs, say_left_out, summary, write_kinds, write_reasons
-from app.cli.intake import as_kept, brought_in, foreseen, known_as, person_of, surveyed
+from app.cli.intake import as_kept, brought_in, foreseen, known_as, surveyed
 from app.cli.profiles import AsJson, ProfileId
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.cli.watching import watched
+from app.disclosure.person import person_of
 from app.errors import InvalidRequest
 from app.profiles.disclosure import Level, strictest
 from app.profiles.origin import Known, Root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.profiles.profile import HistoryItem
@@ -39,11 +39,12 @@ class Found:
 class LeftOut:
     """What is not kept, and why. `reason` is a phrase for people that quotes no content; equal reasons are
     counted together. `broken`: the file, or a part of it, cannot be read, and the person may want to mend it;
-    else there is nothing of the person in it."""
+    else there is nothing of the person in it. `who`: it could be read if it were said who the person is."""
 
     reason: str
     count: int = 1
     broken: bool = False
+    who: bool = field(default=False, compare=False)
 
 
 # Reads one file, lazily where it may be large. Raises OSError only; mistakes of the content are LeftOut.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.intake import known_as, person_of
+from app.cli.intake import known_as
+from app.disclosure.person import person_of
 from app.profiles.origin import Root
 from app.profiles.profile import HistoryItem, Profile
 from app.sources import survey as survey_module

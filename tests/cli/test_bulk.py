@@ -13,9 +13,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.cli.bulk import BATCH, BATCH_CHARACTERS, batches
-from app.profiles.origin import Add, Change, Origin, Remove, Replace
-from app.profiles.profile import HistoryItem
+from app.profiles.origin import Change
 from app.profiles.store import SourceStore
 from cli.running import ANNA, ROOT, done, done_json, open_store, run, written
 
@@ -32,23 +30,6 @@ def count() -> int:
 
 def lines(number: int) -> str:
     return "".join(json.dumps({"text": f"note number{n}", "title": f"t{n}"}) + "\n" for n in range(number))
-
-
-def test_batches_are_all_changes_in_order_and_none_too_large() -> None:
-    for sizes in ([1] * 2500, [BATCH_CHARACTERS // 4] * 9, [BATCH_CHARACTERS] * 3, [1], []):
-        items = [
-            HistoryItem(str(number), "x" * size, request="x" * size) for number, size in enumerate(sizes)
-        ]
-        changes = [
-            Add(item) if number % 2 else Replace(number, item, Origin()) for number, item in enumerate(items)
-        ]
-        parts = list(batches(changes))
-        assert [change for part in parts for change in part] == changes
-        for part in parts:
-            assert 0 < len(part) <= BATCH
-            lengths = [2 * len(one.item.text) for one in part if isinstance(one, Add | Replace)]
-            assert len(part) == 1 or sum(lengths) <= BATCH_CHARACTERS
-    assert [len(part) for part in batches(Remove(number) for number in range(2500))] == [1000, 1000, 500]
 
 
 def test_five_thousand_lines_are_added_in_order_and_found() -> None:

@@ -20,7 +20,7 @@ UPLOAD = 128 * MIB
 PATIENCE_SECONDS = 20.0
 SLOWEST = 16 * 1024
 SLOW = "The body came too slowly. Send it at once, or in parts."
-UPLOADS = re.compile("/v1/profiles/(import|[^/]+/history)")
+UPLOADS = re.compile("/v1/profiles/(import|[^/]+/history(/files)?)")
 
 
 def install(app: FastAPI) -> None:

@@ -6,20 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import anyio
-import orjson
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from app.api.admission import AdmissionDep
 from app.api.auth import CallerDep
 from app.api.body import JSON, described, receive_json, schema
 from app.api.dependencies import Parts, PartsDep
 from app.api.disconnect import while_present
-from app.api.error_handlers import unforeseen
-from app.api.event_stream import Grace, event_stream
+from app.api.event_stream import event_stream, told
 from app.api.schemas.proposals import Progress, Proposals, ProposalsIn
-from app.errors import CoSteerError
 from app.profiles.profile import Profile
 from app.proposals.drafter import Drafted, Drafter, Step
 
@@ -43,7 +38,8 @@ async def propose(
     profile = await asyncio.to_thread(parts.store.profiles.get, profile_id)
     await admission.to_write()
     if body.stream:
-        return event_stream(lambda closing: _events(parts, profile, body.seconds, closing), {})
+        steps = _told(parts, profile, body.seconds)
+        return event_stream(lambda closing: told(steps, closing, parts.generator.clock), {})
     drafted = await while_present(request, _whole(parts, profile, body.seconds))
     return Response(Proposals.of(drafted).model_dump_json(), media_type=JSON)
 
@@ -63,24 +59,7 @@ async def _whole(parts: Parts, profile: Profile, seconds: float) -> Drafted:
     raise AssertionError("a draft ends with its proposals")
 
 
-async def _events(
-    parts: Parts, profile: Profile, seconds: float, closing: anyio.Event
-) -> AsyncGenerator[dict[str, str], None]:
-    """Yields the progress, the proposals, and [DONE]; after a failure an error event, and no [DONE]."""
-    grace = Grace(closing, parts.generator.clock)
-    try:
-        async with aclosing(_steps(parts, profile, seconds)) as steps:
-            async for one in steps:
-                yield _event(Proposals.of(one) if isinstance(one, Drafted) else Progress.of(one))
-                grace.check()
-    except CoSteerError as error:
-        yield {"data": orjson.dumps(error.body()).decode()}
-        return
-    except Exception as error:
-        yield {"data": orjson.dumps(unforeseen(error).body()).decode()}
-        return
-    yield {"data": "[DONE]"}
-
-
-def _event(told: BaseModel) -> dict[str, str]:
-    return {"data": told.model_dump_json()}
+async def _told(parts: Parts, profile: Profile, seconds: float) -> AsyncGenerator[Proposals | Progress, None]:
+    async with aclosing(_steps(parts, profile, seconds)) as steps:
+        async for one in steps:
+            yield Proposals.of(one) if isinstance(one, Drafted) else Progress.of(one)

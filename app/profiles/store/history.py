@@ -94,11 +94,13 @@ class HistoryStore:
                     return _hits(session, profile_id, list(best.values())[:limit])
                 wanted *= SPARE
 
-    def add(self, profile_id: str, items: Sequence[HistoryItem]) -> list[StoredItem]:
-        """Adds the items in order, all or none."""
+    def add(
+        self, profile_id: str, items: Sequence[HistoryItem], origins: Sequence[Origin] = ()
+    ) -> list[StoredItem]:
+        """Adds the items in order, all or none; see `append`."""
         with self._database.writing() as session:
             profile_row(session, profile_id)
-            return append(session, profile_id, items)
+            return append(session, profile_id, items, origins)
 
     def record(self, profile: Profile, item: HistoryItem) -> str | None:
         """Adds a finished exchange; returns why not if the profile was replaced or erased since `profile` was

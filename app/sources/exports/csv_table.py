@@ -128,7 +128,7 @@ def _rows(lines: _Lines, path: Path, person: Person) -> Iterator[Found | LeftOut
         return
     writers = {one.strip().casefold() for one in person.addresses} | known(person)
     if columns.writer is not None and not writers:
-        yield LeftOut(NO_NAME, broken=True)
+        yield LeftOut(NO_NAME, broken=True, who=True)
         return
     parts = Parts(path)
     passed: Counter[str] = Counter()

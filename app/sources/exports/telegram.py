@@ -73,7 +73,7 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
         yield LeftOut(error.reason, broken=True)
     yield from (LeftOut(reason, count) for reason, count in reading.passed.items())
     if reading.unknown:
-        yield LeftOut(NO_NAME, broken=True)
+        yield LeftOut(NO_NAME, broken=True, who=True)
 
 
 @dataclass(slots=True, repr=False)

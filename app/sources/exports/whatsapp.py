@@ -64,7 +64,7 @@ def read(path: Path, person: Person) -> Iterator[Found | LeftOut]:
                 yield LeftOut(NO_CHAT, broken=True)
             elif not survey.mine:
                 reason = f"a chat: none of the {len(survey.senders):,} names in it is yours; {NO_NAME}"
-                yield LeftOut(reason, broken=True)
+                yield LeftOut(reason, broken=True, who=True)
             else:
                 yield from _chat(again, survey, parts)
     except Damaged as error:

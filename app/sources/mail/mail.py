@@ -33,7 +33,9 @@ MAX_SENDER = 500
 MAX_ID = 250
 OTHERS = LeftOut("mail that somebody else sent")
 UNKNOWN = LeftOut(
-    "mail, and which of it is yours is not known: name your address, --me you@example.com", broken=True
+    "mail, and which of it is yours is not known: name your address, --me you@example.com",
+    broken=True,
+    who=True,
 )
 AUTOMATIC = "mail that a program sent: an answer in absence, a report, a digest"
 CALENDAR = "an invitation, or an answer to one"
