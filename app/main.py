@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -25,9 +26,12 @@ from app.api.routes import (
     profiles,
     proposals,
     responses,
+    state,
     system,
 )
 from app.assembly import open_parts
+from app.doctor.setup import Running, while_serving
+from app.doctor.shared import Checks, SharedExamination
 from app.network.listener import on_this_machine
 from app.settings.settings import Settings
 
@@ -38,7 +42,10 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.parts = parts or await stack.enter_async_context(open_parts(settings))
+            made = parts if parts is not None else await stack.enter_async_context(open_parts(settings))
+            examination = SharedExamination(_checks(settings, made))
+            app.state.parts, app.state.examination = made, examination
+            stack.push_async_callback(examination.aclose)
             yield
 
     app = FastAPI(
@@ -69,11 +76,19 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         history,
         history_files,
         keys,
+        state,
         system,
         passthrough,
     ):
         app.include_router(part.router)
     return app
+
+
+def _checks(settings: Settings, parts: Parts) -> Checks:
+    """The checks of this server, by the settings that it was started with."""
+    generator = parts.generator
+    running = Running(parts.store.keys.required, generator.match, generator.tokenizer.dated)
+    return partial(while_serving, settings, running)
 
 
 def limiters(settings: Settings) -> admission.Limiters:

@@ -144,7 +144,7 @@ def test_the_remote_s_side_cannot_reach_a_profile(module: str) -> None:
 
 def test_settings_are_read_where_parts_are_made_and_nowhere_else() -> None:
     readers = {room(name) for name in MODULES if "app.settings" in imports(name)}
-    assert readers - {"settings"} == {"main", "assembly", "cli"}
+    assert readers - {"settings"} == {"main", "assembly", "doctor", "cli"}
 
 
 def test_the_environment_is_read_by_settings_alone() -> None:
@@ -183,6 +183,7 @@ def test_forward_passes_stay_in_the_local_models() -> None:
     assert {room(name) for name in MODULES if "torch" in imports(name)} <= {
         "local",
         "remote",
+        "doctor",
         "cli",
         "evaluation",
     }

@@ -53,7 +53,13 @@ class Admission:
             choices, started = self._written
             first = None if choices.first_token is None else choices.first_token - started
             with beside_a_reply():
-                self._metrics.replied(choices.stats, first, steered=choices.unsteered is None)
+                self._metrics.replied(
+                    choices.stats,
+                    first,
+                    choices.clock() - started,
+                    steered=choices.unsteered is None,
+                    broke=choices.broke,
+                )
 
     async def _take(self, places: ConcurrencyLimiter) -> None:
         if not places.take_free():

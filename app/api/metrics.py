@@ -5,19 +5,24 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.api.activity import Activity
 from app.api.limiter import ConcurrencyLimiter
 from app.decoding.stats import PARTS, Stats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+# The route whose 503 is an answer and no failure.
+PROBED = "/ready"
 # Values of the label `steered`.
 STEERED = {True: "true", False: "false"}
 FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 25, 50, 100)
 
 
 class Metrics:
-    """Counts since the start. Every label has few values, and none comes from a request."""
+    """Counts since the start. Every label has few values, and none comes from a request. `activity` has the
+    last hour's, by the minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, activity: Activity | None = None) -> None:
+        self.activity = activity or Activity()
         registry = CollectorRegistry()
         self._registry = registry
         self._requests = Counter(
@@ -100,9 +105,23 @@ class Metrics:
     def answered(self, route: str, method: str, status: int) -> None:
         """Counts a request. `route` is the route's pattern, never the path of the request."""
         self._requests.labels(route, method, str(status)).inc()
+        if status >= 500 and route != PROBED:
+            self.activity.failed()
 
-    def replied(self, stats: Stats, first_token: float | None, *, steered: bool) -> None:
-        """Counts a reply's cost, complete or not; `first_token` is in seconds, None if there was none."""
+    def replied(
+        self,
+        stats: Stats,
+        first_token: float | None,
+        seconds: float,
+        *,
+        steered: bool,
+        broke: bool = False,
+    ) -> None:
+        """Counts a reply's cost, complete or not; `first_token` is in seconds, None if there was none, and
+        `seconds` are all that it took. `broke`: it failed after its response had begun."""
+        self.activity.replied(stats, first_token, seconds, steered=steered)
+        if broke:
+            self.activity.failed()
         label = STEERED[steered]
         self._replies.labels(label).inc()
         self._tokens.labels(label).inc(stats.tokens)

@@ -12,6 +12,7 @@ from app.cli import (
     backup,
     bench,
     config,
+    doctor,
     draft,
     evaluate,
     history,
@@ -24,7 +25,6 @@ from app.cli import (
     transfer,
 )
 from app.cli.chat import command as chat
-from app.cli.doctor import command
 from app.cli.help import read_well
 from app.cli.service import command as service
 from app.cli.terminal import bear_any_output, write
@@ -43,7 +43,7 @@ app.command()(serve.serve)
 app.command(epilog=chat.EPILOG)(chat.chat)
 app.command(epilog=bench.EPILOG)(bench.bench)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command(epilog=command.EPILOG)(command.doctor)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=backup.EPILOG)(backup.backup)
 app.command(epilog=backup.RESTORE_EPILOG)(backup.restore)
 profiles.commands.command(

@@ -248,7 +248,7 @@ def _say_what_else_counts(field: str) -> None:
 
 def running(settings: Settings) -> str | None:
     """The address at which a CoSteer answers that listens as these settings say; None if none does."""
-    from app.cli.doctor.port import EVERYWHERE, served  # noqa: PLC0415  # httpx takes a moment
+    from app.doctor.port import EVERYWHERE, served  # noqa: PLC0415  # httpx takes a moment
 
     host = EVERYWHERE.get(settings.host, settings.host)
     if settings.port == 0 or asyncio.run(served(host, settings.port)) is None:

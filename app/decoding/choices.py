@@ -21,6 +21,7 @@ class Choices:
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.replies = tuple(replies)
         self.first_token: float | None = None  # when the first token arrived, by the clock
+        self.broke = False  # whether they failed when some of them had been sent
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -276,9 +276,13 @@ class Generator:
         assert read is not None  # noqa: S101  # a profile stays one
         return common_beginning(read, self._matcher.tokenizer, self._config.max_context_tokens)
 
+    async def match(self) -> Match:
+        """How the remote's vocabulary matches the local model's. Raises TokenizerMismatch where they cannot
+        be aligned, and what the remote raises."""
+        return await self._matcher.match()
+
     async def alignment(self) -> str:
-        """How the remote's tokens are mapped to local ones, in words. Raises TokenizerMismatch where they
-        cannot be, and what the remote raises."""
+        """How the remote's tokens are mapped to local ones, in words. Raises as `match` does."""
         return (await self._matcher.match()).described
 
 

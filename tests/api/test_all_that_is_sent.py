@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cli.doctor.verdicts import findings
+from doctor.verdicts import findings
 from fakes import JOINED, LOUD, LOUD_DOCUMENT, PRIVATE, FakeLocal, FakeTokenizer
 from remote.recorder import RecordingVLLM, listening
 
@@ -18,12 +18,12 @@ from app.api.dependencies import Parts
 from app.api.responses.stored import StoredResponses
 from app.api.routes.passthrough import FAMILIES
 from app.api.schemas.chat_fields import LABELS, OWN
-from app.cli.doctor import remote as doctor
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.request import DecodingConfig
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
+from app.doctor import remote as doctor
 from app.main import create_app
 from app.profiles.profile import ProfileDocument
 from app.profiles.store import Store

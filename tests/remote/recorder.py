@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
-from cli.doctor.fake_vllm import FakeVLLM
+from doctor.fake_vllm import FakeVLLM
 
 TLS = Path(__file__).parent.parent / "fixtures" / "tls"
 CERTIFICATE = TLS / "certificate.pem"  # of vllm.test and proxy.test

@@ -145,9 +145,11 @@ async def events(
                 else:
                     grace.check()
     except CoSteerError as error:
+        choices.broke = True
         yield _event(error.body())
         return
     except Exception as error:
+        choices.broke = True
         yield _event(unforeseen(error).body())
         return
     if options.include_usage:

@@ -95,6 +95,7 @@ async def events(
     else:
         yield sent({"type": f"response.{response['status']}", "response": response})
         return
+    choices.broke = True
     output.fail()
     told = {"code": failure.code or failure.type, "message": failure.message, "param": failure.param}
     yield sent({"type": "error", **told})

@@ -10,7 +10,7 @@ from app.local.weights.errors import (
     SourceFailed,
 )
 from app.local.weights.names import resolve
-from app.local.weights.presence import Presence, presence
+from app.local.weights.presence import Presence, is_file, presence
 from app.local.weights.sources import SILENT, Folder, Progress, Source
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Source",
     "SourceFailed",
     "installed",
+    "is_file",
     "listing",
     "presence",
     "pull",

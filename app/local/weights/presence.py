@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def presence(name: str, *, cache_dir: Path, weights_dir: Path | None = None) -> 
         return Presence(name, folder)
     # 4-bit weights grow fourfold when converted to bfloat16.
     return Presence(name, None, f"the file {path}, converted", space=4 * disk.size_of(path))
+
+
+def is_file(name: str) -> bool:
+    """Whether the settings name a GGUF file, which `presence` reads whole."""
+    with suppress(WeightsError):
+        path = None if name in BUNDLES else named_path(name)
+        return path is not None and path.is_file()
+    return False
 
 
 def _of_bundle(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> Presence:

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from app.cli.doctor.check import Check, State, Verdict, failed, ok, warning
-from app.cli.doctor.examination import examine, in_thread
+from app.doctor.check import Check, State, Verdict, failed, ok, warning
+from app.doctor.examination import examine, in_thread
 from app.errors import StoreError
-from cli.doctor.verdicts import findings
+from doctor.verdicts import findings
 
 
 async def fine() -> Verdict:

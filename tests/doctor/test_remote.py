@@ -11,15 +11,15 @@ import pytest
 from fakes import PRIVATE, FakeTokenizer
 from remote.recordings import BASE
 
-from app.cli.doctor import alike, embedded, remote
-from app.cli.doctor.check import Check, Finding, State, Verdict, ok
+from app.doctor import alike, embedded, remote
+from app.doctor.check import Check, Finding, State, Verdict, ok
 from app.errors import CoSteerError, TokenizerMismatch
 from app.network.proxy import Proxy
 from app.remote.prompt import CONVERSATIONS
 from app.remote.vllm import VLLMRemote
 from app.tokenization.probes import PROBES
-from cli.doctor.fake_vllm import FakeVLLM
-from cli.doctor.verdicts import findings
+from doctor.fake_vllm import FakeVLLM
+from doctor.verdicts import findings
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, warning
-from app.cli.doctor.examination import in_thread
+from app.doctor.check import Check, Verdict, failed, ok, warning
+from app.doctor.examination import in_thread
 from app.network.listener import on_this_machine
-from app.profiles.store.inspection import inspect
+
+STOPPED = "it will not start"
+CLOSED = "nobody without a key is answered, and it will not start again"
 
 
-def checks(host: str, data_dir: Path, *, trust_network: bool) -> list[Check]:
+def checks(
+    host: str, guarded: Callable[[], bool], *, trust_network: bool, serving: bool = False
+) -> list[Check]:
+    """`guarded` says whether every request needs a key, and may block; `serving`: the server runs."""
+
     def access() -> Verdict:
-        guarded = inspect(data_dir).guarded
-        if guarded:
+        if guarded():
             return ok("Every request needs an API key")
         if on_this_machine(host):
             return ok(f"{host} is reached from this machine only; no key is needed")
@@ -22,8 +27,9 @@ def checks(host: str, data_dir: Path, *, trust_network: bool) -> list[Check]:
                 f"Whoever reaches {host} may use every profile (COSTEER_TRUST_NETWORK=true).",
                 "costeer keys create --admin, unless only this machine reaches that port.",
             )
+        outcome = CLOSED if serving else STOPPED
         return failed(
-            f"{host} can be reached from other machines, and there is no admin key: it will not start.",
+            f"{host} can be reached from other machines, and there is no admin key: {outcome}.",
             "costeer keys create --admin, or COSTEER_HOST=127.0.0.1",
         )
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import orjson
 
-from app.cli.doctor.check import Check, Verdict, failed, ok
+from app.doctor.check import Check, Verdict, failed, ok
 from app.errors import CoSteerError
 from app.network.listener import listen
 from app.remote.connection import Connection
@@ -18,6 +18,17 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # wildcard to 
 
 def checks(host: str, port: int) -> list[Check]:
     return [Check("port", lambda: _port(host, port))]
+
+
+def taken(host: str, port: int) -> Check:
+    """The check for the server that has the port."""
+
+    async def verdict() -> Verdict:
+        return ok(
+            f"{host}, {f'port {port}' if port else 'a port that the system gave'}: this server listens there"
+        )
+
+    return Check("port", verdict)
 
 
 async def _port(host: str, port: int) -> Verdict:

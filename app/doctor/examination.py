@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from app.cli.doctor.check import Check, Finding, State, Verdict, failed, skipped
+from app.doctor.check import Check, Finding, State, Verdict, failed, skipped
 from app.errors import CoSteerError
 
 T = TypeVar("T")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from app.cli.doctor import machine
-from app.cli.doctor.check import Finding, State
+from app.doctor import machine
+from app.doctor.check import Finding, State
 from app.local.engine.dtype import pick_dtype
 from app.local.engine.loading import read_config
 from app.local.engine.runner import compute_threads
-from cli.doctor.folders import model_folder
-from cli.doctor.verdicts import findings
+from doctor.folders import model_folder
+from doctor.verdicts import findings
 
 
 async def looked(tmp_path: Path, **options: Any) -> dict[str, Finding]:

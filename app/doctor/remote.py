@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, skipped, warning
+from app.doctor.check import Check, Verdict, failed, ok, skipped, warning
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.address import without_user
 from app.network.proxy import UNUSED, Proxy
@@ -40,9 +40,10 @@ def checks(
     top_logprobs: int,
     proxy: Proxy | None = None,
     unused: bool = False,
+    spared: bool = False,
 ) -> list[Check]:
     """`url`, `has_key` and `proxy` come from the settings, for the messages; `unused`: the settings name a
-    proxy, but the remote is reached directly."""
+    proxy, but the remote is reached directly; `spared`: it must not be made to read long prompts."""
     url = without_user(url)
     named = {
         "remote": Check("remote", lambda: _reached(remote, url, proxy, unused=unused)),
@@ -52,6 +53,8 @@ def checks(
         "round trip": Check("round trip", lambda: _round_trip(remote), needs=("api key",)),
         "prefix cache": Check("prefix cache", lambda: _prefix_cache(remote), needs=("model",), seconds=120),
     }
+    if spared:
+        named["prefix cache"] = Check("prefix cache", _spared, needs=("model",))
     return [named[name] for name in NAMES]
 
 
@@ -170,6 +173,10 @@ async def _prefix_cache(remote: VLLMRemote) -> Verdict:
     if told >= len(prompt):  # vLLM always recomputes the last token
         return ok("At work, by /metrics, which counts what others ask for as well")
     return ok(f"At work: {told} of {len(prompt)} tokens of a prompt sent twice were cached")
+
+
+async def _spared() -> Verdict:
+    return skipped("Not looked at: its long prompts would take this machine from replies.", "costeer doctor")
 
 
 async def _hits(remote: VLLMRemote) -> float | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from profiles.store.people import ISABEL
 
-from app.cli.doctor import database
-from app.cli.doctor.check import Finding, State
+from app.doctor import database
+from app.doctor.check import Finding, State
 from app.profiles.store import Store
 from app.profiles.store.engine import DATABASE
-from cli.doctor.verdicts import findings
+from doctor.verdicts import findings
 
 NOBODY = 65534
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doctor.fake_vllm import FakeVLLM
+from doctor.folders import model_folder
 from fakes import FakeTokenizer
 from typer.testing import Result
 
 from app.profiles.store.engine import DATABASE
 from app.remote.vllm import VLLMRemote
-from cli.doctor.fake_vllm import FakeVLLM
-from cli.doctor.folders import model_folder
 from cli.running import ROOT, open_store, run
 
 
@@ -189,7 +189,7 @@ def test_a_check_that_breaks_is_a_finding_and_no_traceback(
     def broken(_: object) -> None:
         raise ZeroDivisionError("sk-secret")
 
-    monkeypatch.setattr("app.cli.doctor.database.inspect", broken)
+    monkeypatch.setattr("app.doctor.database.inspect", broken)
     result: Result = run("doctor")
     assert result.exit_code == 1
     assert "ZeroDivisionError" in result.stdout

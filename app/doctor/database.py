@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, warning
-from app.cli.doctor.examination import in_thread
+from app.doctor.check import Check, Verdict, failed, ok, warning
+from app.doctor.examination import in_thread
 from app.errors import StoreError
 from app.profiles.store.inspection import Condition, inspect
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, skipped
-from app.cli.doctor.examination import in_thread
+from app.doctor.check import Check, Verdict, failed, ok, skipped
+from app.doctor.examination import in_thread
 from app.errors import CoSteerError
 from app.remote.interface import RemoteModel, RemoteVocabulary
 
@@ -73,15 +73,40 @@ class Alike:
             self._match = await VocabularyMatcher(self._remote, tokenizer, known).match()
         except CoSteerError as error:
             return failed(error.message, MEND)
-        if self._match.alignment is None:
-            return ok(f"The remote's is that of {self._model} (alignment: identity)")
-        return ok(f"The remote's is not that of {self._model} (alignment: {self._match.described})")
+        return _aligned(self._match, self._model)
 
     async def _template(self) -> Verdict:
-        if self._match is not None and self._match.public.rendered_here:
-            return ok("Alike: conversations are rendered here, which saves a round trip")
-        why = "It writes the date" if self._dated else "The remote's is not one that is known here"
-        return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
+        return _rendered(self._match, dated=self._dated)
+
+
+def compared(
+    match: Callable[[], Awaitable[Match]], model: str, *, dated: bool, needs: tuple[str, ...]
+) -> list[Check]:
+    """The two checks for a server that compares by itself; `match` gives what it has found."""
+
+    async def tokenizer() -> Verdict:
+        try:
+            return _aligned(await match(), model)
+        except CoSteerError as error:
+            return failed(error.message, MEND)
+
+    async def template() -> Verdict:
+        return _rendered(await match(), dated=dated)
+
+    return [Check(NAMES[0], tokenizer, needs, seconds=90), Check(NAMES[1], template, (NAMES[0],))]
+
+
+def _aligned(match: Match, model: str) -> Verdict:
+    if match.alignment is None:
+        return ok(f"The remote's is that of {model} (alignment: identity)")
+    return ok(f"The remote's is not that of {model} (alignment: {match.described})")
+
+
+def _rendered(match: Match | None, *, dated: bool) -> Verdict:
+    if match is not None and match.public.rendered_here:
+        return ok("Alike: conversations are rendered here, which saves a round trip")
+    why = "It writes the date" if dated else "The remote's is not one that is known here"
+    return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
 
 
 def _vocabulary(folder: Path, name: str) -> RemoteVocabulary:

@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, warning
-from app.cli.doctor.examination import in_thread
+from app.doctor.check import Check, Verdict, failed, ok, warning
+from app.doctor.examination import in_thread
 from app.errors import WeightsError
-from app.local.weights import Presence, disk, presence
+from app.local.weights import Presence, disk, is_file, presence
 
 Look = Callable[[str], Presence]
 MB = 1e6
@@ -36,6 +36,24 @@ def checks(
         *weights,
         Check("disk", lambda: in_thread(lambda: _disk(look, models, cache_dir, data_dir)), seconds=120),
     ]
+
+
+def loaded(
+    names: Mapping[str, str], *, cache_dir: Path, weights_dir: Path | None, data_dir: Path
+) -> list[Check]:
+    """The same for a server that has loaded these models: no file is read through, as at a start."""
+
+    def look(model: str) -> Presence:
+        return presence(model, cache_dir=cache_dir, weights_dir=weights_dir)
+
+    weights = [
+        Check(name, partial(in_thread, partial(_loaded, look, model))) for name, model in names.items()
+    ]
+    return [*weights, Check("disk", lambda: in_thread(lambda: _disk(look, (), cache_dir, data_dir)))]
+
+
+def _loaded(look: Look, model: str) -> Verdict:
+    return ok(f"{model}: loaded when this server started") if is_file(model) else _weights(look, model)
 
 
 def _weights(look: Look, model: str) -> Verdict:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.doctor import settings
-from cli.doctor.verdicts import findings
+from app.doctor import settings
+from doctor.verdicts import findings
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from remote.loopback import Connection as Served
 from remote.loopback import loopback
 
-from app.cli.doctor import port
-from app.cli.doctor.check import Finding, State
+from app.doctor import port
+from app.doctor.check import Finding, State
 from app.network.listener import listen
-from cli.doctor.verdicts import findings
+from doctor.verdicts import findings
 
 
 async def looked(number: int, host: str = "127.0.0.1") -> Finding:

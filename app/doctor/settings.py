@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.cli.doctor.check import Check, Verdict, failed, ok, warning
+from app.doctor.check import Check, Verdict, failed, ok, warning
+
+STARTED = "Those that this server was started with; what is changed since counts from its next start"
 
 
 def checks(
@@ -34,3 +36,12 @@ def checks(
         return ok(f"Read from {where}")
 
     return [Check("settings", verdict)]
+
+
+def started() -> Check:
+    """The check for a server that runs: invalid settings would have prevented that."""
+
+    async def verdict() -> Verdict:
+        return ok(STARTED)
+
+    return Check("settings", verdict)

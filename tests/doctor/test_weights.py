@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.doctor import weights
-from app.cli.doctor.check import Finding, State
+from app.doctor import weights
+from app.doctor.check import Finding, State
 from app.local.weights import BUNDLES, disk
 from app.local.weights.cache import FORMAT, MARKER
 from app.local.weights.cache import model_folder as bundle_folder
-from cli.doctor.folders import model_folder
-from cli.doctor.verdicts import findings
+from doctor.folders import model_folder
+from doctor.verdicts import findings
 
 NAME = "smollm2-135m-instruct"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.doctor import access
-from app.cli.doctor.check import Check, Verdict, ok
+from app.doctor import access
+from app.doctor.check import Check, Verdict, ok
 from app.profiles.store import Store
-from cli.doctor.verdicts import findings
+from doctor.verdicts import findings
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 
@@ -33,7 +33,9 @@ async def test_beyond_this_machine_there_has_to_be_a_key(
     with Store.open(tmp_path / "data") as store:
         if key:
             store.keys.create("mine", None)
-    checks = access.checks(host, tmp_path / "data", trust_network=trusted)
-    found = (await findings([Check("database", fine), *checks]))["access"]
-    assert found.state == state
-    assert ("costeer keys create --admin" in found.mend) == (state != "ok")
+        for serving in (False, True):
+            checks = access.checks(host, store.keys.required, trust_network=trusted, serving=serving)
+            found = (await findings([Check("database", fine), *checks]))["access"]
+            assert found.state == state
+            assert ("costeer keys create --admin" in found.mend) == (state != "ok")
+            assert ("answered" in found.seen) == (serving and state == "failed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.cli.doctor.check import Check, Finding
-from app.cli.doctor.examination import examine
+from app.doctor.check import Check, Finding
+from app.doctor.examination import examine
 
 
 async def findings(checks: Sequence[Check]) -> dict[str, Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.cli.doctor.check import Check, Verdict, skipped
+from app.doctor.check import Check, Verdict, skipped
 
 
 def checks(names: Sequence[str]) -> list[Check]:

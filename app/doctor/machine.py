@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import __version__
-from app.cli.doctor.check import Check, Verdict, failed, ok
-from app.cli.doctor.examination import in_thread
+from app.doctor.check import Check, Verdict, failed, ok
+from app.doctor.examination import in_thread
 
 PYTHON = (3, 11)
 CUDA_WHEELS = "https://pytorch.org/get-started/locally"
@@ -26,14 +26,21 @@ def checks(
     config_folder: Callable[[], Path | None],
     engine_cache: Path,
     leave_a_core: bool,
+    loaded: bool = False,
 ) -> list[Check]:
     """`config_folder` gives the local model's folder, None if it is not downloaded yet; the others are the
-    settings and the arguments of a ModelRunner."""
+    settings and the arguments of a ModelRunner. `loaded`: a model runs in this process, so that torch works,
+    and an import that takes seconds would take them from replies."""
+    untold = (
+        "the number format it was loaded with" if loaded else "a number format that the first start chooses"
+    )
     return [
-        Check("torch", lambda: in_thread(_torch), seconds=120),
+        Check("torch", lambda: in_thread(_versions if loaded else _torch), seconds=120),
         Check(
             "device",
-            lambda: in_thread(lambda: _device(device, dtype, config_folder(), engine_cache, leave_a_core)),
+            lambda: in_thread(
+                lambda: _device(device, dtype, config_folder(), engine_cache, leave_a_core, untold=untold)
+            ),
             needs=("torch",),
             seconds=60,
         ),
@@ -51,18 +58,25 @@ async def _python() -> Verdict:
 def _torch() -> Verdict:
     try:
         import torch  # noqa: PLC0415  # seconds
-        import transformers  # noqa: PLC0415
+        import transformers  # noqa: F401, PLC0415
     except (ImportError, OSError) as error:
         name = getattr(error, "name", None) or "torch"
         return failed(f"{name} cannot be imported: {type(error).__name__}.", "make install")
     torch.zeros(1).add_(1)
+    return _versions()
+
+
+def _versions() -> Verdict:
     wanted = next(
         line for line in importlib.metadata.requires("costeer") or ["transformers"] if "transformers" in line
     )
-    return ok(f"torch {torch.__version__}, transformers {transformers.__version__} ({wanted})")
+    torch, transformers = (importlib.metadata.version(name) for name in ("torch", "transformers"))
+    return ok(f"torch {torch}, transformers {transformers} ({wanted})")
 
 
-def _device(wanted: str, dtype: str, folder: Path | None, engine_cache: Path, leave_a_core: bool) -> Verdict:
+def _device(
+    wanted: str, dtype: str, folder: Path | None, engine_cache: Path, leave_a_core: bool, *, untold: str
+) -> Verdict:
     import torch  # noqa: PLC0415
 
     from app.local.engine.dtype import known_dtype  # noqa: PLC0415
@@ -81,7 +95,7 @@ def _device(wanted: str, dtype: str, folder: Path | None, engine_cache: Path, le
     if config is not None and eight_bits(dtype, device, config):
         number = "8-bit weights"
     elif config is None and dtype == "auto":
-        number = "a number format that the first start chooses"
+        number = untold
     else:
         known = known_dtype(dtype, device, config, engine_cache / "dtype.json", threads)
         number = str(known).removeprefix("torch.") if known else "a dtype that the first start measures"

@@ -1,1 +1,0 @@
-"""`costeer doctor`: checks everything that CoSteer needs, says how to fix problems, and changes nothing."""

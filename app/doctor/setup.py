@@ -1,0 +1,177 @@
+"""Which checks a setup needs, by its settings: before a start, and in a server that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from app.decoding.vocabulary_match import Match
+from app.doctor import access, alike, database, embedded, machine, port, weights
+from app.doctor import remote as far
+from app.doctor import settings as written
+from app.doctor.check import Check
+from app.errors import CoSteerError, WeightsError
+from app.local.weights import is_file, presence
+from app.profiles.store.inspection import inspect
+from app.remote import vllm
+from app.settings.settings import EMBEDDED, Settings
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a running server knows by itself, so that nothing is loaded or compared twice: whether each
+    request needs a key (which may block), and how the vocabularies match. `dated`: the local model's chat
+    template writes the date."""
+
+    guarded: Callable[[], bool]
+    match: Callable[[], Awaitable[Match]]
+    dated: bool
+
+
+def before_a_start(settings: Settings, stack: AsyncExitStack) -> list[Check]:
+    """The checks of `costeer doctor`. The remote that they ask is closed with the stack."""
+    remote = _remote(settings, stack)
+    local = partial(_local_folder, settings)
+    return [
+        *weights.checks(
+            _names(settings),
+            cache_dir=settings.cache_dir,
+            weights_dir=settings.weights_dir,
+            data_dir=settings.data_dir,
+        ),
+        *_machine(settings, remote, local),
+        *database.checks(settings.data_dir),
+        *port.checks(settings.host, settings.port),
+        *access.checks(
+            settings.host, lambda: inspect(settings.data_dir).guarded, trust_network=settings.trust_network
+        ),
+        *_of_remote(remote, settings),
+        *_alike(remote, settings, local),
+    ]
+
+
+def while_serving(settings: Settings, running: Running, stack: AsyncExitStack) -> list[Check]:
+    """The checks of a server that runs with these settings. None takes the processor from replies for long:
+    no weights are read, and a remote on this machine need not read long prompts."""
+    remote = _remote(settings, stack)
+    return [
+        written.started(),
+        machine.python(),
+        *weights.loaded(
+            _names(settings),
+            cache_dir=settings.cache_dir,
+            weights_dir=settings.weights_dir,
+            data_dir=settings.data_dir,
+        ),
+        *_machine(settings, remote, partial(_loaded_folder, settings), loaded=True),
+        *database.checks(settings.data_dir),
+        port.taken(settings.host, settings.port),
+        *access.checks(settings.host, running.guarded, trust_network=settings.trust_network, serving=True),
+        *_of_remote(remote, settings, serving=True),
+        *alike.compared(running.match, settings.local_model, dated=running.dated, needs=_reached(remote)),
+    ]
+
+
+Remote = vllm.VLLMRemote | CoSteerError | None
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """The model of each check of weights."""
+    names = {"local weights": settings.local_model}
+    if settings.remote_base_url == EMBEDDED and settings.embedded_model != settings.local_model:
+        names["embedded weights"] = settings.embedded_model
+    return names
+
+
+def _remote(settings: Settings, stack: AsyncExitStack) -> Remote:
+    """The remote, the error if its URL or proxy cannot be used, or None for the embedded one."""
+    if settings.remote_base_url == EMBEDDED:
+        return None
+    try:
+        remote = vllm.VLLMRemote(
+            settings.remote_base_url,
+            model=settings.remote_model,
+            api_key=settings.remote_api_key.get_secret_value(),
+            connect_timeout=settings.remote_connect_timeout,
+            read_timeout=settings.remote_read_timeout,
+            proxy=settings.proxy(),
+            spare=False,
+        )
+    except CoSteerError as error:
+        return error
+    stack.push_async_callback(remote.aclose)
+    return remote
+
+
+def _machine(
+    settings: Settings, remote: Remote, folder: Callable[[], Path | None], *, loaded: bool = False
+) -> list[Check]:
+    return machine.checks(
+        device=settings.device,
+        dtype=settings.dtype,
+        config_folder=folder,
+        engine_cache=settings.cache_dir / "engine",
+        leave_a_core=_here(remote),
+        loaded=loaded,
+    )
+
+
+def _here(remote: Remote) -> bool:
+    """Whether the remote is a server on this machine."""
+    return not isinstance(remote, CoSteerError | None) and remote.on_this_machine
+
+
+def _of_remote(remote: Remote, settings: Settings, *, serving: bool = False) -> list[Check]:
+    if remote is None:
+        return embedded.checks(far.NAMES)
+    if isinstance(remote, CoSteerError):
+        return far.refused(remote, far.NAMES)
+    proxy = settings.proxy()
+    return far.checks(
+        remote,
+        url=settings.remote_base_url,
+        has_key=bool(settings.remote_api_key.get_secret_value()),
+        top_logprobs=settings.top_logprobs,
+        proxy=proxy,
+        unused=proxy is None and bool(settings.remote_proxy.get_secret_value()),
+        spared=serving and _here(remote),
+    )
+
+
+def _alike(remote: Remote, settings: Settings, local: Callable[[], Path | None]) -> list[Check]:
+    if remote is None:
+        return embedded.checks(alike.NAMES)
+    if isinstance(remote, CoSteerError):
+        return far.refused(remote, (far.NAMES[0], *alike.NAMES))[1:]
+    return alike.Alike(
+        remote,
+        settings.local_model,
+        local,
+        named=settings.remote_tokenizer,
+        named_folder=partial(_folder, settings, settings.remote_tokenizer),
+    ).checks()
+
+
+def _reached(remote: Remote) -> tuple[str, ...]:
+    """The checks that say whether the remote can be compared with."""
+    return () if remote is None else (far.NAMES[0],)
+
+
+def _local_folder(settings: Settings) -> Path | None:
+    """The local model's folder; None if it is not downloaded."""
+    with suppress(WeightsError):  # reported by the check of the weights
+        return _folder(settings, settings.local_model)
+    return None
+
+
+def _loaded_folder(settings: Settings) -> Path | None:
+    """Likewise, but None for a file, which is only found after all of it is read."""
+    return None if is_file(settings.local_model) else _local_folder(settings)
+
+
+def _folder(settings: Settings, name: str) -> Path | None:
+    """A model's folder; None if it is not downloaded. Raises WeightsError for an unknown name."""
+    return presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder
