@@ -11,6 +11,7 @@ import httpx
 
 from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.proxy import Proxy
+from app.remote.sent import SENT, Leaving
 
 # Response headers to pass on, which mean the same behind this proxy. The remote's cookies are not the
 # client's.
@@ -91,23 +92,25 @@ class Connection:
         headers: Mapping[str, str],
         *,
         repeatable: bool = True,
+        noted: bool = True,
     ) -> Answer:
         """The response, whatever its status. Raises RemoteUnavailable, RemoteTimeout and RemoteError.
 
-        A `repeatable` request is retried once where its connection broke before any response.
+        A `repeatable` request is retried once where its connection broke before any response. It is `noted`
+        where the reply at hand notes what is sent; see sent.py.
         """
         with _map_errors(self._proxy):
             request = self._client.build_request(
                 method, url, content=content, headers={**headers, **self._authorization}
             )
             try:
-                response = await self._client.send(request, stream=True)
+                response = await _sent(self._client, request, noted=noted)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if not repeatable:
                     raise
                 # The server had closed a pooled connection while it was idle (vLLM does so after 5 s).
                 # Nothing of a response had arrived, so one retry is safe.
-                response = await self._client.send(request, stream=True)
+                response = await _sent(self._client, request, noted=noted)
         return Answer(response, self._proxy)
 
     async def open(self, url: str) -> Answer:
@@ -127,6 +130,18 @@ class Connection:
         for secret in self._secrets:
             body = body.replace(secret, b"***")
         return body
+
+
+async def _sent(client: httpx.AsyncClient, request: httpx.Request, *, noted: bool) -> httpx.Response:
+    """The response, whose body is not read yet. What leaves is the request's own bytes."""
+    sent = SENT.get() if noted else None
+    if sent is None:
+        return await client.send(request, stream=True)
+    leaving = Leaving(sent, request.method, request.url.path, request.content)
+    request.extensions = {**request.extensions, "trace": leaving.trace}
+    response = await client.send(request, stream=True)
+    leaving.left()  # a transport without trace events
+    return response
 
 
 def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
 from app.prompts.message import Message, Tool
 from app.remote.calling import Writer, beginning, sampling_of, writes_calls
-from app.remote.handover import without_blanks
+from app.remote.handover import chat_body, without_blanks
 from app.remote.interface import (
     MIN_TEMPERATURE,
     DraftToken,
@@ -26,6 +27,8 @@ from app.remote.interface import (
     RemoteVocabulary,
     Said,
 )
+from app.remote.sent import SENT
+from app.remote.wire import draft_body, tokenize_body, tokenize_text_body
 from app.steering.formula import FloatArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
 from app.tokenization.tokenizer import Tokenizer
@@ -57,6 +60,10 @@ class EmbeddedRemote:
         opens: bool = True,
     ) -> list[int]:
         """Prompt ids of the public conversation. Raises ContextLengthExceeded when they are too many."""
+        self._note(
+            "/tokenize",
+            lambda: tokenize_body(messages, continue_final=continue_final, tools=tools, opens=opens),
+        )
         chat = self._runner.tokenizer.chat
         ids = await asyncio.to_thread(chat, messages, continue_final=continue_final, tools=tools, opens=opens)
         self._runner.check_length(len(ids))
@@ -74,6 +81,7 @@ class EmbeddedRemote:
 
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
+        self._note("/tokenize", lambda: tokenize_text_body(text))
         return await asyncio.to_thread(self._runner.tokenizer.encode, text)
 
     async def vocabulary(self) -> RemoteVocabulary:
@@ -84,6 +92,15 @@ class EmbeddedRemote:
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
         """Draft tokens, one forward pass each. The same seed and prompt sample the same tokens."""
+        self._note("/v1/completions", lambda: draft_body(prompt, sampling, top_logprobs, max_tokens))
+        drafts = self._drafts(prompt, sampling, top_logprobs, max_tokens)
+        async with aclosing(drafts) as positions:
+            async for drafted in positions:
+                yield drafted
+
+    async def _drafts(
+        self, prompt: Sequence[int], sampling: SamplingParams, top_logprobs: int, max_tokens: int
+    ) -> AsyncGenerator[DraftToken, None]:
         if not sampling.greedy:
             sampling = replace(sampling, temperature=max(sampling.temperature, MIN_TEMPERATURE))
         rng = np.random.default_rng(None if sampling.seed is None else sampling.seed % 2**64)
@@ -110,6 +127,7 @@ class EmbeddedRemote:
 
         Raises Unsupported for a model whose calls are not read here, and ContextLengthExceeded.
         """
+        self._note("/v1/chat/completions", lambda: chat_body(handover, self._runner.name))
         spoken = self._written(handover)
         async with aclosing(without_blanks(spoken) if handover.begun else spoken) as pieces:
             async for piece in pieces:
@@ -119,9 +137,9 @@ class EmbeddedRemote:
         prompt = await asyncio.to_thread(self._prompt, handover)
         self._runner.check_length(len(prompt))
         room = self._runner.max_model_len - len(prompt)
-        drafts = self.draft(
+        drafts = self._drafts(
             prompt,
-            sampling=sampling_of(handover.asked),
+            sampling_of(handover.asked),
             top_logprobs=max(1, handover.asked.get("top_logprobs") or 0),
             max_tokens=min(handover.max_tokens or room, room),
         )
@@ -134,6 +152,11 @@ class EmbeddedRemote:
                     break
         for piece in writer.end():
             yield piece
+
+    def _note(self, endpoint: str, body: Callable[[], dict[str, Any]]) -> None:
+        """Note what is asked, as a vLLM would be asked it, where the reply at hand notes what is sent."""
+        if (sent := SENT.get()) is not None:
+            sent.add("POST", endpoint, {"model": self._runner.name, **body()}, embedded=True)
 
     def _prompt(self, handover: Handover) -> list[int]:
         """Token ids of the conversation and of what the reply has to begin with."""

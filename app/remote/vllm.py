@@ -15,18 +15,20 @@ from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
 from app.remote.connection import Answer, Connection, Transport
 from app.remote.errors import OURS, is_for_the_client, refusal
-from app.remote.handover import chat_body, check_messages, check_plain, pieces, said, without_blanks
+from app.remote.handover import chat_body, pieces, said, without_blanks
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.remote.spare_connections import SPARES, Spares
 from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
     cards,
+    draft_body,
     drafted_positions,
     events,
     prefix_cache_hits,
-    sampling_fields,
     timely,
     token_strings,
+    tokenize_body,
+    tokenize_text_body,
     understood,
 )
 from app.steering.sampling import SamplingParams
@@ -120,26 +122,20 @@ class VLLMRemote:
         """Prompt ids of the public conversation, rendered by the remote's own chat template: open for the
         assistant's reply, or with its last message open to be continued, or without `opens` closed. `tools`
         are those that the reply may call."""
-        check_messages(messages)
-        check_plain(list(tools))
-        body: dict[str, Any] = {"messages": [message.wire() for message in messages]}
-        body["add_generation_prompt"] = opens and not continue_final
-        if continue_final:
-            body["continue_final_message"] = True
-        if tools:
-            body["tools"] = list(tools)
-        return await self._tokenize(body)
+        return await self._tokenize(
+            tokenize_body(messages, continue_final=continue_final, tools=tools, opens=opens)
+        )
 
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
-        return await self._tokenize({"prompt": text, "add_special_tokens": False})
+        return await self._tokenize(tokenize_text_body(text))
 
     async def token_strings(self, text: str) -> list[tuple[int, str]]:
         """Token ids of plain text, with no special tokens, each with its string in the vocabulary.
 
         Raises RemoteError when the remote does not return the strings.
         """
-        body = {"prompt": text, "add_special_tokens": False, "return_token_strs": True}
+        body = {**tokenize_text_body(text), "return_token_strs": True}
         return token_strings(await self._ask_tokenizer("tokenize", body))
 
     async def detokenize(self, ids: Sequence[int]) -> str:
@@ -167,19 +163,8 @@ class VLLMRemote:
         self, prompt: Sequence[int], *, sampling: SamplingParams, top_logprobs: int, max_tokens: int
     ) -> AsyncGenerator[DraftToken, None]:
         """Draft tokens as they arrive; closing the iterator closes the connection, and vLLM aborts."""
-        ids = list(prompt)
-        if not all(isinstance(token_id, int) for token_id in ids):
-            raise TypeError("only token ids of the public prompt go to the remote")
-        body = {
-            "model": (await self.card()).id,
-            "prompt": ids,
-            "max_tokens": max_tokens,
-            "logprobs": top_logprobs,
-            "stream": True,
-            "return_token_ids": True,
-            "return_tokens_as_token_ids": True,
-            **sampling_fields(sampling),
-        }
+        body = draft_body(prompt, sampling, top_logprobs, max_tokens)
+        body = {"model": (await self.card()).id, **body}
         finished = False
         await self._spares.release()
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
@@ -258,6 +243,7 @@ class VLLMRemote:
             request.body or None,
             headers,
             repeatable=request.method == "GET" or request.path.split("/")[0] not in LASTING,
+            noted=False,  # it is the client's own
         )
         if 200 <= answer.status < 300:
             return answer

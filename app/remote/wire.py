@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 import orjson
 
 from app.errors import RemoteError, RemoteTimeout
+from app.prompts.message import Message, Tool
 from app.remote.errors import from_error
+from app.remote.handover import check_messages, check_plain
 from app.remote.interface import DraftToken, ModelCard
 from app.steering.sampling import SamplingParams
 
@@ -63,6 +65,45 @@ def sampling_fields(sampling: SamplingParams) -> dict[str, Any]:
     if sampling.seed is not None:
         fields["seed"] = sampling.seed
     return fields
+
+
+def draft_body(
+    prompt: Sequence[int], sampling: SamplingParams, top_logprobs: int, max_tokens: int
+) -> dict[str, Any]:
+    """The request for a draft, without the model. Raises TypeError for a prompt that is not of token ids."""
+    ids = list(prompt)
+    if not all(isinstance(token_id, int) for token_id in ids):
+        raise TypeError("only token ids of the public prompt go to the remote")
+    return {
+        "prompt": ids,
+        "max_tokens": max_tokens,
+        "logprobs": top_logprobs,
+        "stream": True,
+        "return_token_ids": True,
+        "return_tokens_as_token_ids": True,
+        **sampling_fields(sampling),
+    }
+
+
+def tokenize_body(
+    messages: Sequence[Message], *, continue_final: bool, tools: Sequence[Tool], opens: bool
+) -> dict[str, Any]:
+    """The request for the token ids of a conversation, without the model. Raises TypeError for what is not
+    public."""
+    check_messages(messages)
+    check_plain(list(tools))
+    body: dict[str, Any] = {"messages": [message.wire() for message in messages]}
+    body["add_generation_prompt"] = opens and not continue_final
+    if continue_final:
+        body["continue_final_message"] = True
+    if tools:
+        body["tools"] = list(tools)
+    return body
+
+
+def tokenize_text_body(text: str) -> dict[str, Any]:
+    """The request for the token ids of plain text, without the model."""
+    return {"prompt": text, "add_special_tokens": False}
 
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

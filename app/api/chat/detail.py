@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
 
+from app.api.chat.sent import sent_requests
 from app.decoding.choices import Choices
 from app.decoding.reply import TokenText
 from app.decoding.request import Token
 from app.decoding.stats import CALLED, PARTS, SPENT, Stats
+from app.remote.sent import Sent
 from app.steering.formula import FloatArray, likeliest, log_softmax
 from app.tokenization.vocabulary import Vocabulary
 
@@ -83,6 +86,16 @@ def _local_probs(token: Token, index: int) -> list[dict[str, float]] | None:
         return None
     aware, agnostic = np.exp(token.local[:, :, index]).T.tolist()
     return [{"with": one, "without": other} for one, other in zip(aware, agnostic, strict=True)]
+
+
+async def whole_detail(
+    choices: Choices, seconds: float, *, cached: bool, sent: Sent | None
+) -> dict[str, Any]:
+    """The totals, and what was `sent` to the remote if that was noted."""
+    told = totals(choices, seconds, cached=cached)
+    if sent is not None:
+        told["sent"] = await asyncio.to_thread(sent_requests, sent, choices.vocabulary)
+    return told
 
 
 def totals(choices: Choices, seconds: float, *, cached: bool) -> dict[str, Any]:

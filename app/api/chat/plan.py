@@ -19,6 +19,7 @@ from app.api.tool_use import left_to_the_remote, seeded
 from app.decoding.generator import GenerationRequest
 from app.errors import InvalidRequest
 from app.prompts.context import PersonalContext
+from app.remote.sent import Sent, note
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Passthrough:
 
 @dataclass(frozen=True, repr=False)
 class Generation:
-    """A reply to write: the validated request, what to generate, and the model's name in the answer."""
+    """A reply to write: the validated request, what to generate, and the model's name in the answer. `sent`
+    notes what is sent for it, if the client asks for that."""
 
     body: ChatRequest
     request: GenerationRequest
     model: str
+    sent: Sent | None = None
 
     def options(self, started: float, *, cached: bool) -> ResponseOptions:
         """What the client wants told; see ResponseOptions."""
@@ -48,6 +51,7 @@ class Generation:
             detail=body.own().detail,
             candidates=body.own().candidates,
             cached=cached,
+            sent=self.sent,
         )
 
 
@@ -68,6 +72,7 @@ async def plan_chat(
         if parts.remote.passes_on and _is_the_remotes(asked, error):
             return Passthrough(TOOLS)
         raise
+    sent = note(wanted=body.own().sent)
     model, alias = await find_model(parts, body.model)
     if model != (await parts.remote.card()).id:
         return Passthrough("another model")
@@ -92,7 +97,7 @@ async def plan_chat(
         tools=tools,
         response_format=body.held_to(),
     )
-    return Generation(body, request, f"{model}@{alias}" if alias else model)
+    return Generation(body, request, f"{model}@{alias}" if alias else model, sent)
 
 
 async def _left_to_the_remote(body: ChatRequest, parts: Parts, context: PersonalContext) -> str | None:

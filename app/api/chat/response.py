@@ -11,7 +11,7 @@ import anyio
 import orjson
 from fastapi import Request, Response
 
-from app.api.chat.detail import partly, text_detail, token_detail, totals, why_partly
+from app.api.chat.detail import partly, text_detail, token_detail, whole_detail, why_partly
 from app.api.chat.headers import reply_headers
 from app.api.chat.logprobs import logprobs
 from app.api.chat.recording import Outcome, Record
@@ -23,6 +23,7 @@ from app.decoding.reply import Piece, TokenText
 from app.decoding.request import Token
 from app.errors import CoSteerError
 from app.remote.interface import CallPiece
+from app.remote.sent import Sent
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class ResponseOptions:
 
     `continuous_usage` puts into every chunk the usage of its choice so far, as vLLM does. `top_logprobs` is
     None if no logprobs are requested; `started` is when the request arrived, by the choices' clock. `cached`:
-    the detail includes KV cache hits; `candidates` is how many of them it lists for each token.
+    the detail includes KV cache hits; `candidates` is how many of them it lists for each token; `sent` has
+    what was sent to the remote, if that is to be told.
     """
 
     head: Mapping[str, Any]
@@ -42,6 +44,11 @@ class ResponseOptions:
     detail: bool = False
     candidates: int = 0
     cached: bool = False
+    sent: Sent | None = None
+
+    async def told(self, choices: Choices, seconds: float) -> dict[str, Any]:
+        """The detail of the whole; `seconds` is the time since the request arrived."""
+        return await whole_detail(choices, seconds, cached=self.cached, sent=self.sent)
 
 
 @dataclass
@@ -92,7 +99,7 @@ async def whole(choices: Choices, options: ResponseOptions, record: Record, requ
         "usage": _usage(choices.prompt_tokens, choices.stats.tokens),
     }
     if options.detail:
-        body["costeer"] = totals(choices, seconds, cached=options.cached)
+        body["costeer"] = await options.told(choices, seconds)
     headers = reply_headers(choices, seconds, outcome)
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
@@ -140,7 +147,7 @@ async def events(
                         outcome = await record(text)
                     last = last_chunk(index, piece)
                     if not unfinished:
-                        last |= _in_total(choices, options, outcome)
+                        last |= await _in_total(choices, options, outcome)
                     yield _event(last)
                 else:
                     grace.check()
@@ -155,16 +162,16 @@ async def events(
     if options.include_usage:
         usage = {**head, "choices": [], "usage": _usage(choices.prompt_tokens, choices.stats.tokens)}
         if options.detail:
-            usage["costeer"] = totals(choices, choices.clock() - options.started, cached=options.cached)
+            usage["costeer"] = await options.told(choices, choices.clock() - options.started)
         yield _event(usage)
     yield {"data": "[DONE]"}
 
 
-def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
+async def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
     """The last chunk's fields about the whole reply, which were not known when the headers were sent."""
     told = outcome.told() if outcome else {}
     if options.detail and not options.include_usage:
-        told |= totals(choices, choices.clock() - options.started, cached=options.cached)
+        told |= await options.told(choices, choices.clock() - options.started)
     elif why_partly(choices.stats) is not None:
         told |= partly(choices)
     return {"costeer": told} if told else {}

@@ -24,6 +24,7 @@ from app.api.tool_use import left_to_the_remote, seeded
 from app.decoding.generator import GenerationRequest
 from app.errors import InvalidRequest
 from app.profiles.profile import Profile
+from app.remote.sent import Sent, note
 
 PREVIOUS = "previous_response_id"
 # What OpenAI has and nobody here does, with what to send in its place.
@@ -47,13 +48,14 @@ class Passthrough:
 class Generation:
     """A response to write: the validated request, what to generate, the whole conversation that it answers
     as it is kept, the model's name in the answer, and earlier replies as the remote has them, by their texts.
-    """
+    `sent` notes what is sent for it, if the client asks for that."""
 
     body: ResponseRequest
     request: GenerationRequest
     conversation: list[dict[str, Any]]
     model: str
     told: dict[str, str] = field(default_factory=dict)
+    sent: Sent | None = None
 
     def options(self, started: float, *, cached: bool) -> ResponseOptions:
         """What the client wants told; see ResponseOptions."""
@@ -65,6 +67,7 @@ class Generation:
             detail=body.own().detail,
             candidates=body.own().candidates,
             cached=cached,
+            sent=self.sent,
         )
 
     def keeper(self, parts: Parts) -> Keep:
@@ -98,6 +101,7 @@ async def plan_response(
     if reason is not None and (reason not in WRITTEN_HERE or parts.remote.passes_on):
         return await _passed_on(asked, reason, parts, caller, profile_header)
     body = validated(ResponseRequest, honoured(asked))
+    sent = note(wanted=body.own().sent)
     model, alias = await find_model(parts, body.model)
     if model != (await parts.remote.card()).id:
         return await _passed_on(asked, "another model", parts, caller, profile_header)
@@ -136,7 +140,8 @@ async def plan_response(
         tools=tools,
         response_format=held_to,
     )
-    return Generation(body, request, conversation, f"{model}@{alias}" if alias else model, found.told)
+    named = f"{model}@{alias}" if alias else model
+    return Generation(body, request, conversation, named, found.told, sent)
 
 
 @dataclass(frozen=True, repr=False)

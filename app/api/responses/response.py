@@ -14,7 +14,7 @@ import orjson
 from fastapi import Request
 from fastapi import Response as HttpResponse
 
-from app.api.chat.detail import partly, totals, why_partly
+from app.api.chat.detail import partly, whole_detail, why_partly
 from app.api.chat.headers import reply_headers
 from app.api.chat.recording import Outcome, Record
 from app.api.disconnect import while_present
@@ -23,6 +23,7 @@ from app.api.event_stream import Grace
 from app.api.responses.output import INCOMPLETE, Event, Output, told_again
 from app.decoding.choices import Choices
 from app.errors import CoSteerError
+from app.remote.sent import Sent
 
 # Keeps a finished response, without its detail.
 Keep = Callable[[dict[str, Any]], None]
@@ -34,7 +35,7 @@ class ResponseOptions:
 
     `top_logprobs` is None if no logprobs are requested; `started` is when the request arrived, by the
     choices' clock. `cached`: the detail includes KV cache hits; `candidates` is how many of them it lists for
-    each token.
+    each token; `sent` has what was sent to the remote, if that is to be told.
     """
 
     head: Mapping[str, Any]
@@ -43,6 +44,11 @@ class ResponseOptions:
     detail: bool = False
     candidates: int = 0
     cached: bool = False
+    sent: Sent | None = None
+
+    async def told(self, choices: Choices, seconds: float) -> dict[str, Any]:
+        """The detail of the whole; `seconds` is the time since the request arrived."""
+        return await whole_detail(choices, seconds, cached=self.cached, sent=self.sent)
 
     def output(self, choices: Choices) -> Output:
         return Output(choices, self.top_logprobs, detail=self.detail, candidates=self.candidates)
@@ -59,7 +65,7 @@ async def whole(
     body = _finished(choices, options, output)
     seconds = choices.clock() - options.started
     if options.detail:
-        body["costeer"] = totals(choices, seconds, cached=options.cached)
+        body["costeer"] = await options.told(choices, seconds)
     headers = reply_headers(choices, seconds, outcome)
     return HttpResponse(orjson.dumps(body), media_type="application/json", headers=headers)
 
@@ -87,7 +93,8 @@ async def events(
                     grace.check()
         outcome = await record(output.text)
         keep(_finished(choices, options, output, detail=False))
-        response = _finished(choices, options, output) | _in_total(choices, options, outcome)
+        response = _finished(choices, options, output)
+        response |= await _in_total(choices, options, outcome)
     except CoSteerError as error:
         failure = error
     except Exception as error:
@@ -173,11 +180,11 @@ def _usage(choices: Choices, output: Output) -> dict[str, Any]:
     }
 
 
-def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
+async def _in_total(choices: Choices, options: ResponseOptions, outcome: Outcome | None) -> dict[str, Any]:
     """What was not known when the headers were sent."""
     told = outcome.told() if outcome else {}
     if options.detail:
-        told |= totals(choices, choices.clock() - options.started, cached=options.cached)
+        told |= await options.told(choices, choices.clock() - options.started)
     elif why_partly(choices.stats) is not None:
         told |= partly(choices)
     return {"costeer": told} if told else {}

@@ -22,23 +22,24 @@ class OwnOptions(Wire):
     """This proxy's own: what the response says about the steering, how this reply should be, and what it may
     tell the remote.
 
-    `candidates` is how many of them each token of the detail lists. `preferences` take the place of the
-    profile's, also of one that there is not; null leaves the profile's. `disclosure` and `budget` can only
-    make the profile's stricter.
+    `candidates` is how many of them each token of the detail lists; with `sent` it has every request that the
+    reply made of the remote. `preferences` take the place of the profile's, also of one that there is not;
+    null leaves the profile's. `disclosure` and `budget` can only make the profile's stricter.
     """
 
     detail: bool = False
     candidates: Annotated[int, Field(ge=0, le=MOST_CANDIDATES)] = 0
+    sent: bool = False
     preferences: Preferences | None = Field(None, description=PREFERENCES)
     disclosure: LevelIn | None = Field(None, description=LEAST)
     budget: BudgetIn | None = Field(None, description=BUDGET)
 
-    @field_validator("candidates")
+    @field_validator("candidates", "sent")
     @classmethod
-    def _only_with_detail(cls, count: int, info: ValidationInfo) -> int:
-        if count and not info.data.get("detail"):
+    def _only_with_detail(cls, asked: int, info: ValidationInfo) -> int:
+        if asked and not info.data.get("detail"):
             raise wrong("needs detail: true")
-        return count
+        return asked
 
 
 class SteeredRequest(Wire):
