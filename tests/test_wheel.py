@@ -31,3 +31,11 @@ def test_migrations_and_samples_lie_inside(names: set[str]) -> None:
     assert versions
     assert samples
     assert versions | samples | {"app/migrations/env.py"} <= names
+
+
+def test_the_page_lies_inside(names: set[str]) -> None:
+    page = {
+        f"app/{path.relative_to(ROOT / 'app')}" for path in (ROOT / "app/web").rglob("*") if path.is_file()
+    }
+    assert "app/web/index.html" in page
+    assert page <= names
