@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel
 
+from app import __version__
+
 
 class PartOut(BaseModel):
     """The state of one part; `reason` says why it is not ready."""
@@ -20,12 +22,14 @@ class Ready(BaseModel):
 
     `alignment` says how the remote's tokens are mapped to the local model's: `identity`, or by their bytes.
     `proxy` is the proxy to the remote, and the setting or variable that names it; null if there is none.
+    `version` is this server's.
     """
 
     status: Literal["ready", "not ready"]
     parts: dict[str, PartOut]
     alignment: str | None = None
     proxy: str | None = None
+    version: str = __version__
 
     @classmethod
     def of(cls, reasons: Mapping[str, str | None], alignment: str | None, proxy: str | None = None) -> Self:

@@ -35,8 +35,11 @@ export const post = (path, body, options) => request("POST", path, { ...options,
 export const patch = (path, body, options) => request("PATCH", path, { ...options, body });
 export const remove = (path, options) => request("DELETE", path, options);
 
-/** The answer itself, for what is no JSON. Throws as `request` does. */
-export async function send(method, path, { body, headers = {}, signal, quiet = false } = {}) {
+/**
+ * The answer itself, for what is no JSON. Throws as `request` does, but not for the statuses of `answers`, and with
+ * `quiet` asks for no key.
+ */
+export async function send(method, path, { body, headers = {}, signal, quiet = false, answers = [] } = {}) {
   const sent = plainObject(body);
   const answer = await reach(path, {
     method,
@@ -47,10 +50,10 @@ export async function send(method, path, { body, headers = {}, signal, quiet = f
     credentials: "omit",
     referrerPolicy: "no-referrer",
   });
-  if (answer.ok) return answer;
+  if (answer.ok || answers.includes(answer.status)) return answer;
   const error = await refusal(answer);
   if (error.status === 401 && !quiet && await askForKey(error)) {
-    return send(method, path, { body, headers, signal, quiet });
+    return send(method, path, { body, headers, signal, quiet, answers });
   }
   throw error;
 }

@@ -1,10 +1,76 @@
-/** The view State. */
+/** The view State: whether all is in order, what mends what is not, and how the last hour was. */
 
-import { h } from "../dom.js";
+import { mayManage } from "../caller.js";
+import { fill, h } from "../dom.js";
+import { askForKey } from "../parts/key_dialog.js";
+import { trouble } from "../parts/trouble.js";
+import { createExamination } from "./state/examination.js";
+import { createHour } from "./state/hour.js";
+import { createReady } from "./state/ready.js";
+import { repeated } from "./state/repeated.js";
+
+const READY_SECONDS = 5;
+const HOUR_SECONDS = 15;
+const CLOSED = "The last hour and the examination tell of the whole server. This tab's key opens one profile only: "
+  + "an admin key shows them.";
 
 /** Makes the view: its element, and what is done when it is shown and hidden. */
 export function createState() {
+  const version = h("span", {});
+  const ready = createReady((answer) => { version.textContent = `CoSteer ${answer.version}`; });
+  const rest = h("div", { class: "stack wide" });
+  const element = h(
+    "section",
+    { class: "view narrow state" },
+    h("header", {}, h("h1", { tabindex: "-1" }, "State"), h("p", {}, "Whether all is in order, and how it is doing.")),
+    h("div", { class: "stack wide" }, ready.element, rest, about(version)),
+  );
+  const watches = [repeated(ready.refresh, READY_SECONDS, element)];
+  let asked = false;
+
+  async function whole() {
+    asked = true;
+    try {
+      fill(rest, (await mayManage()) ? opened() : h("p", { class: "closed" }, CLOSED));
+    } catch (error) {
+      asked = false;
+      fill(rest, refused(error, whole));
+    }
+  }
+
+  function opened() {
+    const hour = createHour();
+    const examination = createExamination();
+    const watch = repeated(hour.refresh, HOUR_SECONDS, element);
+    watches.push(watch);
+    watch.start();
+    examination.begin();
+    return [hour.element, examination.element];
+  }
+
   return {
-    element: h("section", { class: "view" }, h("header", {}, h("h1", { tabindex: "-1" }, "State"), h("p", {}, "Whether all is in order, and how it is doing."))),
+    element,
+    shown() {
+      for (const watch of watches) watch.start();
+      if (!asked) whole();
+    },
+    hidden() {
+      for (const watch of watches) watch.stop();
+    },
   };
+}
+
+function refused(error, again) {
+  const title = error.status === 401 ? "The rest is for who has a key" : "That did not work";
+  const retry = error.status === 401 ? () => askForKey(error) : again;
+  return trouble(error, { title, retry, act: error.status === 401 ? "Use a key" : "Try again" });
+}
+
+function about(version) {
+  return h(
+    "footer",
+    { class: "row about" },
+    version,
+    h("a", { href: "/docs" }, "The API, to read and to try"),
+  );
 }
