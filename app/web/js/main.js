@@ -1,6 +1,7 @@
 /** Starts the page: the views, and the tab's key. */
 
 import { whenKeyIsNeeded } from "./api.js";
+import { mayManage } from "./caller.js";
 import { fill, h } from "./dom.js";
 import { keyInUse, onKeyChange, useKey } from "./key.js";
 import { askForKey } from "./parts/key_dialog.js";
@@ -27,10 +28,19 @@ function showKey() {
   );
 }
 
+/** The view Keys is there for those only who may manage them; a profile's key may not. */
+async function showKeysView() {
+  const link = document.querySelector("[data-view=keys]");
+  link.hidden = !await mayManage().catch(() => true); // the view itself says what is wrong
+  if (link.hidden && location.hash === "#keys") location.hash = "#people";
+}
+
 whenKeyIsNeeded((error) => askForKey(error));
 showKey();
 const restart = startRouter(document.querySelector("main"), document.querySelector(".views"), views);
 onKeyChange(() => {
   showKey();
   restart();
+  showKeysView();
 });
+showKeysView();

@@ -4,14 +4,15 @@ import { fill, h } from "./dom.js";
 
 /**
  * Shows the views by `#name`. `views` are `{ name, label, create }`; `create()` gives `{ element, shown?, hidden? }`
- * the first time that a view is seen. Views stay, so that a reply goes on while another one is looked at.
+ * the first time that a view is seen. One whose link is hidden is not there. Views stay, so that a reply goes on
+ * while another one is looked at.
  */
 export function startRouter(main, nav, views) {
   const made = new Map();
   let current = null;
 
   function show({ focus }) {
-    const view = views.find(({ name }) => location.hash === `#${name}`) ?? views[0];
+    const view = views.find(({ name }) => location.hash === `#${name}` && !linkTo(name).hidden) ?? views[0];
     if (current?.name !== view.name) turnTo(view);
     if (focus) {
       window.scrollTo(0, 0);
@@ -27,6 +28,10 @@ export function startRouter(main, nav, views) {
     document.title = `${view.label} · CoSteer`;
     mark(nav, view.name);
     made.get(view.name).shown?.();
+  }
+
+  function linkTo(name) {
+    return nav.querySelector(`[data-view=${name}]`);
   }
 
   fill(nav, views.map(({ name, label }) => h("a", { href: `#${name}`, data: { view: name } }, label)));

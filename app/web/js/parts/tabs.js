@@ -3,8 +3,8 @@
 import { fill, h, uniqueId } from "../dom.js";
 
 /**
- * `tabs` are `{ id, label, panel }`; `panel()` makes a panel's element when it is first seen. Gives the element,
- * and `select(id)`.
+ * `tabs` are `{ id, label, panel }`; `panel()` makes a panel's element when it is first seen, and `shown()`, if
+ * there is one, is called each time. Gives the element, and `select(id)`.
  */
 export function createTabs(name, tabs, { selected = tabs[0].id } = {}) {
   const stem = uniqueId("tabs");
@@ -20,6 +20,7 @@ export function createTabs(name, tabs, { selected = tabs[0].id } = {}) {
     }
     if (!panels.has(id)) panels.set(id, holder.appendChild(panelOf(tabs.find((tab) => tab.id === id))));
     for (const [other, panel] of panels) panel.hidden = other !== id;
+    tabs.find((tab) => tab.id === id).shown?.();
   }
 
   function panelOf({ id, panel }) {

@@ -1,0 +1,70 @@
+/** The tab About: what a profile says, what of it may be said, how it steers, and the whole as a file. */
+
+import { get, quoted, remove } from "../../api.js";
+import { keyInUse, useKey } from "../../key.js";
+import { h } from "../../dom.js";
+import { confirmed } from "../../parts/dialog.js";
+import { say, warn } from "../../parts/status.js";
+import { inWords } from "../../parts/trouble.js";
+import { factsEditor } from "./facts.js";
+import { disclosureEditor, levelsExplained } from "./levels.js";
+import { preferencesEditor } from "./preferences.js";
+import { settingsEditor } from "./settings.js";
+import { exportProfile, importer } from "./transfer.js";
+import { counted } from "./words.js";
+
+/**
+ * `manage`: whether the caller may do everything. `gone()` is called once the profile is erased, and
+ * `replaced(profile)` when a file has taken its place.
+ */
+export function aboutView(store, { manage, gone, replaced }) {
+  return h("div", { class: "about" },
+    section("Facts", "What the small model reads first, in this order.", levelsExplained(), factsEditor(store)),
+    section("Preferences", "How replies should be, whatever they are about.", preferencesEditor(store)),
+    section("What replies may tell", "The remote writes the text, so it reads what a reply says.", disclosureEditor(store)),
+    section("Settings", null, settingsEditor(store, manage)),
+    section("Export and delete", null, wholeEditor(store, { manage, gone, replaced })));
+}
+
+function section(title, lead, ...content) {
+  return h("section", { class: "stack" }, h("div", {}, h("h2", {}, title), lead && h("p", { class: "quiet" }, lead)), content);
+}
+
+function wholeEditor(store, { manage, gone, replaced }) {
+  const save = async () => {
+    try {
+      await exportProfile(store.profile);
+      say("Exported, with the whole history.");
+    } catch (error) {
+      warn(`Not exported. ${inWords(error)}`);
+    }
+  };
+  const element = h("div", { class: "stack" });
+  const bring = manage ? null : importer(element, replaced, { label: "Replace by a file" });
+  element.append(
+    h("div", { class: "buttons" },
+      h("button", { class: "button", type: "button", onclick: save }, "Export"),
+      ...(bring?.button ?? []),
+      h("button", { class: "button danger", type: "button", onclick: () => erase(store, manage, gone) }, "Delete profile")),
+    ...(bring ? [bring.place] : []),
+  );
+  return element;
+}
+
+async function erase(store, manage, gone) {
+  try {
+    await store.reload();
+    const { id, name, fields, history_count: texts } = store.profile;
+    const keys = manage ? (await get("/v1/keys")).data.filter((key) => key.profile === id).length : null;
+    const what = `“${name}” is erased from this device: ${counted(Object.keys(fields).length, "fact")}, `
+      + `${counted(texts, "text")} and ${keys === null ? "its keys, this tab's as well" : counted(keys, "key")}. `
+      + "It cannot be undone. Exports and backups that you made still hold it.";
+    if (!await confirmed("Delete the profile?", what, "Delete")) return;
+    await remove(`/v1/profiles/${quoted(id)}`);
+    say(`Deleted: ${name}.`);
+    if (!manage && keyInUse()) useKey(null);
+    else gone();
+  } catch (error) {
+    warn(`Not deleted. ${inWords(error)}`);
+  }
+}

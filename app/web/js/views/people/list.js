@@ -1,0 +1,34 @@
+/** The list of profiles. */
+
+import { fill, h } from "../../dom.js";
+import { importer } from "./transfer.js";
+import { newProfile } from "./new_profile.js";
+import { counted } from "./words.js";
+
+/** `profiles` as the server lists them; `open(profile)` shows one. Files that are dropped on it are imported. */
+export function listView(profiles, open) {
+  const element = h("div", { class: "stack people-list" });
+  const bring = importer(element, open);
+  const make = async () => {
+    const made = await newProfile();
+    if (made) open(made);
+  };
+  return fill(element,
+    h("header", {},
+      h("h1", { tabindex: "-1" }, "People"),
+      h("p", {}, "Whom the small model knows, and what may be said of them.")),
+    h("div", { class: "buttons" },
+      h("button", { class: "button main", type: "button", onclick: make }, "New profile"), bring.button),
+    bring.place,
+    profiles.length === 0
+      ? h("p", { class: "empty" }, "Nobody yet. Make a profile, or drop an exported one here: without one, replies are the remote's own.")
+      : h("ul", { class: "plain people", "aria-label": "Profiles" }, profiles.map((profile) => h("li", {}, entry(profile, open)))));
+}
+
+function entry(profile, open) {
+  const facts = counted(Object.keys(profile.fields).length, "fact");
+  return h("button", { class: "person", type: "button", data: { profile: profile.id }, onclick: () => open(profile) },
+    h("span", { class: "name", dir: "auto" }, profile.name),
+    profile.default && h("span", { class: "tag accent" }, "Default"),
+    h("span", { class: "quiet" }, `${facts} · ${counted(profile.history_count, "text")}`));
+}

@@ -1,0 +1,38 @@
+/** Words that several parts of the view People share. */
+
+import { say, warn } from "../../parts/status.js";
+import { inWords } from "../../parts/trouble.js";
+
+/** A number with its noun: "1 fact", "2 facts". */
+export function counted(number, noun) {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A fact's key as the small model reads it: "Writing style" for writing_style. */
+export function readable(key) {
+  const words = key.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A text that is cut where it is long, for a sentence or a label. */
+export function short(text, most = 60) {
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
+}
+
+/** Runs a change and says that it is saved, or why not; resolves to whether it is. */
+export async function saved(work, words = "Saved.") {
+  try {
+    await work();
+  } catch (error) {
+    warn(`Not saved. ${reason(error)}`);
+    return false;
+  }
+  say(words);
+  return true;
+}
+
+/** Why something failed, in words. */
+export function reason(error) {
+  return error.name === "Mistake" ? error.message : inWords(error);
+}
