@@ -60,10 +60,11 @@ export async function send(method, path, { body, headers = {}, signal, quiet = f
 
 /**
  * The events of a stream: `{ event, data }`, with `data` parsed. It ends behind [DONE] and throws an ApiError for
- * an error event, and where the stream ends without [DONE].
+ * an error event, and where the stream ends without [DONE]. `options.heard` is given the answer's headers.
  */
 export async function* stream(path, body, options = {}) {
   const answer = await send(options.method ?? "POST", path, { ...options, body });
+  options.heard?.(answer.headers);
   for await (const { event, data } of events(answer.body)) {
     if (data === "[DONE]") return;
     const parsed = JSON.parse(data);

@@ -1,0 +1,70 @@
+/** One turn of a column: what was asked, and the reply to it. */
+
+import { fill, h } from "../../dom.js";
+import { trouble } from "../../parts/trouble.js";
+import { createReplyText } from "./reply_text.js";
+import { offer, walkable } from "./walk.js";
+
+const NOTES = {
+  length: "It ends here, since it has reached the length in Settings.",
+  content_filter: "The remote has ended it here.",
+  stopped: "Stopped.",
+};
+
+/**
+ * Gives the element, `piece(text, tokens)`, `end(finish, totals, left)`, `fail(error)`, `asked`, `text()`, and
+ * `actions(again)`, which puts "Write again" below the reply, or takes it away by null.
+ */
+export function createTurn(asked, by, { number, grown, retry }) {
+  const reply = createReplyText(`Reply: ${by}. Arrow keys go through its words.`, () => {
+    offer(reply);
+    grown();
+  });
+  const below = h("div", { class: "below" });
+  const again = h("div", { class: "buttons again" });
+  let reason = null;
+  walkable(reply);
+
+  const element = h(
+    "article",
+    { class: "turn writing", "aria-label": `Turn ${number}` },
+    h("p", { class: "asked" }, h("span", { class: "unseen" }, "You: "), asked),
+    h("div", { class: "answer" }, h("p", { class: "quiet by" }, by, h("span", { class: "writing-now" }, " · writing")), reply.element, below, again),
+  );
+
+  function end(finish, totals, left) {
+    close();
+    const notes = [NOTES[finish], told(totals, reason)].filter(Boolean);
+    fill(below, notes.map((text) => h("p", { class: "quiet" }, text)), left);
+    grown();
+  }
+
+  function fail(error) {
+    close();
+    fill(below, trouble(error, { title: "This reply broke off", retry }));
+    grown();
+  }
+
+  function close() {
+    reply.flush();
+    element.classList.remove("writing");
+  }
+
+  function actions(act) {
+    fill(again, act && h("button", { class: "button bare small", type: "button", onclick: act }, "Write again"));
+  }
+
+  return {
+    element, asked, end, fail, actions,
+    piece: reply.push,
+    text: reply.text,
+    because: (text) => { reason = text; },
+  };
+}
+
+/** Why words were not steered; an empty text where they were, or should not have been. */
+function told(totals, reason) {
+  if (totals?.mishap) return `${totals.unassisted} of its tokens are not steered: ${totals.mishap}.`;
+  if (reason && !["no profile", "strength 0"].includes(reason)) return `Not steered: ${reason}.`;
+  return "";
+}
