@@ -1,0 +1,178 @@
+/** What never left: what stayed of a person, in words, and whether their phrases stand in what left. */
+
+import { h } from "../../dom.js";
+import { count, spaced } from "./fields.js";
+import { folded, standsIn } from "./phrases.js";
+import { words } from "./sent.js";
+
+const LEVELS = {
+  open: "open: replies may say it",
+  shape: "shape: it steers, and is not said",
+  fill: "fill: the remote hears a placeholder",
+  off: "off: not read at all",
+};
+const KINDS = {
+  name: "name",
+  email: "e-mail address",
+  phone: "phone number",
+  address: "address",
+  number: "number",
+  url: "link",
+};
+const ON_DEVICE = ["presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias"];
+const NONE = "There are none.";
+const NONE_SET = "None were set.";
+const LOOKED_FOR = `Looked for is each phrase, and what stands between its commas, in any case and with or
+  without accents; of a text of the history, its beginning. Single words are not: how many of those the reply was
+  the first to say stands above.`;
+const FEW = 12; // phrases that are shown at once, beside all that are in what left
+
+/** Words for what stayed; `preview` is that of the same conversation. */
+export function stayed(preview, costeer, request) {
+  const fields = preview.levels.filter(({ what }) => what === "field");
+  const keys = [...new Set(fields.map(({ key }) => key))];
+  const rows = [
+    ["The name of the profile", named(preview)],
+    ["Facts", keys.length ? keys.join(", ") : NONE],
+    ["Preferences", listed(preview.preferences, ({ text, included }) => `${text}${room(included)}`)],
+    ["History", passages(preview)],
+    ["What the small model read", reading(preview)],
+    ...(costeer.steered ? steering(costeer, request) : []),
+    ["Keys of this server", "They are for this server alone."],
+  ];
+  return h("dl", { class: "stayed" }, rows.map(([term, text]) => (
+    h("div", {}, h("dt", {}, term), h("dd", {}, text))
+  )));
+}
+
+function steering({ strength }, request) {
+  const set = ON_DEVICE.filter((name) => request[name] !== undefined && request[name] !== null);
+  return [
+    ["Strength", `${strength}: how strongly the small model steers`],
+    ["Penalties and biases", set.length ? `${set.map(spaced).join(", ")}: applied on the device` : NONE_SET],
+  ];
+}
+
+function named(preview) {
+  const name = preview.levels.find(({ what, key, item }) => what === "name" && key === null && item === null);
+  return name ? name.text : preview.profile;
+}
+
+function listed(all, text) {
+  return all.length ? h("ul", {}, all.map((one) => h("li", {}, text(one)))) : NONE;
+}
+
+function passages({ history }) {
+  if (!history.length) return "No passage of it was chosen.";
+  const titles = listed(history, (one) => (one.title || one.text.slice(0, 60)) + room(one.included));
+  return [h("p", {}, "Passages of these texts were chosen; no other was read:"), titles];
+}
+
+const room = (included) => (included ? "" : " (there was no room for it)");
+
+function reading({ prompts, private: { tokens } }) {
+  if (!prompts.length) return "Nothing: at this strength it was not asked.";
+  return `${count(prompts.length * 2, "prompt")}, with up to ${count(tokens, "token")} about the person`;
+}
+
+/**
+ * The phrases of a person, each once: `places` says where it stands, and `verdict` why it, or a part of it, is in
+ * what left; null where it is not.
+ */
+export function checked(preview, sent, { request, reply }) {
+  const left = sent.texts().map(folded);
+  const said = {
+    own: wordsOf(request.messages, (role) => role !== "assistant"),
+    earlier: wordsOf(request.messages, (role) => role === "assistant"),
+    reply: [folded(reply)],
+  };
+  return distinct(preview.levels).map((one) => ({ ...one, verdict: verdict(one, left, said) }));
+}
+
+function distinct(levels) {
+  const found = new Map();
+  for (const one of levels) {
+    const key = `${one.level} ${folded(one.text)}`;
+    const places = found.get(key)?.places ?? new Set();
+    found.set(key, { text: one.text, level: one.level, places: places.add(origin(one)), ...found.get(key) });
+  }
+  return [...found.values()].map((one) => ({ ...one, places: [...one.places] }));
+}
+
+function verdict({ text, level }, left, said) {
+  if (standsIn(folded(text), left)) return why(folded(text), level, said);
+  const part = parts(text).find((one) => standsIn(folded(one), left));
+  return part ? `Of it, “${part}”: ${why(folded(part), level, said)}` : null;
+}
+
+/** What stands between the commas and full stops of a phrase. */
+function parts(text) {
+  return text.split(/[,;.:!?()\n]+/).map((part) => part.trim()).filter((part) => /\p{L}{4}/u.test(part));
+}
+
+function wordsOf(messages, wanted) {
+  const chosen = messages.filter(({ role }) => wanted(role));
+  return chosen.flatMap((one) => words({ ...one, role: null })).map(folded);
+}
+
+function why(phrase, level, { own, earlier, reply }) {
+  if (standsIn(phrase, own)) return "You wrote it yourself in the conversation.";
+  if (standsIn(phrase, earlier)) return "An earlier reply of the conversation has it.";
+  if (!standsIn(phrase, reply)) return "It stands in the remote's own draft, or in a fixed text.";
+  if (level === "open") return "The reply said it: its level is open.";
+  return `The reply said it, by the remote's own choice: at ${level} the small model does not help it.`;
+}
+
+/** The check in words: a sentence, and tables of phrases, those first that are in what left. */
+export function check(phrases, where) {
+  const found = phrases.filter(({ verdict }) => verdict);
+  const rest = phrases.filter(({ verdict }) => !verdict);
+  const short = rest.length <= FEW;
+  const shown = short ? [...found, ...rest] : found;
+  const title = `${count(rest.length, "phrase")} not in ${where}`;
+  return h(
+    "div",
+    { class: "stack" },
+    h("p", {}, h("strong", {}, verdictOn(found.length, phrases.length, where))),
+    shown.length > 0 && table(shown, where),
+    !short && h("details", {}, h("summary", {}, title), table(rest, where)),
+    h("p", { class: "quiet" }, LOOKED_FOR),
+  );
+}
+
+function verdictOn(found, all, where) {
+  const phrases = count(all, "private phrase");
+  if (!found) return `None of ${phrases} is in ${where}.`;
+  return `${found} of ${phrases} ${found === 1 ? "is" : "are"} in ${where}.`;
+}
+
+function table(phrases, where) {
+  const head = ["Phrase", "Did it leave?"].map((text) => h("th", { scope: "col" }, text));
+  return h(
+    "table",
+    { class: "phrases" },
+    h("thead", {}, h("tr", {}, head)),
+    h("tbody", {}, phrases.map((one) => row(one, where))),
+  );
+}
+
+function row(one, where) {
+  const verdict = one.verdict ? `In ${where}. ${one.verdict}` : `Not in ${where}`;
+  return h(
+    "tr",
+    {},
+    h(
+      "td",
+      {},
+      h("span", { class: "phrase" }, one.text),
+      h("span", { class: "quiet" }, `${one.places.join(", ")}; ${LEVELS[one.level]}`),
+    ),
+    h("td", { class: one.verdict ? "is-in" : null }, verdict),
+  );
+}
+
+function origin({ what, key, item }) {
+  const kind = KINDS[what] ? `${KINDS[what]} in ` : "";
+  if (item !== null) return `${kind}a text of the history`;
+  return key === null ? "the name of the profile" : `${kind}${key}`;
+}
