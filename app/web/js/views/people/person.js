@@ -3,7 +3,10 @@
 import { h } from "../../dom.js";
 import { createTabs } from "../../parts/tabs.js";
 import { aboutView } from "./about.js";
+import { historyView } from "./history.js";
+import { previewView } from "./preview.js";
 import { createProfileStore } from "./profile_store.js";
+import { proposalsView } from "./proposals.js";
 
 /**
  * The page of `profile`. `back()` leads to the list, null where there is none to see; `manage`, `gone` and
@@ -20,6 +23,9 @@ export function personView(profile, { back, manage, gone, replaced }) {
   const refresh = () => store.reload().catch(() => {}); // the next change says what is wrong
   const tabs = createTabs("Profile", [
     { id: "about", label: "About", panel: () => aboutView(store, { manage, gone, replaced }), shown: refresh },
+    { id: "history", label: "History", panel: () => historyView(profile) },
+    { id: "proposals", label: "Proposals", panel: () => proposalsView(profile) },
+    { id: "preview", label: "Preview", panel: () => previewView(profile) },
   ]);
   store.onChange(draw);
   draw(profile);
