@@ -58,7 +58,7 @@ function createConversation(view, tools, body, { models, profiles }) {
   const tabs = createColumnTabs("Columns");
   const holder = h("div", { class: "columns" });
   const suggestions = suggested(composer.write);
-  const page = { card, explanation, settings: settings.values, changed, left: null };
+  const page = { card, explanation, settings: settings.values, changed };
   const add = h("button", { class: "button small", type: "button", onclick: addColumn }, "Add column");
   const clear = h("button", { class: "button small", type: "button", onclick: ask }, "Clear");
   let everyone = profiles;

@@ -8,12 +8,13 @@ const CANDIDATES = 6;
 /**
  * Asks for a reply to `messages`, as `wanted` has it: `profile` ("" for nobody), `strength` ("" for the profile's own),
  * `model`, `temperature`, `length`, `seed`, `record`. Calls `on.piece(text, tokens)`, `on.reason(text)` where it is not
- * steered, and resolves to `{ totals, finish }`. Throws as `stream` does.
+ * steered, and resolves to `{ request, totals, finish }`. Throws as `stream` does.
  */
-export async function ask(messages, wanted, on, { signal, sent }) {
+export async function ask(messages, wanted, on, { signal }) {
   const headers = wanted.record ? {} : { "X-CoSteer-Record": "off" };
-  const events = stream("/v1/chat/completions", body(messages, wanted, sent), { headers, signal, heard });
-  const told = { totals: null, finish: null };
+  const request = body(messages, wanted);
+  const events = stream("/v1/chat/completions", request, { headers, signal, heard });
+  const told = { request, totals: null, finish: null };
 
   function heard(answer) {
     if (answer.get("X-CoSteer-Steered") !== "true") on.reason(answer.get("X-CoSteer-Reason") ?? "");
@@ -29,7 +30,7 @@ export async function ask(messages, wanted, on, { signal, sent }) {
   return told;
 }
 
-function body(messages, { profile, strength, model, temperature, length, seed }, sent) {
+function body(messages, { profile, strength, model, temperature, length, seed }) {
   return {
     model,
     messages,
@@ -38,7 +39,7 @@ function body(messages, { profile, strength, model, temperature, length, seed },
     seed,
     stream: true,
     stream_options: { include_usage: true },
-    costeer: { detail: true, candidates: CANDIDATES, ...(sent ? { sent: true } : {}) },
+    costeer: { detail: true, candidates: CANDIDATES, sent: true },
     ...(profile ? { profile } : {}),
     ...(strength === "" ? {} : { strength: strength === "auto" ? "auto" : Number(strength) }),
   };

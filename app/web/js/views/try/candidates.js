@@ -83,7 +83,7 @@ function row(one, token, pairs) {
 
 function cell(share, kind, estimated = false) {
   const text = percent(share);
-  const bar = h("span", { class: `bar ${kind}`, "aria-hidden": "true" });
+  const bar = h("span", { class: `share ${kind}`, "aria-hidden": "true" });
   bar.style.setProperty("--share", String(share ?? 0));
   return h("td", { class: "number" }, estimated && share !== null ? `≈ ${text}` : text, bar);
 }

@@ -14,8 +14,8 @@ const NOBODY = ["", "Nobody: the remote alone"];
 
 /**
  * Gives the element, `id`, `title()`, `send(text, wanted)`, `stop()`, `clear()`, `busy()`, `empty()`, `toEnd()` and
- * `setProfiles(profiles)`. `page` has `card`, `explanation` (the id of what figures mean), `settings()`, `changed()`,
- * which is called when the title or the work changes, and `left(totals, context)`, which may give an element.
+ * `setProfiles(profiles)`. `page` has `card`, `explanation` (the id of what figures mean), `settings()`, and
+ * `changed()`, which is called when the title or the work changes.
  */
 export function createColumn(profiles, chosen, page) {
   const id = uniqueId("column");
@@ -97,8 +97,8 @@ export function createColumn(profiles, chosen, page) {
       },
     };
     try {
-      const { totals, finish } = await ask(conversation, mine, on, { signal: work.signal, sent: page.left !== null });
-      turn.end(finish, totals, totals && page.left?.(totals, { messages: conversation, profile: mine.profile }));
+      const { request, totals, finish } = await ask(conversation, mine, on, { signal: work.signal });
+      turn.end(finish, { request, totals });
       figures.show(totals);
     } catch (error) {
       if (error.name === "AbortError") turn.end("stopped");

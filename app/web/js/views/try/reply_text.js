@@ -55,7 +55,7 @@ export function appendTokens(element, words, pieces) {
 
 function nextLine(open, lines) {
   open.line?.append(open.to);
-  open.line = h("div", { class: "line" });
+  open.line = h("div", { class: "reply-line" });
   open.to = document.createDocumentFragment();
   lines.push(open.line);
 }

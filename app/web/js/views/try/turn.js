@@ -1,7 +1,9 @@
 /** One turn of a column: what was asked, and the reply to it. */
 
 import { fill, h } from "../../dom.js";
+import { openDialog } from "../../parts/dialog.js";
 import { trouble } from "../../parts/trouble.js";
+import { whatLeft } from "../left.js";
 import { createReplyText } from "./reply_text.js";
 import { offer, walkable } from "./walk.js";
 
@@ -12,7 +14,7 @@ const NOTES = {
 };
 
 /**
- * Gives the element, `piece(text, tokens)`, `end(finish, totals, left)`, `fail(error)`, `asked`, `text()`, and
+ * Gives the element, `piece(text, tokens)`, `end(finish, { request, totals })`, `fail(error)`, `asked`, `text()`, and
  * `actions(again)`, which puts "Write again" below the reply, or takes it away by null.
  */
 export function createTurn(asked, by, { number, grown, retry }) {
@@ -21,7 +23,8 @@ export function createTurn(asked, by, { number, grown, retry }) {
     grown();
   });
   const below = h("div", { class: "below" });
-  const again = h("div", { class: "buttons again" });
+  const left = h("button", { class: "button bare small", type: "button", hidden: true }, "What left");
+  const again = h("button", { class: "button bare small", type: "button", hidden: true }, "Write again");
   let reason = null;
   walkable(reply);
 
@@ -29,13 +32,15 @@ export function createTurn(asked, by, { number, grown, retry }) {
     "article",
     { class: "turn writing", "aria-label": `Turn ${number}` },
     h("p", { class: "asked" }, h("span", { class: "unseen" }, "You: "), asked),
-    h("div", { class: "answer" }, h("p", { class: "quiet by" }, by, h("span", { class: "writing-now" }, " · writing")), reply.element, below, again),
+    h("div", { class: "answer" }, h("p", { class: "quiet by" }, by, h("span", { class: "writing-now" }, " · writing")), reply.element, below, h("div", { class: "buttons again" }, left, again)),
   );
 
-  function end(finish, totals, left) {
+  function end(finish, { request, totals } = {}) {
     close();
     const notes = [NOTES[finish], told(totals, reason)].filter(Boolean);
-    fill(below, notes.map((text) => h("p", { class: "quiet" }, text)), left);
+    fill(below, notes.map((text) => h("p", { class: "quiet" }, text)));
+    left.hidden = !totals?.sent;
+    left.onclick = () => showLeft(totals, { request, reply: reply.text() });
     grown();
   }
 
@@ -51,7 +56,8 @@ export function createTurn(asked, by, { number, grown, retry }) {
   }
 
   function actions(act) {
-    fill(again, act && h("button", { class: "button bare small", type: "button", onclick: act }, "Write again"));
+    again.hidden = act === null;
+    again.onclick = act;
   }
 
   return {
@@ -60,6 +66,14 @@ export function createTurn(asked, by, { number, grown, retry }) {
     text: reply.text,
     because: (text) => { reason = text; },
   };
+}
+
+/** What left the device for a reply, in a dialog; made when it is looked at, since it asks for the profile. */
+function showLeft(totals, context) {
+  return openDialog("What left", (close) => [
+    whatLeft(totals, context),
+    h("div", { class: "buttons" }, h("button", { class: "button", type: "button", onclick: () => close() }, "Close")),
+  ], { wide: true });
 }
 
 /** Why words were not steered; an empty text where they were, or should not have been. */
