@@ -74,8 +74,9 @@ def page(context: BrowserContext, server: Server) -> Iterator[Page]:
 
 
 class watched:  # noqa: N801  # used as a function is
-    """Fails at the end for what a page must never do: an error of the script, a report of the policy, or a
-    request to another host than the server's. Refusals of the API that a test provokes are no errors."""
+    """Fails at the end for what a page must never do: an error of the script, a word on the console, a report
+    of the policy, or a request to another host than the server's. Refusals that tests provoke are no errors.
+    """
 
     def __init__(self, page: Page, url: str) -> None:
         self._page, self._host, self.troubles = page, urlsplit(url).netloc, list[str]()
@@ -92,7 +93,7 @@ class watched:  # noqa: N801  # used as a function is
         assert self.troubles == []
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+        if "Failed to load resource" not in message.text:
             self.troubles.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:

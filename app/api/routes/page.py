@@ -7,6 +7,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -35,7 +36,7 @@ def install(app: FastAPI) -> None:
         return FileResponse(f"{FOLDER}/index.html", media_type="text/html", headers=HEADERS)
 
     app.add_api_route("/", page, include_in_schema=False)
-    app.mount(ASSETS, _Files(directory=FOLDER))
+    app.mount(ASSETS, GZipMiddleware(_Files(directory=FOLDER)))
 
 
 class _Files(StaticFiles):

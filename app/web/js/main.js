@@ -6,16 +6,13 @@ import { fill, h } from "./dom.js";
 import { keyInUse, onKeyChange, useKey } from "./key.js";
 import { askForKey } from "./parts/key_dialog.js";
 import { startRouter } from "./router.js";
-import { createKeys } from "./views/keys.js";
-import { createPeople } from "./views/people.js";
-import { createState } from "./views/state.js";
-import { createTry } from "./views/try.js";
 
+// Each view's modules come when it is first seen.
 const views = [
-  { name: "try", label: "Try", create: createTry },
-  { name: "people", label: "People", create: createPeople },
-  { name: "keys", label: "Keys", create: createKeys },
-  { name: "state", label: "State", create: createState },
+  { name: "try", label: "Try", load: async () => (await import("./views/try.js")).createTry },
+  { name: "people", label: "People", load: async () => (await import("./views/people.js")).createPeople },
+  { name: "keys", label: "Keys", load: async () => (await import("./views/keys.js")).createKeys },
+  { name: "state", label: "State", load: async () => (await import("./views/state.js")).createState },
 ];
 
 function showKey() {

@@ -1,33 +1,47 @@
 /** One view at a time, by the address behind `#`. It names a view and nothing else: nothing private is in it. */
 
 import { fill, h } from "./dom.js";
+import { trouble } from "./parts/trouble.js";
 
 /**
- * Shows the views by `#name`. `views` are `{ name, label, create }`; `create()` gives `{ element, shown?, hidden? }`
- * the first time that a view is seen. One whose link is hidden is not there. Views stay, so that a reply goes on
- * while another one is looked at.
+ * Shows the views by `#name`. `views` are `{ name, label, load }`; `load()` fetches a view's modules when it is first
+ * seen, and resolves to what makes it: `create()` gives `{ element, shown?, hidden? }`. One whose link is hidden is
+ * not there. Views stay, so that a reply goes on while another one is looked at.
  */
 export function startRouter(main, nav, views) {
-  const made = new Map();
+  let made = new Map();
   let current = null;
 
-  function show({ focus }) {
+  async function show({ focus }) {
     const view = views.find(({ name }) => location.hash === `#${name}` && !linkTo(name).hidden) ?? views[0];
-    if (current?.name !== view.name) turnTo(view);
+    if (current !== view) leaveFor(view);
+    const among = made;
+    const shown = among.get(view.name) ?? await load(view);
+    if (current !== view || made !== among) return; // left again, or restarted, while it was loaded
+    if (!among.has(view.name)) {
+      among.set(view.name, shown);
+      main.append(shown.element);
+    }
+    if (shown.element.hidden || !shown.seen) enter(shown);
     if (focus) {
       window.scrollTo(0, 0);
-      made.get(view.name).element.querySelector("h1")?.focus();
+      shown.element.querySelector("h1")?.focus();
     }
   }
 
-  function turnTo(view) {
-    made.get(current?.name)?.hidden?.();
-    if (!made.has(view.name)) made.set(view.name, added(main, view.create()));
+  function leaveFor(view) {
+    const left = made.get(current?.name);
+    left?.hidden?.();
+    if (left) left.element.hidden = true;
     current = view;
-    for (const [name, { element }] of made) element.hidden = name !== view.name;
     document.title = `${view.label} · CoSteer`;
     mark(nav, view.name);
-    made.get(view.name).shown?.();
+  }
+
+  function enter(view) {
+    view.element.hidden = false;
+    view.seen = true;
+    view.shown?.();
   }
 
   function linkTo(name) {
@@ -44,15 +58,21 @@ export function startRouter(main, nav, views) {
   /** Makes all views anew, as with another key. */
   return function restart() {
     for (const { element } of made.values()) element.remove();
-    made.clear();
+    made = new Map();
     current = null;
     show({ focus: false });
   };
 }
 
-function added(main, view) {
-  main.append(view.element);
-  return view;
+/** The view, or a few words where its modules do not come. */
+async function load({ load: fetched, label }) {
+  try {
+    return (await fetched())();
+  } catch (error) {
+    const retry = () => location.reload();
+    const block = trouble(error, { title: `The view ${label} could not be loaded`, retry, act: "Load the page again" });
+    return { element: h("section", { class: "view" }, block) };
+  }
 }
 
 function mark(nav, name) {
