@@ -297,7 +297,7 @@ def test_a_card_tells_of_a_word_and_never_leaves_the_window(page: Page) -> None:
         "sailor": "The remote had drafted “friend”. Steering made it 7.4 times as likely.",
         "of": "Something guarded was held back here.",
         "Ina Bo": "Written in on this device. The remote has “[Your name]” in its place.",
-        "Dear": "The remote drafted the same. Steering hardly moved it.",
+        "Dear": "The remote drafted it too. Steering hardly moved it.",
     }.items():
         word = inside.locator(".w").get_by_text(text, exact=True)
         if narrow(page):
@@ -361,7 +361,9 @@ def test_a_refusal_is_told_in_its_column_and_can_be_tried_again(page: Page) -> N
     answer_with(page, MARKED)
     column(page, 1).get_by_role("button", name="Try again").click()
     expect(column(page, 1).locator(".reply")).to_have_text(re.compile("sailor"))
+    expect(page.get_by_role("status")).to_have_text("The reply is finished.")
     expect(column(page, 0).get_by_role("alert")).to_be_visible()
+    expect(column(page, 0).get_by_role("button", name="Write again")).to_be_hidden()
     assert len(asked(page)) == 1
 
 
@@ -381,6 +383,26 @@ def test_what_was_not_steered_says_why(page: Page) -> None:
     expect(
         column(page, 1).get_by_text("3 of its tokens are not steered: the budget is spent.")
     ).to_be_visible()
+
+
+def test_what_the_page_needs_first_can_be_asked_again(page: Page, server: Server) -> None:
+    page.route("**/v1/models", lambda route: route.fulfill(status=503, json={"error": {"message": "Away."}}))
+    page.reload()
+    expect(page.get_by_role("alert").filter(has_text="could not ask the server")).to_contain_text("Away.")
+    page.unroute("**/v1/models")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_label("Message")).to_be_visible()
+
+
+def test_a_real_reply_is_stopped_at_once(page: Page) -> None:
+    send(page, "Tell me a long story.")
+    expect(page.locator(".reply .w").first).to_be_attached(timeout=60_000)
+    page.keyboard.press("Escape")
+    for number in range(2):
+        expect(column(page, number).get_by_text("Stopped.")).to_be_visible()
+    setting(page, "Length", "4")
+    finish(page, "Thank you.")
+    expect(page.get_by_role("alert").filter(has_text="reply")).to_have_count(0)
 
 
 def test_a_real_refusal_is_told(page: Page) -> None:
@@ -434,6 +456,9 @@ def test_the_end_is_followed_until_the_reader_scrolls_up(page: Page) -> None:
     stays = turns.evaluate("one => one.scrollTop")
     expect(page.get_by_role("status")).to_have_text(FINISHED, timeout=60_000)
     assert turns.evaluate("one => one.scrollTop") == pytest.approx(stays, abs=1)
+    inside.get_by_role("button", name="To the end").click()
+    expect(inside.get_by_role("button", name="To the end")).to_be_hidden()
+    assert turns.evaluate(at_end)
 
 
 def test_nothing_shifts_and_nothing_is_rewritten_while_text_streams(page: Page) -> None:

@@ -15,7 +15,7 @@ import { createSettings } from "./try/settings.js";
 import { createColumnTabs } from "./try/tabs.js";
 
 const COLUMNS = 3;
-const COUNTED = ["No reply is", "The reply is", "Two replies are", "Three replies are"];
+const COUNTED = ["", "The reply is", "Two replies are", "Three replies are"];
 const SUGGESTIONS = [
   "Write a short note to my neighbour about Saturday.",
   "Introduce me in three sentences.",
@@ -58,16 +58,18 @@ function createConversation(view, tools, body, { models, profiles }) {
   const tabs = createColumnTabs("Columns");
   const holder = h("div", { class: "columns" });
   const suggestions = suggested(composer.write);
-  const page = { card, explanation, settings: settings.values, changed };
+  const page = { card, explanation, settings: settings.values, changed, finished };
   const add = h("button", { class: "button small", type: "button", onclick: addColumn }, "Add column");
   const clear = h("button", { class: "button small", type: "button", onclick: ask }, "Clear");
   let everyone = profiles;
-  let writing = false;
 
   function addColumn() {
     const column = createColumn(everyone, next(columns.length, everyone), page);
     column.tools.append(h("button", {
-      class: "button bare icon", type: "button", "aria-label": "Take this column away", onclick: () => removeColumn(column),
+      class: "button bare icon",
+      type: "button",
+      "aria-label": "Take this column away",
+      onclick: () => removeColumn(column),
     }, "×"));
     columns.push(column);
     holder.append(column.element);
@@ -96,14 +98,14 @@ function createConversation(view, tools, body, { models, profiles }) {
 
   async function send(text) {
     const wanted = settings.values();
-    writing = true;
-    await Promise.all(columns.map((column) => column.send(text, wanted)));
-    if (writing) say(`${COUNTED[columns.length]} finished.`);
-    writing = false;
+    finished((await Promise.all(columns.map((column) => column.send(text, wanted)))).filter(Boolean).length);
+  }
+
+  function finished(count) {
+    if (count > 0) say(`${COUNTED[count]} finished.`);
   }
 
   function stop() {
-    writing = false;
     for (const column of columns) column.stop();
     say("Stopped.");
   }
@@ -118,7 +120,8 @@ function createConversation(view, tools, body, { models, profiles }) {
   }
 
   function press(event) {
-    if (event.key !== "Escape" || view.hidden || document.querySelector("dialog[open]")) return;
+    const seen = view.isConnected && !view.hidden && !document.querySelector("dialog[open]");
+    if (event.key !== "Escape" || !seen) return;
     if (card.escape()) return;
     if (columns.some((column) => column.busy())) stop();
   }
@@ -153,7 +156,7 @@ function createConversation(view, tools, body, { models, profiles }) {
   };
 }
 
-/** What a new column begins with: the remote alone, then the default profile, then another one or more of it. */
+/** What a new column begins with: the remote alone, the default profile, then another one or more of it. */
 function next(count, profiles) {
   const first = profiles.find((one) => one.isDefault) ?? profiles[0];
   if (count === 0 || !first) return { profile: "", strength: "auto" };

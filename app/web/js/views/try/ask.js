@@ -6,9 +6,10 @@ import { stream } from "../../api.js";
 const CANDIDATES = 6;
 
 /**
- * Asks for a reply to `messages`, as `wanted` has it: `profile` ("" for nobody), `strength` ("" for the profile's own),
- * `model`, `temperature`, `length`, `seed`, `record`. Calls `on.piece(text, tokens)`, `on.reason(text)` where it is not
- * steered, and resolves to `{ request, totals, finish }`. Throws as `stream` does.
+ * Asks for a reply to `messages`, as `wanted` has it: `profile` ("" for nobody), `strength` ("" for the
+ * profile's own), `model`, `temperature`, `length`, `seed`, `record`. Calls `on.piece(text, tokens)`,
+ * `on.reason(text)` where it is not steered, and resolves to `{ request, totals, finish }`. Throws as
+ * `stream`.
  */
 export async function ask(messages, wanted, on, { signal }) {
   const headers = wanted.record ? {} : { "X-CoSteer-Record": "off" };

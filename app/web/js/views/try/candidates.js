@@ -13,13 +13,13 @@ export function quoted(text) {
 
 /** What was done to a word, in a sentence or two. */
 export function inSentences({ tokens }) {
-  if (!tokens.length) return "Nothing is known of this word: it was passed on as the remote wrote it.";
-  const drafted = tokens.map((token) => token.drafted).join("");
+  if (!tokens.length) return "Nothing is told of this word.";
+  const drafted = quoted(tokens.map((token) => token.drafted).join(""));
   if (filledIn(tokens)) {
     const told = tokens.map((token) => token.chosen).join("").trim();
     return `Written in on this device. The remote has ${quoted(told)} in its place.`;
   }
-  const said = changed(tokens) ? `The remote had drafted ${quoted(drafted)}.` : "The remote drafted the same.";
+  const said = changed(tokens) ? `The remote had drafted ${drafted}.` : "The remote drafted it too.";
   const held = heldBack(tokens) ? " Something guarded was held back here." : "";
   return `${said}${held} ${byHowMuch(tokens)}`;
 }
@@ -48,7 +48,8 @@ export function candidatesTable(token) {
 function head(pairs) {
   const column = (text) => h("th", { scope: "col", class: "number" }, text);
   const group = (_, at) => h("th", { scope: "colgroup", colspan: 2, class: "number" }, ABOUT[at] ?? "");
-  const above = pairs > 1 && h("tr", {}, h("td", { colspan: 3 }), Array.from({ length: pairs }, group));
+  const groups = Array.from({ length: pairs }, group);
+  const above = pairs > 1 && h("tr", {}, h("td", { colspan: 3 }), groups);
   const columns = Array.from({ length: pairs }, () => [column("With"), column("Without")]);
   return h("thead", {}, above, h(
     "tr",
@@ -61,7 +62,8 @@ function head(pairs) {
 }
 
 function row(one, token, pairs) {
-  const local = Array.from({ length: pairs }, (_, at) => one.local_probs?.[at] ?? { with: null, without: null });
+  const nothing = { with: null, without: null };
+  const local = Array.from({ length: pairs }, (_, at) => one.local_probs?.[at] ?? nothing);
   const chosen = one.id === token.chosen_id;
   const notes = [
     chosen && ["chosen", "accent"],

@@ -1,14 +1,15 @@
-/** The card about a word: above or below it, at the foot of the window on a phone. It never leaves the window. */
+/** The card about a word: above or below it, or at the foot of a phone. It never leaves the window. */
 
 import { fill, h } from "../../dom.js";
 import { candidatesTable, inSentences, quoted } from "./candidates.js";
 
 const GAP = 8; // px between the word and the card, and between the card and the window's edge
+const NAME = "word-card";
 const NARROW = matchMedia("(max-width: 44.99rem)");
 
 /**
- * Gives the element, `show(word)` for a look, `pin(word)` until it is closed, `leave()` after a look, `enter()` to get
- * into a pinned one, `close()`, and `escape()`, which says whether there was one.
+ * Gives the element, `show(word)` for a look, `pin(word)` until it is closed, `leave()` after a look,
+ * `enter()` to get into a pinned one, `close()`, and `escape()`, which says whether there was one.
  */
 export function createCard() {
   const body = h("div", { class: "card-body" });
@@ -16,7 +17,7 @@ export function createCard() {
   const shut = h("button", { class: "button small", type: "button", onclick: () => back(true) }, "Close");
   const element = h(
     "div",
-    { class: "word-card", popover: "manual", role: "dialog", "aria-label": "About this word", onkeydown: press },
+    { class: NAME, popover: "manual", role: "dialog", "aria-label": "About this word", onkeydown: press },
     h("div", { class: "card-head" }, named, shut),
     body,
   );
@@ -38,7 +39,7 @@ export function createCard() {
     if (word !== wanted) {
       forget();
       word = wanted;
-      fill(named, quoted(word.text));
+      fill(named, inItsWord(word));
       fill(body, about(word));
       element.scrollTop = 0;
       word.node.classList.add("looked-at");
@@ -108,7 +109,8 @@ export function createCard() {
     const { width, height } = element.getBoundingClientRect();
     const below = at.bottom + GAP + height <= innerHeight - GAP;
     const top = below ? at.bottom + GAP : at.top - GAP - height;
-    element.style.left = `${between(GAP, at.left, document.documentElement.clientWidth - GAP - width)}px`;
+    const right = document.documentElement.clientWidth;
+    element.style.left = `${between(GAP, at.left, right - GAP - width)}px`;
     element.style.top = `${between(GAP, top, innerHeight - GAP - height)}px`;
   }
 
@@ -129,6 +131,18 @@ export function createCard() {
 
   window.addEventListener("resize", moved);
   return { element, show, pin, leave, enter, close, escape, moved, pinned: () => pinned };
+}
+
+/** A token within the word that it is a part of: tokens without a blank in between. */
+function inItsWord({ node, text }) {
+  const part = (way) => {
+    const parts = [];
+    for (let one = node[way]; one instanceof HTMLElement; one = one[way]) parts.push(one.textContent);
+    return parts;
+  };
+  const quiet = (parts) => h("span", { class: "quiet" }, parts);
+  const before = quiet(part("previousSibling").reverse());
+  return ["“", before, quoted(text).slice(1, -1), quiet(part("nextSibling")), "”"];
 }
 
 function about(word) {

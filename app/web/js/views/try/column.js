@@ -13,9 +13,9 @@ import { listen } from "./walk.js";
 const NOBODY = ["", "Nobody: the remote alone"];
 
 /**
- * Gives the element, `id`, `title()`, `send(text, wanted)`, `stop()`, `clear()`, `busy()`, `empty()`, `toEnd()` and
- * `setProfiles(profiles)`. `page` has `card`, `explanation` (the id of what figures mean), `settings()`, and
- * `changed()`, which is called when the title or the work changes.
+ * Gives the element, `id`, `title()`, `send(text, wanted)`, `stop()`, `clear()`, `busy()`, `empty()`,
+ * `toEnd()` and `setProfiles(profiles)`. `page` has `card`, `explanation` (the id of what figures mean),
+ * `settings()`, `changed()`, called when the title or the work changes, and `finished(count)`, for replies that are.
  */
 export function createColumn(profiles, chosen, page) {
   const id = uniqueId("column");
@@ -24,26 +24,38 @@ export function createColumn(profiles, chosen, page) {
   const strength = select(STRENGTHS, chosen.strength, { "aria-label": "Strength", onchange: retitled });
   const figures = createFigures(page.explanation);
   const nothing = h("p", { class: "empty" });
-  const turns = h("div", { class: "turns", tabindex: "0", role: "group", "aria-labelledby": heading.id }, nothing);
-  const scroll = follow(turns);
+  const inside = { class: "turns", tabindex: "0", role: "group", "aria-labelledby": heading.id };
+  const turns = h("div", inside, nothing);
+  const down = h("button", { class: "button small to-end", type: "button", onclick: toEnd }, "To the end");
+  const scroll = follow(turns, (following) => { down.hidden = following; });
+  down.hidden = true;
   const list = [];
   let work = null;
 
   const tools = h("div", { class: "column-head" }, profile, strength);
-  const element = h("section", { class: "column", id, "aria-labelledby": heading.id }, heading, tools, turns, figures.element);
+  const element = h(
+    "section",
+    { class: "column", id, "aria-labelledby": heading.id },
+    heading,
+    tools,
+    h("div", { class: "turns-frame" }, turns, down),
+    figures.element,
+  );
   listen(turns, page.card);
   turns.addEventListener("scroll", page.card.moved, { passive: true });
 
   function setProfiles(all) {
-    const kept = profile.value || chosen.profile;
+    const kept = profile.options.length ? profile.value : chosen.profile;
     const options = [NOBODY, ...all.map((one) => [one.id, one.name])];
     fill(profile, options.map(([value, label]) => h("option", { value }, label)));
     profile.value = options.some(([value]) => value === kept) ? kept : "";
     retitled();
   }
 
+  const isAlone = () => !profile.value || strength.value === "0";
+
   function title() {
-    if (!profile.value || strength.value === "0") return "Remote alone";
+    if (isAlone()) return "Remote alone";
     const how = { auto: "", "": ", own strength" }[strength.value] ?? `, strength ${strength.value}`;
     return `${profile.selectedOptions[0].textContent}${how}`;
   }
@@ -51,7 +63,10 @@ export function createColumn(profiles, chosen, page) {
   function retitled() {
     strength.hidden = !profile.value;
     heading.textContent = title();
-    nothing.textContent = profile.value ? `Answers as ${title()} would have it.` : "Answers as the remote does by itself.";
+    fill(nothing, isAlone() ? "What the remote writes by itself." : [
+      `What the remote writes once it is steered for ${title()}. Point at a word, tap it, or go through the `,
+      "words by arrow keys, to see why it stands there.",
+    ]);
     page.changed();
   }
 
@@ -62,16 +77,16 @@ export function createColumn(profiles, chosen, page) {
     ]);
   }
 
-  /** Asks for the next turn. Resolves once it has ended, however it did. */
+  /** Asks for the next turn. Resolves once it has ended, to whether the reply was finished. */
   async function send(text, wanted) {
     const before = messages();
-    list.at(-1)?.actions(null);
-    const turn = createTurn(text, title(), { number: list.length + 1, grown: scroll.grown, retry: again });
+    list.at(-1)?.offerAgain(false);
+    const turn = createTurn(text, title(), { number: list.length + 1, grown: scroll.grown, again });
     list.push(turn);
     nothing.remove();
     turns.append(turn.element);
     scroll.toEnd();
-    await write(turn, [...before, { role: "user", content: text }], wanted);
+    return write(turn, [...before, { role: "user", content: text }], wanted);
   }
 
   async function again() {
@@ -79,7 +94,7 @@ export function createColumn(profiles, chosen, page) {
     turn.element.remove();
     page.card.close();
     turns.focus({ preventScroll: true });
-    await send(turn.asked, page.settings());
+    if (await send(turn.asked, page.settings())) page.finished(1);
   }
 
   async function write(turn, conversation, wanted) {
@@ -96,18 +111,27 @@ export function createColumn(profiles, chosen, page) {
         onNextFrame(live);
       },
     };
+    let finished = false;
     try {
       const { request, totals, finish } = await ask(conversation, mine, on, { signal: work.signal });
       turn.end(finish, { request, totals });
       figures.show(totals);
+      finished = true;
     } catch (error) {
       if (error.name === "AbortError") turn.end("stopped");
       else turn.fail(error);
       figures.show();
+      turn.offerAgain(error.name === "AbortError"); // trouble has a button of its own
     }
     work = null;
-    turn.actions(again);
+    if (finished) turn.offerAgain(true);
     page.changed();
+    return finished;
+  }
+
+  function toEnd() {
+    turns.focus({ preventScroll: true });
+    scroll.toEnd();
   }
 
   function clear() {

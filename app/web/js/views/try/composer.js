@@ -7,7 +7,7 @@ const TOUCH = "(pointer: coarse)";
 /** Gives the element, `write(text)` to put a text into it, and `setBusy(bool)`. */
 export function createComposer({ send, stop }) {
   const id = uniqueId("message");
-  const text = h("textarea", { id, rows: 1, placeholder: "Write a message", autocomplete: "off", onkeydown: press });
+  const text = h("textarea", { id, rows: 1, placeholder: "Write a message", onkeydown: press });
   const go = h("button", { class: "button main" }, "Send");
   const halt = h("button", { class: "button", type: "button", onclick: stop, hidden: true }, "Stop");
 

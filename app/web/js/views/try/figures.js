@@ -14,16 +14,16 @@ const FIGURES = [
 ];
 
 const MEANINGS = [
-  ["Requests", "how often the remote was asked to write on. One for each stretch that steering accepts."],
-  ["Accepted", "the share of tokens, which are words or parts of words, that stay as the remote drafted them."],
+  ["Requests", "how often the remote was asked to write on: once for each stretch that steering accepts."],
+  ["Accepted", "the share of tokens (words or parts of words) that stay as the remote drafted them."],
   ["Speed", "tokens a second, counted by this browser from the first one on."],
   ["First token", "the time from sending until this browser had it, in milliseconds."],
-  ["Nats told", "how much somebody learns, on average, who reads all that the remote was sent and knows how steering "
-    + "works. The answer to one yes-or-no question is 0.69 nats."],
+  ["Nats told", "how much somebody learns, on average, who reads all that the remote was sent and knows how "
+    + "steering works. The answer to one yes-or-no question is 0.69 nats."],
   ["Said first", "words of what is private that the reply was the first to say."],
 ];
 
-/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `end(totals)`. */
+/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `show(totals)`. */
 export function createFigures(explanation, now = () => performance.now()) {
   const values = new Map(FIGURES.map(([name]) => [name, h("dd", {}, NONE)]));
   let count = null;
@@ -60,20 +60,25 @@ export function createFigures(explanation, now = () => performance.now()) {
   const element = h(
     "div",
     { class: "figures" },
-    h("dl", {}, FIGURES.map(([name, label]) => h("div", {}, h("dt", {}, label), values.get(name)))),
+    h("dl", {}, FIGURES.map(([name, label]) => entry(label, values.get(name)))),
     h("button", {
-      class: "button bare icon", type: "button", popovertarget: explanation, "aria-label": "What these figures are",
+      class: "button bare icon",
+      type: "button",
+      popovertarget: explanation,
+      "aria-label": "What these figures are",
     }, "?"),
   );
   return { element, begin, token, show };
 }
+
+const entry = (name, value) => h("div", {}, h("dt", {}, name), value);
 
 /** What the figures mean, as a popover that the columns share. */
 export function figuresExplained(id) {
   return h(
     "div",
     { id, popover: "auto", class: "explained", role: "dialog", "aria-label": "What the figures are" },
-    h("dl", {}, MEANINGS.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))),
-    h("button", { class: "button small", type: "button", popovertarget: id, popovertargetaction: "hide" }, "Close"),
+    h("dl", {}, MEANINGS.map(([name, text]) => entry(name, h("dd", {}, text)))),
+    h("button", { class: "button small", popovertarget: id, popovertargetaction: "hide" }, "Close"),
   );
 }

@@ -2,24 +2,38 @@
 
 const NEAR = 32; // px from the end that count as the end
 
-/** Gives `grown()`, to be called when something was added, and `toEnd()`. */
-export function follow(scroller) {
+const MEANT = 800; // ms after a reader's act that scrolling is theirs
+
+/** Gives `grown()`, for when something was added, and `toEnd()`. `told(bool)`: whether it follows. */
+export function follow(scroller, told) {
   let following = true;
   let last = 0;
+  let until = 0; // till when scrolling is the reader's; what grows and shrinks scrolls as well
 
   scroller.addEventListener("scroll", () => {
     const at = scroller.scrollTop;
-    if (at < last) following = false;
-    if (at + scroller.clientHeight >= scroller.scrollHeight - NEAR) following = true;
+    const atEnd = at + scroller.clientHeight >= scroller.scrollHeight - NEAR;
+    if (atEnd) turn(true);
+    else if (at < last && performance.now() < until) turn(false);
     last = at;
   }, { passive: true });
+
+  for (const act of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    scroller.addEventListener(act, () => { until = performance.now() + MEANT; }, { passive: true });
+  }
+
+  function turn(on) {
+    if (following === on) return;
+    following = on;
+    told(on);
+  }
 
   function grown() {
     if (following) scroller.scrollTop = scroller.scrollHeight;
   }
 
   function toEnd() {
-    following = true;
+    turn(true);
     grown();
   }
 

@@ -14,7 +14,7 @@ const MARKS = [
 
 const WIDE = matchMedia("(min-width: 45rem)");
 
-/** Gives the element, which stands behind `button` where there is no room. `turn(on)`: the switch was turned. */
+/** Gives the element, and the `button` that opens it on a phone. `turn(on)` is called by the switch. */
 export function createLegend(turn) {
   const id = uniqueId("legend");
   const button = h("button", { class: "button small", type: "button", popovertarget: id }, "Marks");

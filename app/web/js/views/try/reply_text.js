@@ -5,8 +5,8 @@ import { classes } from "./marks.js";
 import { onNextFrame } from "./frames.js";
 
 /**
- * Gives the element, `words` (`{ text, tokens, node, marked }`, in order), `push(text, tokens)` for the next frame,
- * `flush()`, and `text()`. `grown()` is called behind each frame that added something.
+ * Gives the element, `words` (`{ text, tokens, node, marked }`, in order), `push(text, tokens)` for the next
+ * frame, `flush()`, and `text()`. `grown()` is called behind each frame that added something.
  */
 export function createReplyText(label, grown = () => {}) {
   const element = h("div", { class: "reply prose", role: "group", "aria-label": label });
@@ -35,8 +35,8 @@ export function createReplyText(label, grown = () => {}) {
 }
 
 /**
- * Adds `pieces` (`[text, tokens]`) to a reply's element and to its `words`. Each line is a block of its own, so
- * that a long reply is not laid out anew for each word.
+ * Adds `pieces` (`[text, tokens]`) to a reply's element and to its `words`. Each line is a block of its own,
+ * so that a long reply is not laid out anew for each word.
  */
 export function appendTokens(element, words, pieces) {
   const open = { line: element.lastElementChild, to: null };

@@ -24,7 +24,7 @@ export function createSettings(models) {
       field("Model", model),
       field("Temperature", temperature, { hint: "0 to 2. 0 takes the likeliest word each time." }),
       field("Length", length, { hint: "At most so many tokens, which are words or parts of words." }),
-      field("Seed", seed, { hint: "The same number draws the same words again. All columns have the same one." }),
+      field("Seed", seed, { hint: "The same number draws the same words again, in all columns." }),
     ),
     h("div", {}, record, h("p", { class: "quiet" }, "Without it nothing that is tried here is kept.")),
     h("div", { class: "buttons" }, h("button", { class: "button main" }, "Done")),
@@ -39,7 +39,8 @@ export function createSettings(models) {
       };
       return form;
     });
-    for (const input of [temperature, length, seed]) if (!input.validity.valid) input.value = input.defaultValue;
+    const wrong = [temperature, length, seed].filter((input) => !input.validity.valid);
+    for (const input of wrong) input.value = input.defaultValue;
     tell();
   }
 

@@ -14,25 +14,33 @@ const NOTES = {
 };
 
 /**
- * Gives the element, `piece(text, tokens)`, `end(finish, { request, totals })`, `fail(error)`, `asked`, `text()`, and
- * `actions(again)`, which puts "Write again" below the reply, or takes it away by null.
+ * Gives the element, `piece(text, tokens)`, `because(reason)`, `end(finish, { request, totals })`,
+ * `fail(error)`, `asked`, `text()`, and `offerAgain(bool)`: "Write again" below, which calls `again`.
  */
-export function createTurn(asked, by, { number, grown, retry }) {
+export function createTurn(asked, by, { number, grown, again }) {
   const reply = createReplyText(`Reply: ${by}. Arrow keys go through its words.`, () => {
     offer(reply);
     grown();
   });
   const below = h("div", { class: "below" });
-  const left = h("button", { class: "button bare small", type: "button", hidden: true }, "What left");
-  const again = h("button", { class: "button bare small", type: "button", hidden: true }, "Write again");
+  const left = h("button", { class: "button bare small", type: "button" }, "What left");
+  const anew = h("button", { class: "button bare small", type: "button", onclick: again }, "Write again");
   let reason = null;
+  left.hidden = anew.hidden = true;
   walkable(reply);
 
   const element = h(
     "article",
     { class: "turn writing", "aria-label": `Turn ${number}` },
     h("p", { class: "asked" }, h("span", { class: "unseen" }, "You: "), asked),
-    h("div", { class: "answer" }, h("p", { class: "quiet by" }, by, h("span", { class: "writing-now" }, " · writing")), reply.element, below, h("div", { class: "buttons again" }, left, again)),
+    h(
+      "div",
+      { class: "answer" },
+      h("p", { class: "quiet by" }, by, h("span", { class: "writing-now" }, " · writing")),
+      reply.element,
+      below,
+      h("div", { class: "buttons again" }, left, anew),
+    ),
   );
 
   function end(finish, { request, totals } = {}) {
@@ -46,7 +54,8 @@ export function createTurn(asked, by, { number, grown, retry }) {
 
   function fail(error) {
     close();
-    fill(below, trouble(error, { title: "This reply broke off", retry }));
+    const title = reply.text() ? "This reply broke off" : "No reply came";
+    fill(below, trouble(error, { title, retry: again }));
     grown();
   }
 
@@ -55,24 +64,27 @@ export function createTurn(asked, by, { number, grown, retry }) {
     element.classList.remove("writing");
   }
 
-  function actions(act) {
-    again.hidden = act === null;
-    again.onclick = act;
+  function offerAgain(wanted) {
+    anew.hidden = !wanted;
   }
 
   return {
-    element, asked, end, fail, actions,
+    element, asked, end, fail, offerAgain,
     piece: reply.push,
     text: reply.text,
     because: (text) => { reason = text; },
   };
 }
 
-/** What left the device for a reply, in a dialog; made when it is looked at, since it asks for the profile. */
+/** What left the device for a reply, in a dialog; made when it is looked at, since it asks the server. */
 function showLeft(totals, context) {
   return openDialog("What left", (close) => [
     whatLeft(totals, context),
-    h("div", { class: "buttons" }, h("button", { class: "button", type: "button", onclick: () => close() }, "Close")),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { class: "button", type: "button", onclick: () => close() }, "Close"),
+    ),
   ], { wide: true });
 }
 

@@ -76,7 +76,7 @@ function placeOf(target) {
   return { state, index, word: state.words[index] };
 }
 
-/** The current word alone can be reached by Tab, and alone is a button to screen readers: the rest is text. */
+/** The current word alone is reached by Tab, and alone is a button to screen readers: the rest is text. */
 function makeCurrent(state, index) {
   const before = state.words[state.current]?.node;
   for (const name of ["tabindex", "role", "aria-haspopup"]) before?.removeAttribute(name);
