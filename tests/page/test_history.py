@@ -113,7 +113,7 @@ def test_all_of_it_goes_by_keys_alone(page: Page, person: Person) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Two")
     expect(
-        dialog.get_by_role("region", name="The text").or_(dialog.get_by_role("button", name="Edit"))
+        dialog.get_by_role("region", name="Text", exact=True).or_(dialog.get_by_role("button", name="Edit"))
     ).to_have_count(2)
     page.keyboard.press("Escape")
     expect(row).to_be_focused()
@@ -337,8 +337,13 @@ def test_a_long_file_shows_how_far_it_is(page: Page, person: Person) -> None:
 def test_each_state_is_accessible(page: Page, person: Person, scheme: str, accessible: Accessible) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     opened(page, person, "History")
+
+    def check() -> None:
+        page.evaluate("window.scrollTo(0, 0)")  # what the head of the page hides in part counts as too small
+        accessible(page)
+
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
-    accessible(page)
+    check()
     choose(
         page,
         in_memory("mail.eml", made.mail()),
@@ -346,22 +351,22 @@ def test_each_state_is_accessible(page: Page, person: Person, scheme: str, acces
         in_memory("fine.md", "# Rain\n\nIt rained."),
     )
     expect(page.get_by_role("heading", name="3 files to add")).to_be_visible()
-    accessible(page)
+    check()
     page.get_by_role("button", name="Look first").click()
     expect(page.get_by_role("heading", name="What would be added")).to_be_visible()
-    accessible(page)
+    check()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", name="What was added")).to_be_visible()
-    accessible(page)
+    check()
     page.get_by_role("button", name="Done").click()
     page.get_by_role("searchbox").fill("rained")
     page.keyboard.press("Enter")
     expect(page.locator("mark").first).to_be_visible()
-    accessible(page)
+    check()
     texts(page).first.get_by_role("button").click()
-    accessible(page)
+    check()
     page.get_by_role("dialog").get_by_role("button", name="Edit").click()
-    accessible(page)
+    check()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete all").click()
-    accessible(page)
+    check()

@@ -2,12 +2,13 @@
 
 import { ApiError, authorization } from "./api.js";
 
-const AWAY = "The server does not answer, or closed the connection. See whether it still runs, then try again.";
+const AWAY = "The server does not answer. See whether `costeer serve` still runs, then try again.";
 const BROKEN = "The answer broke off before its end. Try again.";
 
 /**
- * Sends `form` to `path`. `onSent(share)` is told how much of it has gone, from 0 to 1, and `onEvent(data)` each
- * event of the answer. Resolves behind [DONE]; throws an ApiError, and an AbortError where `signal` ends it.
+ * Sends `form` to `path`. `onSent(share)` is told how much of it has gone, from 0 to 1, and `onEvent(data)`
+ * each event of the answer. Resolves behind [DONE]; throws an ApiError, and an AbortError where `signal` ends
+ * it.
  */
 export function upload(path, form, { onSent = () => {}, onEvent = () => {}, signal }) {
   return new Promise((resolve, reject) => {

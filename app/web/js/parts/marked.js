@@ -4,8 +4,21 @@ import { h } from "../dom.js";
 
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 // Scripts without blanks between words: there a search finds any two letters.
-const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}\p{sc=Hangul}]+/gu;
-const STROKES = { ø: "o", ł: "l", đ: "d", ħ: "h", ŧ: "t", ı: "i", æ: "ae", œ: "oe", ð: "d", þ: "th", ß: "ss" };
+const UNSPACED =
+  /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}\p{sc=Hangul}]+/gu;
+const STROKES = {
+  ø: "o",
+  ł: "l",
+  đ: "d",
+  ħ: "h",
+  ŧ: "t",
+  ı: "i",
+  æ: "ae",
+  œ: "oe",
+  ð: "d",
+  þ: "th",
+  ß: "ss",
+};
 
 /** The text with its characters `start` to `end` marked, counted as the server does: code points. */
 export function markedPart(text, start, end) {
@@ -50,7 +63,8 @@ function ranges(text, query) {
   }
   for (const run of query.match(UNSPACED) ?? []) {
     for (const pair of pairs(run)) {
-      for (let at = text.indexOf(pair); at >= 0; at = text.indexOf(pair, at + 1)) found.push([at, at + pair.length]);
+      for (let at = text.indexOf(pair); at >= 0; at = text.indexOf(pair, at + 1))
+        found.push([at, at + pair.length]);
     }
   }
   return joined(found.sort((one, other) => one[0] - other[0]));
@@ -73,5 +87,9 @@ function pairs(run) {
 
 /** A word without case and accents. */
 function folded(word) {
-  return word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[øłđħŧıæœðþß]/g, (one) => STROKES[one]);
+  return word
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[øłđħŧıæœðþß]/g, (one) => STROKES[one]);
 }

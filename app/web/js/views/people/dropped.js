@@ -2,8 +2,28 @@
 
 // Kinds that are read of a folder; a file that is named itself may have any.
 const READ = new Set([
-  "txt", "text", "md", "markdown", "docx", "docm", "odt", "pdf", "html", "htm", "xhtml", "eml", "emlx", "mbox", "mbx",
-  "json", "jsonl", "ndjson", "zip", "csv", "tsv", "tab",
+  "txt",
+  "text",
+  "md",
+  "markdown",
+  "docx",
+  "docm",
+  "odt",
+  "pdf",
+  "html",
+  "htm",
+  "xhtml",
+  "eml",
+  "emlx",
+  "mbox",
+  "mbx",
+  "json",
+  "jsonl",
+  "ndjson",
+  "zip",
+  "csv",
+  "tsv",
+  "tab",
 ]);
 const MACHINERY = new Set(["node_modules", "__pycache__", "__MACOSX"]);
 // Chats and mail: whose texts these are has to be known.
@@ -20,7 +40,7 @@ export function chosenFiles(list) {
   return sorted(all);
 }
 
-/** Likewise those of a drop; folders are read with all in them. Call it at once: the event forgets its files. */
+/** Likewise those of a drop; folders with all in them. Call it at once: the event forgets them. */
 export async function droppedFiles({ dataTransfer }) {
   const items = [...dataTransfer.items].filter(({ kind }) => kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
@@ -44,14 +64,18 @@ async function collect(entry, all) {
 }
 
 function fileOf(entry) {
-  return new Promise((resolve, reject) => { entry.file(resolve, reject); });
+  return new Promise((resolve, reject) => {
+    entry.file(resolve, reject);
+  });
 }
 
 async function entriesOf(folder) {
   const reader = folder.createReader();
   const all = [];
   for (;;) {
-    const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+    const some = await new Promise((resolve, reject) => {
+      reader.readEntries(resolve, reject);
+    });
     if (!some.length) return all.sort((one, other) => one.name.localeCompare(other.name));
     all.push(...some);
   }

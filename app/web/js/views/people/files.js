@@ -12,128 +12,170 @@ import { createSentFile, size } from "./sent_file.js";
 import { counted } from "./words.js";
 
 /**
- * Gives the element, and `take({ files, passed })`, which begins with what was chosen. `changed()` is called once
- * something is stored, and `closed()` when the person is done.
+ * Gives the element, and `take({ files, passed })`, which begins with what was chosen. `changed()` is called
+ * once something is stored, and `closed()` when the person is done.
  */
 export function createFiles(profile, { changed, closed }) {
-  const heading = uniqueId("files");
-  const title = h("h3", { id: heading, tabindex: "-1" });
-  const lead = h("p", { class: "quiet" });
-  const list = h("ul", { class: "plain sent-files", "aria-labelledby": heading });
-  const overall = h("div", {});
-  const problem = h("div", {});
-  const buttons = h("div", { class: "buttons" });
-  const level = select(LEVELS.map((one) => [one.level, one.short]), "open");
-  const me = h("textarea", { rows: 2, spellcheck: "false", autocomplete: "off", dir: "auto" });
-  const asked = field("How mail and chats call you", me, {
-    hint: "A name or a mail address a line, as they write it. Only what you wrote is kept.",
-  });
-  const options = h("div", { class: "fields" }, field("What replies may say of it", level), asked);
-  const element = h("section", { class: "card stack files", "aria-labelledby": heading, hidden: true },
-    h("div", {}, title, lead), problem, options, buttons, overall, list);
+  const path = `/v1/profiles/${quoted(profile.id)}`;
+  const panel = createPanel();
   let rows = [];
   let going = null;
 
   function take({ files, passed }) {
+    if (going || !(files.length + passed)) return;
     rows = [...rows.filter(({ state }) => state === "waiting"), ...files.map(createSentFile)];
-    if (!rows.length && !passed) return;
-    fill(list, rows.map((row) => row.element));
-    fill(overall);
-    fill(problem);
-    element.hidden = false;
-    title.textContent = `${counted(rows.length, "file")} to add`;
-    const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
-    lead.textContent = [size(bytes), passed && `${counted(passed, "other file")} of the folder ${passed === 1 ? "is" : "are"} not of a kind that is read`]
-      .filter(Boolean).join("; ");
-    asked.hidden = !rows.some(({ name }) => asksWho(name));
-    options.hidden = !rows.length;
+    panel.open(rows, rows.length ? chosen(rows, passed) : passedOver(passed));
     ask();
-    title.focus();
   }
 
   function ask() {
-    fill(buttons,
-      button("Add", () => run(rows, false), "button main", !rows.length),
-      button("Look first", () => run(rows, true), "button", !rows.length),
-      button("Cancel", close));
+    const none = rows.length === 0;
+    panel.buttons([
+      ["Add", () => run(rows, false), { main: true, disabled: none }],
+      ["Look first", () => run(rows, true), { disabled: none }],
+      ["Cancel", close],
+    ]);
   }
 
-  async function run(chosen, dry) {
+  async function run(some, dry) {
     going = new AbortController();
-    const fields = { me: me.value.split("\n").map((one) => one.trim()).filter(Boolean), level: level.value, dry };
-    const path = `/v1/profiles/${quoted(profile.id)}`;
-    begin(dry);
+    panel.begin(dry ? "Looking at the files" : "Adding the files", () => going?.abort());
     try {
       await get(path); // a key is asked for before anything is sent
-      await sendAll(chosen, `${path}/history/files`, fields);
+      await sendAll(some, { ...panel.asked(), dry });
       end(dry);
     } catch (error) {
-      fill(problem, trouble(error, { title: "The files were not sent" }));
+      panel.fail(error);
       ask();
+    } finally {
+      going = null;
     }
-    going = null;
   }
 
-  function begin(dry) {
-    title.textContent = dry ? "Looking at the files" : "Adding the files";
-    options.hidden = true;
-    fill(problem);
-    fill(buttons, button("Stop", () => going?.abort()));
-    buttons.firstChild.focus();
-  }
-
-  async function sendAll(chosen, path, fields) {
-    const progress = createProgress("");
-    fill(overall, chosen.length > 1 ? progress.element : null);
-    for (const [place, row] of chosen.entries()) {
-      progress.set(`File ${place + 1} of ${chosen.length}`, place, chosen.length);
+  async function sendAll(some, fields) {
+    for (const [place, row] of some.entries()) {
+      panel.progress(place, some.length);
       if (going.signal.aborted) row.tell("stopped", h("p", {}, "Stopped before it was sent."));
-      else await row.send(path, fields, going.signal);
+      else await row.send(`${path}/history/files`, fields, going.signal);
     }
-    fill(overall);
   }
 
   function end(dry) {
-    const summary = summed(rows, dry);
     const again = rows.filter(({ state }) => ["failed", "stopped"].includes(state));
     const unknown = rows.filter(({ read }) => read?.needs_me);
-    title.textContent = dry ? "What would be added" : "What was added";
-    lead.textContent = summary;
-    options.hidden = !dry && !again.length && !unknown.length;
-    asked.hidden = asked.hidden && !unknown.length;
-    fill(buttons,
-      dry && button("Add", () => run(rows, false), "button main"),
-      !dry && unknown.length > 0 && button("Try again with these names", () => run(unknown, false), "button main"),
-      !dry && again.length > 0 && button(`Add the rest: ${counted(again.length, "file")}`, () => run(again, false), "button main"),
-      button(dry ? "Cancel" : "Done", close));
-    title.focus();
+    const summary = summed(rows, dry);
+    panel.end(dry ? "What would be added" : "What was added", summary, {
+      options: dry || again.length > 0 || unknown.length > 0,
+      who: unknown.length > 0,
+    });
+    const main = (label, some) => [label, () => run(some, false), { main: true }];
+    panel.buttons([
+      dry && main("Add", rows),
+      !dry && unknown.length && main("Try again with these names", unknown),
+      !dry && again.length && main(`Add the rest: ${counted(again.length, "file")}`, again),
+      [dry ? "Cancel" : "Done", close],
+    ]);
     say(summary);
     if (!dry) changed();
   }
 
   function close() {
     rows = [];
-    fill(list);
-    element.hidden = true;
+    panel.close();
     closed();
   }
 
-  return { element, take, get busy() { return going !== null; } };
+  return { element: panel.element, take, get busy() { return going !== null; } };
 }
 
-function button(label, act, kind = "button", disabled = false) {
-  return h("button", { class: kind, type: "button", onclick: act, disabled }, label);
+/** What is to be seen of it, without knowing how files are sent. */
+function createPanel() {
+  const heading = uniqueId("files");
+  const title = h("h3", { id: heading, tabindex: "-1" });
+  const lead = h("p", { class: "quiet" });
+  const list = h("ul", { class: "plain sent-files", "aria-labelledby": heading });
+  const [overall, problem] = [h("div", {}), h("div", {})];
+  const acts = h("div", { class: "buttons" });
+  const level = select(LEVELS.map((one) => [one.level, one.short]), "open");
+  const me = h("textarea", { rows: 2, spellcheck: "false", autocomplete: "off", dir: "auto" });
+  const who = field("How mail and chats call you", me, {
+    hint: "A name or a mail address a line, as they write it. Only what you wrote is kept.",
+  });
+  const options = h("div", { class: "fields" }, field("What replies may say of it", level), who);
+  const element = h("section", { class: "card stack files", "aria-labelledby": heading, hidden: true },
+    h("div", {}, title, lead), problem, options, acts, overall, list);
+  const bar = createProgress("");
+
+  function headed(words, more) {
+    title.textContent = words;
+    lead.textContent = more;
+  }
+
+  return {
+    element,
+    asked: () => ({ me: me.value.split("\n").map((one) => one.trim()).filter(Boolean), level: level.value }),
+    open(rows, words) {
+      fill(list, rows.map((row) => row.element));
+      fill(problem);
+      headed(`${counted(rows.length, "file")} to add`, words);
+      who.hidden = !rows.some(({ name }) => asksWho(name));
+      options.hidden = rows.length === 0;
+      element.hidden = false;
+      title.focus();
+    },
+    buttons(all) {
+      fill(acts, all.filter(Boolean).map(([label, act, { main = false, disabled = false } = {}]) => h(
+        "button", { class: main ? "button main" : "button", type: "button", onclick: act, disabled }, label,
+      )));
+    },
+    begin(words, stop) {
+      headed(words, "");
+      options.hidden = true;
+      fill(problem);
+      this.buttons([["Stop", stop]]);
+      acts.firstChild.focus();
+    },
+    progress(place, total) {
+      fill(overall, total > 1 && bar.element);
+      bar.set(`File ${place + 1} of ${total}`, place, total);
+    },
+    end(words, summary, shown) {
+      headed(words, summary);
+      fill(overall);
+      options.hidden = !shown.options;
+      if (shown.who) who.hidden = false;
+      title.focus();
+    },
+    fail(error) {
+      options.hidden = false;
+      fill(overall);
+      fill(problem, trouble(error, { title: "The files were not sent" }));
+    },
+    close() {
+      fill(list);
+      element.hidden = true;
+    },
+  };
+}
+
+function chosen(rows, passed) {
+  const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+  return [size(bytes), passed && passedOver(passed)].filter(Boolean).join("; ");
+}
+
+function passedOver(number) {
+  const are = number === 1 ? "is" : "are";
+  return `${counted(number, "other file")} of the folder ${are} not of a kind that is read`;
 }
 
 /** What became of all files, in a sentence or two. */
 function summed(rows, dry) {
   const sum = (name) => rows.reduce((total, { read }) => total + (read?.[name] ?? 0), 0);
   const number = (states) => rows.filter(({ state }) => states.includes(state)).length;
-  const refused = number(["refused", "failed"]);
-  const stopped = number(["stopped"]);
+  const [known, refused, stopped] = [sum("known"), number(["refused", "failed"]), number(["stopped"])];
   return [
     `${dry ? "Would add" : "Added"} ${counted(sum("added"), "text")}.`,
-    sum("known") && `${counted(sum("known"), "text")} ${sum("known") === 1 ? "is" : "are"} here already.`,
+    known && `${counted(known, "text")} ${known === 1 ? "is" : "are"} here already.`,
     refused && `${counted(refused, "file")} could not be read.`,
     stopped && `${counted(stopped, "file")} ${stopped === 1 ? "was" : "were"} stopped.`,
   ].filter(Boolean).join(" ");

@@ -1,4 +1,4 @@
-/** One text of a history: its row in the list, and the text itself in a dialog, to read, change and delete. */
+/** One text of a history: its row in the list, and the text in a dialog, to read, change and delete. */
 
 import { patch, quoted, remove } from "../../api.js";
 import { fill, h } from "../../dom.js";
@@ -11,118 +11,143 @@ import { LEVELS } from "./levels.js";
 import { short } from "./words.js";
 
 const BEGINNING = 220;
-export const MOST_TEXT = 1_000_000;
-export const MOST_TITLE = 1000;
-export const MOST_REQUEST = 10_000;
+const MOST_TEXT = 1_000_000;
+const MOST_TITLE = 1000;
+const MOST_REQUEST = { document: 10_000, turn: 100_000 };
 
 /** What a text is called: its title, else what it answers, else its beginning. */
 export function headline({ title, request, text }) {
   return short((title || request || text).trim().split("\n", 1)[0], 120) || "Without a title";
 }
 
-/** The row of an item; `query` marks its words in the passage that a search found. `open(item)` is its act. */
+/** The row of an item; `query` marks its words in the passage that was found. `open(item)` is its act. */
 export function itemRow(item, open, query = "") {
-  const beginning = query ? excerpt(item.passage, query, BEGINNING) : short(item.text.replace(/\s+/g, " ").trim(), BEGINNING);
-  return h("li", {}, h("button", { class: "text-row", type: "button", data: { item: item.id }, onclick: () => open(item) },
-    h("strong", { class: "text-title", dir: "auto" }, query ? markedWords(headline(item), query) : headline(item)),
-    h("span", { class: "text-beginning", dir: "auto" }, query ? markedWords(beginning, query) : beginning),
+  const marked = (text) => (query ? markedWords(text, query) : text);
+  const beginning = query
+    ? excerpt(item.passage, query, BEGINNING)
+    : short(item.text.slice(0, 2 * BEGINNING).replace(/\s+/g, " ").trim(), BEGINNING);
+  const press = { class: "text-row", type: "button", data: { item: item.id }, onclick: () => open(item) };
+  return h("li", {}, h("button", press,
+    h("strong", { class: "text-title", dir: "auto" }, marked(headline(item))),
+    h("span", { class: "text-beginning", dir: "auto" }, marked(beginning)),
     h("span", { class: "text-facts" }, factsOf(item))));
 }
 
 /** Where, when and how: what stands below a text's title. */
 function factsOf({ kind, source, created_at: created, disclosure }) {
   const level = LEVELS.find((one) => one.level === disclosure);
+  const day = new Date(created).toLocaleDateString(undefined, { dateStyle: "medium" });
   return [
-    h("time", { datetime: created }, new Date(created).toLocaleDateString(undefined, { dateStyle: "medium" })),
+    h("time", { datetime: created }, day),
     kind === "turn" && h("span", {}, "A reply"),
     source && h("bdi", {}, short(source, 80)),
     disclosure !== "open" && h("span", { class: "tag warn" }, level.short),
   ];
 }
 
-/** Shows the item; resolves to the item as it is then, or to null if it was deleted. */
-export async function openItem(profile, item) {
-  const path = `/v1/profiles/${quoted(profile.id)}/history/${quoted(item.id)}`;
+/** Shows an item of the history at `path`; resolves to it as it is then, or to null if it was deleted. */
+export async function openItem(path, item) {
+  const own = `${path}/${quoted(item.id)}`;
   let current = item;
   await openDialog(headline(item), (close) => {
     const place = h("div", { class: "stack" });
-    const read = () => {
-      fill(place, reading(current, { edit: () => edit(), erase: () => erase(), close }));
+    const acts = { edit: () => edit(), erase: () => erase(), close: () => close() };
+
+    function read() {
+      fill(place, reading(current, acts));
       place.querySelector("button").focus();
-    };
-    const edit = () => fill(place, itemForm(current, {
-      act: "Save",
-      cancel: read,
-      async save(value) {
-        const changes = Object.fromEntries(Object.entries(value).filter(([name, one]) => one !== current[name]));
-        if (Object.keys(changes).length) current = await patch(path, changes);
-        say("Saved.");
-        read();
-      },
-    }));
-    const erase = async () => {
-      const words = `“${headline(current)}” is erased from this device, and from the small model's memory. It cannot be undone.`;
-      if (!await confirmed("Delete this text?", words, "Delete")) return;
-      try {
-        await remove(path);
-        current = null;
-        say("Deleted.");
-        close();
-      } catch (error) {
-        warn(`Not deleted. ${inWords(error)}`);
-      }
-    };
-    fill(place, reading(current, { edit, erase, close }));
-    return place;
+    }
+
+    async function save(changes) {
+      if (Object.keys(changes).length) current = await patch(own, changes);
+      say("Saved.");
+      read();
+    }
+
+    function edit() {
+      fill(place, itemForm(current, { act: "Save", cancel: read, save }));
+      place.querySelector("textarea").focus();
+    }
+
+    async function erase() {
+      if (!await erased(own, current)) return;
+      current = null;
+      close();
+    }
+
+    return fill(place, reading(current, acts));
   }, { wide: true });
   return current;
 }
 
+/** Erases an item, if the person says so; resolves to whether it is gone. */
+async function erased(path, item) {
+  const words = `“${headline(item)}” is erased from this device, and from the small model's memory. `
+    + "It cannot be undone.";
+  if (!await confirmed("Delete this text?", words, "Delete")) return false;
+  try {
+    await remove(path);
+    say("Deleted.");
+    return true;
+  } catch (error) {
+    warn(`Not deleted. ${inWords(error)}`);
+    return false;
+  }
+}
+
 function reading(item, { edit, erase, close }) {
+  const button = (label, kind, act) => h("button", { class: kind, type: "button", onclick: act }, label);
+  const text = { class: "prose whole-text", dir: "auto", tabindex: 0, role: "region", "aria-label": "Text" };
   return [
     h("p", { class: "text-facts" }, factsOf(item)),
     item.request && item.title && h("p", { class: "quiet", dir: "auto" }, `Answers: ${item.request}`),
-    h("div", { class: "prose whole-text", tabindex: "0", dir: "auto", role: "region", "aria-label": "The text" }, item.text),
+    h("div", text, item.text),
     h("div", { class: "buttons" },
-      h("button", { class: "button", type: "button", onclick: edit }, "Edit"),
-      h("button", { class: "button danger", type: "button", onclick: erase }, "Delete"),
-      h("button", { class: "button main", type: "button", onclick: () => close() }, "Close")),
+      button("Edit", "button", edit),
+      button("Delete", "button danger", erase),
+      button("Close", "button main", close)),
   ];
 }
 
-/**
- * A form for a text. `save(value)` stores it, and may throw; `cancel()` leaves it. A turn of a conversation has no
- * bound of its own for the request here; the server says so where it is too long.
- */
+/** A form for a text. `save(changes)` stores what was changed, and may throw; `cancel()` leaves it. */
 export function itemForm(item, { act, save, cancel }) {
-  const title = h("input", { value: item.title, maxlength: MOST_TITLE, autocomplete: "off", dir: "auto" });
-  const request = h("input", { value: item.request, maxlength: MOST_REQUEST, autocomplete: "off", dir: "auto" });
-  const text = h("textarea", { rows: 12, value: item.text, maxlength: MOST_TEXT, required: true, dir: "auto", class: "long" });
-  const level = select(LEVELS.map((one) => [one.level, one.short]), item.disclosure);
+  const inputs = inputsOf(item);
+  const value = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value]));
+  const before = value();
+  const changed = ([name, one]) => one !== before[name];
+  const changes = () => Object.fromEntries(Object.entries(value()).filter(changed));
   const mistake = h("p", { class: "mistake", role: "alert" });
-  const submit = async (event) => {
+
+  async function submit(event) {
     event.preventDefault();
-    mistake.textContent = "";
-    if (!text.value.trim()) {
-      mistake.textContent = "There is no text yet.";
-      text.focus();
-      return;
-    }
+    mistake.textContent = inputs.text.value.trim() ? "" : "There is no text yet.";
     try {
-      await save({ title: title.value, request: request.value, text: text.value, disclosure: level.value });
+      if (mistake.textContent) inputs.text.focus();
+      else await save(changes());
     } catch (error) {
       mistake.textContent = `Not saved. ${inWords(error)}`;
-      text.focus();
+      inputs.text.focus();
     }
-  };
+  }
+
   return h("form", { class: "stack", novalidate: true, onsubmit: submit },
-    field("Text", text),
+    field("Text", inputs.text),
     h("div", { class: "fields" },
-      field("Title", title, { hint: "May stay empty." }),
-      field("What it answers", request, { hint: "As if somebody had asked you for it; may stay empty." }),
-      field("What replies may say of it", level)),
+      field("Title", inputs.title, { hint: "May stay empty." }),
+      field("What it answers", inputs.request, { hint: "As if somebody had asked for it; may stay empty." }),
+      field("What replies may say of it", inputs.disclosure)),
     mistake,
     h("div", { class: "buttons" },
       h("button", { class: "button", type: "button", onclick: cancel }, "Cancel"),
       h("button", { class: "button main" }, act)));
+}
+
+function inputsOf({ title, request, text, kind = "document", disclosure }) {
+  const texts = (value, maxlength, more) => h("textarea", { value, maxlength, dir: "auto", ...more });
+  return {
+    text: texts(text, MOST_TEXT, { rows: 12, required: true, class: "long" }),
+    title: h("input", { value: title, maxlength: MOST_TITLE, autocomplete: "off", dir: "auto" }),
+    request: texts(request, MOST_REQUEST[kind], { rows: 1, class: "low" }),
+    disclosure: select(LEVELS.map((one) => [one.level, one.short]), disclosure),
+  };
 }

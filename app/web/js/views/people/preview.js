@@ -11,44 +11,46 @@ import { counted, readable } from "./words.js";
 
 const ABOUT = { person: "Who they are, and what they wrote", preferences: "How replies should be" };
 const WHAT = {
-  item: "A text", name: "A name", email: "An e-mail address", phone: "A telephone number", address: "A postal address",
-  number: "An account number", url: "A web address",
+  item: "A text",
+  name: "A name",
+  email: "An e-mail address",
+  phone: "A telephone number",
+  address: "A postal address",
+  number: "An account number",
+  url: "A web address",
 };
+const LEAD = "Before each reply the small model on this device reads the conversation twice, with what it "
+  + "knows and without. The difference steers the reply. Nothing of it is sent anywhere.";
 
 /** A preview for `profile`, of a message that the person types. */
 export function previewView(profile) {
+  const path = `/v1/profiles/${quoted(profile.id)}/preview`;
   const message = h("textarea", { rows: 3, dir: "auto", value: "Write a short note about my week." });
   const place = h("div", { class: "stack preview" });
-  const show = h("button", { class: "button main" }, "Show");
-  let asked = 0;
+  const button = h("button", { class: "button main" }, "Show");
 
-  async function submit(event) {
-    event.preventDefault();
+  async function show() {
     const content = message.value.trim();
-    if (!content) return message.focus();
-    asked += 1;
-    const mine = asked;
-    show.disabled = true;
+    if (!content || button.disabled) return;
+    button.disabled = true;
     try {
-      const path = `/v1/profiles/${quoted(profile.id)}/preview`;
-      const told = await post(path, { messages: [{ role: "user", content }] });
-      if (mine !== asked) return undefined;
-      fill(place, shown(told));
+      fill(place, shown(await post(path, { messages: [{ role: "user", content }] })));
       say("Here is what the small model reads.");
     } catch (error) {
-      fill(place, trouble(error, { title: "No preview", retry: () => submit(event) }));
+      fill(place, trouble(error, { title: "No preview", retry: show }));
     } finally {
-      show.disabled = false;
+      button.disabled = false;
     }
-    return undefined;
   }
 
+  const submit = (event) => {
+    event.preventDefault();
+    show();
+  };
   return h("div", { class: "stack preview-tab" },
-    h("div", {}, h("h2", {}, "What the small model reads"), h("p", { class: "quiet lead" },
-      "Before each reply the small model on this device reads the conversation twice, with what it knows and without. The "
-      + "difference steers the reply. Nothing of it is sent anywhere.")),
+    h("div", {}, h("h2", {}, "What the small model reads"), h("p", { class: "quiet lead" }, LEAD)),
     h("form", { class: "stack tight", onsubmit: submit },
-      field("A message, as you would send it", message), h("div", { class: "buttons" }, show)),
+      field("A message, as you would send it", message), h("div", { class: "buttons" }, button)),
     place);
 }
 
@@ -71,8 +73,9 @@ function nothing({ strength }) {
 
 function room({ tokens, max_tokens: most }) {
   const id = uniqueId("room");
-  const words = `${tokens.toLocaleString("en")} of ${most.toLocaleString("en")} tokens (pieces of words) used of the room for what is private`;
-  return h("div", { class: "progress" }, h("span", { id, class: "quiet" }, words),
+  const [used, all] = [tokens, most].map((number) => number.toLocaleString("en"));
+  return h("div", { class: "progress" },
+    h("span", { id, class: "quiet" }, `${used} of the ${all} tokens (pieces of words) there is room for`),
     h("meter", { "aria-labelledby": id, min: 0, max: Math.max(most, tokens), value: tokens }));
 }
 
@@ -88,30 +91,35 @@ function pair({ about, context_aware: aware, context_agnostic: agnostic, weight 
 function prompt(label, { prompt: text, tokens }, other) {
   const id = uniqueId("prompt");
   const lines = new Set(other.split("\n"));
-  const parts = text.split(/(?<=\n)/).map((line) => (lines.has(line.replace(/\n$/, "")) ? line : h("mark", {}, line)));
+  const own = (line) => (lines.has(line.replace(/\n$/, "")) ? line : h("mark", {}, line));
+  const parts = text.split(/(?<=\n)/).map(own);
+  const size = h("span", { class: "quiet" }, ` · ${counted(tokens, "token")}`);
   return h("figure", {},
-    h("figcaption", { id }, h("strong", {}, label), h("span", { class: "quiet" }, ` · ${counted(tokens, "token")}`)),
+    h("figcaption", { id }, h("strong", {}, label), size),
     h("pre", { class: "raw", tabindex: "0", role: "region", "aria-labelledby": id, dir: "auto" }, parts));
 }
 
 function texts(history) {
   if (!history.length) return null;
-  return h("section", { class: "stack tight" },
-    h("h3", {}, "Texts that were chosen"),
-    h("ul", { class: "plain chosen" }, history.map((one) => h("li", { class: "row" },
-      h("details", { class: "grow" },
-        h("summary", {}, h("bdi", {}, headline(one))),
-        h("p", { class: "passage", dir: "auto" }, one.passage)),
-      fitted(one)))));
+  const row = (one) => h("li", { class: "row" },
+    h("details", { class: "grow" },
+      h("summary", {}, h("bdi", {}, headline(one))),
+      h("p", { class: "passage", dir: "auto" }, one.passage)),
+    fitted(one));
+  return part("Texts that were chosen", h("ul", { class: "plain chosen" }, history.map(row)));
 }
 
 function preferences(all) {
   if (!all.length) return null;
-  return h("section", { class: "stack tight" },
-    h("h3", {}, "Preferences"),
-    h("ul", { class: "plain chosen" }, all.map((one) => h("li", { class: "row" },
-      h("span", { class: "grow", dir: "auto" }, one.text, one.opposite && h("span", { class: "quiet" }, ` rather than: ${one.opposite}`)),
-      fitted(one)))));
+  const row = (one) => h("li", { class: "row" },
+    h("span", { class: "grow", dir: "auto" }, one.text,
+      one.opposite && h("span", { class: "quiet" }, ` rather than: ${one.opposite}`)),
+    fitted(one));
+  return part("Preferences", h("ul", { class: "plain chosen" }, all.map(row)));
+}
+
+function part(title, ...content) {
+  return h("section", { class: "stack tight" }, h("h3", {}, title), content);
 }
 
 function fitted({ included }) {
@@ -124,11 +132,10 @@ function levels(all) {
     h("td", { dir: "auto" }, text),
     h("td", {}, what === "field" ? readable(key) : WHAT[what]),
     h("td", {}, LEVELS.find((one) => one.level === level).short));
+  const head = ["What stands there", "What it is", "Replies"].map((one) => h("th", { scope: "col" }, one));
   const used = LEVELS.filter(({ level }) => all.some((one) => one.level === level));
-  return h("section", { class: "stack tight" },
-    h("h3", {}, "What replies may say of it"),
-    h("table", { class: "said-of" },
-      h("thead", {}, h("tr", {}, ["What stands there", "What it is", "Replies"].map((one) => h("th", { scope: "col" }, one)))),
-      h("tbody", {}, all.map(row))),
-    h("dl", { class: "meanings" }, used.map(({ short, words }) => h("div", {}, h("dt", {}, short), h("dd", {}, words)))));
+  const meaning = ({ short, words }) => h("div", {}, h("dt", {}, short), h("dd", {}, words));
+  return part("What replies may say of it",
+    h("table", { class: "said-of" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, all.map(row))),
+    h("dl", { class: "meanings" }, used.map(meaning)));
 }

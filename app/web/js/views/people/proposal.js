@@ -1,4 +1,4 @@
-/** One proposal: what the profile would say, how surely, the passage that it comes from, and what to do with it. */
+/** One proposal: what the profile would say, how surely, the passage that says it, and what to do with it. */
 
 import { fill, h } from "../../dom.js";
 import { field, select } from "../../parts/field.js";
@@ -8,69 +8,88 @@ import { Mistake } from "./profile_store.js";
 import { counted, readable, short } from "./words.js";
 
 const MOST_PREFERENCES = 20;
-const SURE = [[0.85, "sure"], [0.6, "likely"], [0, "a guess"]];
+const SURE = [[0.85, "Sure"], [0.6, "Likely"], [0, "A guess"]];
 
-/** Makes the row of `proposal`, with `chosen`, `patch(profile)`, what accepting it changes, and `focus()`. */
-export function createProposal(proposal, profile, { chosen, accept, reject }) {
+/**
+ * Makes the row of `proposal`: its `element`, `name`, whether it is `chosen`, `patch(profile)`, what
+ * accepting it changes, and `focus()`. `accept(row)` and `reject(row)` are its acts; `chosen()` hears of its
+ * box.
+ */
+export function createProposal(proposal, { chosen, accept, reject }) {
   const isFact = proposal.kind === "field";
-  const name = isFact ? readable(proposal.key) : "Preference";
-  let { value, opposite } = proposal;
-  const box = h("input", { type: "checkbox", onchange: chosen, "aria-label": `Choose ${name}: ${short(value)}` });
-  const level = isFact ? select(LEVELS.map((one) => [one.level, one.short]), proposal.level, {
-    "aria-label": `What replies may say of ${name}`,
-  }) : null;
-  const said = h("div", { class: "proposed" });
-  const take = button("Accept", () => accept(row), "button small", `${name}: ${short(value)}`);
+  const noun = isFact ? readable(proposal.key) : "Preference";
+  const name = `${noun}: ${short(proposal.value)}`;
+  const box = h("input", { type: "checkbox", onchange: chosen, "aria-label": `Choose ${name}` });
+  const level = isFact && select(LEVELS.map((one) => [one.level, one.short]), proposal.level, {
+    "aria-label": `What replies may say of ${noun}`,
+  });
+  const take = button("Accept", () => accept(row), "button small", name);
+  const said = createSaid(proposal, () => take.focus());
+  const title = h("h3", { class: "grow", dir: "auto" }, noun);
   const element = h("li", { class: "proposal" },
-    h("div", { class: "row head" }, h("label", { class: "check" }, box), h("h3", { class: "grow" }, name), level),
-    said,
-    h("blockquote", { class: "passage", dir: "auto" }, markedPart(proposal.passage, proposal.start, proposal.end)),
+    h("div", { class: "row head" }, h("label", { class: "check" }, box), title, level),
+    said.element,
+    h("blockquote", { class: "passage", dir: "auto" }, passage(proposal)),
     h("div", { class: "row" },
-      h("span", { class: "quiet surely" }, `${surely(proposal.confidence)}; in ${counted(proposal.passages, "passage")}`),
+      h("span", { class: "quiet surely" }, surely(proposal)),
       h("div", { class: "buttons" },
-        button("Reject", () => reject(row), "button bare small", `${name}: ${short(value)}`),
-        button("Edit", () => edit(), "button small", `${name}: ${short(value)}`),
+        button("Reject", () => reject(row), "button bare small", name),
+        button("Edit", said.edit, "button small", name),
         take)));
-
-  function read() {
-    fill(said, h("p", { class: "value", dir: "auto" }, value),
-      opposite && h("p", { class: "quiet", dir: "auto" }, `rather than: ${opposite}`));
-  }
-
-  function edit() {
-    const text = h("textarea", { rows: 2, value, dir: "auto" });
-    const other = h("input", { value: opposite ?? "", dir: "auto" });
-    const done = (event) => {
-      event.preventDefault();
-      value = text.value.trim() || value;
-      opposite = isFact ? opposite : other.value.trim();
-      read();
-      take.focus();
-    };
-    const leave = () => { read(); take.focus(); };
-    fill(said, h("form", { class: "stack tight", onsubmit: done, onkeydown: ({ key }) => key === "Escape" && leave() },
-      field(isFact ? "What is so" : "How replies should be", text),
-      !isFact && field("Rather than", other, { hint: "May stay empty." }),
-      h("div", { class: "buttons" }, h("button", { class: "button small" }, "Use this"), button("Cancel", leave, "button bare small"))));
-    text.focus();
-  }
-
   const row = {
     element,
-    name: `${name}: ${short(proposal.value)}`,
+    name,
     get chosen() { return box.checked; },
     set chosen(one) { box.checked = one; },
-    patch: (newer) => (isFact
-      ? factPatch(newer, proposal.key, value, level.value === proposal.level ? null : level.value)
-      : preferencePatch(newer, value, opposite)),
+    patch: (profile) => (isFact
+      ? factPatch(profile, proposal.key, said.value, level.value === proposal.level ? null : level.value)
+      : preferencePatch(profile, said.value, said.opposite)),
     focus: () => take.focus(),
   };
-  read();
   return row;
 }
 
+/** What the profile would say, to read and to edit; `left()` is called once it has been edited. */
+function createSaid({ kind, value: first, opposite: other }, left) {
+  const element = h("div", { class: "proposed" });
+  const said = { element, value: first, opposite: other ?? "", edit };
+
+  function read() {
+    fill(element,
+      h("p", { class: "value", dir: "auto" }, said.value),
+      said.opposite && h("p", { class: "quiet", dir: "auto" }, `rather than: ${said.opposite}`));
+  }
+
+  function edit() {
+    const value = h("textarea", { rows: 2, value: said.value, dir: "auto" });
+    const opposite = h("input", { value: said.opposite, dir: "auto" });
+    const leave = () => {
+      read();
+      left();
+    };
+    const submit = (event) => {
+      event.preventDefault();
+      said.value = value.value.trim() || said.value;
+      said.opposite = opposite.value.trim();
+      leave();
+    };
+    const keys = ({ key }) => key === "Escape" && leave();
+    fill(element, h("form", { class: "stack tight", onsubmit: submit, onkeydown: keys },
+      field(kind === "field" ? "What is so" : "How replies should be", value),
+      kind !== "field" && field("Rather than", opposite, { hint: "May stay empty." }),
+      h("div", { class: "buttons" },
+        h("button", { class: "button small" }, "Use this"),
+        button("Cancel", leave, "button bare small"))));
+    value.focus();
+  }
+
+  read();
+  return said;
+}
+
 function button(label, act, kind, of = "") {
-  return h("button", { class: kind, type: "button", onclick: act, "aria-label": of ? `${label} ${of}` : null }, label);
+  const name = of ? `${label} ${of}` : null;
+  return h("button", { class: kind, type: "button", onclick: act, "aria-label": name }, label);
 }
 
 /** Several values of one fact stand beside each other, as the command line joins them. */
@@ -89,7 +108,11 @@ function preferencePatch({ preferences }, text, opposite) {
   return { preferences: [...preferences, opposite ? { text, opposite } : { text }] };
 }
 
-function surely(confidence) {
+function passage({ passage: text, start, end }) {
+  return markedPart(text, start, end);
+}
+
+function surely({ confidence, passages }) {
   const [, words] = SURE.find(([least]) => confidence >= least);
-  return words[0].toUpperCase() + words.slice(1);
+  return `${words}; in ${counted(passages, "passage")}`;
 }
