@@ -144,14 +144,10 @@ def test_many_requests_are_closed_and_can_be_searched(page: Page) -> None:
     expect(left.locator("mark")).to_have_count(0)
 
 
-def the_end(characters: int) -> str:
-    return "…" + ("A long beginning. " * 40)[-characters:]
-
-
 def test_what_stood_in_front_is_shown_on_demand(page: Page) -> None:
     left = show(page, costeer(drafts("A long beginning. " * 40, "new")))
     box = left.get_by_role("group", name="Text of request 2")
-    expect(box.locator(".had")).to_have_text(the_end(240))
+    expect(box.locator(".had")).to_have_text(f"… beginning. {'A long beginning. ' * 8}")
     page.get_by_role("button", name="Show the 720 tokens in front of it").click()
     expect(box).to_be_focused()
     expect(box.locator(".had")).to_have_text("A long beginning. " * 40)
@@ -173,7 +169,9 @@ def test_each_private_phrase_is_looked_for(page: Page) -> None:
         messages=messages,
         reply="Grow heirloom tomatoes. Isabella!",
     )
-    expect(left.get_by_text("6 of 13 private phrases are in what left.")).to_be_visible()
+    expect(
+        left.get_by_text("6 of 13 private phrases are in what left, 3 of them because you wrote it yourself.")
+    ).to_be_visible()
     expect(verdict(left, "Isabel Martinez")).to_have_text(
         "In what left. You wrote it yourself in the conversation."
     )

@@ -11,7 +11,7 @@ const FEW = 5; // requests that are all open at first
 const MOST_OPENED = 20; // by a search
 const GLIMPSE = 120; // characters of a closed request
 const MOST_TEXTS = 16; // as many as a request may have choices
-const BEFORE = 240; // characters of what the remote had already, in front of what is new
+const BEFORE = 160; // characters of what the remote had already, in front of what is new
 
 /** The list of a reply's requests; `sent` is that of sent.js. It is closed at first where it is long. */
 export function requestList(sent) {
@@ -119,30 +119,29 @@ function content(sent, at, wanted) {
     h("p", { class: "quiet" }, where, told && ` ${told}`),
     ...(request.text === undefined
       ? [request.body && fields(request, at, wanted)]
-      : [text(sent, at, wanted), all(request, at)]),
+      : text(sent, at, wanted)),
   ];
 }
 
-/** What was new, behind the end of what the remote had already. */
+/** What was new, behind the end of what the remote had already; below it what else there is to see. */
 function text(sent, at, wanted) {
   const request = sent.requests[at];
-  const had = sent.before(at, BEFORE);
   const holder = box(`Text of request ${at + 1}`);
-  const fresh = h("ins", {}, h("span", { class: "unseen" }, "New: "), markedText(request.text, wanted));
-  if (request.after === null) return fill(holder, markedText(request.text, wanted));
-  const isWhole = sent.before(at, BEFORE + 1).length <= BEFORE;
-  const end = markedText(had.slice(-BEFORE), wanted);
-  fill(holder, h("span", { class: "had" }, isWhole ? null : "…", end), fresh);
-  if (isWhole) return holder;
+  const fresh = markedText(request.text, wanted);
+  if (request.after === null) return [fill(holder, fresh), all(request, at)];
+  const added = h("ins", {}, h("span", { class: "unseen" }, "New: "), fresh);
+  const had = (front) => fill(holder, h("span", { class: "had" }, markedText(front, wanted)), added);
+  const near = sent.before(at, BEFORE + 1);
+  had(near.length > BEFORE ? `…${near.slice(-BEFORE).replace(/^\S*/, "")}` : near);
   const show = () => {
-    const front = sent.whole(at).slice(0, -request.text.length || undefined);
-    fill(holder, h("span", { class: "had" }, markedText(front, wanted)), fresh);
+    had(sent.whole(request.after));
     more.remove();
     holder.focus();
   };
   const act = `Show the ${count(request.shared, "token")} in front of it`;
-  const more = h("button", { class: "button bare small", type: "button", onclick: show }, act);
-  return [holder, h("div", {}, more)];
+  const button = { class: "button small", type: "button", onclick: show };
+  const more = near.length > BEFORE && h("button", button, act);
+  return [holder, h("div", { class: "row" }, more, all(request, at))];
 }
 
 function all(request, at) {

@@ -22,9 +22,9 @@ const KINDS = {
 const ON_DEVICE = ["presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias"];
 const NONE = "There are none.";
 const NONE_SET = "None were set.";
-const LOOKED_FOR = `Looked for is each phrase, and what stands between its commas, in any case and with or
-  without accents; of a text of the history, its beginning. Single words are not: how many of those the reply was
-  the first to say stands above.`;
+const LOOKED_FOR = `Looked for is each phrase, and what stands between its commas, in any case and with
+  or without accents; of a text of the history, its beginning. Single words are not: how many of those the
+  reply was the first to say stands above.`;
 const FEW = 12; // phrases that are shown at once, beside all that are in what left
 
 /** Words for what stayed; `preview` is that of the same conversation. */
@@ -76,8 +76,8 @@ function reading({ prompts, private: { tokens } }) {
 }
 
 /**
- * The phrases of a person, each once: `places` says where it stands, and `verdict` why it, or a part of it, is in
- * what left; null where it is not.
+ * The phrases of a person, each once: `places` says where it stands, and `verdict` why it, or a part of it,
+ * is in what left; null where it is not.
  */
 export function checked(preview, sent, { request, reply }) {
   const left = sent.texts().map(folded);
@@ -102,7 +102,9 @@ function distinct(levels) {
 function verdict({ text, level }, left, said) {
   if (standsIn(folded(text), left)) return why(folded(text), level, said);
   const part = parts(text).find((one) => standsIn(folded(one), left));
-  return part ? `Of it, “${part}”: ${why(folded(part), level, said)}` : null;
+  if (!part) return null;
+  const found = why(folded(part), level, said);
+  return { ...found, reason: `Of it, “${part}”: ${found.reason}` };
 }
 
 /** What stands between the commas and full stops of a phrase. */
@@ -115,8 +117,13 @@ function wordsOf(messages, wanted) {
   return chosen.flatMap((one) => words({ ...one, role: null })).map(folded);
 }
 
+/** Why a phrase is in what left, and whether the person wrote it there. */
 function why(phrase, level, { own, earlier, reply }) {
-  if (standsIn(phrase, own)) return "You wrote it yourself in the conversation.";
+  if (standsIn(phrase, own)) return { own: true, reason: "You wrote it yourself in the conversation." };
+  return { own: false, reason: reasonFor(phrase, level, earlier, reply) };
+}
+
+function reasonFor(phrase, level, earlier, reply) {
   if (standsIn(phrase, earlier)) return "An earlier reply of the conversation has it.";
   if (!standsIn(phrase, reply)) return "It stands in the remote's own draft, or in a fixed text.";
   if (level === "open") return "The reply said it: its level is open.";
@@ -133,7 +140,7 @@ export function check(phrases, where) {
   return h(
     "div",
     { class: "stack" },
-    h("p", {}, h("strong", {}, verdictOn(found.length, phrases.length, where))),
+    h("p", {}, h("strong", {}, verdictOn(found, phrases.length, where))),
     shown.length > 0 && table(shown, where),
     !short && h("details", {}, h("summary", {}, title), table(rest, where)),
     h("p", { class: "quiet" }, LOOKED_FOR),
@@ -142,8 +149,11 @@ export function check(phrases, where) {
 
 function verdictOn(found, all, where) {
   const phrases = count(all, "private phrase");
-  if (!found) return `None of ${phrases} is in ${where}.`;
-  return `${found} of ${phrases} ${found === 1 ? "is" : "are"} in ${where}.`;
+  if (!found.length) return `None of ${phrases} is in ${where}.`;
+  const own = found.filter((one) => one.verdict.own).length;
+  const those = own === found.length ? "because" : `${own} of them because`;
+  const yourself = own ? `, ${those} you wrote it yourself` : "";
+  return `${found.length} of ${phrases} ${found.length === 1 ? "is" : "are"} in ${where}${yourself}.`;
 }
 
 function table(phrases, where) {
@@ -157,7 +167,7 @@ function table(phrases, where) {
 }
 
 function row(one, where) {
-  const verdict = one.verdict ? `In ${where}. ${one.verdict}` : `Not in ${where}`;
+  const verdict = one.verdict ? `In ${where}. ${one.verdict.reason}` : `Not in ${where}`;
   return h(
     "tr",
     {},
@@ -167,7 +177,7 @@ function row(one, where) {
       h("span", { class: "phrase" }, one.text),
       h("span", { class: "quiet" }, `${one.places.join(", ")}; ${LEVELS[one.level]}`),
     ),
-    h("td", { class: one.verdict ? "is-in" : null }, verdict),
+    h("td", { class: one.verdict && !one.verdict.own ? "is-in" : null }, verdict),
   );
 }
 
