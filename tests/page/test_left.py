@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from page.server import Server
+from page.test_try import column, finish, setting
 
 QUESTION = "Write two sentences about my garden in Basel."
 REQUEST: dict[str, Any] = {
@@ -276,3 +277,22 @@ def test_a_long_reply_is_shown_whole(page: Page, accessible: Callable[[Page], No
     expect(left.get_by_text("In 1 of 1,001 requests.")).to_be_visible()
     expect(left.get_by_role("group", name="Text of request 1001")).to_be_visible()
     accessible(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_opens_below_a_reply_by_keys(page: Page, scheme: str, accessible: Callable[[Page], None]) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    setting(page, "Length", "8")
+    finish(page, QUESTION)
+    button = column(page, 1).get_by_role("button", name="What left")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="What left")
+    expect(dialog.get_by_text("Nothing left the device")).to_be_focused()  # so it begins at the beginning
+    expect(dialog.get_by_text("Does any private phrase stand in it")).to_be_visible()
+    expect(dialog.get_by_role("group", name="The text, put together")).to_contain_text(QUESTION)
+    accessible(page)
+    assert dialog.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(button).to_be_focused()

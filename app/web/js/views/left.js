@@ -23,13 +23,13 @@ export function whatLeft(costeer, { request, reply }) {
   return h(
     "div",
     { class: "left stack" },
-    h("p", { class: "lead" }, summary(sent)),
-    h("p", {}, told(costeer)),
+    h("p", { class: "lead", tabindex: -1, autofocus: true }, summary(sent)),
+    h("p", {}, choice(costeer)),
     h(
       "section",
       { class: "stack" },
       h("h3", {}, sent.embedded ? "What a remote would have read" : "What the remote read"),
-      sent.ends.length > 0 && h("p", { class: "quiet" }, "A line stands where the next request began."),
+      sent.tokens > sent.told && h("p", { class: "quiet" }, "A line stands where the next request began."),
       together(sent),
       sent.requests.length ? requestList(sent) : h("p", {}, "There was no request."),
     ),
@@ -39,14 +39,22 @@ export function whatLeft(costeer, { request, reply }) {
 
 function summary(sent) {
   const requests = count(sent.requests.length, "request");
-  const read = `Put together they have ${count(sent.told, "token")} of text. Each draft sends the conversation
-    again, so that it comes to ${count(sent.tokens, "token")} in all.`;
+  const read = [once(sent), again(sent)].join(" ").trim();
   if (!sent.embedded) return `For this reply ${requests} left the device. ${read}`;
   return `Nothing left the device: the remote is a model inside this server. A remote would have read
     ${requests}. ${read}`;
 }
 
-function told({ steered, disclosed }) {
+function once({ requests, told: tokens }) {
+  return `${requests.length === 1 ? "It has" : "Put together they have"} ${count(tokens, "token")} of text.`;
+}
+
+function again({ tokens, told }) {
+  if (tokens === told) return "";
+  return `Each draft sends the conversation again, so that it comes to ${count(tokens, "token")} in all.`;
+}
+
+function choice({ steered, disclosed }) {
   if (!steered) return "Nothing steered this reply, so its words tell nothing of anybody but what you wrote.";
   return `By its choice of words it told ${disclosed.nats.toFixed(1)} nats: what a reader who knows the
     remote's own odds learns from it on average. To tell two people apart takes 0.7, one in a thousand 6.9.
