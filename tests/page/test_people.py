@@ -143,7 +143,7 @@ def test_an_id_is_made_of_a_name(page: Page) -> None:
 def test_a_fact_is_added_edited_renamed_and_deleted(opened: Page, server: Server) -> None:
     opened.get_by_role("button", name="Add a fact").click()
     opened.get_by_label("Name", exact=True).first.fill("signs_off")
-    opened.get_by_label("What is so").fill("Anna, over and out")
+    opened.get_by_label("What it says").fill("Anna, over and out")
     with saving(opened):
         opened.get_by_role("button", name="Add", exact=True).click()
     expect(fact(opened, "Signs off")).to_contain_text("Anna, over and out")
@@ -155,7 +155,7 @@ def test_a_fact_is_added_edited_renamed_and_deleted(opened: Page, server: Server
     opened.get_by_role("button", name="Edit: Pets").click()
     form = opened.get_by_role("form", name="Save fact")
     form.get_by_label("Name").fill("animals")
-    form.get_by_label("What is so").fill("Three hens")
+    form.get_by_label("What it says").fill("Three hens")
     with saving(opened):
         form.get_by_role("button", name="Save").click()
     expect(opened.get_by_role("button", name="Edit: Animals")).to_be_focused()
@@ -201,7 +201,7 @@ def test_what_is_wrong_with_a_fact_is_said_in_its_form(opened: Page, server: Ser
         ("2024", "x", "needs a letter"),
     ):
         form.get_by_label("Name").fill(name)
-        form.get_by_label("What is so").fill(text)
+        form.get_by_label("What it says").fill(text)
         form.get_by_role("button", name="Add").click()
         expect(form.get_by_role("alert")).to_contain_text(says)
     assert stored(server)["fields"] == ANNA["fields"]
@@ -227,6 +227,27 @@ def test_facts_are_put_into_another_order_by_dragging(opened: Page, server: Serv
     headings = opened.get_by_role("list", name="Facts").get_by_role("heading")
     expect(headings).to_have_text(["Writing style", "Pets", "Job"])
     expect(opened.get_by_role("status")).to_have_text("Job: now 3 of 3. Saved.")
+
+
+@pytest.mark.parametrize("size", [(360, 740)], ids=["phone"])
+def test_a_finger_drags_as_a_mouse_does(opened: Page, server: Server) -> None:
+    handle = opened.get_by_role("button", name=re.compile("Move Job"))
+    handle.scroll_into_view_if_needed()
+    start, end = handle.bounding_box(), fact(opened, "Writing style").bounding_box()
+    assert start is not None
+    assert end is not None
+    finger = opened.context.new_cdp_session(opened)
+
+    def touch(kind: str, y: float | None = None) -> None:
+        points = [] if y is None else [{"x": start["x"] + 10, "y": y}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", start["y"] + 10)
+    for step in range(1, 11):
+        touch("touchMove", start["y"] + 10 + (end["y"] + end["height"] - start["y"] - 15) * step / 10)
+    with saving(opened):
+        touch("touchEnd")
+    assert order(server) == ["writing_style", "job", "pets"]
 
 
 def test_escape_ends_a_drag_and_changes_nothing(opened: Page, server: Server) -> None:
@@ -301,10 +322,10 @@ def test_another_window_s_changes_stay(opened: Page, server: Server) -> None:
 def test_what_is_being_written_survives_changes_beside_it(opened: Page) -> None:
     opened.get_by_role("button", name="Edit: Pets").click()
     form = opened.get_by_role("form", name="Save fact")
-    form.get_by_label("What is so").fill("Not yet saved")
+    form.get_by_label("What it says").fill("Not yet saved")
     with saving(opened):
         opened.get_by_role("button", name="Move down: Job").click()
-    expect(form.get_by_label("What is so")).to_have_value("Not yet saved")
+    expect(form.get_by_label("What it says")).to_have_value("Not yet saved")
 
 
 # Levels
@@ -395,10 +416,10 @@ def test_settings_are_saved_as_they_are_changed(opened: Page, server: Server) ->
     with saving(opened):
         strength.select_option("number")
     with saving(opened):
-        opened.get_by_label("Strength", exact=True).fill("1.5")
+        opened.get_by_role("spinbutton", name="Strength").fill("1.5")
         opened.keyboard.press("Tab")
     assert stored(server)["strength"] == 1.5
-    opened.get_by_label("Strength", exact=True).fill("9")
+    opened.get_by_role("spinbutton", name="Strength").fill("9")
     opened.keyboard.press("Tab")
     expect(opened.get_by_text("A number from 0 to 4.")).to_be_visible()
     with saving(opened):
@@ -565,6 +586,7 @@ def test_hostile_texts_are_texts(
         page.get_by_role("button", name="Delete profile").click()
         accessible(page)
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("heading", level=1, name="People")).to_be_focused()
         expect(page.locator("[data-profile=evil]")).to_have_count(0)
     finally:
         server.api("POST", "/v1/profiles/import?replace=true", {"id": "evil", "name": "x"})

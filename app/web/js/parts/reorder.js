@@ -3,8 +3,8 @@
 const EDGE = 72; // pixels from the window's edge within which a drag scrolls
 
 /**
- * Lets the children of `list` that have `data-id` be moved. `move(id, to)` is called with the place that an item
- * is let go at, among those. A handle has `data-handle`; its `touch-action` has to be none.
+ * Lets the children of `list` that have `data-id` be moved. `move(id, to)` is called with the place that an
+ * item is let go at, among those. A handle has `data-handle`; its `touch-action` has to be none.
  */
 export function reorderable(list, move) {
   list.addEventListener("pointerdown", (event) => {
@@ -68,7 +68,7 @@ function drag(list, item, start, move) {
   item.classList.add("dragged");
 }
 
-/** Puts the first `place` of the others above the item, the rest below. The item itself stays, with the drag. */
+/** Puts the first `place` of the others above the item, the rest below; itself it stays, with the drag. */
 function around(list, item, others, place) {
   const now = items(list).filter((one) => one !== item);
   if (items(list).indexOf(item) === place && now.every((one, at) => one === others[at])) return;

@@ -8,18 +8,20 @@ import { say, warn } from "../parts/status.js";
 import { inWords, trouble } from "../parts/trouble.js";
 import { newKey } from "./keys/new_key.js";
 
-const LAST = "It is the last admin key. Where only this machine reaches the server, requests without a key may then do "
-  + "everything; where others reach it, nobody manages it from here until `costeer keys create --admin` makes another.";
+const LAST = "It is the last admin key. Where only this machine reaches the server, requests without a key "
+  + "may then do everything; where others reach it, nobody manages it from here until `costeer keys create "
+  + "--admin` makes another.";
+const LEAD = "An app gets a profile by its key: give it the key and this server's address, and it writes like "
+  + "that person.";
+const OPEN = "No key is needed now: whoever reaches this server without one may do everything. The "
+  + "first admin key ends that.";
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
 
 /** Makes the view: its element, and what is done when it is shown and hidden. */
 export function createKeys() {
   const place = h("div", { class: "stack" });
-  const element = h("section", { class: "view narrow" },
-    h("header", {},
-      h("h1", { tabindex: "-1" }, "Keys"),
-      h("p", {}, "An app gets a profile by its key: give it the key and this server's address, and it writes like that person.")),
-    place);
+  const header = h("header", {}, h("h1", { tabindex: "-1" }, "Keys"), h("p", {}, LEAD));
+  const element = h("section", { class: "view narrow" }, header, place);
 
   async function draw() {
     try {
@@ -40,24 +42,23 @@ function content(keys, profiles, draw) {
     if (made) await draw();
     document.querySelector("[data-new-key]")?.focus();
   };
+  const properties = { class: "button main", type: "button", data: { newKey: "" }, onclick: make };
+  const button = h("button", properties, "New key");
+  const entries = keys.map((key) => h("li", {}, entry(key, keys, profiles, draw)));
   return [
-    h("p", {}, closed
-      ? "Every request needs a key."
-      : "No key is needed now: whoever reaches this server without one may do everything. The first admin key ends that."),
-    h("div", { class: "buttons" },
-      h("button", { class: "button main", type: "button", data: { newKey: "" }, onclick: make }, "New key")),
-    keys.length === 0
+    h("p", {}, closed ? "Every request needs a key." : OPEN),
+    h("div", { class: "buttons" }, button),
+    entries.length === 0
       ? h("p", { class: "empty" }, "No keys yet.")
-      : h("ul", { class: "plain keys", "aria-label": "Keys" }, keys.map((key) => h("li", {}, entry(key, keys, profiles, draw)))),
+      : h("ul", { class: "plain keys", "aria-label": "Keys" }, entries),
   ];
 }
 
 function entry(key, keys, profiles, draw) {
   const name = key.label || "No label";
   const opens = key.admin ? "everything" : profiles.find(({ id }) => id === key.profile)?.name ?? key.profile;
-  const revoke = async (event) => {
-    const item = event.target.closest("li");
-    const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector("button")?.dataset.key;
+  const revoke = async () => {
+    const next = neighbour(button);
     if (!await revoked(key, keys, { name, opens })) return;
     if (key.current) {
       useKey(null);
@@ -66,16 +67,38 @@ function entry(key, keys, profiles, draw) {
     await draw();
     document.querySelector(next ? `[data-key="${next}"]` : "[data-new-key]")?.focus();
   };
+  const button = h(
+    "button",
+    {
+      class: "button danger small", type: "button", data: { key: key.id }, onclick: revoke,
+      "aria-label": `Revoke: ${name}`,
+    },
+    "Revoke",
+  );
+  return h("div", { class: "key" }, described(key, name, opens), button);
+}
+
+/** The id of the key beside that of a button, which has the focus once this one is gone. */
+function neighbour(button) {
+  const item = button.closest("li");
+  return (item.nextElementSibling ?? item.previousElementSibling)?.querySelector("button").dataset.key;
+}
+
+function described(key, name, opens) {
   const used = key.last_used_at ? `last used ${day(key.last_used_at)}` : "not used yet";
-  return h("div", { class: "key" },
-    h("div", { class: "words" },
-      h("p", { class: "row" },
-        h("strong", { dir: "auto" }, name),
-        key.admin && h("span", { class: "tag accent" }, "Admin"),
-        key.current && h("span", { class: "tag good" }, "This tab")),
-      h("p", {}, "Opens ", h("bdi", {}, opens)),
-      h("p", { class: "quiet" }, `Made ${day(key.created_at)}, ${used}`)),
-    h("button", { class: "button danger small", type: "button", data: { key: key.id }, onclick: revoke, "aria-label": `Revoke: ${name}` }, "Revoke"));
+  return h(
+    "div",
+    { class: "words" },
+    h(
+      "p",
+      { class: "row" },
+      h("strong", { dir: "auto" }, name),
+      key.admin && h("span", { class: "tag accent" }, "Admin"),
+      key.current && h("span", { class: "tag good" }, "This tab"),
+    ),
+    h("p", {}, "Opens ", h("bdi", {}, opens)),
+    h("p", { class: "quiet" }, `Made ${day(key.created_at)}, ${used}`),
+  );
 }
 
 function day(time) {
@@ -86,8 +109,8 @@ function day(time) {
 async function revoked(key, keys, { name, opens }) {
   const last = key.admin && keys.filter(({ admin }) => admin).length === 1;
   const own = key.current ? " It is this tab's own key." : "";
-  const text = `“${name}” opens ${opens}.${own} Apps that have it are refused from then on. ${last ? LAST : ""}`;
-  if (!await confirmed("Revoke the key?", text.trim(), "Revoke")) return false;
+  const text = [`“${name}” opens ${opens}.${own} Apps that have it are refused from then on.`, last && LAST];
+  if (!await confirmed("Revoke the key?", text.filter(Boolean).join(" "), "Revoke")) return false;
   try {
     await deleted(key, last);
   } catch (error) {

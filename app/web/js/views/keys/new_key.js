@@ -12,10 +12,16 @@ import { snippets } from "./snippets.js";
 
 const LABEL_LENGTH = 200;
 const ADMIN = ""; // no profile's id is empty
+const OPENS = "An app with a profile's key writes like that person, and reads and changes that profile "
+  + "alone.";
+const FIRST = "It is the first admin key: from then on every request needs a key, those of apps that have "
+  + "none now and of this page too.";
+const ONCE = "Copy it now; what is kept is its hash, which opens nothing.";
+const USED = "This tab uses the key until it is closed. In another one the page asks for it.";
 
 /**
- * Asks what the key is for, makes it and shows it. `profiles` are those that there are, and `closed` says whether
- * requests need a key already. Resolves to whether one was made.
+ * Asks what the key is for, makes it and shows it. `profiles` are those that there are, and `closed` says
+ * whether requests need a key already. Resolves to whether one was made.
  */
 export async function newKey(profiles, closed) {
   const made = await openDialog("New key", (close) => form(profiles, closed, close));
@@ -32,9 +38,7 @@ function form(profiles, closed, close) {
   const failure = h("p", { class: "mistake", role: "alert" });
 
   function warnOfAdmin() {
-    consequence.textContent = opens.value === ADMIN && !closed
-      ? "It is the first admin key: from then on every request needs a key, those of apps that have none now and of this page too."
-      : "";
+    consequence.textContent = opens.value === ADMIN && !closed ? FIRST : "";
   }
 
   async function submit(event) {
@@ -48,24 +52,37 @@ function form(profiles, closed, close) {
   }
 
   warnOfAdmin();
-  return h("form", { class: "stack", novalidate: true, onsubmit: submit },
+  return h(
+    "form",
+    { class: "stack", novalidate: true, onsubmit: submit },
     field("Label", label, { hint: "A note for yourself: which app has it." }),
-    field("What it opens", opens, { hint: "An app with a profile's key writes like that person, and reads and changes that profile alone." }),
-    consequence, failure,
-    h("div", { class: "buttons" },
+    field("What it opens", opens, { hint: OPENS }),
+    consequence,
+    failure,
+    h(
+      "div",
+      { class: "buttons" },
       h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"),
-      h("button", { class: "button main" }, "Make the key")));
+      h("button", { class: "button main" }, "Make the key"),
+    ),
+  );
 }
 
 function shown(made, close) {
-  const key = h("input", { class: "secret", readonly: true, value: made.secret, autofocus: true, onfocus: () => key.select() });
-  return h("div", { class: "stack" },
-    h("p", {}, h("strong", {}, "It is shown this once only. "), "Copy it now; what is kept is its hash, which opens nothing."),
+  const key = h("input", {
+    class: "secret", readonly: true, value: made.secret, autofocus: true, onfocus: () => key.select(),
+  });
+  const done = h("button", { class: "button main", type: "button", onclick: () => close() }, "Done");
+  return h(
+    "div",
+    { class: "stack" },
+    h("p", {}, h("strong", {}, "It is shown this once only. "), ONCE),
     h("div", { class: "secret-row" }, field("Key", key), copyButton("Key", () => made.secret, "Copy key")),
     made.closes && needsKey(made.secret),
     h("h3", {}, "For an app"),
     snippets(made.secret),
-    h("div", { class: "buttons" }, h("button", { class: "button main", type: "button", onclick: () => close() }, "Done")));
+    h("div", { class: "buttons" }, done),
+  );
 }
 
 /** Says that the page itself needs a key now, and lets it use this one. */
@@ -74,10 +91,13 @@ function needsKey(secret) {
   const use = () => {
     useKey(secret);
     say("This tab uses the key.");
-    fill(element, h("p", { tabindex: "-1" }, "This tab uses the key until it is closed. In another one the page asks for it."));
+    fill(element, h("p", { tabindex: "-1" }, USED));
     element.firstElementChild.focus();
   };
-  return fill(element,
+  const button = h("button", { class: "button", type: "button", onclick: use }, "Use this key in this tab");
+  return fill(
+    element,
     h("p", {}, "From now on every request needs a key, this page's too."),
-    h("div", { class: "buttons start" }, h("button", { class: "button", type: "button", onclick: use }, "Use this key in this tab")));
+    h("div", { class: "buttons start" }, button),
+  );
 }

@@ -46,7 +46,7 @@ console.log(reply.choices[0].message.content);`,
   {
     id: "open-webui",
     label: "Open WebUI",
-    note: "Admin Settings, Connections, OpenAI API, Add. From a container, the address is host.docker.internal.",
+    note: "Admin Settings, Connections, OpenAI API, Add. From a container, the host is host.docker.internal.",
     text: (url, key) => `URL  ${url}
 Key  ${key}`,
   },
@@ -64,7 +64,7 @@ Key  ${key}`,
   {
     id: "librechat",
     label: "LibreChat",
-    note: "In librechat.yaml. From a container, the address is host.docker.internal.",
+    note: "In librechat.yaml. From a container, the host is host.docker.internal.",
     text: (url, key) => `endpoints:
   custom:
     - name: CoSteer

@@ -2,7 +2,7 @@
 
 import { get, quoted, remove } from "../../api.js";
 import { keyInUse, useKey } from "../../key.js";
-import { h } from "../../dom.js";
+import { fill, h } from "../../dom.js";
 import { confirmed } from "../../parts/dialog.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
@@ -13,21 +13,28 @@ import { settingsEditor } from "./settings.js";
 import { exportProfile, importer } from "./transfer.js";
 import { counted } from "./words.js";
 
+const READ = "What the small model reads first, in this order.";
+const TOLD = "The remote writes the text, so it reads what a reply says.";
+
 /**
  * `manage`: whether the caller may do everything. `gone()` is called once the profile is erased, and
  * `replaced(profile)` when a file has taken its place.
  */
 export function aboutView(store, { manage, gone, replaced }) {
-  return h("div", { class: "about" },
-    section("Facts", "What the small model reads first, in this order.", levelsExplained(), factsEditor(store)),
+  return h(
+    "div",
+    { class: "person-about" },
+    section("Facts", READ, levelsExplained(), factsEditor(store)),
     section("Preferences", "How replies should be, whatever they are about.", preferencesEditor(store)),
-    section("What replies may tell", "The remote writes the text, so it reads what a reply says.", disclosureEditor(store)),
+    section("What replies may tell", TOLD, disclosureEditor(store)),
     section("Settings", null, settingsEditor(store, manage)),
-    section("Export and delete", null, wholeEditor(store, { manage, gone, replaced })));
+    section("Export and delete", null, wholeEditor(store, { manage, gone, replaced })),
+  );
 }
 
 function section(title, lead, ...content) {
-  return h("section", { class: "stack" }, h("div", {}, h("h2", {}, title), lead && h("p", { class: "quiet" }, lead)), content);
+  const head = h("div", {}, h("h2", {}, title), lead && h("p", { class: "quiet" }, lead));
+  return h("section", { class: "stack" }, head, content);
 }
 
 function wholeEditor(store, { manage, gone, replaced }) {
@@ -41,25 +48,25 @@ function wholeEditor(store, { manage, gone, replaced }) {
   };
   const element = h("div", { class: "stack" });
   const bring = manage ? null : importer(element, replaced, { label: "Replace by a file" });
-  element.append(
-    h("div", { class: "buttons" },
+  const drop = () => erase(store, manage, gone);
+  return fill(
+    element,
+    h(
+      "div",
+      { class: "buttons" },
       h("button", { class: "button", type: "button", onclick: save }, "Export"),
-      ...(bring?.button ?? []),
-      h("button", { class: "button danger", type: "button", onclick: () => erase(store, manage, gone) }, "Delete profile")),
-    ...(bring ? [bring.place] : []),
+      bring?.button,
+      h("button", { class: "button danger", type: "button", onclick: drop }, "Delete profile"),
+    ),
+    bring?.place,
   );
-  return element;
 }
 
 async function erase(store, manage, gone) {
   try {
     await store.reload();
-    const { id, name, fields, history_count: texts } = store.profile;
-    const keys = manage ? (await get("/v1/keys")).data.filter((key) => key.profile === id).length : null;
-    const what = `“${name}” is erased from this device: ${counted(Object.keys(fields).length, "fact")}, `
-      + `${counted(texts, "text")} and ${keys === null ? "its keys, this tab's as well" : counted(keys, "key")}. `
-      + "It cannot be undone. Exports and backups that you made still hold it.";
-    if (!await confirmed("Delete the profile?", what, "Delete")) return;
+    const { id, name } = store.profile;
+    if (!await confirmed("Delete the profile?", await consequence(store.profile, manage), "Delete")) return;
     await remove(`/v1/profiles/${quoted(id)}`);
     say(`Deleted: ${name}.`);
     if (!manage && keyInUse()) useKey(null);
@@ -67,4 +74,14 @@ async function erase(store, manage, gone) {
   } catch (error) {
     warn(`Not deleted. ${inWords(error)}`);
   }
+}
+
+/** What goes with the profile, in words. */
+async function consequence({ id, name, fields, history_count: texts }, manage) {
+  const keys = manage
+    ? counted((await get("/v1/keys")).data.filter((key) => key.profile === id).length, "key")
+    : "its keys, this tab's as well";
+  return `“${name}” is erased from this device: ${counted(Object.keys(fields).length, "fact")}, `
+    + `${counted(texts, "text")} and ${keys}. It cannot be undone. Exports and backups that you made still `
+    + "hold it.";
 }

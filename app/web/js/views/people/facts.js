@@ -2,7 +2,7 @@
 
 import { h, uniqueId } from "../../dom.js";
 import { field, select } from "../../parts/field.js";
-import { LEVELS, levelChange, strictest } from "./levels.js";
+import { CHOICES, levelChange, strictest } from "./levels.js";
 import { createOrdered } from "./ordered.js";
 import { Mistake } from "./profile_store.js";
 import { readable, saved, short } from "./words.js";
@@ -12,8 +12,10 @@ const KEY_LENGTH = 100;
 const LENGTH = 10000;
 // What the small model makes good use of; any other will do.
 const SUGGESTED = [
-  "occupation", "location", "writing_style", "interests", "languages", "family", "signs_off", "habits", "dislikes",
+  "occupation", "location", "writing_style", "interests", "languages", "family", "signs_off", "habits",
+  "dislikes",
 ];
+const NO_NUMBER = "A name needs a letter; a number alone has no place in an order.";
 
 /** The list of facts of the profile in `store`. */
 export function factsEditor(store) {
@@ -31,7 +33,8 @@ export function factsEditor(store) {
 }
 
 function factsOf({ fields, disclosure }) {
-  return Object.entries(fields).map(([key, text]) => ({ id: key, key, text, level: disclosure.fields[key] ?? "open" }));
+  const levelOf = (key) => disclosure.fields[key] ?? "open";
+  return Object.entries(fields).map(([key, text]) => ({ id: key, key, text, level: levelOf(key) }));
 }
 
 function shown(first, store) {
@@ -39,11 +42,12 @@ function shown(first, store) {
   const label = h("h3", { dir: "auto" });
   const text = h("p", { dir: "auto" });
   const note = h("span", { class: "quiet" });
-  const levels = select(LEVELS.map(({ level, short: words }) => [level, words]), item.level, {
-    onchange: () => saved(() => store.change(levelChange("fields", item.key, levels.value))).then((kept) => {
-      if (!kept) levels.value = item.level;
-    }),
-  });
+  const levels = select(CHOICES, item.level, { onchange: () => keep() });
+
+  async function keep() {
+    const kept = await saved(() => store.change(levelChange("fields", item.key, levels.value)));
+    if (!kept) levels.value = item.level;
+  }
 
   function update(newer) {
     item = newer;
@@ -56,27 +60,31 @@ function shown(first, store) {
   }
 
   update(first);
-  return { element: h("div", { class: "fact" }, h("div", { class: "words" }, label, text), h("div", { class: "level" }, levels, note)), update };
+  const words = h("div", { class: "words" }, label, text);
+  return { element: h("div", { class: "fact" }, words, h("div", { class: "level" }, levels, note)), update };
 }
 
 function factForm(item) {
   const suggestions = uniqueId("facts");
   const key = h("input", {
-    value: item?.key ?? "", maxlength: KEY_LENGTH, list: suggestions, autocomplete: "off", dir: "auto", required: true,
+    value: item?.key ?? "", maxlength: KEY_LENGTH, list: suggestions, autocomplete: "off", dir: "auto",
+    required: true,
   });
-  const text = h("textarea", { rows: 2, maxlength: LENGTH, dir: "auto", required: true, value: item?.text ?? "" });
+  const text = h("textarea", {
+    value: item?.text ?? "", maxlength: LENGTH, rows: 2, dir: "auto", required: true,
+  });
   return {
     element: [
       field("Name", key, { hint: "Like occupation, or writing_style." }),
       h("datalist", { id: suggestions }, SUGGESTED.map((one) => h("option", { value: one }))),
-      field("What is so", text),
+      field("What it says", text),
     ],
     at: (name) => ({ key, text })[name],
     value() {
       const named = key.value.trim();
       if (!named) throw new Mistake("A fact needs a name.", "key");
       // Objects of JSON that a browser has read have such names first, whatever their order was.
-      if (/^\d+$/.test(named)) throw new Mistake("A name needs a letter; a number alone has no place in an order.", "key");
+      if (/^\d+$/.test(named)) throw new Mistake(NO_NUMBER, "key");
       if (!text.value.trim()) throw new Mistake("A fact needs a text.", "text");
       return { key: named, text: text.value.trim() };
     },

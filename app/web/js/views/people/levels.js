@@ -1,4 +1,4 @@
-/** Levels of disclosure: how they are said, and what replies may tell of all facts, of identifiers, and in all. */
+/** Levels of disclosure: how they are said, and what replies may tell of identifiers, and in all. */
 
 import { h } from "../../dom.js";
 import { field, select, setMistake } from "../../parts/field.js";
@@ -6,11 +6,21 @@ import { saved } from "./words.js";
 
 /** The four levels, the least strict first. */
 export const LEVELS = [
-  { level: "open", short: "May be said", words: "Replies may say it, and so the remote may read it." },
-  { level: "shape", short: "Shapes only", words: "It changes how replies are written, but is never said by its help." },
-  { level: "fill", short: "Filled in here", words: "The remote reads a placeholder; the value is written in on this device." },
-  { level: "off", short: "Not read", words: "Neither model reads it." },
+  { level: "open", label: "May be said", words: "Replies may say it, and so the remote may read it." },
+  {
+    level: "shape",
+    label: "Shapes only",
+    words: "It changes how replies are written, but is never said by its help.",
+  },
+  {
+    level: "fill",
+    label: "Filled in here",
+    words: "The remote reads a placeholder; the value is written in on this device.",
+  },
+  { level: "off", label: "Not read", words: "Neither model reads it." },
 ];
+/** Their names for a select. */
+export const CHOICES = LEVELS.map(({ level, label }) => [level, label]);
 const KINDS = [
   ["name", "Names"],
   ["email", "E-mail addresses"],
@@ -19,7 +29,12 @@ const KINDS = [
   ["number", "Account numbers"],
   ["url", "Web addresses"],
 ];
-const USUAL = "As usual: names are filled in; the others shape only, and are filled in where a fact is nothing else.";
+const USUAL = "As usual: names are filled in; the others shape only, and are filled in where a fact is "
+  + "nothing else.";
+const LEAST = "Nothing is less strict than this, texts of the history neither.";
+const NATS = "How much replies may tell of who you are before the rest is left to the remote. 2.3 nats tell "
+  + "ten people apart, 4.6 a hundred.";
+const NO_NATS = "A number, 0 or more, or nothing for no bound.";
 
 /** The stricter of two levels. */
 export function strictest(one, other) {
@@ -27,7 +42,7 @@ export function strictest(one, other) {
   return place(one) >= place(other) ? one : other;
 }
 
-/** A change of one level: `group` is "fields" or "identifiers"; an empty or open level of a field leaves it out. */
+/** A change of one level: `group` is "fields" or "identifiers"; what has the default is left out. */
 export function levelChange(group, name, level) {
   return ({ disclosure }) => {
     const levels = { ...disclosure[group], [name]: level };
@@ -38,63 +53,70 @@ export function levelChange(group, name, level) {
 
 /** What the levels mean, to unfold. */
 export function levelsExplained() {
-  return h("details", {},
-    h("summary", {}, "What the levels mean"),
-    h("dl", { class: "meanings" }, LEVELS.map(({ level, short, words }) => h("div", {},
-      h("dt", {}, short, " ", h("span", { class: "tag" }, level)), h("dd", {}, words)))));
+  const meanings = LEVELS.map(({ level, label, words }) => h(
+    "div",
+    {},
+    h("dt", {}, label, " ", h("span", { class: "tag" }, level)),
+    h("dd", {}, words),
+  ));
+  return h("details", {}, h("summary", {}, "What the levels mean"), h("dl", { class: "meanings" }, meanings));
 }
 
 /** The rules for the whole profile in `store`. */
 export function disclosureEditor(store) {
   const { disclosure } = store.profile;
-  const least = select(LEVELS.map(({ level, short }) => [level, short]), disclosure.least, {
-    onchange: () => keep(least, (profile) => ({ disclosure: { ...profile.disclosure, least: least.value } })),
-  });
-  const kinds = KINDS.map(([kind, label]) => {
-    const options = [["", "As usual"], ...LEVELS.map(({ level, short }) => [level, short])];
-    const input = select(options, disclosure.identifiers[kind] ?? "", {
-      onchange: () => keep(input, levelChange("identifiers", kind, input.value)),
-    });
-    return { kind, label, input };
-  });
+  const least = select(CHOICES, disclosure.least, { onchange: () => keep(leastChange(least.value)) });
+  const leastField = field("For all there is, at least", least, { hint: LEAST });
   const budget = budgetField(store);
+  const kinds = KINDS.map(([kind, label]) => {
+    const input = select([["", "As usual"], ...CHOICES], disclosure.identifiers[kind] ?? "", {
+      onchange: () => keep(levelChange("identifiers", kind, input.value)),
+    });
+    return { kind, input, element: field(label, input) };
+  });
 
-  function keep(input, change) {
-    return saved(() => store.change(change)).then((kept) => kept || draw(store.profile));
+  async function keep(change) {
+    if (!await saved(() => store.change(change))) draw(store.profile);
   }
 
-  function draw(profile) {
-    least.value = profile.disclosure.least;
-    for (const { kind, input } of kinds) input.value = profile.disclosure.identifiers[kind] ?? "";
-    budget.draw(profile.disclosure.budget);
+  function draw({ disclosure: now }) {
+    least.value = now.least;
+    for (const { kind, input } of kinds) input.value = now.identifiers[kind] ?? "";
+    budget.draw(now.budget);
   }
 
   store.onChange(draw);
-  return h("div", { class: "stack" },
-    h("div", { class: "fields" },
-      field("For all there is, at least", least, { hint: "Nothing is less strict than this, texts of the history neither." }),
-      budget.element),
-    h("fieldset", { class: "stack tight" },
+  return h(
+    "div",
+    { class: "stack" },
+    h("div", { class: "fields" }, leastField, budget.element),
+    h(
+      "fieldset",
+      { class: "stack tight" },
       h("legend", {}, "What identifies you, wherever it stands"),
       h("p", { class: "quiet" }, USUAL),
-      h("div", { class: "fields" }, kinds.map(({ label, input }) => field(label, input)))));
+      h("div", { class: "fields" }, kinds.map(({ element }) => element)),
+    ),
+  );
+}
+
+function leastChange(least) {
+  return ({ disclosure }) => ({ disclosure: { ...disclosure, least } });
 }
 
 function budgetField(store) {
   const input = h("input", {
-    type: "number", min: 0, step: "any", inputmode: "decimal", placeholder: "no bound", onchange: () => keep(),
+    type: "number", min: 0, step: "any", inputmode: "decimal", placeholder: "no bound",
+    onchange: () => keep(),
   });
-  const element = field("Budget of a conversation, in nats", input, {
-    hint: "How much replies may tell of who you are before the rest is left to the remote. 2.3 nats tell ten people "
-      + "apart, 4.6 a hundred.",
-  });
+  const element = field("Budget of a conversation, in nats", input, { hint: NATS });
   const draw = (budget) => {
-    if (document.activeElement !== input || !input.matches(":invalid")) input.value = budget ?? "";
+    if (document.activeElement !== input) input.value = budget ?? "";
   };
 
   async function keep() {
-    const wrong = !input.validity.valid || Number(input.value) < 0;
-    setMistake(element, wrong ? "A number, 0 or more, or nothing for no bound." : "");
+    const wrong = !input.validity.valid;
+    setMistake(element, wrong ? NO_NATS : "");
     if (wrong) return;
     const budget = input.value === "" ? null : Number(input.value);
     await saved(() => store.change(({ disclosure }) => ({ disclosure: { ...disclosure, budget } })));

@@ -9,29 +9,23 @@ import { inWords } from "../../parts/trouble.js";
 const ID = /^[a-z0-9_-]{1,64}$/;
 const ID_LENGTH = 64;
 const NAME_LENGTH = 200;
+const ID_HINT = "Apps name the profile by it. It is not private: small letters, digits, - and _.";
 
 /** Asks for a new profile and makes it; resolves to it, or to null. */
 export function newProfile() {
   return openDialog("New profile", form);
 }
 
-/** An id of the letters of a name: "isabel-martinez" of "Isabel Martínez"; empty where it has none of them. */
+/** An id of the letters of a name: "isabel-martinez" of "Isabel Martínez"; empty where it has none. */
 export function idFrom(name) {
   return name.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9_]+/g, "-")
     .replace(/^-+|-+$/g, "").slice(0, ID_LENGTH);
 }
 
 function form(close) {
-  const name = h("input", { maxlength: NAME_LENGTH, autocomplete: "off", dir: "auto", autofocus: true, oninput: () => follow() });
-  const id = h("input", { maxlength: ID_LENGTH, autocomplete: "off", autocapitalize: "none", spellcheck: "false", oninput: () => { own = id.value !== ""; } });
-  const nameField = field("Name", name, { hint: "As you sign." });
-  const idField = field("Id", id, { hint: "Apps name the profile by it. It is not private: small letters, digits, - and _." });
+  const { name, id, fields } = inputs();
+  const [nameField, idField] = fields;
   const failure = h("p", { class: "mistake", role: "alert" });
-  let own = false; // whether the id was written by hand
-
-  function follow() {
-    if (!own) id.value = idFrom(name.value);
-  }
 
   async function submit(event) {
     event.preventDefault();
@@ -55,8 +49,31 @@ function form(close) {
     }
   }
 
-  return h("form", { class: "stack", novalidate: true, onsubmit: submit }, nameField, idField, failure,
-    h("div", { class: "buttons" },
+  return h(
+    "form",
+    { class: "stack", novalidate: true, onsubmit: submit },
+    fields,
+    failure,
+    h(
+      "div",
+      { class: "buttons" },
       h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"),
-      h("button", { class: "button main" }, "Make it")));
+      h("button", { class: "button main" }, "Make it"),
+    ),
+  );
+}
+
+/** The two inputs; the id follows the name until somebody writes one. */
+function inputs() {
+  let own = false;
+  const id = h("input", {
+    maxlength: ID_LENGTH, autocomplete: "off", autocapitalize: "none", spellcheck: "false",
+    oninput: () => { own = id.value !== ""; },
+  });
+  const name = h("input", {
+    maxlength: NAME_LENGTH, autocomplete: "off", dir: "auto", autofocus: true,
+    oninput: () => { if (!own) id.value = idFrom(name.value); },
+  });
+  const fields = [field("Name", name, { hint: "As you sign." }), field("Id", id, { hint: ID_HINT })];
+  return { name, id, fields };
 }

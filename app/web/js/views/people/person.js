@@ -14,6 +14,7 @@ import { proposalsView } from "./proposals.js";
  */
 export function personView(profile, { back, manage, gone, replaced }) {
   const store = createProfileStore(profile);
+  const what = { manage, gone, replaced };
   const title = h("h1", { tabindex: "-1", dir: "auto" });
   const mark = h("span", { class: "tag accent" }, "Default");
   const draw = (newer) => {
@@ -22,18 +23,19 @@ export function personView(profile, { back, manage, gone, replaced }) {
   };
   const refresh = () => store.reload().catch(() => {}); // the next change says what is wrong
   const tabs = createTabs("Profile", [
-    { id: "about", label: "About", panel: () => aboutView(store, { manage, gone, replaced }), shown: refresh },
+    { id: "about", label: "About", panel: () => aboutView(store, what), shown: refresh },
     { id: "history", label: "History", panel: () => historyView(profile) },
     { id: "proposals", label: "Proposals", panel: () => proposalsView(profile) },
     { id: "preview", label: "Preview", panel: () => previewView(profile) },
   ]);
   store.onChange(draw);
   draw(profile);
-  const element = h("div", {},
-    h("header", { class: "person-head" },
-      back && h("button", { class: "button bare back", type: "button", onclick: back }, "← All people"),
-      h("div", { class: "row" }, title, mark),
-      h("p", { class: "quiet" }, h("code", {}, profile.id))),
-    tabs.element);
-  return { element, refresh };
+  const header = h(
+    "header",
+    { class: "person-head" },
+    back && h("button", { class: "button bare back", type: "button", onclick: back }, "← All people"),
+    h("div", { class: "row" }, title, mark),
+    h("p", { class: "quiet" }, h("code", {}, profile.id)),
+  );
+  return { element: h("div", {}, header, tabs.element), refresh };
 }

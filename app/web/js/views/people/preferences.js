@@ -7,6 +7,8 @@ import { Mistake } from "./profile_store.js";
 
 const MOST = 20;
 const LENGTH = 1000;
+const OPPOSITE = "The opposite, like “Answer at length.” It steers more surely with one.";
+const SAME = "The opposite says the same. Say what is wanted less.";
 
 /** The list of preferences of the profile in `store`. */
 export function preferencesEditor(store) {
@@ -35,18 +37,19 @@ function shown(item) {
 }
 
 function preferenceForm(item) {
-  const text = h("textarea", { rows: 2, maxlength: LENGTH, dir: "auto", required: true, value: item?.text ?? "" });
-  const opposite = h("textarea", { rows: 2, maxlength: LENGTH, dir: "auto", value: item?.opposite ?? "" });
+  const area = { rows: 2, maxlength: LENGTH, dir: "auto" };
+  const text = h("textarea", { ...area, required: true, value: item?.text ?? "" });
+  const opposite = h("textarea", { ...area, value: item?.opposite ?? "" });
   return {
     element: [
       field("How replies should be", text, { hint: "Like “Answer briefly.”" }),
-      field("Rather than (may be empty)", opposite, { hint: "The opposite, like “Answer at length.” It steers more surely with one." }),
+      field("Rather than (may be empty)", opposite, { hint: OPPOSITE }),
     ],
     at: (name) => ({ text, opposite })[name],
     value() {
       const one = { text: text.value.trim(), opposite: opposite.value.trim() };
       if (!one.text) throw new Mistake("A preference needs a text.", "text");
-      if (one.text === one.opposite) throw new Mistake("The opposite says the same. Say what is wanted less.", "opposite");
+      if (one.text === one.opposite) throw new Mistake(SAME, "opposite");
       return one;
     },
   };

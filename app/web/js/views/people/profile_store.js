@@ -38,13 +38,12 @@ export function createProfileStore(profile) {
         ? current : take(fresh);
     }),
     /**
-     * Sends what `patchOf` makes of the profile as it is now, so that another window's changes stay; it may throw
-     * a Mistake, and nothing is sent where it gives null.
+     * Sends what `patchOf` makes of the profile as it is now, so that another window's changes stay; it may
+     * throw a Mistake.
      */
     change: (patchOf) => next(async () => {
-      const fresh = await get(path);
-      const body = patchOf(fresh);
-      return take(body ? await patch(path, body) : fresh);
+      const body = patchOf(await get(path));
+      return take(await patch(path, body));
     }),
   };
 }

@@ -8,20 +8,33 @@ const NAME_LENGTH = 200;
 const STRONGEST = 4;
 const USUAL = 1;
 
-/** The settings of the profile in `store`; `manage`: whether the caller may say which profile is the default. */
+const NAME = "As you sign. Unless you decide otherwise, the remote reads a placeholder for it.";
+const RECORDED = "Each finished exchange becomes part of the history, which later replies draw on.";
+const DEFAULT = "For requests that name none. It takes the mark from the one before.";
+const KINDS = [
+  ["server", "As the server has it"],
+  ["auto", "Automatic: as much as a text bears"],
+  ["number", "A number"],
+];
+
+/** The settings of the profile in `store`; `manage`: whether the caller may say which is the default. */
 export function settingsEditor(store, manage) {
   const parts = [
-    nameField(store), strengthField(store),
-    flag(store, "record_history", "Record replies", "Each finished exchange becomes part of the history, which later replies draw on."),
-    manage && flag(store, "default", "The default profile", "For requests that name none. It takes the mark from the one before."),
-  ].filter(Boolean);
+    nameField(store),
+    strengthField(store),
+    flag(store, "record_history", "Record replies", RECORDED),
+    ...(manage ? [flag(store, "default", "The default profile", DEFAULT)] : []),
+  ];
   store.onChange((profile) => parts.forEach(({ draw }) => draw(profile)));
   return h("div", { class: "stack" }, parts.map(({ element }) => element));
 }
 
 function nameField(store) {
-  const input = h("input", { value: store.profile.name, maxlength: NAME_LENGTH, autocomplete: "off", dir: "auto", onchange: () => keep() });
-  const element = field("Name", input, { hint: "As you sign. Unless you decide otherwise, the remote reads a placeholder for it." });
+  const input = h("input", {
+    value: store.profile.name, maxlength: NAME_LENGTH, autocomplete: "off", dir: "auto",
+    onchange: () => keep(),
+  });
+  const element = field("Name", input, { hint: NAME });
 
   async function keep() {
     const name = input.value.trim();
@@ -29,16 +42,22 @@ function nameField(store) {
     if (name && name !== store.profile.name) await saved(() => store.change(() => ({ name })));
   }
 
-  return { element, draw: ({ name }) => { if (document.activeElement !== input) input.value = name; } };
+  return {
+    element,
+    draw({ name }) {
+      if (document.activeElement !== input) input.value = name;
+    },
+  };
 }
 
 function strengthField(store) {
-  const kinds = [["server", "As the server has it"], ["auto", "Automatic: as much as a text bears"], ["number", "A number"]];
-  const kind = select(kinds, kindOf(store.profile.strength), { onchange: () => turn() });
+  const kind = select(KINDS, kindOf(store.profile.strength), { onchange: () => turn() });
   const number = h("input", {
-    type: "number", min: 0, max: STRONGEST, step: "any", inputmode: "decimal", onchange: () => keep(Number(number.value)),
+    type: "number", min: 0, max: STRONGEST, step: "any", inputmode: "decimal", required: true,
+    onchange: () => keep(Number(number.value)),
   });
-  const numberField = field("Strength", number, { hint: `0 leaves replies to the remote, ${STRONGEST} is the most.` });
+  const hint = `0 leaves replies to the remote, ${STRONGEST} is the most.`;
+  const numberField = field("Strength", number, { hint });
   const element = h("div", { class: "fields" }, field("How strongly replies are steered", kind), numberField);
 
   function turn() {
@@ -51,7 +70,7 @@ function strengthField(store) {
   }
 
   async function keep(strength) {
-    const wrong = kind.value === "number" && (number.value === "" || !(strength >= 0 && strength <= STRONGEST));
+    const wrong = kind.value === "number" && !number.validity.valid;
     setMistake(numberField, wrong ? `A number from 0 to ${STRONGEST}.` : "");
     if (!wrong && !await saved(() => store.change(() => ({ strength })))) draw(store.profile);
   }
@@ -78,7 +97,8 @@ function flag(store, name, label, hint) {
   const input = element.querySelector("input");
 
   async function keep() {
-    if (!await saved(() => store.change(() => ({ [name]: input.checked })))) input.checked = store.profile[name];
+    const kept = await saved(() => store.change(() => ({ [name]: input.checked })));
+    if (!kept) input.checked = store.profile[name];
   }
 
   return { element, draw: (profile) => { input.checked = profile[name]; } };

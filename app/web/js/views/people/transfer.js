@@ -7,6 +7,8 @@ import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { counted } from "./words.js";
 
+const KINDS = ".json,.toml,application/json";
+
 /** Asks for the export, and lets the browser keep it as a file. */
 export async function exportProfile({ id }) {
   const answer = await send("GET", `/v1/profiles/${quoted(id)}/export`);
@@ -16,11 +18,11 @@ export async function exportProfile({ id }) {
 }
 
 /**
- * The button that imports a file, and the place for what was wrong with it; files dropped on `zone` are imported
- * too. `done(profile)` is called with what was imported.
+ * The button that imports a file, and the place for what was wrong with it; files dropped on `zone` are
+ * imported too. `done(profile)` is called with what was imported.
  */
 export function importer(zone, done, { label = "Import a file" } = {}) {
-  const input = h("input", { type: "file", accept: ".json,.toml,application/json", hidden: true, onchange: () => chosen() });
+  const input = h("input", { type: "file", accept: KINDS, hidden: true, onchange: () => chosen() });
   const place = h("div", { class: "import-trouble" });
   const button = h("button", { class: "button", type: "button", onclick: () => input.click() }, label);
 
@@ -65,8 +67,9 @@ async function imported(file) {
 async function consequence(message) {
   const [, id] = /'([a-z0-9_-]{1,64})'/.exec(message) ?? [];
   const { name, fields, history_count: texts } = await get(`/v1/profiles/${quoted(id)}`);
-  return `There is a profile “${name}” (${id}) already, with ${counted(Object.keys(fields).length, "fact")} and `
-    + `${counted(texts, "text")}. The file takes its place as a whole: what is not in the file is erased.`;
+  const has = `${counted(Object.keys(fields).length, "fact")} and ${counted(texts, "text")}`;
+  return `There is a profile “${name}” (${id}) already, with ${has}. The file takes its place as a whole: `
+    + "what is not in the file is erased.";
 }
 
 function dropZone(zone, bring) {
