@@ -161,9 +161,13 @@ def test_files_are_looked_at_added_known_again_and_refused_with_reasons(page: Pa
     expect(texts(page)).to_have_count(1)
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("button", name="Add files")).to_be_focused()
+    page.get_by_role("searchbox").fill("boat")
+    page.keyboard.press("Enter")
+    expect(texts(page).locator("mark")).to_have_text("boat")
     choose(page, letter)
     page.get_by_role("button", name="Add", exact=True).click()
     expect(file_row(page, "letter.txt")).to_contain_text("Added 0 texts; 1 here already.")
+    note(page, "Added 0 texts. 1 text is here already.")
     assert [one["title"] for one in person.texts()] == ["letter"]
 
 
@@ -294,6 +298,22 @@ def test_a_thousand_texts_come_page_by_page(page: Page, person: Person, accessib
     expect(page.get_by_role("button", name="Show more")).to_have_count(0)
     expect(texts(page).last).to_contain_text("Text 0")
     accessible(page)
+
+
+def test_a_profile_s_key_adds_to_its_own_history(page: Page, person: Person) -> None:
+    key = person.server.api("POST", "/v1/keys", {"profile": person.id, "label": "test"})
+    page.get_by_role("button", name="Use a key").click()
+    page.get_by_label("Key", exact=True).fill(key["secret"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Forget key")).to_be_visible()
+    page.get_by_role("navigation", name="Views").get_by_role("link", name="People").click()
+    expect(page.get_by_role("heading", level=1, name=person.name)).to_be_visible()
+    page.get_by_role("tab", name="History").click()
+    choose(page, in_memory("rain.md", "It rained."))
+    page.get_by_role("button", name="Add", exact=True).click()
+    note(page, "Added 1 text.")
+    person.server.api("DELETE", f"/v1/keys/{key['id']}")
+    assert [one["source"] for one in person.texts()] == ["rain.md"]
 
 
 def test_deleting_all_asks_with_the_number(page: Page, person: Person) -> None:

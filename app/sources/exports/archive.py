@@ -16,7 +16,7 @@ from app.profiles.plain_text import foreign
 SIGNATURE = b"PK\x03\x04"
 # Bytes that are looked at to say what a file is.
 HEAD = 2**16
-# Bytes that are read of one file in an archive: a small archive can hold terabytes of blanks.
+# Bytes that are read of all files in an archive together: a small one can hold terabytes of blanks.
 MAX_UNPACKED = 2**31
 
 # What zipfile raises where an archive is damaged, locked by a password or packed in a way of its own.
@@ -43,22 +43,29 @@ class Damaged(Exception):
     )
 
 
+class _Room:
+    """How many bytes may still be unpacked of an archive."""
+
+    def __init__(self) -> None:
+        self.left = MAX_UNPACKED
+
+
 class _Member(io.RawIOBase):
     """A file in an archive, of bounded size. Raises Damaged."""
 
-    def __init__(self, packed: IO[bytes]) -> None:
+    def __init__(self, packed: IO[bytes], room: _Room) -> None:
         self._packed = packed
-        self._left = MAX_UNPACKED
+        self._room = room
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._packed.read(min(len(buffer), self._left))
+            data = self._packed.read(min(len(buffer), self._room.left))
         except DAMAGE:
             raise Damaged from None
-        self._left -= len(data)
+        self._room.left -= len(data)
         buffer[: len(data)] = data
         return len(data)
 
@@ -80,6 +87,7 @@ def opened(path: Path, wanted: Wanted) -> Iterator[tuple[str, io.BufferedReader]
         archive = zipfile.ZipFile(path)
     except DAMAGE:
         raise Damaged from None
+    room = _Room()
     with archive:
         for name in sorted(archive.namelist()):
             if not _wanted(name, wanted):
@@ -88,7 +96,7 @@ def opened(path: Path, wanted: Wanted) -> Iterator[tuple[str, io.BufferedReader]
                 member = archive.open(name)
             except DAMAGE:
                 raise Damaged from None
-            with member, cast(io.BufferedReader, io.BufferedReader(_Member(member))) as stream:
+            with member, cast(io.BufferedReader, io.BufferedReader(_Member(member, room))) as stream:
                 yield name, stream
 
 

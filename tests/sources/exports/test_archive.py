@@ -53,6 +53,8 @@ def test_what_an_archive_unpacks_to_is_bounded(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(archive, "MAX_UNPACKED", 10_000)
     path = zipped(tmp_path / "a.zip", {"1.txt": "x" * 100_000})
     assert [len(stream.read()) for _, stream in opened(path, text)] == [10_000]
+    several = zipped(tmp_path / "b.zip", {f"{number}.txt": "x" * 4000 for number in range(5)})
+    assert [len(stream.read()) for _, stream in opened(several, text)] == [4000, 4000, 2000, 0, 0]
 
 
 def test_what_is_not_there_raises_oserror(tmp_path: Path) -> None:

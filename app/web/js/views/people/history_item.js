@@ -66,7 +66,10 @@ export async function openItem(path, item) {
 
     function edit() {
       fill(place, itemForm(current, { act: "Save", cancel: read, save }));
-      place.querySelector("textarea").focus();
+      const text = place.querySelector("textarea");
+      text.focus();
+      text.setSelectionRange(0, 0);
+      text.scrollTop = 0;
     }
 
     async function erase() {
@@ -147,7 +150,7 @@ function inputsOf({ title, request, text, kind = "document", disclosure }) {
   return {
     text: texts(text, MOST_TEXT, { rows: 12, required: true, class: "long" }),
     title: h("input", { value: title, maxlength: MOST_TITLE, autocomplete: "off", dir: "auto" }),
-    request: texts(request, MOST_REQUEST[kind], { rows: 1, class: "low" }),
+    request: texts(request, MOST_REQUEST[kind], { rows: 2, class: "low" }),
     disclosure: select(LEVELS.map((one) => [one.level, one.short]), disclosure),
   };
 }

@@ -9,7 +9,11 @@ import { headline } from "./history_item.js";
 import { LEVELS } from "./levels.js";
 import { counted, readable } from "./words.js";
 
-const ABOUT = { person: "Who they are, and what they wrote", preferences: "How replies should be" };
+// By what a pair is about: what it is called, and each of its two readings.
+const ABOUT = {
+  person: ["Who they are, and what they wrote", "With what it knows", "Without"],
+  preferences: ["How replies should be", "As preferred", "The other way"],
+};
 const WHAT = {
   item: "A text",
   name: "A name",
@@ -81,11 +85,12 @@ function room({ tokens, max_tokens: most }) {
 
 /** The two prompts side by side; lines that the other does not have are marked. */
 function pair({ about, context_aware: aware, context_agnostic: agnostic, weight }) {
+  const [title, one, other] = ABOUT[about];
   return h("section", { class: "stack tight" },
-    h("h3", {}, ABOUT[about], weight !== 1 && h("small", {}, ` · counts ${weight} times`)),
+    h("h3", {}, title, weight !== 1 && h("small", {}, ` · counts ${weight} times`)),
     h("div", { class: "pair" },
-      prompt("With what it knows", aware, agnostic.prompt),
-      prompt("Without", agnostic, aware.prompt)));
+      prompt(one, aware, agnostic.prompt),
+      prompt(other, agnostic, aware.prompt)));
 }
 
 function prompt(label, { prompt: text, tokens }, other) {

@@ -24,7 +24,7 @@ export function createTextList(path, { empty, deleted, left }) {
   const foot = h("div", {});
   let asked = 0; // the newest question; answers to older ones are late
 
-  async function show() {
+  async function show({ announced = false } = {}) {
     asked += 1;
     const mine = asked;
     const words = query.value.trim();
@@ -34,10 +34,10 @@ export function createTextList(path, { empty, deleted, left }) {
       if (mine !== asked) return;
       fill(items, page.data.map((item) => itemRow(item, open, words)));
       said.textContent = words ? found(page.data.length) : "";
-      if (words) say(said.textContent);
+      if (words && announced) say(said.textContent);
       fill(foot, page.data.length || words ? more(page) : empty());
     } catch (error) {
-      if (mine === asked) fill(foot, trouble(error, { title: "The texts could not be read", retry: show }));
+      if (mine === asked) fill(foot, trouble(error, { title: "The texts could not be read", retry: () => show() }));
     }
   }
 
@@ -78,13 +78,13 @@ export function createTextList(path, { empty, deleted, left }) {
   }
 
   query.addEventListener("input", () => { if (!query.value) show(); });
-  return { element: h("div", { class: "stack" }, searchForm(query, show), said, items, foot), show };
+  return { element: h("div", { class: "stack" }, searchForm(query, () => show({ announced: true })), said, items, foot), show };
 }
 
-function searchForm(query, show) {
+function searchForm(query, search) {
   const submit = (event) => {
     event.preventDefault();
-    show();
+    search();
   };
   return h("form", { class: "row search", role: "search", onsubmit: submit },
     h("div", { class: "grow" }, query),
