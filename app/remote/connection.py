@@ -11,7 +11,7 @@ import httpx
 
 from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.proxy import Proxy
-from app.remote.sent import SENT, Leaving
+from app.remote.sent import Leaving, noting
 
 # Response headers to pass on, which mean the same behind this proxy. The remote's cookies are not the
 # client's.
@@ -134,7 +134,7 @@ class Connection:
 
 async def _sent(client: httpx.AsyncClient, request: httpx.Request, *, noted: bool) -> httpx.Response:
     """The response, whose body is not read yet. What leaves is the request's own bytes."""
-    sent = SENT.get() if noted else None
+    sent = noting() if noted else None
     if sent is None:
         return await client.send(request, stream=True)
     leaving = Leaving(sent, request.method, request.url.path, request.content)

@@ -27,7 +27,7 @@ from app.remote.interface import (
     RemoteVocabulary,
     Said,
 )
-from app.remote.sent import SENT
+from app.remote.sent import noting
 from app.remote.wire import draft_body, tokenize_body, tokenize_text_body
 from app.steering.formula import FloatArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams, TokenCounts, distribution, draw, penalise
@@ -155,7 +155,7 @@ class EmbeddedRemote:
 
     def _note(self, endpoint: str, body: Callable[[], dict[str, Any]]) -> None:
         """Note what is asked, as a vLLM would be asked it, where the reply at hand notes what is sent."""
-        if (sent := SENT.get()) is not None:
+        if (sent := noting()) is not None:
             sent.add("POST", endpoint, {"model": self._runner.name, **body()}, embedded=True)
 
     def _prompt(self, handover: Handover) -> list[int]:

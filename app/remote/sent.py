@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -91,13 +92,20 @@ class Leaving:
             self._sent.add(*self._request, body, embedded=False)
 
 
-# What notes the requests that are made for the reply at hand, by whichever task; None: nobody asks.
-SENT: ContextVar[Sent | None] = ContextVar("sent", default=None)
+# What notes the requests that are made for the reply at hand, by whichever task; None: nobody asks. It is not
+# held here: a connection that the reply opened keeps the reply's context for as long as it is open.
+_NOTING: ContextVar[weakref.ref[Sent] | None] = ContextVar("noting", default=None)
 
 
 def note(*, wanted: bool) -> Sent | None:
-    """Begin to note what is sent from here on, and in the tasks that are made from here on. Not `wanted`:
-    nothing is noted, not for an earlier reply of this task either."""
+    """Begin to note what is sent from here on, also by tasks that are made from here on, for as long as the
+    result is held. Not `wanted`: nothing is noted, not for an earlier reply of this task either."""
     sent = Sent() if wanted else None
-    SENT.set(sent)
+    _NOTING.set(weakref.ref(sent) if sent is not None else None)
     return sent
+
+
+def noting() -> Sent | None:
+    """What notes the requests of the reply at hand; None: they are not noted."""
+    sent = _NOTING.get()
+    return sent() if sent is not None else None

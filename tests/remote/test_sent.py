@@ -21,7 +21,7 @@ from app.network.proxy import Proxy
 from app.prompts.message import Message
 from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import CallPiece, Handover, ModelCard, RemoteModel, Said
-from app.remote.sent import SENT, Sent, note
+from app.remote.sent import Sent, note
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
 from remote.loopback import Connection, loopback
@@ -37,10 +37,10 @@ BYTES = st.lists(st.integers(0, 259), max_size=6)
 @pytest.fixture(autouse=True)
 def unasked() -> Iterator[None]:
     yield
-    SENT.set(None)
+    note(wanted=False)
 
 
-def noting() -> Sent:
+def begun() -> Sent:
     sent = note(wanted=True)
     assert sent is not None
     return sent
@@ -48,7 +48,7 @@ def noting() -> Sent:
 
 async def asked(remote: RemoteModel) -> list[dict[str, Any]]:
     """All that is noted where a remote is asked everything that a reply asks."""
-    sent = noting()
+    sent = begun()
     await remote.tokenize_text("a tree")
     prompt = await remote.tokenize(QUESTION, tools=TOOLS)
     await remote.tokenize(QUESTION, continue_final=True)
@@ -127,7 +127,7 @@ def test_a_long_prompt_is_held_once() -> None:
 
 
 async def test_ids_to_detokenize_are_told_whole() -> None:
-    sent = noting()
+    sent = begun()
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"prompt": "ab", "data": []}))
     async with aclosing(VLLMRemote(BASE, transport=transport)) as remote:
         remote._card = ModelCard("toy", None)
@@ -138,7 +138,7 @@ async def test_ids_to_detokenize_are_told_whole() -> None:
 
 
 async def test_what_finds_no_connection_is_not_noted() -> None:
-    sent = noting()
+    sent = begun()
     async with aclosing(VLLMRemote("http://127.0.0.1:9/v1", spare=False)) as remote:
         with pytest.raises(RemoteUnavailable):
             await remote.card()
@@ -147,7 +147,7 @@ async def test_what_finds_no_connection_is_not_noted() -> None:
 
 async def test_what_is_asked_of_a_proxy_is_not_the_remote_s() -> None:
     """The tunnel's CONNECT; what goes through it is."""
-    refused, sent = RecordingProxy(0, refusing="503 No"), noting()
+    refused, sent = RecordingProxy(0, refusing="503 No"), begun()
     async with listening(refused) as proxy:
         through = Proxy(f"http://127.0.0.1:{proxy.port}", "COSTEER_REMOTE_PROXY")
         async with aclosing(VLLMRemote("https://vllm.test/v1", proxy=through)) as remote:
@@ -161,7 +161,7 @@ async def test_what_is_sent_and_never_answered_is_noted() -> None:
     vllm = DraftingVLLM()
     async with vllm.listening() as url, aclosing(VLLMRemote(url, spare=False)) as remote:
         await remote.card()
-        sent, vllm.breaks_after = noting(), 0
+        sent, vllm.breaks_after = begun(), 0
         drafts = remote.draft([258, 97], sampling=SamplingParams(), top_logprobs=2, max_tokens=4)
         came = asyncio.create_task(anext(drafts))
         await asyncio.wait([came])
@@ -179,7 +179,7 @@ async def test_what_is_sent_twice_is_noted_twice() -> None:
 
     async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url, spare=False)) as remote:
         await remote.card()
-        sent = noting()
+        sent = begun()
         with pytest.raises(RemoteError):
             await remote.tokenize_text("a tree")
     assert [path for path, _ in server.bodies] == ["/v1/models", "/tokenize", "/tokenize"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -311,6 +313,21 @@ async def test_without_it_nothing_is_noted(run: Run, monkeypatch: pytest.MonkeyP
     assert "costeer" not in (await run.ask(costeer=None)).json()
     answer = await run.client.post(CHAT, json={"model": MODEL, "messages": [], "costeer": {"sent": True}})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "costeer.sent")
+
+
+async def test_nothing_of_a_reply_is_held_once_it_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by its connections, which stay open, nor by the comparison of vocabularies, which it began."""
+    noted: list[weakref.ref[Sent]] = []
+    add = Sent.add
+
+    def watched(self: Sent, *given: Any, **more: Any) -> None:
+        noted.append(weakref.ref(self))
+        add(self, *given, **more)
+
+    monkeypatch.setattr(Sent, "add", watched)
+    await run.sent()
+    gc.collect()
+    assert len(noted) > 5 and {one() for one in noted} == {None}
 
 
 async def test_a_profile_s_key_is_told_as_well(run: Run) -> None:
