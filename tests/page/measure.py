@@ -30,6 +30,12 @@ MARKS: tuple[dict[str, Any], ...] = (
     {},
 )
 WORDS = ("The", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs", "and", "cats")
+SENT = """
+() => {
+  const all = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
+  return [all.reduce((sum, one) => sum + one.transferSize, 0), all.length];
+}
+"""
 FRAMES = """
 () => {
   window.frames_seen = [];
@@ -42,7 +48,7 @@ FRAMES = """
 def main() -> None:
     """Weigh the files, then measure in a real browser, against the real server."""
     files = [one for one in (ROOT / "app" / "web").rglob("*") if one.is_file()]
-    print(f"page: {sum(one.stat().st_size for one in files):,} bytes in {len(files)} files")
+    print(f"all files: {sum(one.stat().st_size for one in files):,} bytes, {len(files)} files")
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
         server.costeer("profiles", "samples", "--import")
         with sync_playwright() as playwright:
@@ -66,6 +72,8 @@ def _first_word(browser: Browser, url: str, width: int, height: int) -> None:
     page = _opened(browser, url, width, height)
     page.get_by_label("Message").fill("Hello")
     ready = time.monotonic() - began
+    sent, count = page.evaluate(SENT)
+    print(f"  / is there after {sent:,} bytes in {count} requests, the API's among them")
     page.get_by_role("button", name="Send").click()
     page.locator(".reply .w").first.wait_for(state="attached")
     print(f"  first word after {time.monotonic() - began:.2f} s, of which the page {ready:.2f} s")

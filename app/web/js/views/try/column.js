@@ -15,7 +15,7 @@ const NOBODY = ["", "Nobody: the remote alone"];
 /**
  * Gives the element, `id`, `title()`, `send(text, wanted)`, `stop()`, `clear()`, `busy()`, `empty()`,
  * `toEnd()` and `setProfiles(profiles)`. `page` has `card`, `explanation` (the id of what figures mean),
- * `settings()`, `changed()`, called when the title or the work changes, and `finished(count)`, for replies that are.
+ * `settings()`, `changed()`, for when the title or the work changes, and `finished(count)`, when replies are.
  */
 export function createColumn(profiles, chosen, page) {
   const id = uniqueId("column");
@@ -52,6 +52,7 @@ export function createColumn(profiles, chosen, page) {
     retitled();
   }
 
+  const makeOne = () => [h("a", { href: "#people" }, "Make a profile"), ", to see what steering does."];
   const isAlone = () => !profile.value || strength.value === "0";
 
   function title() {
@@ -63,7 +64,8 @@ export function createColumn(profiles, chosen, page) {
   function retitled() {
     strength.hidden = !profile.value;
     heading.textContent = title();
-    fill(nothing, isAlone() ? "What the remote writes by itself." : [
+    const alone = ["What the remote writes by itself. ", profile.options.length === 1 && makeOne()];
+    fill(nothing, isAlone() ? alone : [
       `What the remote writes once it is steered for ${title()}. Point at a word, tap it, or go through the `,
       "words by arrow keys, to see why it stands there.",
     ]);
@@ -81,7 +83,7 @@ export function createColumn(profiles, chosen, page) {
   async function send(text, wanted) {
     const before = messages();
     list.at(-1)?.offerAgain(false);
-    const turn = createTurn(text, title(), { number: list.length + 1, grown: scroll.grown, again });
+    const turn = createTurn(text, title(), { number: list.length + 1, grown, again });
     list.push(turn);
     nothing.remove();
     turns.append(turn.element);
@@ -99,7 +101,7 @@ export function createColumn(profiles, chosen, page) {
 
   async function write(turn, conversation, wanted) {
     const mine = { ...wanted, profile: profile.value, strength: profile.value ? strength.value : "0" };
-    const live = () => work && figures.show();
+    const live = () => work && figures.live();
     work = new AbortController();
     figures.begin();
     page.changed();
@@ -128,6 +130,8 @@ export function createColumn(profiles, chosen, page) {
     page.changed();
     return finished;
   }
+
+  const grown = () => onNextFrame(scroll.grown, "reads");
 
   function toEnd() {
     turns.focus({ preventScroll: true });

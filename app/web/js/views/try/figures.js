@@ -3,6 +3,7 @@
 import { fill, h } from "../../dom.js";
 
 const NONE = "–";
+const PAUSE = 250; // ms between looks at what is still being written
 
 const FIGURES = [
   ["requests", "Requests"],
@@ -23,13 +24,14 @@ const MEANINGS = [
   ["Said first", "words of what is private that the reply was the first to say."],
 ];
 
-/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `show(totals)`. */
+/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `live()`,
+ * `show(totals)`. */
 export function createFigures(explanation, now = () => performance.now()) {
   const values = new Map(FIGURES.map(([name]) => [name, h("dd", {}, NONE)]));
   let count = null;
 
   function begin() {
-    count = { started: now(), first: null, tokens: 0, changed: 0 };
+    count = { started: now(), first: null, shown: 0, tokens: 0, changed: 0 };
     for (const value of values.values()) fill(value, NONE);
   }
 
@@ -39,8 +41,13 @@ export function createFigures(explanation, now = () => performance.now()) {
     count.changed += tokens.filter((one) => one.drafted_id !== one.chosen_id).length;
   }
 
+  function live() {
+    if (now() - count.shown >= PAUSE) show();
+  }
+
   function show(totals = null) {
     if (count?.first == null) return;
+    count.shown = now();
     const seconds = (now() - count.first) / 1000;
     const accepted = totals?.acceptance ?? 1 - count.changed / count.tokens;
     put("first", `${Math.round(count.first - count.started).toLocaleString("en")} ms`);
@@ -68,7 +75,7 @@ export function createFigures(explanation, now = () => performance.now()) {
       "aria-label": "What these figures are",
     }, "?"),
   );
-  return { element, begin, token, show };
+  return { element, begin, token, live, show };
 }
 
 const entry = (name, value) => h("div", {}, h("dt", {}, name), value);

@@ -1,17 +1,27 @@
 /** Work on the page, once a frame: streams come faster than a screen is drawn. */
 
-const waiting = new Set();
+// What reads where things are comes behind all that adds, so that the page is laid out once a frame.
+const works = { adds: new Set(), reads: new Set() };
 let asked = false;
 
-/** Calls `work` before the next frame, once however often it is asked for. */
-export function onNextFrame(work) {
-  waiting.add(work);
+/** Calls `work` before the next frame is drawn, once, however often it is asked for. */
+export function onNextFrame(work, kind = "adds") {
+  works[kind].add(work);
   if (asked) return;
   asked = true;
   requestAnimationFrame(() => {
-    asked = false;
-    const works = [...waiting];
-    waiting.clear();
-    for (const one of works) one();
+    try {
+      run(works.adds);
+      run(works.reads);
+    } finally {
+      asked = false;
+    }
   });
+}
+
+function run(set) {
+  for (const work of set) {
+    set.delete(work);
+    work();
+  }
 }
