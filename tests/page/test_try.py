@@ -462,6 +462,7 @@ def test_the_end_is_followed_until_the_reader_scrolls_up(page: Page) -> None:
 
 
 def test_nothing_shifts_and_nothing_is_rewritten_while_text_streams(page: Page) -> None:
+    expect(page.get_by_label("Message")).to_be_visible()
     answer_with(page, LONG, pace=4)
     page.evaluate(
         """() => {
