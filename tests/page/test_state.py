@@ -148,6 +148,7 @@ def test_a_view_that_is_not_seen_asks_nothing(page: Page) -> None:
     open_state(page)
     examined(page)
     page.get_by_role("navigation", name="Views").get_by_role("link", name="Keys").click()
+    expect(page.get_by_role("heading", level=1, name="Keys")).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(60_000)
@@ -240,6 +241,10 @@ def test_the_last_hour_is_drawn(page: Page, scheme: str, accessible: Callable[[P
     expect(chart(page, "Speed").locator(".told")).to_have_text("12.5 tokens/s on average in the last hour")
     expect(chart(page, "First token").locator(".told")).to_have_text("250 ms or less for half of the replies")
     picture = chart(page, "Tokens").get_by_role("img")
+    heights = [bar.bounding_box() for bar in picture.locator(".bar").all()]
+    whole = picture.bounding_box()
+    assert whole is not None
+    assert [round(bar["height"] / whole["height"], 2) for bar in heights if bar][-2:] == [0.58, 0.59]
     expect(picture).to_have_accessible_name(re.compile("Tokens, a bar for each minute.*1,830 tokens"))
     for summary in page.get_by_text("Show numbers").all():
         summary.click()
@@ -351,8 +356,8 @@ def test_with_an_admin_key_all_is_seen_and_without_one_a_key_is_asked_for(
     server, admin, _ = guarded
     with watched(context.new_page(), server.url) as page:
         page.goto(f"{server.url}/#state")
-        page.get_by_role("dialog", name="API key").get_by_role("button", name="Cancel").click()
         expect(line(page, "Remote", "Ready for replies")).to_contain_text("Ready")
+        page.get_by_role("dialog", name="API key").get_by_role("button", name="Cancel").click()
         page.get_by_role("main").get_by_role("button", name="Use a key").click()
         use_key(page, admin)
         examined(page)

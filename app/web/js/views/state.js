@@ -2,6 +2,7 @@
 
 import { mayManage } from "../caller.js";
 import { fill, h } from "../dom.js";
+import { keyInUse } from "../key.js";
 import { askForKey } from "../parts/key_dialog.js";
 import { trouble } from "../parts/trouble.js";
 import { createExamination } from "./state/examination.js";
@@ -13,6 +14,8 @@ const READY_SECONDS = 5;
 const HOUR_SECONDS = 15;
 const CLOSED = "The last hour and the examination tell of the whole server. This tab's key opens one profile only: "
   + "an admin key shows them.";
+const STRANGE = "The rest is not told at this address without a key. Open the page at 127.0.0.1, with this "
+  + "server's port, on the machine where it runs; or use an admin key.";
 
 /** Makes the view: its element, and what is done when it is shown and hidden. */
 export function createState() {
@@ -31,7 +34,7 @@ export function createState() {
   async function whole() {
     asked = true;
     try {
-      fill(rest, (await mayManage()) ? opened() : h("p", { class: "closed" }, CLOSED));
+      fill(rest, (await mayManage()) ? opened() : h("p", { class: "closed" }, keyInUse() ? CLOSED : STRANGE));
     } catch (error) {
       asked = false;
       fill(rest, refused(error, whole));
@@ -69,7 +72,7 @@ function refused(error, again) {
 function about(version) {
   return h(
     "footer",
-    { class: "row about" },
+    { class: "row imprint" },
     version,
     h("a", { href: "/docs" }, "The API, to read and to try"),
   );
