@@ -207,6 +207,18 @@ def test_files_are_dropped_anywhere(page: Page, person: Person) -> None:
     assert {one["disclosure"] for one in person.texts()} == {"off"}
 
 
+def test_a_file_that_is_dropped_beside_the_place_does_not_replace_the_page(page: Page) -> None:
+    kept = page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["It rained."], "rain.md"));
+          const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data });
+          return !document.querySelector(".wordmark").dispatchEvent(drop);
+        }"""
+    )
+    assert kept
+
+
 def test_a_folder_is_read_with_all_in_it_but_what_programs_keep(
     page: Page, person: Person, tmp_path: Path
 ) -> None:

@@ -32,6 +32,9 @@ async function showKeysView() {
   if (link.hidden && location.hash === "#keys") location.hash = "#people";
 }
 
+// A file that is dropped beside its place must not take the place of the page.
+for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
+
 whenKeyIsNeeded((error) => askForKey(error));
 showKey();
 const restart = startRouter(document.querySelector("main"), document.querySelector(".views"), views);

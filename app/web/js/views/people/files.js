@@ -7,7 +7,7 @@ import { createProgress } from "../../parts/progress.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { asksWho } from "./dropped.js";
-import { LEVELS } from "./levels.js";
+import { CHOICES } from "./levels.js";
 import { createSentFile, size } from "./sent_file.js";
 import { counted } from "./words.js";
 
@@ -96,7 +96,7 @@ function createPanel() {
   const list = h("ul", { class: "plain sent-files", "aria-labelledby": heading });
   const [overall, problem] = [h("div", {}), h("div", {})];
   const acts = h("div", { class: "buttons" });
-  const level = select(LEVELS.map((one) => [one.level, one.short]), "open");
+  const level = select(CHOICES, "open");
   const me = h("textarea", { rows: 2, spellcheck: "false", autocomplete: "off", dir: "auto" });
   const who = field("How mail and chats call you", me, {
     hint: "A name or a mail address a line, as they write it. Only what you wrote is kept.",

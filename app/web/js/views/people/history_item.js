@@ -7,7 +7,7 @@ import { field, select } from "../../parts/field.js";
 import { excerpt, markedWords } from "../../parts/marked.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
-import { LEVELS } from "./levels.js";
+import { CHOICES, LEVELS } from "./levels.js";
 import { short } from "./words.js";
 
 const BEGINNING = 220;
@@ -41,7 +41,7 @@ function factsOf({ kind, source, created_at: created, disclosure }) {
     h("time", { datetime: created }, day),
     kind === "turn" && h("span", {}, "A reply"),
     source && h("bdi", {}, short(source, 80)),
-    disclosure !== "open" && h("span", { class: "tag warn" }, level.short),
+    disclosure !== "open" && h("span", { class: "tag warn" }, level.label),
   ];
 }
 
@@ -151,6 +151,6 @@ function inputsOf({ title, request, text, kind = "document", disclosure }) {
     text: texts(text, MOST_TEXT, { rows: 12, required: true, class: "long" }),
     title: h("input", { value: title, maxlength: MOST_TITLE, autocomplete: "off", dir: "auto" }),
     request: texts(request, MOST_REQUEST[kind], { rows: 2, class: "low" }),
-    disclosure: select(LEVELS.map((one) => [one.level, one.short]), disclosure),
+    disclosure: select(CHOICES, disclosure),
   };
 }

@@ -136,10 +136,10 @@ function levels(all) {
   const row = ({ text, what, level, key }) => h("tr", {},
     h("td", { dir: "auto" }, text),
     h("td", {}, what === "field" ? readable(key) : WHAT[what]),
-    h("td", {}, LEVELS.find((one) => one.level === level).short));
+    h("td", {}, LEVELS.find((one) => one.level === level).label));
   const head = ["What stands there", "What it is", "Replies"].map((one) => h("th", { scope: "col" }, one));
   const used = LEVELS.filter(({ level }) => all.some((one) => one.level === level));
-  const meaning = ({ short, words }) => h("div", {}, h("dt", {}, short), h("dd", {}, words));
+  const meaning = ({ label, words }) => h("div", {}, h("dt", {}, label), h("dd", {}, words));
   return part("What replies may say of it",
     h("table", { class: "said-of" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, all.map(row))),
     h("dl", { class: "meanings" }, used.map(meaning)));

@@ -3,7 +3,7 @@
 import { fill, h } from "../../dom.js";
 import { field, select } from "../../parts/field.js";
 import { markedPart } from "../../parts/marked.js";
-import { LEVELS } from "./levels.js";
+import { CHOICES } from "./levels.js";
 import { Mistake } from "./profile_store.js";
 import { counted, readable, short } from "./words.js";
 
@@ -20,7 +20,7 @@ export function createProposal(proposal, { chosen, accept, reject }) {
   const noun = isFact ? readable(proposal.key) : "Preference";
   const name = `${noun}: ${short(proposal.value)}`;
   const box = h("input", { type: "checkbox", onchange: chosen, "aria-label": `Choose ${name}` });
-  const level = isFact && select(LEVELS.map((one) => [one.level, one.short]), proposal.level, {
+  const level = isFact && select(CHOICES, proposal.level, {
     "aria-label": `What replies may say of ${noun}`,
   });
   const take = button("Accept", () => accept(row), "button small", name);
