@@ -157,6 +157,17 @@ def test_whoever_does_not_use_the_first_admin_key_is_asked_for_it(keys: Page, se
     expect(keys.get_by_role("list", name="Keys")).to_contain_text("mine")
 
 
+def test_who_has_no_key_is_asked_once_and_then_told(page: Page, server: Server) -> None:
+    server.api("POST", "/v1/keys", {"admin": True})
+    for view in ("Try", "People", "State"):
+        page.goto("about:blank")
+        page.goto(f"{server.url}/#{view.lower()}")
+        page.get_by_role("dialog", name="API key").get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("alert").filter(has_text="Send an API key").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_key_is_revoked_by_whoever_says_so(
     keys: Page, server: Server, accessible: Callable[[Page], None]
 ) -> None:

@@ -5,17 +5,25 @@ import { useKey } from "../key.js";
 import { openDialog } from "./dialog.js";
 import { field } from "./field.js";
 
+// Several requests find at once that they need a key: the person is asked once, and answers for all of them.
+const TOGETHER_MS = 2000;
+
 let open = null;
+let declined = -Infinity;
 
 /** Resolves to whether a key was given; `error` is why one is needed. There is one such dialog at a time. */
 export function askForKey(error = null) {
+  if (error && performance.now() - declined < TOGETHER_MS) return Promise.resolve(false);
   open ??= ask(error).finally(() => { open = null; });
   return open;
 }
 
 async function ask(error) {
   const key = await openDialog("API key", (close) => form(error, close));
-  if (!key) return false;
+  if (!key) {
+    declined = performance.now();
+    return false;
+  }
   useKey(key);
   return true;
 }
