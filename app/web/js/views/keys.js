@@ -109,8 +109,11 @@ function day(time) {
 async function revoked(key, keys, { name, opens }) {
   const last = key.admin && keys.filter(({ admin }) => admin).length === 1;
   const own = key.current ? " It is this tab's own key." : "";
-  const text = [`“${name}” opens ${opens}.${own} Apps that have it are refused from then on.`, last && LAST];
-  if (!await confirmed("Revoke the key?", text.filter(Boolean).join(" "), "Revoke")) return false;
+  const text = [
+    "“", h("bdi", {}, name), "” opens ", h("bdi", {}, opens),
+    `.${own} Apps that have it are refused from then on. ${last ? LAST : ""}`,
+  ];
+  if (!await confirmed("Revoke the key?", text, "Revoke")) return false;
   try {
     await deleted(key, last);
   } catch (error) {

@@ -11,9 +11,10 @@ import { disclosureEditor, levelsExplained } from "./levels.js";
 import { preferencesEditor } from "./preferences.js";
 import { settingsEditor } from "./settings.js";
 import { exportProfile, importer } from "./transfer.js";
-import { counted } from "./words.js";
+import { counted, isolated } from "./words.js";
 
 const READ = "What the small model reads first, in this order.";
+const UNDONE = "It cannot be undone. Exports and backups that you made still hold it.";
 const TOLD = "The remote writes the text, so it reads what a reply says.";
 
 /**
@@ -68,7 +69,7 @@ async function erase(store, manage, gone) {
     const { id, name } = store.profile;
     if (!await confirmed("Delete the profile?", await consequence(store.profile, manage), "Delete")) return;
     await remove(`/v1/profiles/${quoted(id)}`);
-    say(`Deleted: ${name}.`);
+    say(`Deleted: ${isolated(name)}.`);
     if (!manage && keyInUse()) useKey(null);
     else gone();
   } catch (error) {
@@ -78,10 +79,12 @@ async function erase(store, manage, gone) {
 
 /** What goes with the profile, in words. */
 async function consequence({ id, name, fields, history_count: texts }, manage) {
-  const keys = manage
-    ? counted((await get("/v1/keys")).data.filter((key) => key.profile === id).length, "key")
-    : "its keys, this tab's as well";
-  return `“${name}” is erased from this device: ${counted(Object.keys(fields).length, "fact")}, `
-    + `${counted(texts, "text")} and ${keys}. It cannot be undone. Exports and backups that you made still `
-    + "hold it.";
+  const keys = manage ? (await get("/v1/keys")).data.filter((key) => key.profile === id).length : null;
+  const what = [
+    counted(Object.keys(fields).length, "fact"),
+    counted(texts, "text"),
+    keys === null ? "its keys, this tab's as well" : keys > 0 && counted(keys, "key"),
+  ].filter(Boolean);
+  const all = `${what.slice(0, -1).join(", ")} and ${what.at(-1)}`;
+  return ["“", h("bdi", {}, name), `” is erased from this device: ${all}. ${UNDONE}`];
 }

@@ -6,7 +6,7 @@ import { say } from "../../parts/status.js";
 import { itemForm } from "./ordered_form.js";
 import { orderedRow } from "./ordered_row.js";
 import { Mistake } from "./profile_store.js";
-import { saved, short } from "./words.js";
+import { isolated, saved, short } from "./words.js";
 
 const NOT_HERE = "It was deleted in another window. Cancel, and add it again if you want it.";
 
@@ -68,7 +68,7 @@ function change({ store, kind }, edited) {
 async function move(editor, id, to) {
   const { store, kind, list } = editor;
   const name = short(kind.name(kind.read(store.profile).find((item) => item.id === id)));
-  const words = `${name}: now ${to + 1} of ${placed(list).length}. Saved.`;
+  const words = `${isolated(name)}: now ${to + 1} of ${placed(list).length}. Saved.`;
   editor.gone = null;
   if (!await saved(() => change(editor, (all) => movedTo(all, id, to)), words)) draw(editor);
 }
@@ -149,7 +149,7 @@ function offerNew(editor) {
       if (all.some((item) => item.id === id)) throw new Mistake(kind.twice);
       return [...all, { ...value, id }];
     });
-    say(`Added: ${short(kind.name({ ...value, id }))}.`);
+    say(`Added: ${isolated(short(kind.name({ ...value, id })))}.`);
     return true;
   }
 

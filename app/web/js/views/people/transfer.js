@@ -5,8 +5,9 @@ import { fill, h } from "../../dom.js";
 import { confirmed } from "../../parts/dialog.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
-import { counted } from "./words.js";
+import { counted, isolated } from "./words.js";
 
+const WHOLE = "The file takes its place as a whole: what is not in the file is erased.";
 const KINDS = ".json,.toml,application/json";
 
 /** Asks for the export, and lets the browser keep it as a file. */
@@ -38,7 +39,7 @@ export function importer(zone, done, { label = "Import a file" } = {}) {
     try {
       const profile = await imported(file);
       if (profile) {
-        say(`Imported: ${profile.name}.`);
+        say(`Imported: ${isolated(profile.name)}.`);
         done(profile);
       }
     } catch (error) {
@@ -68,8 +69,7 @@ async function consequence(message) {
   const [, id] = /'([a-z0-9_-]{1,64})'/.exec(message) ?? [];
   const { name, fields, history_count: texts } = await get(`/v1/profiles/${quoted(id)}`);
   const has = `${counted(Object.keys(fields).length, "fact")} and ${counted(texts, "text")}`;
-  return `There is a profile “${name}” (${id}) already, with ${has}. The file takes its place as a whole: `
-    + "what is not in the file is erased.";
+  return ["There is a profile “", h("bdi", {}, name), `” (${id}) already, with ${has}. ${WHOLE}`];
 }
 
 function dropZone(zone, bring) {

@@ -20,6 +20,11 @@ export function short(text, most = 60) {
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }
 
+/** A text within a sentence, whose direction of writing ends with it. */
+export function isolated(text) {
+  return `\u2068${text}\u2069`;
+}
+
 /** Runs a change and says that it is saved, or why not; resolves to whether it is. */
 export async function saved(work, words = "Saved.") {
   try {
