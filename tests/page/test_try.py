@@ -43,7 +43,8 @@ def send(page: Page, text: str) -> None:
 def finish(page: Page, text: str = "Hello") -> None:
     """Send a message and wait until all replies to it are finished."""
     send(page, text)
-    expect(page.get_by_role("status")).to_have_text(FINISHED, timeout=120_000)
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden(timeout=120_000)
+    expect(page.get_by_role("status")).to_have_text(FINISHED)
 
 
 def column(page: Page, number: int) -> Locator:
