@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.schemas.base import Failure
@@ -138,6 +138,13 @@ def _methods(request: Request) -> list[str]:
     allowed = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+        if any(_takes(route, {**scope, "method": method}) for route in routes)
     ]
     return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed
+
+
+def _takes(route: BaseRoute, scope: Scope) -> bool:
+    # What is mounted are files.
+    return route.matches(scope)[0] is Match.FULL and not (
+        isinstance(route, Mount) and scope["method"] != "GET"
+    )

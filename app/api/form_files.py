@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from app.api.body import media_type_of
 from app.api.form_stream import Begun, FormStream
 from app.api.forms import MEDIA_TYPE, wrong
+from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest, StoreError
 from app.sources.sent import Sent, label_of, leaf
 
@@ -124,4 +125,4 @@ def _text(name: str, value: bytes | bytearray) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise InvalidRequest(f"{name} must be UTF-8.", param=name) from None
+        raise InvalidRequest(f"{name[:LENGTH]} must be UTF-8.", param=name[:LENGTH]) from None

@@ -94,7 +94,10 @@ class FormStream:
             return None
         headers = headers_of(bytes(self._waiting[:end]))
         self._forward(end + len(BLANK), "value")
-        return Begun(name_of(headers), file_name_of(headers))
+        name = name_of(headers)
+        if not _told(name):
+            raise wrong("the name of a part is not UTF-8")
+        return Begun(name, file_name_of(headers))
 
     def _value(self) -> bytes:
         """What surely belongs to the value: the beginning of a boundary may still be none."""
@@ -111,3 +114,8 @@ class FormStream:
     def _forward(self, size: int, place: Literal["behind a boundary", "head", "value"]) -> None:
         del self._waiting[:size]
         self._place = place
+
+
+def _told(name: str) -> bool:
+    """Whether an answer can tell the name."""
+    return name.encode(errors="replace").decode() == name

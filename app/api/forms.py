@@ -13,8 +13,9 @@ MEDIA_TYPE = "multipart/form-data"
 BOUNDARY = re.compile(r";\s*boundary\s*=\s*(\"[^\"]*\"|[^\s;\"]+)", re.IGNORECASE)
 MOST_PARTS = 1000
 HEAD_BYTES = 8192
-DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]+=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
-PARAMETER = re.compile(r'([\w*]+)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
+DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]++=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
+# From the beginning of a name, or a long one without a value would be tried from each of its letters.
+PARAMETER = re.compile(r'(?<![\w*])([\w*]++)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
 # What browsers write of a file's name otherwise: %22 for a quotation mark, and other programs \\".
 ESCAPED = re.compile(r'%22|%0D|%0A|\\"', re.IGNORECASE)
 TOO_MANY = f"it has more than {MOST_PARTS} parts"

@@ -10,6 +10,7 @@ from app.api.dependencies import Parts
 from app.api.form_files import FILE, Received
 from app.api.schemas.history_files import FileRead, FilesIn, FilesProgress, FilesRead, Tally
 from app.api.store_writes import write
+from app.api.validation_errors import LENGTH
 from app.disclosure.person import person_of
 from app.errors import InvalidRequest
 from app.profiles.profile import Profile
@@ -19,7 +20,7 @@ from app.sources.sent import Step, hashes, read_sent
 
 def given(received: Received) -> FilesIn:
     """The fields of the form. Raises InvalidRequest, also if there is no file."""
-    several = [name for name, values in received.fields.items() if len(values) > 1 and name != "me"]
+    several = [name[:LENGTH] for name, values in received.fields.items() if len(values) > 1 and name != "me"]
     if several:
         raise InvalidRequest(f"{several[0]} may stand in the form once.", param=several[0])
     if not received.files:

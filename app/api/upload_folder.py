@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import anyio.to_thread
 from fastapi import Depends
@@ -26,7 +27,7 @@ LOCK = "received.lock"
 def swept(data_dir: Path) -> Iterator[None]:
     """While a server runs. At its start it removes what one that crashed has left, unless another is running,
     whose files these may be."""
-    with (data_dir / LOCK).open("ab") as lock:
+    with _private(data_dir / LOCK) as lock:
         if _alone(lock.fileno()):
             shutil.rmtree(data_dir / NAME, ignore_errors=True)
         _shared(lock.fileno())
@@ -49,6 +50,13 @@ UploadFolderDep = Annotated[Path, Depends(upload_folder)]
 def _made(data_dir: Path) -> Path:
     (data_dir / NAME).mkdir(mode=0o700, exist_ok=True)
     return Path(tempfile.mkdtemp(dir=data_dir / NAME))  # with mode 0700
+
+
+def _private(path: Path) -> BinaryIO:
+    """The file, which nobody else can open, and so lock."""
+    lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    path.chmod(0o600)  # it may be older
+    return lock
 
 
 def _alone(descriptor: int) -> bool:

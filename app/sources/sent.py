@@ -27,6 +27,8 @@ SECONDS = 0.5
 STRANGE = re.compile(r"[^\w .,()\[\]+-]")
 LONGEST_STEM = 60
 LONGEST_SUFFIX = 12
+# Bytes of a name on common file systems, less than which encrypted ones take.
+LONGEST_NAME = 140
 NAMELESS = "without a name"
 
 
@@ -69,8 +71,10 @@ def leaf(label: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     if not dot or len(suffix) > LONGEST_SUFFIX:
         stem, suffix = name, ""
-    stem = stem[:LONGEST_STEM].strip(" .") or "file"
-    return f"{stem}.{suffix}" if suffix else stem
+    end = f".{suffix}" if suffix else ""
+    most = LONGEST_NAME - len(end.encode())
+    stem = stem[:LONGEST_STEM].encode()[:most].decode(errors="ignore").strip(" .") or "file"
+    return f"{stem}{end}"
 
 
 def hashes(stored: Iterable[Known]) -> set[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.forms import HEAD_BYTES, MOST_PARTS, Form, read_form
+from app.api.forms import HEAD_BYTES, MOST_PARTS, Form, file_name_of, read_form
 from app.errors import InvalidRequest
 
 TYPE = "multipart/form-data; boundary=xyz"
@@ -39,6 +41,19 @@ def test_written_again_a_form_holds_the_same(values: list[bytes]) -> None:
     form = read_form(TYPE, sent)
     assert [part.value for part in form.parts] == values
     assert read_form(TYPE, form.dumped()) == form == Form("xyz", form.parts)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["a" * 8000, "a" * 4000 + " " + "a" * 3900, "x" * 8000 + ";", 'x="' + "a" * 7000, "*" * 8000]
+)
+def test_a_header_that_is_wrong_is_refused_at_once(wrong: str) -> None:
+    """Other threads wait for a regular expression: one that tries each letter anew would stop all replies."""
+    head = f"{HEAD}; {wrong}"
+    began = time.perf_counter()
+    with pytest.raises(InvalidRequest):
+        read_form(TYPE, body(f"{head}\r\n\r\n1"))
+    file_name_of({"content-disposition": head.partition(": ")[2]})
+    assert time.perf_counter() - began < 0.5  # seconds; quadratic it is some four
 
 
 def test_what_stands_around_the_parts_is_noticed() -> None:

@@ -57,6 +57,8 @@ def test_no_name_leads_out_of_its_folder(name: str) -> None:
         ("Chat WhatsApp con José.txt", "Chat WhatsApp con José.txt"),
         ("x" * 500 + ".docx", "x" * 60 + ".docx"),
         (".htaccess", "htaccess"),
+        ("\N{CJK UNIFIED IDEOGRAPH-4E00}" * 70 + ".docx", "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 45 + ".docx"),
+        ("\U00020000" * 70 + "." + "\U00020000" * 12, "\U00020000" * 22 + "." + "\U00020000" * 12),
         ("x." + "y" * 100, "x." + "y" * 58),
     ],
 )

@@ -85,12 +85,12 @@ def refuse_other_pages(headers: Headers) -> None:
     all access when it is no longer let in, and would lock the person out. To be called after
     `refuse_strangers`, which sees to the Host.
     """
-    sent_by = headers.get("sec-fetch-site")
-    if sent_by is not None:
+    sent_by, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if sent_by in {None, "none"}:  # an older browser, plain http to another machine, or no browser
+        # With `none` and an origin it is a browser's extension.
+        ours = origin is None or origin.lower().partition("://")[2] == headers.get("host", "").lower()
+    else:
         ours = sent_by in OURS
-    else:  # an older browser, plain http to another machine, or no browser
-        origin = headers.get("origin")
-        ours = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
     if not ours:
         raise Forbidden(
             "Without an API key, keys are managed by this server's own page or by `costeer keys` only. Send "

@@ -240,6 +240,20 @@ async def test_fields_that_are_wrong_are_refused_by_name(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    ("head", "value"), [(b"\xfc", b"1"), (b"%ED%A0%80", b"\xff"), (b"x" * 8000, b"\xff"), (b"x" * 8000, b"1")]
+)
+async def test_names_of_fields_that_nobody_can_be_told_are_refused(
+    proxy: Proxy, head: bytes, value: bytes
+) -> None:
+    part = b'--xyz\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    body = part % (head, b"", value) * 2 + part % (b"file", b'; filename="a"', b"One.") + b"--xyz--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=xyz"}
+    answer = await proxy.client.post(PATH, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert len(answer.text) < 1000
+
+
 async def test_a_form_without_a_file_and_other_bodies_are_refused(proxy: Proxy) -> None:
     for files in ({"me": (None, "Jo")}, {"file": (None, "text")}, {"letter": ("a.txt", "One.")}):
         answer = await proxy.client.post(PATH, files=files)

@@ -199,7 +199,9 @@ async def test_a_profile_s_key_makes_and_reads_and_deletes_none(proxy: Proxy) ->
         {"Origin": "https://localhost:8443"},
         {"Origin": "http://127.0.0.1"},  # another origin than http://localhost, though the same machine
         {"Origin": "app://obsidian.md"},
+        {"Origin": "app://["},
         {"Origin": APP},
+        fetched("none", Origin="chrome-extension://abcdefgh"),
         fetched("same-site", Origin="http://localhost:3000"),
         fetched("same-site", **IMAGE),
         fetched("cross-site", Origin=APP),

@@ -44,6 +44,12 @@ async def test_nothing_but_files_of_the_page_is_served(proxy: Proxy, path: str) 
     assert (await proxy.client.get(path)).status_code == 404
 
 
+async def test_a_file_is_only_read(proxy: Proxy) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        answer = await proxy.client.request(method, "/web/js/main.js")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_no_file_refers_to_another_host_or_makes_markup_of_texts(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
