@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.responses.stored import StoredResponses
+from app.api.turns import Turns
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.warmup import Warmer
@@ -26,7 +26,7 @@ class Parts:
     are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
     unknown model name means the steered model; `aliases` has names with the model that each stands for,
     perhaps with @profile. `responses` are those that are kept; `reading`
-    is held while a file that was sent is read and stored."""
+    are the turns in which files that were sent are read and stored."""
 
     generator: Generator
     store: Store
@@ -39,7 +39,7 @@ class Parts:
     disclosure: Disclosure = field(default_factory=Disclosure)
     aliases: Mapping[str, str] = field(default_factory=dict)
     responses: StoredResponses = field(default_factory=StoredResponses)
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: Turns = field(default_factory=Turns)
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from app.api.body import validated
 from app.api.dependencies import Parts
@@ -35,7 +36,8 @@ async def bring_in(
     """Reads the files in order, and stores what is new of them unless that is not wanted.
 
     Each step stores whole items, or none. What somebody sends again, or at the same time, is stored once:
-    such steps of all uploads come one after another.
+    the steps of all uploads of a profile come one after another. Those of others do not wait for a file that
+    takes long. Raises ProfileNotFound once the profile is erased or replaced.
     """
     person = person_of(profile, wanted.me)
     stored = _Stored(parts.store, profile.id)
@@ -44,9 +46,9 @@ async def bring_in(
         tally = Tally(number, sent.label)
         steps = read_sent(sent, person, wanted.disclosure, stored.hashes)
         while True:
-            async with parts.reading:
+            async with parts.reading.of(profile.id) as turn:
                 await asyncio.to_thread(stored.refresh)
-                step = await write(next, steps, None)
+                step = await turn.run(partial(next, steps, None))
                 if step is None:
                     break
                 await _take(parts.store, profile, step, tally, dry_run=wanted.dry_run)
@@ -62,7 +64,7 @@ async def _take(store: Store, profile: Profile, step: Step, tally: Tally, *, dry
         tally.take(step.known, step.left, [], items)
         return
     origins = [one.origin for one in step.new]
-    added = await write(store.history.add, profile.id, items, origins) if items else []
+    added = await write(store.history.add, profile.id, items, origins, profile.uid) if items else []
     tally.take(step.known, step.left, added, [])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlmodel import Session, col
 
-from app.errors import HistoryItemNotFound
+from app.errors import HistoryItemNotFound, ProfileNotFound
 from app.profiles.origin import Origin, content_hash
 from app.profiles.profile import HistoryItem, Hit, Kind, Profile, StoredItem
 from app.profiles.store import index
@@ -95,11 +95,18 @@ class HistoryStore:
                 wanted *= SPARE
 
     def add(
-        self, profile_id: str, items: Sequence[HistoryItem], origins: Sequence[Origin] = ()
+        self,
+        profile_id: str,
+        items: Sequence[HistoryItem],
+        origins: Sequence[Origin] = (),
+        uid: str | None = None,
     ) -> list[StoredItem]:
-        """Adds the items in order, all or none; see `append`."""
+        """Adds the items in order, all or none; see `append`. With a `uid` it is for that profile alone, and
+        for none that has its id since."""
         with self._database.writing() as session:
-            profile_row(session, profile_id)
+            row = profile_row(session, profile_id)
+            if uid is not None and row.uid != uid:
+                raise ProfileNotFound(f"The profile {profile_id!r} was erased or replaced meanwhile.")
             return append(session, profile_id, items, origins)
 
     def record(self, profile: Profile, item: HistoryItem) -> str | None:

@@ -28,6 +28,10 @@ MAX_PAGES = 3000
 # Bytes of a page's drawing, and operations of all: a page of text has some thousand, a map has millions.
 MAX_DRAWING = 4 * 2**20
 MAX_OPERATIONS = 3_000_000
+# Bytes of all pages' drawings that are read, since numbers alone are no operations; and pages that are left
+# out, each of which is unpacked to see that: a file of some kilobytes can unpack to hours of work.
+MAX_DRAWN = 32 * 2**20
+MAX_LEFT_OUT = 300
 PROTECTED = "protected by a password; save it without"
 LIGATURES = str.maketrans(dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ["ff", "fi", "fl", "ffi", "ffl", "st", "st"], strict=True)))
 HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\xad\u2010][ \t]*\n[ \t]*([^\W\d_])")
@@ -74,18 +78,22 @@ def _pages(reader: PdfReader) -> Iterator[list[str] | None]:
     that the answer is the same on every machine."""
     if len(reader.pages) > MAX_PAGES:
         raise Refused(f"more than {MAX_PAGES:,} pages; split it")
-    operations = size = 0
+    operations = size = drawn = left_out = 0
 
     def counted(*_: Any) -> None:
         nonlocal operations
         operations += 1
-        if operations > MAX_OPERATIONS:
+        if operations > MAX_OPERATIONS or drawn > MAX_DRAWN or left_out > MAX_LEFT_OUT:
             raise Refused("too much is drawn in it")
 
     for page in reader.pages:
-        if _drawn(page):
+        if (drawing := _drawing(page)) > MAX_DRAWING:
+            left_out += 1
+            counted()
             yield None
             continue
+        drawn += drawing
+        counted()
         text = page.extract_text(visitor_operand_before=counted)
         counted()  # pypdf goes on without a part of a page that fails
         size += len(text)
@@ -94,9 +102,10 @@ def _pages(reader: PdfReader) -> Iterator[list[str] | None]:
         yield [line.rstrip() for line in text.translate(LIGATURES).split("\n") if line.strip()]
 
 
-def _drawn(page: PageObject) -> bool:
+def _drawing(page: PageObject) -> int:
+    """Bytes of a page's drawing."""
     contents = page.get_contents()
-    return contents is not None and len(contents.get_data()) > MAX_DRAWING
+    return 0 if contents is None else len(contents.get_data())
 
 
 def _described(reader: PdfReader) -> tuple[str, datetime | None]:

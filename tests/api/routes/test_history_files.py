@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from app.api import history_files
 from app.api.form_files import MOST_OF_FIELDS
 from app.api.upload_folder import NAME
 from app.errors import StoreError
+from app.sources import formats
 
 PATH = "/v1/profiles/loud/history/files"
 File = tuple[str, bytes | str]
@@ -212,6 +215,55 @@ async def test_work_ends_when_the_client_leaves_and_sent_again_the_rest_is_added
     monkeypatch.undo()
     told = await sent(proxy, ("a.jsonl", lines))
     assert (told["added"], told["known"]) == (500 - stored, stored)
+
+
+async def test_a_file_that_takes_long_keeps_no_other_profile_and_no_client_waiting(
+    proxy: Proxy, base_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PDF of some kilobytes can take a parser minutes, and no thread can be stopped."""
+    began, released = threading.Event(), threading.Event()
+    read = formats.read
+
+    def slowly(path: Path, *given: Any, **named: Any) -> Iterator[Any]:
+        if path.suffix == ".pdf":
+            began.set()
+            released.wait()
+        yield from read(path, *given, **named)
+
+    monkeypatch.setattr("app.sources.sent.read", slowly)
+    async with httpx.AsyncClient(base_url=base_url) as client:
+        asking = asyncio.create_task(client.post("/profiles/loud/history/files", files=form(("a.pdf", "x"))))
+        await asyncio.to_thread(began.wait)
+        other = await client.post("/profiles/joined/history/files", files=form(("b.txt", "Dear Bo.")))
+        assert other.json()["added"] == 1
+        asking.cancel()
+        await asyncio.wait([asking])
+        while left_behind(proxy):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(
+            client.post("/profiles/loud/history/files", files=form(("c.txt", "C.")))
+        )
+        await asyncio.wait([waiting], timeout=0.2)
+        assert not waiting.done()  # the profile has one thread at most
+        released.set()
+        assert (await waiting).json()["added"] == 1
+
+
+async def test_what_is_read_for_a_profile_goes_into_none_that_has_its_id_since(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = formats.read
+
+    def meanwhile(*given: Any, **named: Any) -> Iterator[Any]:
+        document = proxy.store.profiles.export("loud")
+        proxy.store.profiles.delete("loud")
+        proxy.store.profiles.put(replace(document, history=()))
+        yield from read(*given, **named)
+
+    monkeypatch.setattr("app.sources.sent.read", meanwhile)
+    answer = await proxy.client.post(PATH, files=form(("a.txt", "Dear Ruth.")))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "profile_not_found")
+    assert proxy.store.profiles.read("loud").history_count == 0
 
 
 async def test_a_body_that_is_cut_off_leaves_nothing(proxy: Proxy) -> None:

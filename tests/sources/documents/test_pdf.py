@@ -76,3 +76,8 @@ def test_work_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert drawing == LeftOut("a page that is a drawing", 1)
     assert isinstance(found, Found)
     assert found.item.text == "Hello"
+    monkeypatch.setattr(reader, "MAX_LEFT_OUT", 0)
+    assert left(read, long).reason == "too much is drawn in it"
+    monkeypatch.undo()
+    monkeypatch.setattr(reader, "MAX_DRAWN", 60)
+    assert left(read, long).reason == "too much is drawn in it"
