@@ -109,7 +109,7 @@ export function createCard() {
     const { width, height } = element.getBoundingClientRect();
     const below = at.bottom + GAP + height <= innerHeight - GAP;
     const top = below ? at.bottom + GAP : at.top - GAP - height;
-    const right = document.documentElement.clientWidth;
+    const { right } = document.body.getBoundingClientRect(); // nothing is drawn in a scroll bar's gutter
     element.style.left = `${between(GAP, at.left, right - GAP - width)}px`;
     element.style.top = `${between(GAP, top, innerHeight - GAP - height)}px`;
   }
