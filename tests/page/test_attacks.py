@@ -10,17 +10,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from page.chromium import ARGUMENTS, executable
 from page.conftest import watched
 from page.foreign import NAMES, Site, site
 from page.server import Server, serving
+from page.tour import tour
 
 MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script><style>*{display:none}</style>'
 SECRET = "plumtree"
 TEXT = f"{MARKUP} {SECRET}"
-VIEWS = ("Try", "People", "Keys", "State")
 
 
 @pytest.fixture(scope="module")
@@ -64,31 +64,12 @@ def astray(led_astray: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def walk(page: Page) -> None:
-    """Goes through all views, opens whom there is, and looks at each tab."""
-    for view in VIEWS:
-        page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
-        expect(page.get_by_role("heading", level=1).filter(visible=True).first).to_be_visible()
-        page.wait_for_load_state("networkidle")
-        if view != "People":
-            continue
-        person = page.locator("[data-profile]").first
-        person.click()
-        tabs = page.get_by_role("tab").filter(visible=True)
-        expect(tabs.first).to_be_visible()
-        for tab in tabs.all():
-            tab.click()
-            page.wait_for_load_state("networkidle")
-            for closed in page.locator("details:visible").all():
-                closed.locator("summary").first.click()
-
-
 def test_markup_in_texts_stays_text_and_the_policy_has_nothing_to_report(
     context: BrowserContext, hostile: Server
 ) -> None:
     with watched(context.new_page(), hostile.url) as page:
         page.goto(hostile.url)
-        walk(page)
+        tour(page)
         page.get_by_role("navigation", name="Views").get_by_role("link", name="People").click()
         expect(page.get_by_text(SECRET).filter(visible=True).first).to_be_visible()
         assert page.evaluate("window.hacked") is None
@@ -104,7 +85,7 @@ def test_addresses_titles_and_storage_hold_nothing_private(context: BrowserConte
         titles = []
         for _ in range(2):
             page.goto(hostile.url)
-            walk(page)
+            tour(page)
             titles.append(page.title())
         kept = page.evaluate(
             "async () => [localStorage.length, sessionStorage.length, document.cookie, history.state,"

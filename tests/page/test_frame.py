@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-VIEWS = ("Try", "People", "Keys", "State")
+from page.tour import VIEWS
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
