@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect
 from app.api.body import media_type_of
 from app.api.form_stream import Begun, FormStream
 from app.api.forms import MEDIA_TYPE, wrong
+from app.api.upload_folder import not_kept
 from app.api.validation_errors import LENGTH
-from app.errors import InvalidRequest, StoreError
+from app.errors import InvalidRequest
 from app.sources.sent import Sent, label_of, leaf
 
 FILE = "file"
@@ -105,7 +106,7 @@ class _Taker:
             place.mkdir(mode=0o700)
             return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
         except OSError as error:
-            raise _not_written(error) from None
+            raise not_kept(error) from None
 
     @staticmethod
     def _write(file: BinaryIO, data: bytes) -> None:
@@ -114,11 +115,7 @@ class _Taker:
             while view:
                 view = view[file.write(view) :]
         except OSError as error:
-            raise _not_written(error) from None
-
-
-def _not_written(error: OSError) -> StoreError:
-    return StoreError(f"What is sent cannot be kept while it is read: {error.strerror}.")
+            raise not_kept(error) from None
 
 
 def _text(name: str, value: bytes | bytearray) -> str:

@@ -15,6 +15,7 @@ import anyio.to_thread
 from fastapi import Depends
 
 from app.api.dependencies import PartsDep
+from app.errors import StoreError
 
 if sys.platform != "win32":
     import fcntl
@@ -48,8 +49,15 @@ UploadFolderDep = Annotated[Path, Depends(upload_folder)]
 
 
 def _made(data_dir: Path) -> Path:
-    (data_dir / NAME).mkdir(mode=0o700, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=data_dir / NAME))  # with mode 0700
+    try:
+        (data_dir / NAME).mkdir(mode=0o700, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=data_dir / NAME))  # with mode 0700
+    except OSError as error:
+        raise not_kept(error) from None
+
+
+def not_kept(error: OSError) -> StoreError:
+    return StoreError(f"What is sent cannot be kept while it is read: {error.strerror}.")
 
 
 def _private(path: Path) -> BinaryIO:

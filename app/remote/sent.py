@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from array import array
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Sent:
     def __init__(self) -> None:
         self.requests: list[SentRequest] = []
         self._following: dict[int | None, list[int]] = {}  # the drafts whose prompts go on from one's
+        self._ends: dict[int, bytes] = {}  # the whole prompts of drafts that none goes on from yet
 
     def add(self, method: str, endpoint: str, body: Mapping[str, Any] | None, *, embedded: bool) -> None:
         """Note a request with this JSON body."""
@@ -55,10 +57,21 @@ class Sent:
             choices = rest.pop("allowed_token_ids", None)
             allowed = len(choices) if choices is not None else None
         if ids is not None and endpoint.endswith("/completions"):
-            after, shared = self._before(ids)
+            whole = array("q", ids).tobytes()
+            after, shared = self._ended(whole) or self._before(ids)
             ids = ids[shared:]
+            self._ends[len(self.requests)] = whole
             self._following.setdefault(after, []).append(len(self.requests))
         self.requests.append(SentRequest(method, endpoint, rest, ids, after, shared, allowed, embedded))
+
+    def _ended(self, whole: bytes) -> tuple[int, int] | None:
+        """As `_before`, of the drafts that none goes on from yet, so that a reply of thousands is not walked
+        through for each: one of those it is, but where replies part."""
+        begun = [number for number, prompt in self._ends.items() if whole.startswith(prompt)]
+        if not begun:
+            return None
+        last = max(begun, key=lambda number: len(self._ends[number]))
+        return last, len(self._ends.pop(last)) // array("q").itemsize
 
     def _before(self, ids: list[int]) -> tuple[int | None, int]:
         """The draft whose whole prompt these ids begin with, by way of those that it goes on from, and how

@@ -126,6 +126,26 @@ def test_a_long_prompt_is_held_once() -> None:
     assert [one.tokens for one in sent.requests] == [4001 + number for number in range(100)]
 
 
+def test_a_reply_of_many_requests_is_not_walked_through_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done where all replies wait."""
+    walked: list[int] = []
+    walk = Sent._before
+
+    def counted(self: Sent, ids: list[int]) -> tuple[int | None, int]:
+        walked.append(len(ids))
+        return walk(self, ids)
+
+    monkeypatch.setattr(Sent, "_before", counted)
+    sent, replies = Sent(), [[1, 2, 3] for _ in range(8)]
+    for step in range(100):
+        for number, ids in enumerate(replies):
+            sent.add("POST", "/v1/completions", {"prompt": [*ids]}, embedded=False)
+            ids += [number, step]
+    assert len(walked) <= len(replies)
+    held = [one.ids for one in sent.requests]
+    assert held == [[1, 2, 3], *[[]] * 7, *([number, step] for step in range(99) for number in range(8))]
+
+
 async def test_ids_to_detokenize_are_told_whole() -> None:
     sent = begun()
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"prompt": "ab", "data": []}))

@@ -306,6 +306,14 @@ async def test_names_of_fields_that_nobody_can_be_told_are_refused(
     assert len(answer.text) < 1000
 
 
+async def test_where_files_cannot_be_kept_the_answer_says_so(proxy: Proxy) -> None:
+    place = proxy.store.path.parent / NAME
+    place.write_text("no folder")
+    answer = await proxy.client.post(PATH, files=form(("a.txt", "One.")))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "store_error")
+    assert "cannot be kept" in answer.json()["error"]["message"] and str(place) not in answer.text
+
+
 async def test_a_form_without_a_file_and_other_bodies_are_refused(proxy: Proxy) -> None:
     for files in ({"me": (None, "Jo")}, {"file": (None, "text")}, {"letter": ("a.txt", "One.")}):
         answer = await proxy.client.post(PATH, files=files)
