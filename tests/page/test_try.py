@@ -524,3 +524,89 @@ def test_it_is_accessible_in_each_state(page: Page, scheme: str, accessible: Cal
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Settings").click()
     accessible(page)
+
+
+# What a reader is left with
+
+
+@pytest.mark.parametrize("ending", ["stopped", "broken"])
+def test_of_a_reply_that_does_not_end_it_is_said_that_what_left_is_not_known(page: Page, ending: str) -> None:
+    if ending == "stopped":
+        answer_with(page, MARKED, pace=0)
+        send(page, "Hello")
+        expect(page.locator(".reply .w")).to_have_count(2)
+        page.get_by_role("button", name="Stop").click()
+    else:
+        answer_with(page, MARKED[:2])
+        send(page, "Hello")
+    steered = column(page, 1)
+    expect(steered.get_by_text("for this one it is not known")).to_be_visible()
+    expect(steered.get_by_role("button", name="What left")).to_be_hidden()
+
+
+def test_news_that_columns_show_is_heard_and_does_not_cover_them(page: Page) -> None:
+    answer_with(page, MARKED)
+    finish(page)
+    seen = page.get_by_role("status").bounding_box()
+    assert seen is not None
+    assert seen["width"] <= 1
+    answer_with(page, MARKED, pace=0)
+    send(page, "And now?")
+    page.get_by_role("link", name="State").click()
+    expect(page.get_by_role("heading", name="State", exact=True)).to_be_focused()
+    page.evaluate("window.release()")
+    expect(page.get_by_role("status")).to_have_text(FINISHED)
+    seen = page.get_by_role("status").bounding_box()
+    assert seen is not None
+    assert seen["width"] > 100
+
+
+def test_a_column_takes_the_card_of_its_word_with_it(page: Page) -> None:
+    page.get_by_role("button", name="Add column").click()
+    answer_with(page, MARKED)
+    finish(page)
+    last = column(page, 2)
+    last.locator(".reply .w").first.focus()
+    page.keyboard.press("Enter")
+    card = page.get_by_role("dialog", name="About this word")
+    expect(card).to_be_visible()
+    last.get_by_role("button", name="Take this column away").press("Enter")
+    expect(card).to_be_hidden()
+
+
+def test_in_a_low_window_there_is_room_to_read_a_reply(
+    page: Page, accessible: Callable[[Page], None]
+) -> None:
+    page.set_viewport_size({"width": 320, "height": 256})  # 1,280 by 1,024 at 400 %
+    answer_with(page, MARKED)
+    finish(page)
+    accessible(page)
+    text = column(page, 1).locator(".turns").bounding_box()
+    assert text is not None
+    assert text["height"] > 60
+    page.get_by_label("Message").click()
+    expect(page.get_by_label("Message")).to_be_in_viewport(ratio=1)
+
+
+def test_a_view_that_is_made_anew_leaves_nothing_behind_that_listens(page: Page) -> None:
+    expect(page.get_by_label("Message")).to_be_visible()
+    session = page.context.new_cdp_session(page)
+
+    def listening() -> list[str]:
+        found = []
+        for name in ("window", "document"):
+            told = session.send("Runtime.evaluate", {"expression": name})
+            by_id = {"objectId": told["result"]["objectId"]}
+            found += [
+                one["type"] for one in session.send("DOMDebugger.getEventListeners", by_id)["listeners"]
+            ]
+        return sorted(found)
+
+    before = listening()
+    answer_with(page, MARKED, pace=0)
+    send(page, "Hello")
+    expect(page.locator(".reply .w")).to_have_count(2)
+    page.evaluate("import('/web/js/key.js').then(({ useKey }) => useKey(null))")
+    expect(page.locator(".reply")).to_have_count(0)
+    expect(page.get_by_label("Message")).to_be_visible()
+    assert listening() == before

@@ -5,8 +5,8 @@ import { trouble } from "./parts/trouble.js";
 
 /**
  * Shows the views by `#name`. `views` are `{ name, label, load }`; `load()` fetches a view's modules when it is first
- * seen, and resolves to what makes it: `create()` gives `{ element, shown?, hidden? }`. One whose link is hidden is
- * not there. Views stay, so that a reply goes on while another one is looked at.
+ * seen, and resolves to what makes it: `create()` gives `{ element, shown?, hidden?, removed? }`. One whose link is
+ * hidden is not there. Views stay, so that a reply goes on while another one is looked at, until all are made anew.
  */
 export function startRouter(main, nav, views) {
   let made = new Map();
@@ -57,7 +57,11 @@ export function startRouter(main, nav, views) {
 
   /** Makes all views anew, as with another key. */
   return function restart() {
-    for (const { element } of made.values()) element.remove();
+    made.get(current?.name)?.hidden?.();
+    for (const { element, removed } of made.values()) {
+      element.remove();
+      removed?.();
+    }
     made = new Map();
     current = null;
     show({ focus: false });

@@ -3,9 +3,11 @@
 const SECONDS = 6;
 const timers = new Map();
 
-/** Good news, said politely. */
-export function say(text) {
-  show(document.querySelector(".note[role=status]"), text, SECONDS);
+/** Good news, said politely; heard alone, and not `seen`, where the page shows it already. */
+export function say(text, { seen = true } = {}) {
+  const note = document.querySelector(".note[role=status]");
+  note.classList.toggle("unseen", !seen);
+  show(note, text, SECONDS);
 }
 
 /** Bad news that stands nowhere else on the page, said at once. */

@@ -1,7 +1,6 @@
 /** The view Try: a conversation, answered in columns side by side, each for another profile or strength. */
 
 import { fill, h, uniqueId } from "../dom.js";
-import { onKeyChange } from "../key.js";
 import { confirmed } from "../parts/dialog.js";
 import { say } from "../parts/status.js";
 import { trouble } from "../parts/trouble.js";
@@ -17,12 +16,12 @@ import { createColumnTabs } from "./try/tabs.js";
 const COLUMNS = 3;
 const COUNTED = ["", "The reply is", "Two replies are", "Three replies are"];
 const SUGGESTIONS = [
-  "Write a short note to my neighbour about Saturday.",
   "Introduce me in three sentences.",
   "What should I cook tonight?",
+  "Write a short note to my neighbour about Saturday.",
 ];
 
-/** Makes the view: its element, and what is done when it is shown and hidden. */
+/** Makes the view: its element, and what is done when it is shown, hidden and removed. */
 export function createTry() {
   const body = h("div", { class: "try-body" }, h("p", { class: "empty" }, "One moment …"));
   const tools = h("div", { class: "row" });
@@ -32,30 +31,31 @@ export function createTry() {
     h("header", {}, h("h1", { tabindex: "-1" }, "Try"), tools),
     body,
   );
+  const life = new AbortController();
   let page = null;
 
   async function start() {
     try {
       const choices = await loadChoices();
       if (page) page.setProfiles(choices.profiles);
-      else page = createConversation(element, tools, body, choices);
+      else page = createConversation(element, { tools, body, choices, signal: life.signal });
     } catch (error) {
       if (!page) fill(body, trouble(error, { title: "The page could not ask the server", retry: start }));
     }
   }
 
-  return { element, shown: start, hidden: () => page?.leave() };
+  return { element, shown: start, hidden: () => page?.leave(), removed: () => life.abort() };
 }
 
-/** Everything below the heading, once it is known which profiles and models there are. */
-function createConversation(view, tools, body, { models, profiles }) {
+/** Everything below the heading, once it is known which profiles and models there are; `signal` ends it. */
+function createConversation(view, { tools, body, choices: { models, profiles }, signal }) {
   const explanation = uniqueId("figures");
   const columns = [];
-  const card = createCard();
+  const card = createCard(signal);
   const settings = createSettings(models);
-  const legend = createLegend((on) => holder.classList.toggle("unmarked", !on));
+  const legend = createLegend((on) => holder.classList.toggle("unmarked", !on), signal);
   const composer = createComposer({ send, stop });
-  const tabs = createColumnTabs("Columns");
+  const tabs = createColumnTabs("Columns", signal);
   const holder = h("div", { class: "columns" });
   const suggestions = suggested(composer.write);
   const page = { card, explanation, settings: settings.values, changed, finished };
@@ -79,6 +79,7 @@ function createConversation(view, tools, body, { models, profiles }) {
 
   function removeColumn(column) {
     column.stop();
+    card.close();
     column.element.remove();
     columns.splice(columns.indexOf(column), 1);
     changed();
@@ -102,12 +103,21 @@ function createConversation(view, tools, body, { models, profiles }) {
   }
 
   function finished(count) {
-    if (count > 0) say(`${COUNTED[count]} finished.`);
+    if (count > 0) tell(`${COUNTED[count]} finished.`);
   }
 
   function stop() {
+    halt();
+    tell("Stopped.");
+  }
+
+  function halt() {
     for (const column of columns) column.stop();
-    say("Stopped.");
+  }
+
+  /** Says what the columns show as well, if they are in sight. */
+  function tell(text) {
+    say(text, { seen: view.hidden });
   }
 
   async function ask() {
@@ -120,7 +130,7 @@ function createConversation(view, tools, body, { models, profiles }) {
   }
 
   function press(event) {
-    const seen = view.isConnected && !view.hidden && !document.querySelector("dialog[open]");
+    const seen = !view.hidden && !document.querySelector("dialog[open]");
     if (event.key !== "Escape" || !seen) return;
     if (card.escape()) return;
     if (columns.some((column) => column.busy())) stop();
@@ -130,9 +140,9 @@ function createConversation(view, tools, body, { models, profiles }) {
     if (card.pinned() && !event.target.closest(".word-card, .w[data-word]")) card.close();
   }
 
-  document.addEventListener("keydown", press);
-  document.addEventListener("pointerdown", pointed);
-  onKeyChange(() => columns.forEach((column) => column.stop()));
+  document.addEventListener("keydown", press, { signal });
+  document.addEventListener("pointerdown", pointed, { signal });
+  signal.addEventListener("abort", halt);
   fill(tools, settings.now, settings.button, legend.button, add, clear);
   fill(
     body,

@@ -9,9 +9,9 @@ const NARROW = matchMedia("(max-width: 44.99rem)");
 
 /**
  * Gives the element, `show(word)` for a look, `pin(word)` until it is closed, `leave()` after a look,
- * `enter()` to get into a pinned one, `close()`, and `escape()`, which says whether there was one.
+ * `enter()` to get into a pinned one, `close()`, and `escape()`, which says whether there was one. `signal` ends it.
  */
-export function createCard() {
+export function createCard(signal) {
   const body = h("div", { class: "card-body" });
   const named = h("p", { class: "card-word" });
   const shut = h("button", { class: "button small", type: "button", onclick: () => back(true) }, "Close");
@@ -129,7 +129,7 @@ export function createCard() {
     else close();
   }
 
-  window.addEventListener("resize", moved);
+  window.addEventListener("resize", moved, { signal });
   return { element, show, pin, leave, enter, close, escape, moved, pinned: () => pinned };
 }
 

@@ -14,8 +14,8 @@ const MARKS = [
 
 const WIDE = matchMedia("(min-width: 45rem)");
 
-/** Gives the element, and the `button` that opens it on a phone. `turn(on)` is called by the switch. */
-export function createLegend(turn) {
+/** Gives the element, and the `button` that opens it on a phone. `turn(on)` is called by the switch. `signal` ends it. */
+export function createLegend(turn, signal) {
   const id = uniqueId("legend");
   const button = h("button", { class: "button small", type: "button", popovertarget: id }, "Marks");
   const element = h(
@@ -36,7 +36,7 @@ export function createLegend(turn) {
     else element.setAttribute("popover", "auto");
   }
 
-  WIDE.addEventListener("change", fit);
+  WIDE.addEventListener("change", fit, { signal });
   fit();
   return { element, button };
 }

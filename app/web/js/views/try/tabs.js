@@ -4,8 +4,8 @@ import { fill, h } from "../../dom.js";
 
 const WIDE = matchMedia("(min-width: 45rem)");
 
-/** Gives the element and `show(columns)`, to be called when they or their titles change. */
-export function createColumnTabs(name) {
+/** Gives the element and `show(columns)`, to be called when they or their titles change. `signal` ends it. */
+export function createColumnTabs(name, signal) {
   const list = h("div", { class: "tabs column-tabs", role: "tablist", "aria-label": name, onkeydown: move });
   let columns = [];
   let current = null;
@@ -44,6 +44,7 @@ export function createColumnTabs(name) {
     const at = columns.findIndex((column) => column.id === id);
     columns[at].toEnd();
     if (focus) list.children[at].focus();
+    list.children[at].scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   function move(event) {
@@ -54,6 +55,6 @@ export function createColumnTabs(name) {
     choose(columns[(to + columns.length) % columns.length].id, true);
   }
 
-  WIDE.addEventListener("change", turn);
+  WIDE.addEventListener("change", turn, { signal });
   return { element: list, show, choose };
 }

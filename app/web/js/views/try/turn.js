@@ -12,6 +12,8 @@ const NOTES = {
   content_filter: "The remote has ended it here.",
   stopped: "Stopped.",
 };
+const UNTOLD = "What left is told when a reply ends by itself; for this one it is not known.";
+const PASSED = "What left was not noted: the server passed this reply on.";
 
 /**
  * Gives the element, `piece(text, tokens)`, `because(reason)`, `end(finish, { request, totals })`,
@@ -45,7 +47,7 @@ export function createTurn(asked, by, { number, grown, again }) {
 
   function end(finish, { request, totals } = {}) {
     close();
-    const notes = [NOTES[finish], told(totals, reason)].filter(Boolean);
+    const notes = [NOTES[finish], told(totals, reason), unknown(finish, totals)].filter(Boolean);
     fill(below, notes.map((text) => h("p", { class: "quiet" }, text)));
     left.hidden = !totals?.sent;
     left.onclick = () => showLeft(totals, { request, reply: reply.text() });
@@ -55,7 +57,7 @@ export function createTurn(asked, by, { number, grown, again }) {
   function fail(error) {
     close();
     const title = reply.text() ? "This reply broke off" : "No reply came";
-    fill(below, trouble(error, { title, retry: again }));
+    fill(below, trouble(error, { title, retry: again }), reply.text() && h("p", { class: "quiet" }, UNTOLD));
     grown();
   }
 
@@ -86,6 +88,12 @@ function showLeft(totals, context) {
       h("button", { class: "button", type: "button", onclick: () => close() }, "Close"),
     ),
   ], { wide: true });
+}
+
+/** Why it is not known what left; an empty text where it is. */
+function unknown(finish, totals) {
+  if (finish === "stopped") return UNTOLD;
+  return totals?.sent ? "" : PASSED;
 }
 
 /** Why words were not steered; an empty text where they were, or should not have been. */
