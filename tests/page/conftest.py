@@ -104,9 +104,13 @@ class watched:  # noqa: N801  # used as a function is
 
 @pytest.fixture
 def accessible() -> Callable[[Page], None]:
-    """Holds what is to be seen now to axe's rules, and to no sideways scrolling."""
+    """Holds what is to be seen now to axe's rules, and to no sideways scrolling: from its top, and without
+    the note at the foot of the window, which goes after seconds and covers a part of the page till then.
+    """
 
     def check(page: Page) -> None:
+        page.evaluate("document.querySelectorAll('.note').forEach((note) => { note.textContent = ''; })")
+        page.evaluate("window.scrollTo(0, 0)")
         found = Axe().run(page, options=RULES)
         assert found.violations_count == 0, found.generate_report()
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

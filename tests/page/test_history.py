@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -402,3 +403,59 @@ def test_each_state_is_accessible(page: Page, person: Person, scheme: str, acces
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete all").click()
     check()
+
+
+def test_what_was_written_is_not_lost_to_a_key(page: Page, person: Person) -> None:
+    opened(page, person, "History")
+    page.get_by_role("button", name="Write a text").click()
+    writing = page.get_by_role("dialog", name="Write a text")
+    text = writing.get_by_label("Text", exact=True)
+    text.fill("Pages and pages.")
+    page.keyboard.press("Escape")
+    asked = page.get_by_role("dialog", name="Leave without saving?")
+    asked.get_by_role("button", name="Go on writing").click()
+    expect(text).to_have_value("Pages and pages.")
+    writing.get_by_role("button", name="Add").dblclick()
+    note(page, "Added.")
+    assert [one["text"] for one in person.texts()] == ["Pages and pages."]
+    page.get_by_role("button", name="Write a text").click()
+    page.keyboard.press("Escape")
+    expect(writing).to_be_hidden()
+    texts(page).first.get_by_role("button").click()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("dialog").get_by_label("Text", exact=True).fill("Less.")
+    page.keyboard.press("Escape")
+    asked.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert [one["text"] for one in person.texts()] == ["Pages and pages."]
+
+
+def test_a_text_that_another_window_has_deleted_goes(page: Page, person: Person) -> None:
+    person.wrote({"title": "One", "text": "First."}, {"title": "Two", "text": "Second."})
+    opened(page, person, "History")
+    texts(page).first.get_by_role("button").click()
+    person.server.api("DELETE", f"{person.path}/history/{person.texts()[0]['id']}")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog", name="Delete this text?").get_by_role("button", name="Delete").click()
+    note(page, "It was deleted already.")
+    expect(texts(page)).to_have_count(1)
+
+
+def test_the_command_for_a_file_that_is_too_large_runs_nothing_of_its_name(
+    page: Page, tmp_path: Path
+) -> None:
+    name = "$(touch ran)`touch ran`'; touch ran; '.txt"
+    told = page.evaluate(
+        """async (name) => {
+          const { createSentFile } = await import("/web/js/views/people/sent_file.js");
+          const row = createSentFile({ file: { size: 2e8 }, name }, { id: "mara" });
+          await row.send("", {}, null);
+          return row.element.querySelector(".outcome").textContent;
+        }""",
+        name,
+    )
+    words = told.split("costeer ")[1]
+    shell = ["sh", "-c", f"printf '%s\\n' {words}"]
+    printed = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ["history", "add", "mara", name]
+    assert list(tmp_path.iterdir()) == []

@@ -13,9 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from app.profiles.store import Store
 from page.conftest import watched
 from page.server import Server, serving
-from page.test_people import HOSTILE, accessible, tab_to
-
-__all__ = ["accessible"]  # the fixture
+from page.test_people import HOSTILE, tab_to
 
 
 @pytest.fixture(scope="module")
@@ -300,3 +298,24 @@ def test_two_tabs_have_a_key_each(context: BrowserContext, keys: Page, server: S
         other.goto(f"{server.url}/#keys")
         expect(other.get_by_role("dialog", name="API key")).to_be_visible()
         assert secret not in other.content()
+
+
+def test_a_form_that_is_sent_twice_at_once_makes_one_key(keys: Page, server: Server) -> None:
+    keys.get_by_role("button", name="New key").click()
+    dialog = keys.get_by_role("dialog", name="New key")
+    dialog.get_by_role("button", name="Make the key").dblclick()
+    expect(keys.get_by_role("dialog", name="The key is made")).to_be_visible()
+    keys.get_by_role("button", name="Done").click()
+    expect(keys.get_by_role("list", name="Keys").get_by_role("listitem")).to_have_count(1)
+    assert len(server.api("GET", "/v1/keys")["data"]) == 1
+
+
+def test_a_key_that_another_window_has_revoked_goes(keys: Page, server: Server) -> None:
+    made = server.api("POST", "/v1/keys", {"profile": "anna"})
+    keys.reload()
+    keys.get_by_role("button", name="Revoke: No label, opens Anna Ek").click()
+    server.api("DELETE", f"/v1/keys/{made['id']}")
+    keys.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(keys.get_by_role("status").filter(has_text="It was revoked already.")).to_be_visible()
+    expect(keys.get_by_text("No keys yet.")).to_be_visible()
+    expect(keys.get_by_role("button", name="New key")).to_be_focused()

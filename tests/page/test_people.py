@@ -70,18 +70,6 @@ def saving(page: Page) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def accessible(accessible: Callable[[Page], None]) -> Callable[[Page], None]:
-    """As ever, once the note at the foot of the window has gone, which covers a part of it."""
-
-    def check(page: Page) -> None:
-        page.evaluate("document.querySelectorAll('.note').forEach((note) => { note.textContent = ''; })")
-        page.evaluate("window.scrollTo(0, 0)")
-        accessible(page)
-
-    return check
-
-
 def fact(page: Page, name: str) -> Locator:
     return (
         page.get_by_role("list", name="Facts")
@@ -693,3 +681,79 @@ def test_a_server_that_is_away_is_said_and_asked_again(opened: Page) -> None:
     opened.unroute("**/v1/profiles")
     opened.get_by_role("button", name="Try again").click()
     expect(opened.get_by_role("button", name="Anna Ek")).to_be_focused()
+
+
+def test_what_was_typed_while_the_server_is_away_stays_until_it_is_saved(
+    opened: Page, server: Server
+) -> None:
+    name = opened.get_by_label("Name", exact=True).last
+    opened.route("**/v1/profiles/anna", lambda route: route.abort())
+    name.fill("Anna Maria Ek")
+    name.press("Tab")
+    expect(opened.get_by_text("Not saved. The server does not answer.")).to_be_visible()
+    expect(name).to_have_attribute("aria-invalid", "true")
+    opened.unroute("**/v1/profiles/anna")
+    server.api("PATCH", "/v1/profiles/anna", {"fields": {"job": "Head nurse"}})
+    opened.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(fact(opened, "Job")).to_contain_text("Head nurse")
+    expect(name).to_have_value("Anna Maria Ek")
+    name.press("Enter")
+    expect(opened.get_by_role("heading", level=1)).to_have_text("Anna Maria Ek")
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    assert stored(server)["name"] == "Anna Maria Ek"
+    opened.get_by_role("tab", name="History").click()
+    expect(opened.get_by_role("heading", name="What Anna Maria Ek wrote")).to_be_visible()
+
+
+def test_a_form_that_is_left_asks_where_something_was_written(opened: Page) -> None:
+    opened.get_by_role("button", name="Add a fact").click()
+    form = opened.get_by_role("form", name="Add fact")
+    form.get_by_label("What it says").fill("A long story")
+    opened.keyboard.press("Escape")
+    asked = opened.get_by_role("dialog", name="Leave without saving?")
+    expect(asked.get_by_role("button", name="Go on writing")).to_be_focused()
+    opened.keyboard.press("Escape")
+    expect(form.get_by_label("What it says")).to_have_value("A long story")
+    expect(form.get_by_label("What it says")).to_be_focused()
+    form.get_by_role("button", name="Cancel").click()
+    asked.get_by_role("button", name="Leave").click()
+    expect(opened.get_by_role("button", name="Add a fact")).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__"])
+def test_names_that_every_object_has_are_names_like_any_other(
+    opened: Page, server: Server, name: str
+) -> None:
+    opened.get_by_role("button", name="Add a fact").click()
+    form = opened.get_by_role("form", name="Add fact")
+    form.get_by_label("Name").fill(name)
+    form.get_by_label("What it says").fill("Builds bridges")
+    with saving(opened):
+        form.get_by_role("button", name="Add", exact=True).click()
+    row = opened.get_by_role("list", name="Facts").get_by_role("listitem").last
+    expect(row.get_by_role("combobox")).to_have_value("open")
+    with saving(opened):
+        row.get_by_role("combobox").select_option("shape")
+    after = stored(server)
+    assert after["fields"] == {**ANNA["fields"], name: "Builds bridges"}
+    assert after["disclosure"]["fields"] == {"pets": "off", name: "shape"}
+
+
+def test_a_hundred_facts_are_the_most_and_that_is_said(people: Page, server: Server) -> None:
+    server.api("PATCH", "/v1/profiles/anna", {"fields": {f"fact_{place}": "x" for place in range(97)}})
+    people.reload()
+    people.get_by_role("button", name="Anna Ek").click()
+    expect(people.get_by_text("There are 100 facts, which is the most.")).to_be_visible()
+    expect(people.get_by_role("button", name="Add a fact")).to_be_hidden()
+    people.get_by_role("button", name="Delete: Fact 96").click()
+    expect(people.get_by_role("button", name="Add a fact")).to_be_visible()
+    expect(people.get_by_text("There are 100 facts")).to_be_hidden()
+
+
+def test_the_acts_of_a_lone_preference_stand_at_the_end_of_its_row(opened: Page) -> None:
+    rows = opened.get_by_role("list", name="Preferences").get_by_role("listitem")
+    ends = """rows => rows.map((row) => row.querySelector(".acts").getBoundingClientRect().right)"""
+    before = rows.evaluate_all(ends)[0]
+    with saving(opened):
+        rows.last.get_by_role("button", name="Delete").click()
+    assert rows.first.locator(".acts").evaluate("one => one.getBoundingClientRect().right") == before

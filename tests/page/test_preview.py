@@ -102,3 +102,12 @@ def test_each_state_is_accessible(page: Page, person: Person, scheme: str, acces
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="No preview")).to_be_visible()
     accessible(page)
+
+
+def test_the_table_has_room_for_its_texts_on_a_phone_too(page: Page, person: Person) -> None:
+    opened(page, person, "Preview")
+    show(page, "Write a note about the night shift.")
+    widths = page.get_by_role("table").evaluate(
+        "table => [...table.rows].map((row) => row.cells[0].getBoundingClientRect().width)"
+    )
+    assert min(widths) > 130, widths

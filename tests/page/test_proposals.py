@@ -159,3 +159,19 @@ def test_each_state_is_accessible(page: Page, person: Person, scheme: str, acces
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     accessible(page)
     page.get_by_role("button", name="Stop").click()
+
+
+def test_what_the_profile_says_already_is_accepted_and_not_said_twice(page: Page, person: Person) -> None:
+    answered(page, PETS, SHORT)
+    opened(page, person, "Proposals")
+    draft(page)
+    expect(rows(page)).to_have_count(2)
+    both = {"pets": "dog Toby; a parrot"}
+    wishes = [{"text": SHORT["value"], "opposite": LONG}]
+    person.server.api("PATCH", person.path, {"fields": both, "preferences": wishes})
+    page.get_by_label("Choose all").check()
+    page.get_by_role("button", name="Accept 2 proposals").click()
+    expect(rows(page)).to_have_count(0)
+    told = person.read()
+    assert told["fields"] == both
+    assert told["preferences"] == wishes

@@ -1,6 +1,6 @@
 /** The view Keys: which there are, new ones, and revoking them. */
 
-import { ApiError, get, quoted, remove } from "../api.js";
+import { get, quoted, remove } from "../api.js";
 import { fill, h } from "../dom.js";
 import { useKey } from "../key.js";
 import { confirmed } from "../parts/dialog.js";
@@ -71,7 +71,7 @@ function entry(key, keys, profiles, draw) {
     "button",
     {
       class: "button danger small", type: "button", data: { key: key.id }, onclick: revoke,
-      "aria-label": `Revoke: ${name}`,
+      "aria-label": `Revoke: ${key.label || `No label, opens ${opens}`}`,
     },
     "Revoke",
   );
@@ -117,7 +117,11 @@ async function revoked(key, keys, { name, opens }) {
   try {
     await deleted(key, last);
   } catch (error) {
-    if (error instanceof ApiError && error.code === "last_admin_key") return againAsked(key);
+    if (error.code === "last_admin_key") return againAsked(key);
+    if (error.code === "key_not_found") { // another window was faster
+      say("It was revoked already.");
+      return true;
+    }
     warn(`Not revoked. ${inWords(error)}`);
     return false;
   }

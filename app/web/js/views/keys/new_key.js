@@ -6,6 +6,7 @@ import { useKey } from "../../key.js";
 import { copyButton } from "../../parts/copy.js";
 import { openDialog } from "../../parts/dialog.js";
 import { field, select } from "../../parts/field.js";
+import { onSubmit } from "../../parts/once.js";
 import { say } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
 import { snippets } from "./snippets.js";
@@ -41,8 +42,7 @@ function form(profiles, closed, close) {
     consequence.textContent = opens.value === ADMIN && !closed ? FIRST : "";
   }
 
-  async function submit(event) {
-    event.preventDefault();
+  async function submit() {
     const what = opens.value === ADMIN ? { admin: true } : { profile: opens.value };
     try {
       close(await post("/v1/keys", { ...what, label: label.value.trim() }));
@@ -54,7 +54,7 @@ function form(profiles, closed, close) {
   warnOfAdmin();
   return h(
     "form",
-    { class: "stack", novalidate: true, onsubmit: submit },
+    { class: "stack", novalidate: true, onsubmit: onSubmit(submit) },
     field("Label", label, { hint: "A note for yourself: which app has it." }),
     field("What it opens", opens, { hint: OPENS }),
     consequence,

@@ -5,7 +5,7 @@ import { field, select } from "../../parts/field.js";
 import { CHOICES, levelChange, strictest } from "./levels.js";
 import { createOrdered } from "./ordered.js";
 import { Mistake } from "./profile_store.js";
-import { readable, saved, short } from "./words.js";
+import { ownOf, readable, saved, short } from "./words.js";
 
 const MOST = 100;
 const KEY_LENGTH = 100;
@@ -33,7 +33,7 @@ export function factsEditor(store) {
 }
 
 function factsOf({ fields, disclosure }) {
-  const levelOf = (key) => disclosure.fields[key] ?? "open";
+  const levelOf = (key) => ownOf(disclosure.fields, key) ?? "open";
   return Object.entries(fields).map(([key, text]) => ({ id: key, key, text, level: levelOf(key) }));
 }
 

@@ -9,15 +9,17 @@ import { bringsFiles, chosenFiles, droppedFiles } from "./dropped.js";
 import { createFiles } from "./files.js";
 import { itemForm } from "./history_item.js";
 import { createTextList } from "./text_list.js";
-import { counted } from "./words.js";
+import { counted, isolated } from "./words.js";
 
 /** The history of `profile`, as the server has it. */
-export function historyView(profile) {
+export function historyView(store) {
+  const { profile } = store;
   const path = `/v1/profiles/${quoted(profile.id)}`;
   const heading = h("h2", { tabindex: "-1" }, "What ", h("bdi", {}, profile.name), " wrote");
+  store.onChange(({ name }) => { heading.querySelector("bdi").textContent = name; });
   const count = h("p", { class: "quiet" });
   const erase = button("Delete all", "button danger small", async () => {
-    if (await eraseAll(profile, path)) {
+    if (await eraseAll(path)) {
       reload();
       heading.focus();
     }
@@ -58,25 +60,27 @@ function button(label, kind, act) {
 /** Asks for a text; resolves to whether one was added. */
 async function writeText(path) {
   const none = { title: "", request: "", text: "", disclosure: "open" };
-  const stored = await openDialog("Write a text", (close) => itemForm(none, {
-    act: "Add",
-    cancel: () => close(),
-    save: async (value) => {
+  let form = null;
+  const content = (close) => {
+    const save = async (value) => {
       await post(`${path}/history`, value);
       close(true);
-    },
-  }), { wide: true });
+    };
+    form = itemForm(none, { act: "Add", cancel: () => close(), save });
+    return form.element;
+  };
+  const stored = await openDialog("Write a text", content, { wide: true, mayLeave: () => form.mayLeave() });
   if (stored) say("Added.");
   return stored;
 }
 
 /** Erases all texts, if the person says so; resolves to whether they are gone. */
-async function eraseAll(profile, path) {
+async function eraseAll(path) {
   try {
-    const { history_count: number } = await get(path);
+    const { name, history_count: number } = await get(path);
     const all = counted(number, "text");
     const are = number === 1 ? "is" : "are";
-    const words = `${all} of “${profile.name}” ${are} erased from this device, and from the small `
+    const words = `${all} of “${isolated(name)}” ${are} erased from this device, and from the small `
       + "model's memory. It cannot be undone. Facts and preferences stay.";
     if (!await confirmed("Delete the whole history?", words, `Delete ${all}`)) return false;
     const { deleted } = await remove(`${path}/history`);

@@ -2,13 +2,14 @@
 
 import { patch, quoted, remove } from "../../api.js";
 import { fill, h } from "../../dom.js";
-import { confirmed, openDialog } from "../../parts/dialog.js";
+import { confirmed, mayGiveUp, openDialog } from "../../parts/dialog.js";
 import { field, select } from "../../parts/field.js";
 import { excerpt, markedWords } from "../../parts/marked.js";
+import { once, onSubmit } from "../../parts/once.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
 import { CHOICES, LEVELS } from "./levels.js";
-import { short } from "./words.js";
+import { isolated, short } from "./words.js";
 
 const BEGINNING = 220;
 const MOST_TEXT = 1_000_000;
@@ -49,11 +50,13 @@ function factsOf({ kind, source, created_at: created, disclosure }) {
 export async function openItem(path, item) {
   const own = `${path}/${quoted(item.id)}`;
   let current = item;
+  let form = null; // while it is edited
   await openDialog(headline(item), (close) => {
     const place = h("div", { class: "stack" });
     const acts = { edit: () => edit(), erase: () => erase(), close: () => close() };
 
     function read() {
+      form = null;
       fill(place, reading(current, acts));
       place.querySelector("button").focus();
     }
@@ -65,7 +68,8 @@ export async function openItem(path, item) {
     }
 
     function edit() {
-      fill(place, itemForm(current, { act: "Save", cancel: read, save }));
+      form = itemForm(current, { act: "Save", cancel: read, save });
+      fill(place, form.element);
       const text = place.querySelector("textarea");
       text.focus();
       text.setSelectionRange(0, 0);
@@ -79,13 +83,13 @@ export async function openItem(path, item) {
     }
 
     return fill(place, reading(current, acts));
-  }, { wide: true });
+  }, { wide: true, mayLeave: async () => !form || form.mayLeave() });
   return current;
 }
 
 /** Erases an item, if the person says so; resolves to whether it is gone. */
 async function erased(path, item) {
-  const words = `“${headline(item)}” is erased from this device, and from the small model's memory. `
+  const words = `“${isolated(headline(item))}” is erased from this device, and from the small model's memory. `
     + "It cannot be undone.";
   if (!await confirmed("Delete this text?", words, "Delete")) return false;
   try {
@@ -93,6 +97,10 @@ async function erased(path, item) {
     say("Deleted.");
     return true;
   } catch (error) {
+    if (error.code === "history_item_not_found") { // another window was faster
+      say("It was deleted already.");
+      return true;
+    }
     warn(`Not deleted. ${inWords(error)}`);
     return false;
   }
@@ -112,7 +120,10 @@ function reading(item, { edit, erase, close }) {
   ];
 }
 
-/** A form for a text. `save(changes)` stores what was changed, and may throw; `cancel()` leaves it. */
+/**
+ * A form for a text. `save(changes)` stores what was changed, and may throw; `cancel()` leaves it. Gives the
+ * element, and `mayLeave()`, which resolves to whether it may be left: it asks where something was written.
+ */
 export function itemForm(item, { act, save, cancel }) {
   const inputs = inputsOf(item);
   const value = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value]));
@@ -120,9 +131,10 @@ export function itemForm(item, { act, save, cancel }) {
   const changed = ([name, one]) => one !== before[name];
   const changes = () => Object.fromEntries(Object.entries(value()).filter(changed));
   const mistake = h("p", { class: "mistake", role: "alert" });
+  const mayLeave = () => mayGiveUp(Object.keys(changes()).length > 0);
+  const leave = once(async () => await mayLeave() && cancel());
 
-  async function submit(event) {
-    event.preventDefault();
+  async function submit() {
     mistake.textContent = inputs.text.value.trim() ? "" : "There is no text yet.";
     try {
       if (mistake.textContent) inputs.text.focus();
@@ -133,7 +145,7 @@ export function itemForm(item, { act, save, cancel }) {
     }
   }
 
-  return h("form", { class: "stack", novalidate: true, onsubmit: submit },
+  const element = h("form", { class: "stack", novalidate: true, onsubmit: onSubmit(submit) },
     field("Text", inputs.text),
     h("div", { class: "fields" },
       field("Title", inputs.title, { hint: "May stay empty." }),
@@ -141,8 +153,9 @@ export function itemForm(item, { act, save, cancel }) {
       field("What replies may say of it", inputs.disclosure)),
     mistake,
     h("div", { class: "buttons" },
-      h("button", { class: "button", type: "button", onclick: cancel }, "Cancel"),
+      h("button", { class: "button", type: "button", onclick: leave }, "Cancel"),
       h("button", { class: "button main" }, act)));
+  return { element, mayLeave };
 }
 
 function inputsOf({ title, request, text, kind = "document", disclosure }) {

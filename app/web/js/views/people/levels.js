@@ -1,7 +1,8 @@
 /** Levels of disclosure: how they are said, and what replies may tell of identifiers, and in all. */
 
 import { h } from "../../dom.js";
-import { field, select, setMistake } from "../../parts/field.js";
+import { field, select } from "../../parts/field.js";
+import { keptField } from "./kept_field.js";
 import { saved } from "./words.js";
 
 /** The four levels, the least strict first. */
@@ -79,10 +80,11 @@ export function disclosureEditor(store) {
     if (!await saved(() => store.change(change))) draw(store.profile);
   }
 
-  function draw({ disclosure: now }) {
+  function draw(profile) {
+    const now = profile.disclosure;
     least.value = now.least;
     for (const { kind, input } of kinds) input.value = now.identifiers[kind] ?? "";
-    budget.draw(now.budget);
+    budget.draw(profile);
   }
 
   store.onChange(draw);
@@ -107,21 +109,12 @@ function leastChange(least) {
 function budgetField(store) {
   const input = h("input", {
     type: "number", min: 0, step: "any", inputmode: "decimal", placeholder: "no bound",
-    onchange: () => keep(),
+    value: store.profile.disclosure.budget ?? "",
   });
-  const element = field("Budget of a conversation, in nats", input, { hint: NATS });
-  const draw = (budget) => {
-    if (document.activeElement !== input) input.value = budget ?? "";
-  };
-
-  async function keep() {
-    const wrong = !input.validity.valid;
-    setMistake(element, wrong ? NO_NATS : "");
-    if (wrong) return;
-    const budget = input.value === "" ? null : Number(input.value);
-    await saved(() => store.change(({ disclosure }) => ({ disclosure: { ...disclosure, budget } })));
-  }
-
-  draw(store.profile.disclosure.budget);
-  return { element, draw };
+  const budget = () => (input.value === "" ? null : Number(input.value));
+  return keptField(field("Budget of a conversation, in nats", input, { hint: NATS }), {
+    wrong: () => (input.validity.valid ? "" : NO_NATS),
+    read: ({ disclosure }) => disclosure.budget ?? "",
+    save: () => store.change(({ disclosure }) => ({ disclosure: { ...disclosure, budget: budget() } })),
+  });
 }

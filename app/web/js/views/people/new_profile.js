@@ -4,6 +4,7 @@ import { post } from "../../api.js";
 import { h } from "../../dom.js";
 import { openDialog } from "../../parts/dialog.js";
 import { field, setMistake } from "../../parts/field.js";
+import { onSubmit } from "../../parts/once.js";
 import { inWords } from "../../parts/trouble.js";
 
 const ID = /^[a-z0-9_-]{1,64}$/;
@@ -27,12 +28,11 @@ function form(close) {
   const [nameField, idField] = fields;
   const failure = h("p", { class: "mistake", role: "alert" });
 
-  async function submit(event) {
-    event.preventDefault();
+  async function submit() {
     failure.textContent = "";
     setMistake(nameField, name.value.trim() ? "" : "A profile needs a name.");
     setMistake(idField, ID.test(id.value) ? "" : "1 to 64 small letters, digits, - and _, like isabel.");
-    const wrong = event.target.querySelector("[aria-invalid]");
+    const wrong = element.querySelector("[aria-invalid]");
     if (wrong) {
       wrong.focus();
       return;
@@ -49,9 +49,9 @@ function form(close) {
     }
   }
 
-  return h(
+  const element = h(
     "form",
-    { class: "stack", novalidate: true, onsubmit: submit },
+    { class: "stack", novalidate: true, onsubmit: onSubmit(submit) },
     fields,
     failure,
     h(
@@ -61,6 +61,7 @@ function form(close) {
       h("button", { class: "button main" }, "Make it"),
     ),
   );
+  return element;
 }
 
 /** The two inputs; the id follows the name until somebody writes one. */

@@ -23,17 +23,19 @@ export function createOrdered(store, kind) {
   const title = `${kind.noun[0].toUpperCase()}${kind.noun.slice(1)}s`;
   const list = h("ol", { class: "plain ordered", "aria-label": title });
   const adding = h("div", {});
+  const most = `There are ${kind.most} ${kind.noun}s, which is the most. Delete one to add another.`;
+  const full = h("p", { class: "quiet" }, most);
   // `rows` by the item's id; `gone`, what was deleted last, as { item, place, element }.
-  const editor = { store, kind, list, adding, rows: new Map(), gone: null };
+  const editor = { store, kind, list, adding, full, rows: new Map(), gone: null };
   reorderable(list, (id, to) => move(editor, id, to));
   store.onChange(() => draw(editor));
   draw(editor);
   offerNew(editor);
-  return h("div", { class: "stack tight" }, list, adding);
+  return h("div", { class: "stack tight" }, list, adding, full);
 }
 
 function draw(editor) {
-  const { store, kind, list, adding, rows } = editor;
+  const { store, kind, list, adding, full, rows } = editor;
   const found = kind.read(store.profile);
   for (const item of found) {
     if (rows.has(item.id)) rows.get(item.id).update(item);
@@ -46,7 +48,8 @@ function draw(editor) {
   else if (gone) elements.splice(Math.min(gone.place, elements.length), 0, gone.element);
   arrange(list, elements);
   found.forEach((item, place) => rows.get(item.id).setPlace(place, found.length));
-  adding.hidden = found.length >= kind.most;
+  full.hidden = found.length < kind.most;
+  adding.hidden = !full.hidden;
 }
 
 function actsOn(editor) {

@@ -24,7 +24,7 @@ export function personView(profile, { back, manage, gone, replaced }) {
   const refresh = () => store.reload().catch(() => {}); // the next change says what is wrong
   const tabs = createTabs("Profile", [
     { id: "about", label: "About", panel: () => aboutView(store, what), shown: refresh },
-    { id: "history", label: "History", panel: () => historyView(profile) },
+    { id: "history", label: "History", panel: () => historyView(store) },
     { id: "proposals", label: "Proposals", panel: () => proposalsView(profile) },
     { id: "preview", label: "Preview", panel: () => previewView(profile) },
   ]);

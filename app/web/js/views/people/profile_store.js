@@ -39,11 +39,12 @@ export function createProfileStore(profile) {
     }),
     /**
      * Sends what `patchOf` makes of the profile as it is now, so that another window's changes stay; it may
-     * throw a Mistake.
+     * throw a Mistake, and give null where nothing is to change.
      */
     change: (patchOf) => next(async () => {
-      const body = patchOf(await get(path));
-      return take(await patch(path, body));
+      const fresh = await get(path);
+      const body = patchOf(fresh);
+      return take(body === null ? fresh : await patch(path, body));
     }),
   };
 }

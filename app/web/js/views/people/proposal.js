@@ -5,7 +5,7 @@ import { field, select } from "../../parts/field.js";
 import { markedPart } from "../../parts/marked.js";
 import { CHOICES } from "./levels.js";
 import { Mistake } from "./profile_store.js";
-import { counted, readable, short } from "./words.js";
+import { counted, ownOf, readable, short } from "./words.js";
 
 const MOST_PREFERENCES = 20;
 const SURE = [[0.85, "Sure"], [0.6, "Likely"], [0, "A guess"]];
@@ -94,8 +94,9 @@ function button(label, act, kind, of = "") {
 
 /** Several values of one fact stand beside each other, as the command line joins them. */
 function factPatch({ fields, disclosure }, key, value, level) {
-  const before = fields[key];
-  const text = before && before !== value ? `${before}; ${value}` : value;
+  const before = ownOf(fields, key);
+  const known = before === value || before?.split("; ").includes(value);
+  const text = known ? before : [before, value].filter(Boolean).join("; ");
   const levels = { ...disclosure.fields, [key]: level };
   return { fields: { [key]: text }, ...(level ? { disclosure: { ...disclosure, fields: levels } } : {}) };
 }

@@ -4,11 +4,12 @@ import { stream, quoted } from "../../api.js";
 import { fill, h } from "../../dom.js";
 import { select } from "../../parts/field.js";
 import { createProgress } from "../../parts/progress.js";
+import { once } from "../../parts/once.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { createProfileStore } from "./profile_store.js";
 import { createProposal } from "./proposal.js";
-import { counted, saved } from "./words.js";
+import { counted, isolated, saved } from "./words.js";
 
 const STAGES = {
   reading: "Reading the texts",
@@ -88,15 +89,15 @@ function createList(store, data, heading) {
   }));
 
   /** One after the other, so that two values of one fact stand beside each other. */
-  async function keep(chosen) {
+  const keep = once(async (chosen) => {
     const done = [];
     for (const row of chosen) {
       if (!await saved(() => store.change(row.patch), "Accepted.")) break;
       done.push(row);
     }
     const what = done.length === 1 ? done[0].name : counted(done.length, "proposal");
-    if (done.length) leave(done, `Accepted: ${what}.`);
-  }
+    if (done.length) leave(done, `Accepted: ${isolated(what)}.`);
+  });
 
   function leave(gone, words) {
     const stays = (row) => !gone.includes(row);

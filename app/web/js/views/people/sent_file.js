@@ -10,8 +10,8 @@ const MIB = 2 ** 20;
 const MOST = 127 * MIB; // a form with one file may have 128
 const WHO = "It is not known which of it is yours. Say above how it calls you, and try again.";
 
-/** Makes a row for `{ file, name }`. Its `state` is waiting, going, done, refused, failed or stopped. */
-export function createSentFile({ file, name }) {
+/** Makes a row for `{ file, name }` of a profile. Its `state` is waiting, going, done, refused, failed or stopped. */
+export function createSentFile({ file, name }, profile) {
   const outcome = h("div", { class: "outcome" });
   const label = h("bdi", { class: "file-name grow" }, name);
   const element = h("li", { class: "sent-file" },
@@ -28,7 +28,7 @@ export function createSentFile({ file, name }) {
   async function send(path, fields, signal) {
     row.read = null;
     if (file.size > MOST) {
-      tell("refused", h("p", {}, tooLarge(name)));
+      tell("refused", h("p", {}, tooLarge(name, profile)));
       return;
     }
     const going = { stored: 0, progress: createProgress("Sending") };
@@ -122,9 +122,14 @@ function stopped(stored) {
   return `Stopped: ${counted(stored, "text")} of it ${are} added. Add the file again for the rest.`;
 }
 
-function tooLarge(name) {
+function tooLarge(name, { id }) {
   return `Too large to send: more than ${MOST / MIB} MB. The command reads files of any size: `
-    + `costeer history add PROFILE "${name}"`;
+    + `costeer history add ${id} ${shellWord(name)}`;
+}
+
+/** A name as one word of a shell, which does nothing that stands in it. */
+function shellWord(name) {
+  return `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 /** A size in bytes, for people. */

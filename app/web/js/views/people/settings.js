@@ -2,6 +2,7 @@
 
 import { h } from "../../dom.js";
 import { check, field, select, setMistake } from "../../parts/field.js";
+import { keptField } from "./kept_field.js";
 import { saved } from "./words.js";
 
 const NAME_LENGTH = 200;
@@ -32,22 +33,12 @@ export function settingsEditor(store, manage) {
 function nameField(store) {
   const input = h("input", {
     value: store.profile.name, maxlength: NAME_LENGTH, autocomplete: "off", dir: "auto",
-    onchange: () => keep(),
   });
-  const element = field("Name", input, { hint: NAME });
-
-  async function keep() {
-    const name = input.value.trim();
-    setMistake(element, name ? "" : "A profile needs a name.");
-    if (name && name !== store.profile.name) await saved(() => store.change(() => ({ name })));
-  }
-
-  return {
-    element,
-    draw({ name }) {
-      if (document.activeElement !== input) input.value = name;
-    },
-  };
+  return keptField(field("Name", input, { hint: NAME }), {
+    wrong: () => (input.value.trim() ? "" : "A profile needs a name."),
+    read: ({ name }) => name,
+    save: () => store.change(() => ({ name: input.value.trim() })),
+  });
 }
 
 function strengthField(store) {

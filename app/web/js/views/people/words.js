@@ -25,6 +25,11 @@ export function isolated(text) {
   return `\u2068${text}\u2069`;
 }
 
+/** What `object` has itself by a name that somebody chose: "constructor" is none of those it inherits. */
+export function ownOf(object, name) {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 /** Runs a change and says that it is saved, or why not; resolves to whether it is. */
 export async function saved(work, words = "Saved.") {
   try {
