@@ -623,6 +623,9 @@ def test_all_of_it_can_be_done_by_keys_alone(page: Page, server: Server, anna: d
     page.keyboard.press("Enter")
     page.keyboard.type("city")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Go on writing")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # leave
     expect(page.get_by_role("button", name="Add a fact")).to_be_focused()
     tab_to(page, page.get_by_label("Record replies"))
     with saving(page):
