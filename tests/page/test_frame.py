@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from page.tour import VIEWS
 
@@ -20,6 +21,22 @@ def test_each_view_is_accessible(
     expect(page.get_by_role("heading", level=1, name=view)).to_be_visible()
     page.wait_for_load_state("networkidle")
     accessible(page)
+
+
+def test_a_view_that_is_asked_for_again_while_it_loads_is_there_once_and_has_the_focus(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/web/js/views/try.js", hold)
+    page.reload()
+    page.get_by_role("link", name="Try", exact=True).click()
+    expect(page).to_have_url(re.compile("#try$"))
+    held[0].continue_()
+    expect(page.get_by_role("heading", level=1, name="Try")).to_be_focused()
+    expect(page.get_by_label("Message")).to_have_count(1)
+    assert len(held) == 1
 
 
 def test_the_address_and_the_title_name_the_view_and_nothing_else(page: Page) -> None:

@@ -16,12 +16,13 @@ export function startRouter(main, nav, views) {
     const view = views.find(({ name }) => location.hash === `#${name}` && !linkTo(name).hidden) ?? views[0];
     if (current !== view) leaveFor(view);
     const among = made;
-    const shown = among.get(view.name) ?? await load(view);
+    const loaded = among.get(view.name) ?? await load(view);
     if (current !== view || made !== among) return; // left again, or restarted, while it was loaded
     if (!among.has(view.name)) {
-      among.set(view.name, shown);
-      main.append(shown.element);
+      among.set(view.name, loaded);
+      main.append(loaded.element);
     }
+    const shown = among.get(view.name); // another one, where it was asked for twice while it was loaded
     if (shown.element.hidden || !shown.seen) enter(shown);
     if (focus) {
       window.scrollTo(0, 0);
