@@ -177,9 +177,7 @@ async def test_models_without_a_remote_is_an_error(proxy: Proxy) -> None:
     assert response.json()["error"]["code"] == "remote_unavailable"
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/completion", "/v1/profiles/loud/notes", "/chat/completions"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/completion", "/v1/profiles/loud/notes", "/chat/completions"])
 async def test_an_unknown_path_is_named(proxy: Proxy, path: str) -> None:
     response = await proxy.client.post(path, json={})
     assert response.status_code == 404
