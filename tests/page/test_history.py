@@ -441,6 +441,22 @@ def test_a_text_that_another_window_has_deleted_goes(page: Page, person: Person)
     expect(texts(page)).to_have_count(1)
 
 
+def test_where_there_is_no_text_there_is_nothing_to_search_or_delete(page: Page, person: Person) -> None:
+    person.wrote({"title": "One", "text": "First."})
+    opened(page, person, "History")
+    search = page.get_by_role("searchbox", name="Search the texts")
+    erase = page.get_by_role("button", name="Delete all")
+    expect(search).to_be_visible()
+    expect(erase).to_be_visible()
+    texts(page).first.get_by_role("button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog", name="Delete this text?").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    expect(search).to_be_hidden()
+    expect(erase).to_be_hidden()
+    expect(page.get_by_role("heading", name="wrote")).to_be_focused()
+
+
 def test_the_command_for_a_file_that_is_too_large_runs_nothing_of_its_name(
     page: Page, tmp_path: Path
 ) -> None:

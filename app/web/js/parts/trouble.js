@@ -6,7 +6,8 @@ const HINTS = {
   remote_unavailable: "Look at State for the remote, then try again.",
   remote_unauthorized: "Set COSTEER_REMOTE_API_KEY to a key that the remote takes, and start the server again.",
   store_error: "Another program may be using the database. Try again in a moment.",
-  profile_not_found: "It may have been deleted in another window. Load the page again.",
+  profile_not_found: "It may have been deleted in another window. "
+    + "Copy what you want to keep, then load the page again.",
 };
 
 /** A block for an error, with `retry` behind a button if there is one. */

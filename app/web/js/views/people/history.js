@@ -24,6 +24,7 @@ export function historyView(store) {
       heading.focus();
     }
   });
+  erase.hidden = true; // until there is something to delete
   const write = button("Write a text", "button", async () => {
     if (await writeText(path)) reload();
   });

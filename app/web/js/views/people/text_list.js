@@ -22,6 +22,7 @@ export function createTextList(path, { empty, deleted, left }) {
   const said = h("p", { class: "quiet" });
   const items = h("ol", { class: "plain texts", "aria-label": "Texts" });
   const foot = h("div", {});
+  const form = searchForm(query, () => show({ announced: true }));
   let asked = 0; // the newest question; answers to older ones are late
 
   async function show({ announced = false } = {}) {
@@ -32,6 +33,7 @@ export function createTextList(path, { empty, deleted, left }) {
       const search = `/search?limit=${FOUND}&q=${quoted(words)}`;
       const page = await get(`${path}${words ? search : `?limit=${PAGE}`}`);
       if (mine !== asked) return;
+      form.hidden = !page.data.length && !words;
       fill(items, page.data.map((item) => itemRow(item, open, words)));
       said.textContent = words ? found(page.data.length) : "";
       if (words && announced) say(said.textContent);
@@ -74,11 +76,12 @@ export function createTextList(path, { empty, deleted, left }) {
     } else {
       takeOut(row, left);
       deleted();
+      if (!items.children.length) show();
     }
   }
 
   query.addEventListener("input", () => { if (!query.value) show(); });
-  return { element: h("div", { class: "stack" }, searchForm(query, () => show({ announced: true })), said, items, foot), show };
+  return { element: h("div", { class: "stack" }, form, said, items, foot), show };
 }
 
 function searchForm(query, search) {
