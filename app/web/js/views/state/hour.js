@@ -48,12 +48,14 @@ export function createHour() {
     try {
       const { data, total } = await get("/v1/activity", { quiet: true });
       problem.hidden = true;
+      summary.hidden = false;
       summary.textContent = inWords(total);
       grid.hidden = total.replies === 0;
       for (const chart of charts) chart.set(data, total);
     } catch (error) {
       if (problem.hidden) fill(problem, trouble(error, { title: "The last hour is not known", retry: refresh }));
       problem.hidden = false;
+      summary.hidden = grid.hidden; // nothing is known yet, not even that
     }
   }
 
