@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-from fakes import FakeRemote, FakeTokenizer
+from fakes import FakeRemote, FakeTokenizer, message_of
 from remote.loopback import Connection, Loopback, loopback
 
-from app.prompts.message import Message, ToolCall
 from app.remote.interface import DraftToken, Said
 from app.steering.sampling import SamplingParams
 
@@ -105,20 +104,8 @@ def _message(said: Said) -> dict[str, Any]:
 def _tokenized(body: dict[str, Any]) -> list[int]:
     if "prompt" in body:
         return FakeTokenizer().encode(body["prompt"])
-    messages = [
-        Message(
-            one["role"],
-            one["content"],
-            calls=tuple(
-                ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-                for call in one.get("tool_calls", ())
-            ),
-            answers=one.get("tool_call_id"),
-        )
-        for one in body["messages"]
-    ]
     return FakeTokenizer().chat(
-        messages,
+        [message_of(one) for one in body["messages"]],
         continue_final=bool(body.get("continue_final_message")),
         tools=body.get("tools", ()),
         opens=body["add_generation_prompt"],

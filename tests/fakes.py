@@ -17,7 +17,7 @@ from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
-from app.prompts.message import Message, Tool
+from app.prompts.message import Message, Tool, ToolCall
 from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.steering.formula import IntArray, Rows, log_softmax
@@ -56,6 +56,17 @@ PRIVATE = [
     *(text for profile in (LOUD, JOINED) for text in (profile.name, *dict(profile.fields).values())),
     *(text for item in LOUD_HISTORY for text in (item.title, item.text)),
 ]
+
+
+def message_of(wire: Mapping[str, Any]) -> Message:
+    """A message from the form in which it is sent."""
+    calls = [(one["id"], one["function"]) for one in wire.get("tool_calls", ())]
+    return Message(
+        wire["role"],
+        wire["content"],
+        calls=tuple(ToolCall(id_, function["name"], function["arguments"]) for id_, function in calls),
+        answers=wire.get("tool_call_id"),
+    )
 
 
 class FakeTokenizer(Tokenizer):

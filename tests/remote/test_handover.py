@@ -11,9 +11,10 @@ import anyio
 import httpx
 import pytest
 import respx
+from fakes import message_of
 
 from app.errors import CoSteerError, RemoteError, RemoteRejected, RemoteTimeout
-from app.prompts.message import Message, ToolCall
+from app.prompts.message import Message
 from app.prompts.private import PrivateMessage
 from app.remote.handover import without_blanks
 from app.remote.interface import CallPiece, Handover, Said
@@ -27,18 +28,7 @@ CITIES = ['{"city": "Bern"}', '{"city": "Paris"}']
 
 def messages() -> tuple[Message, ...]:
     """The recorded conversation."""
-    return tuple(
-        Message(
-            one["role"],
-            one["content"],
-            calls=tuple(
-                ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-                for call in one.get("tool_calls", ())
-            ),
-            answers=one.get("tool_call_id"),
-        )
-        for one in BODY["messages"]
-    )
+    return tuple(message_of(one) for one in BODY["messages"])
 
 
 HANDOVER = Handover(messages(), tuple(BODY["tools"]), max_tokens=90, asked={"temperature": 0})
