@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from app.doctor.examination import in_thread
+from app.threads import in_thread
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.doctor.check import Check, Verdict, failed, ok, warning
-from app.doctor.examination import in_thread
 from app.network.listener import on_this_machine
+from app.threads import in_thread
 
 STOPPED = "it will not start"
 CLOSED = "nobody without a key is answered, and it will not start again"

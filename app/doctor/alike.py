@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.doctor.check import Check, Verdict, failed, ok, skipped
-from app.doctor.examination import in_thread
 from app.errors import CoSteerError
 from app.remote.interface import RemoteModel, RemoteVocabulary
+from app.threads import in_thread
 
 if TYPE_CHECKING:  # seconds to import
     from app.decoding.vocabulary_match import Match

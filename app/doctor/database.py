@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.doctor.check import Check, Verdict, failed, ok, warning
-from app.doctor.examination import in_thread
 from app.errors import StoreError
 from app.profiles.store.inspection import Condition, inspect
+from app.threads import in_thread
 
 OTHER = "set COSTEER_DATA_DIR to a folder of your own"
 

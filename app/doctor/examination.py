@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from app.doctor.check import Check, Finding, State, Verdict, failed, skipped
 from app.errors import CoSteerError
 
-T = TypeVar("T")
 UNMET = {State.FAILED, State.SKIPPED}
 
 
@@ -56,30 +53,3 @@ def _defect(error: Exception) -> Verdict:
         f"The check itself broke: {type(error).__name__} at {Path(last.filename).name}, line {last.lineno}.",
         "That is a defect of costeer. Please report this line.",
     )
-
-
-def in_thread(work: Callable[[], T]) -> Awaitable[T]:
-    """Runs `work` on a daemon thread, which does not delay the exit after a timeout or Ctrl-C; asyncio would
-    wait for its own threads."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except BaseException as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, daemon=True, name="costeer-doctor").start()
-    return done

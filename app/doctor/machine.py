@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app import __version__
 from app.doctor.check import Check, Verdict, failed, ok
-from app.doctor.examination import in_thread
+from app.threads import in_thread
 
 PYTHON = (3, 11)
 CUDA_WHEELS = "https://pytorch.org/get-started/locally"

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from app.doctor.check import Check, Verdict, failed, ok, warning
-from app.doctor.examination import in_thread
 from app.errors import WeightsError
 from app.local.weights import Presence, disk, is_file, presence
+from app.threads import in_thread
 
 Look = Callable[[str], Presence]
 MB = 1e6

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from app.doctor.check import Check, State, Verdict, failed, ok, warning
-from app.doctor.examination import examine, in_thread
+from app.doctor.examination import examine
 from app.errors import StoreError
+from app.threads import in_thread
 from doctor.verdicts import findings
 
 
@@ -84,12 +85,3 @@ async def test_a_check_that_hangs_fails_when_its_time_is_up_in_a_thread_or_not()
         release.set()
     assert [one.state for one in found.values()] == ["failed", "failed"]
     assert "longer than 0.01 s" in found["b"].seen
-
-
-async def test_what_a_thread_returns_or_raises_is_handed_on() -> None:
-    def raises() -> None:
-        raise StoreError("no")
-
-    assert await in_thread(lambda: 7) == 7
-    with pytest.raises(StoreError):
-        await in_thread(raises)
