@@ -283,7 +283,7 @@ class Generator:
 
     async def alignment(self) -> str:
         """How the remote's tokens are mapped to local ones, in words. Raises as `match` does."""
-        return (await self._matcher.match()).described
+        return (await self.match()).described
 
 
 def _whose(generation: GenerationRequest) -> str:

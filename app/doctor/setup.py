@@ -19,6 +19,9 @@ from app.profiles.store.inspection import inspect
 from app.remote import vllm
 from app.settings.settings import EMBEDDED, Settings
 
+# The remote, the error if its URL or proxy cannot be used, or None for the embedded one.
+Remote = vllm.VLLMRemote | CoSteerError | None
+
 
 @dataclass(frozen=True)
 class Running:
@@ -36,12 +39,7 @@ def before_a_start(settings: Settings, stack: AsyncExitStack) -> list[Check]:
     remote = _remote(settings, stack)
     local = partial(_local_folder, settings)
     return [
-        *weights.checks(
-            _names(settings),
-            cache_dir=settings.cache_dir,
-            weights_dir=settings.weights_dir,
-            data_dir=settings.data_dir,
-        ),
+        *_weights(settings),
         *_machine(settings, remote, local),
         *database.checks(settings.data_dir),
         *port.checks(settings.host, settings.port),
@@ -60,12 +58,7 @@ def while_serving(settings: Settings, running: Running, stack: AsyncExitStack) -
     return [
         written.started(),
         machine.python(),
-        *weights.loaded(
-            _names(settings),
-            cache_dir=settings.cache_dir,
-            weights_dir=settings.weights_dir,
-            data_dir=settings.data_dir,
-        ),
+        *_weights(settings, loaded=True),
         *_machine(settings, remote, partial(_loaded_folder, settings), loaded=True),
         *database.checks(settings.data_dir),
         port.taken(settings.host, settings.port),
@@ -75,19 +68,8 @@ def while_serving(settings: Settings, running: Running, stack: AsyncExitStack) -
     ]
 
 
-Remote = vllm.VLLMRemote | CoSteerError | None
-
-
-def _names(settings: Settings) -> dict[str, str]:
-    """The model of each check of weights."""
-    names = {"local weights": settings.local_model}
-    if settings.remote_base_url == EMBEDDED and settings.embedded_model != settings.local_model:
-        names["embedded weights"] = settings.embedded_model
-    return names
-
-
 def _remote(settings: Settings, stack: AsyncExitStack) -> Remote:
-    """The remote, the error if its URL or proxy cannot be used, or None for the embedded one."""
+    """The remote of the settings, which is closed with the stack."""
     if settings.remote_base_url == EMBEDDED:
         return None
     try:
@@ -104,6 +86,19 @@ def _remote(settings: Settings, stack: AsyncExitStack) -> Remote:
         return error
     stack.push_async_callback(remote.aclose)
     return remote
+
+
+def _weights(settings: Settings, *, loaded: bool = False) -> list[Check]:
+    names = {"local weights": settings.local_model}
+    if settings.remote_base_url == EMBEDDED and settings.embedded_model != settings.local_model:
+        names["embedded weights"] = settings.embedded_model
+    return weights.checks(
+        names,
+        cache_dir=settings.cache_dir,
+        weights_dir=settings.weights_dir,
+        data_dir=settings.data_dir,
+        loaded=loaded,
+    )
 
 
 def _machine(

@@ -19,37 +19,27 @@ LITTLE = 200 * MB
 
 
 def checks(
-    names: Mapping[str, str], *, cache_dir: Path, weights_dir: Path | None, data_dir: Path
+    names: Mapping[str, str],
+    *,
+    cache_dir: Path,
+    weights_dir: Path | None,
+    data_dir: Path,
+    loaded: bool = False,
 ) -> list[Check]:
-    """`names` maps the name of each check to its model in the settings."""
-
-    def look(model: str) -> Presence:
-        return presence(model, cache_dir=cache_dir, weights_dir=weights_dir)
-
-    weights = [
-        # The user's GGUF files are identified by SHA-256, for which the whole file is read.
-        Check(name, partial(in_thread, partial(_weights, look, model)), seconds=120)
-        for name, model in names.items()
-    ]
-    models = dict.fromkeys(names.values())
+    """`names` maps the name of each check to its model in the settings. `loaded`: the server that asks has
+    loaded these models, so that no file is read through as before a start, and no room is needed for any."""
+    look = partial(presence, cache_dir=cache_dir, weights_dir=weights_dir)
+    verdict = _loaded if loaded else _weights
+    models = () if loaded else dict.fromkeys(names.values())
+    # The user's GGUF files are identified by SHA-256, for which the whole file is read.
+    seconds = 30 if loaded else 120
     return [
-        *weights,
-        Check("disk", lambda: in_thread(lambda: _disk(look, models, cache_dir, data_dir)), seconds=120),
+        *(
+            Check(name, partial(in_thread, partial(verdict, look, model)), seconds=seconds)
+            for name, model in names.items()
+        ),
+        Check("disk", lambda: in_thread(lambda: _disk(look, models, cache_dir, data_dir)), seconds=seconds),
     ]
-
-
-def loaded(
-    names: Mapping[str, str], *, cache_dir: Path, weights_dir: Path | None, data_dir: Path
-) -> list[Check]:
-    """The same for a server that has loaded these models: no file is read through, as at a start."""
-
-    def look(model: str) -> Presence:
-        return presence(model, cache_dir=cache_dir, weights_dir=weights_dir)
-
-    weights = [
-        Check(name, partial(in_thread, partial(_loaded, look, model))) for name, model in names.items()
-    ]
-    return [*weights, Check("disk", lambda: in_thread(lambda: _disk(look, (), cache_dir, data_dir)))]
 
 
 def _loaded(look: Look, model: str) -> Verdict:
