@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from app.decoding.stats import Stats
 
 MINUTES = 60
-# Seconds of a minute.
-LONG = 60
+SECONDS = 60  # of a minute
 # Replies of a minute whose first tokens are remembered, the last ones.
 TIMED = 256
 
@@ -64,7 +63,7 @@ class Activity:
         self._clock = clock
         self._wall = wall
         # Minutes begin where those of the wall clock do.
-        self._origin = clock() - wall() % LONG
+        self._origin = clock() - wall() % SECONDS
         self._minutes: deque[tuple[int, Minute]] = deque([(0, Minute())], maxlen=MINUTES)
 
     def replied(self, stats: Stats, first_token: float | None, seconds: float, *, steered: bool) -> None:
@@ -89,13 +88,13 @@ class Activity:
     def minutes(self) -> list[tuple[int, Minute]]:
         """The minutes, the oldest first, each with when it began, in Unix seconds."""
         self._now()
-        last, into = divmod(self._clock() - self._origin, LONG)
+        last, into = divmod(self._clock() - self._origin, SECONDS)
         began = self._wall() - into
-        return [(round(began - LONG * (last - number)), minute) for number, minute in self._minutes]
+        return [(round(began - SECONDS * (last - number)), minute) for number, minute in self._minutes]
 
     def _now(self) -> Minute:
         """The current minute; those that passed without a word are there too."""
-        number = math.floor((self._clock() - self._origin) / LONG)
+        number = math.floor((self._clock() - self._origin) / SECONDS)
         newest = self._minutes[-1][0]
         for passed in range(max(newest, number - MINUTES) + 1, number + 1):
             self._minutes.append((passed, Minute()))

@@ -25,8 +25,8 @@ class Parts:
     """Everything that lives as long as the server. `strength` and `disclosure`, the least level and a budget,
     are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
     unknown model name means the steered model; `aliases` has names with the model that each stands for,
-    perhaps with @profile. `responses` are those that are kept; `reading`
-    are the turns in which files that were sent are read and stored."""
+    perhaps with @profile. `responses` are those that are kept; `reading` are the turns in which files that
+    were sent are read and stored."""
 
     generator: Generator
     store: Store

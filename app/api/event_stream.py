@@ -43,7 +43,12 @@ class Grace:
             raise shutting_down()
 
 
-async def told(
+def stream_of_steps(steps: AsyncGenerator[BaseModel, None], clock: Clock) -> EventSourceResponse:
+    """The response to a request whose work is done in steps; see `_told`."""
+    return event_stream(lambda closing: _told(steps, closing, clock), {})
+
+
+async def _told(
     steps: AsyncGenerator[BaseModel, None], closing: anyio.Event, clock: Clock
 ) -> AsyncGenerator[dict[str, str], None]:
     """The events of work that is done in steps: each as JSON, then [DONE]; after a failure an error, and no

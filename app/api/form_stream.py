@@ -13,6 +13,7 @@ from app.api.forms import (
     NO_HEADERS,
     TOO_MANY,
     boundary_of,
+    delimiter_of,
     file_name_of,
     headers_of,
     name_of,
@@ -36,7 +37,7 @@ class FormStream:
     """Is fed the form piece by piece; gives the beginnings of its parts, and what is in them."""
 
     def __init__(self, content_type: str) -> None:
-        self._delimiter = b"\r\n--" + boundary_of(content_type).strip('"').encode()
+        self._delimiter = delimiter_of(boundary_of(content_type))
         self._waiting = bytearray(b"\r\n")
         self._place: Literal["before", "behind a boundary", "head", "value", "after"] = "before"
         self._parts = 0
@@ -95,7 +96,7 @@ class FormStream:
         headers = headers_of(bytes(self._waiting[:end]))
         self._forward(end + len(BLANK), "value")
         name = name_of(headers)
-        if not _told(name):
+        if not _is_text(name):
             raise wrong("the name of a part is not UTF-8")
         return Begun(name, file_name_of(headers))
 
@@ -116,6 +117,6 @@ class FormStream:
         self._place = place
 
 
-def _told(name: str) -> bool:
-    """Whether an answer can tell the name."""
+def _is_text(name: str) -> bool:
+    """Whether an answer can repeat it: it has no half of a character."""
     return name.encode(errors="replace").decode() == name

@@ -16,7 +16,7 @@ HEAD_BYTES = 8192
 DISPOSITION = re.compile(r'form-data(?:\s*;\s*[\w*]++=(?:"(?:[^"\\]|\\.)*+"|[^\s;"]*+))*+\s*', re.IGNORECASE)
 # From the beginning of a name, or a long one without a value would be tried from each of its letters.
 PARAMETER = re.compile(r'(?<![\w*])([\w*]++)=("(?:[^"\\]|\\.)*+"|[^\s;"]*+)')
-# What browsers write of a file's name otherwise: %22 for a quotation mark, and other programs \\".
+# What browsers write of a file's name otherwise: %22 for a quotation mark, and other programs \".
 ESCAPED = re.compile(r'%22|%0D|%0A|\\"', re.IGNORECASE)
 TOO_MANY = f"it has more than {MOST_PARTS} parts"
 CUT_OFF = "it is cut off, or its lines do not end in CR LF"
@@ -73,8 +73,7 @@ class Form:
 def read_form(content_type: str, data: bytes) -> Form:
     """Parses a form. Raises InvalidRequest if it is invalid, or if parsers could read it differently."""
     boundary = boundary_of(content_type)
-    delimiter = b"\r\n--" + boundary.strip('"').encode()
-    before, *pieces = (b"\r\n" + data).split(delimiter, MOST_PARTS + 1)
+    before, *pieces = (b"\r\n" + data).split(delimiter_of(boundary), MOST_PARTS + 1)
     parts: list[Part] = []
     for piece in pieces:
         if piece.startswith(b"--"):
@@ -97,12 +96,17 @@ def _part(piece: bytes) -> Part:
 
 
 def boundary_of(content_type: str) -> str:
-    """What stands between the parts, with or without quotes. Raises InvalidRequest."""
+    """What the form's parts are told apart by, with or without quotes. Raises InvalidRequest."""
     boundaries = BOUNDARY.findall(content_type)
     if len(boundaries) != 1 or not boundaries[0].isascii() or not 0 < len(boundaries[0].strip('"')) <= 70:
         raise wrong("its Content-Type must name one boundary, of at most 70 characters")
     (boundary,) = boundaries
     return str(boundary)
+
+
+def delimiter_of(boundary: str) -> bytes:
+    """The bytes that a part begins with."""
+    return b"\r\n--" + boundary.strip('"').encode()
 
 
 def headers_of(head: bytes) -> dict[str, str]:

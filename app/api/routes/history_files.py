@@ -12,7 +12,7 @@ from app.api.auth import CallerDep
 from app.api.body import JSON, described, schema
 from app.api.dependencies import Parts, PartsDep
 from app.api.disconnect import while_present
-from app.api.event_stream import event_stream, told
+from app.api.event_stream import stream_of_steps
 from app.api.form_files import FILE, Received, receive_files
 from app.api.forms import MEDIA_TYPE
 from app.api.history_files import bring_in, given
@@ -47,7 +47,7 @@ async def add_files(
     wanted = given(received)
     if wanted.stream:
         steps = bring_in(parts, profile, received, wanted)
-        return event_stream(lambda closing: told(steps, closing, parts.generator.clock), {})
+        return stream_of_steps(steps, parts.generator.clock)
     read = await while_present(request, _whole(parts, profile, received, wanted))
     return Response(read.model_dump_json(), media_type=JSON)
 

@@ -52,16 +52,16 @@ async def delete_key(
     parts: PartsDep,
     caller: KeyKeeperDep,
 ) -> KeyDeleted:
-    """It opens nothing from then on. The last admin key is deleted with `open=true` only, since requests
-    without a key open all profiles then."""
+    """It opens nothing from then on. The last admin key is deleted with `open=true` only: without
+    one, requests without a key open all profiles, or none where others reach the port."""
     delete = partial(parts.store.keys.delete, _number(key_id), last_admin=query.open)
     try:
         last = await write(delete)
     except LastAdminKey as refused:
         consequence = refused.message if _keyless(request) else LOCKS_OUT
-    else:
-        return KeyDeleted(id=key_id, opens=last and _keyless(request))
-    raise LastAdminKey(f"{consequence} To delete it all the same, add ?open=true.", param="open")
+        words = f"{consequence} To delete it all the same, add ?open=true."
+        raise LastAdminKey(words, param="open") from None
+    return KeyDeleted(id=key_id, opens=last and _keyless(request))
 
 
 def _keyless(request: Request) -> bool:

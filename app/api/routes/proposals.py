@@ -13,7 +13,7 @@ from app.api.auth import CallerDep
 from app.api.body import JSON, described, receive_json, schema
 from app.api.dependencies import Parts, PartsDep
 from app.api.disconnect import while_present
-from app.api.event_stream import event_stream, told
+from app.api.event_stream import stream_of_steps
 from app.api.schemas.proposals import Progress, Proposals, ProposalsIn
 from app.profiles.profile import Profile
 from app.proposals.drafter import Drafted, Drafter, Step
@@ -38,8 +38,7 @@ async def propose(
     profile = await asyncio.to_thread(parts.store.profiles.get, profile_id)
     await admission.to_write()
     if body.stream:
-        steps = _told(parts, profile, body.seconds)
-        return event_stream(lambda closing: told(steps, closing, parts.generator.clock), {})
+        return stream_of_steps(_told(parts, profile, body.seconds), parts.generator.clock)
     drafted = await while_present(request, _whole(parts, profile, body.seconds))
     return Response(Proposals.of(drafted).model_dump_json(), media_type=JSON)
 

@@ -13,7 +13,7 @@ from app.api.auth import CallerDep
 from app.api.body import JSON
 from app.api.dependencies import PartsDep
 from app.api.disconnect import while_present
-from app.api.event_stream import event_stream, told
+from app.api.event_stream import stream_of_steps
 from app.api.schemas.state import (
     ActivityOut,
     DoctorQuery,
@@ -42,8 +42,7 @@ async def doctor(
     caller.must_be_admin("examine the server")
     examination: SharedExamination = request.app.state.examination
     if query.stream:
-        clock = parts.generator.clock
-        return event_stream(lambda closing: told(_steps(examination), closing, clock), {})
+        return stream_of_steps(_steps(examination), parts.generator.clock)
     findings = await while_present(request, _all(examination))
     return Response(Examined.of(findings).model_dump_json(), media_type=JSON)
 
