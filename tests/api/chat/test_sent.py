@@ -17,6 +17,7 @@ import pytest
 from drafting_vllm import MODEL, DraftingVLLM
 from fakes import LOUD, LOUD_DOCUMENT, PRIVATE, FakeLocal, FakeTokenizer
 
+from api.routes.test_chat import chunks_of
 from app.api.dependencies import Parts
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
@@ -115,8 +116,9 @@ def as_it_came(entry: dict[str, Any], text: str) -> tuple[str, Any]:
     return entry["endpoint"], (entry["body"], ids, entry.get("allowed"))
 
 
-def arrived(path: str, body: dict[str, Any] | None) -> tuple[str, Any]:
+def arrived(came: tuple[str, dict[str, Any] | None]) -> tuple[str, Any]:
     """What arrived, likewise: its token ids as text and as a number."""
+    path, body = came
     rest = dict(body) if body is not None else None
     if rest is None:
         return path, (None, None, None)
@@ -128,17 +130,26 @@ def arrived(path: str, body: dict[str, Any] | None) -> tuple[str, Any]:
 
 def assert_all_told(sent: Entries, came: list[tuple[str, dict[str, Any] | None]]) -> None:
     told = [as_it_came(one, text) for one, text in zip(sent, texts(sent), strict=True)]
-    assert told == [arrived(path, body) for path, body in came]
+    assert told == [*map(arrived, came)]
+
+
+def assert_all_told_in_any_order(sent: Entries, came: list[tuple[str, dict[str, Any] | None]]) -> None:
+    """For what is asked at once, and arrives on connections of its own."""
+    told = [(one["endpoint"], one["body"], one.get("tokens")) for one in sent]
+    assert sorted(map(repr, told)) == sorted(map(repr, map(_without_texts, came)))
+
+
+def _without_texts(came: tuple[str, dict[str, Any] | None]) -> Any:
+    path, (body, ids, _) = arrived(came)
+    return path, body, ids[1] if ids is not None else None
 
 
 async def test_every_request_is_told_as_it_arrived(run: Run) -> None:
     """The first reply has the vocabularies compared; later ones do not."""
     first = await run.sent()
-    # What is compared is asked at once, and arrives on connections of its own.
     compared = [one for one in run.vllm.came if one[0] == "/tokenize" and "prompt" in (one[1] or {})]
     assert {one[1]["prompt"] for one in compared if one[1]} >= set(PROBES)
-    told, came = ([*map(repr, one)] for one in (map(_plain, first), map(_came_plain, run.vllm.came)))
-    assert sorted(told) == sorted(came)
+    assert_all_told_in_any_order(first, run.vllm.came)
 
     run.vllm.forget()
     sent = await run.sent()
@@ -147,15 +158,6 @@ async def test_every_request_is_told_as_it_arrived(run: Run) -> None:
     assert_all_told(sent, run.vllm.came)
     assert not any(one["embedded"] for one in sent)
     assert not any(private in json.dumps(sent) for private in PRIVATE)
-
-
-def _plain(entry: dict[str, Any]) -> Any:
-    return entry["endpoint"], entry["body"], entry.get("tokens")
-
-
-def _came_plain(came: tuple[str, dict[str, Any] | None]) -> Any:
-    path, (body, ids, _) = arrived(*came)
-    return path, body, ids[1] if ids is not None else None
 
 
 async def test_a_prompt_is_carried_once(run: Run) -> None:
@@ -179,7 +181,7 @@ async def test_streams_tell_it_in_the_totals(run: Run) -> None:
     for options in (None, {"include_usage": True}):
         run.vllm.forget()
         answer = await run.ask(stream=True, stream_options=options)
-        chunks = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+        chunks = chunks_of(answer)
         told = [one["costeer"]["sent"] for one in chunks if "sent" in one.get("costeer", {})]
         assert len(told) == 1 and "sent" in chunks[-1]["costeer"]
         assert_all_told(told[0], run.vllm.came)
@@ -201,14 +203,9 @@ async def test_responses_tell_it_and_do_not_keep_it(run: Run) -> None:
 async def test_several_choices_are_told_together(run: Run) -> None:
     await run.warm()
     sent = await run.sent(n=3, seed=1, temperature=1.0)
-    told, came = ([*map(repr, one)] for one in (map(_plain, sent), map(_came_plain, run.vllm.came)))
-    assert sorted(told) == sorted(came)
+    assert_all_told_in_any_order(sent, run.vllm.came)
     whole = sorted(text for text, one in zip(texts(sent), sent, strict=True) if "text" in one)
-    assert whole == sorted(ids[0] for _, (_, ids, _) in map(_arrived, run.vllm.came) if ids is not None)
-
-
-def _arrived(came: tuple[str, dict[str, Any] | None]) -> tuple[str, Any]:
-    return arrived(*came)
+    assert whole == sorted(ids[0] for _, (_, ids, _) in map(arrived, run.vllm.came) if ids is not None)
 
 
 async def test_replies_at_once_do_not_mix(run: Run) -> None:
@@ -230,7 +227,7 @@ async def test_replies_at_once_do_not_mix(run: Run) -> None:
 
 
 def _words(came: tuple[str, dict[str, Any] | None]) -> str:
-    path, (body, ids, _) = arrived(*came)
+    path, (body, ids, _) = arrived(came)
     return f"{path} {body} {ids}"
 
 

@@ -116,7 +116,7 @@ async def test_who_the_person_is_decides_what_of_mail_and_chats_is_theirs(proxy:
         ("../../../x.txt", "../../../x.txt"),
         ("/etc/passwd", "/etc/passwd"),
         ("..\\..\\x.txt", "../../x.txt"),
-        ("a\0b.txt", "ab.txt"),
+        ("a\0b.txt", None),  # no header may have it
         ("..", ".."),
         ("", "without a name"),
         ("<img src=x onerror=alert(1)>.txt", "<img src=x onerror=alert(1)>.txt"),
@@ -125,7 +125,7 @@ async def test_who_the_person_is_decides_what_of_mail_and_chats_is_theirs(proxy:
     ],
 )
 async def test_a_name_is_a_label_and_never_a_path(
-    proxy: Proxy, tmp_path: Path, name: str, label: str
+    proxy: Proxy, tmp_path: Path, name: str, label: str | None
 ) -> None:
     before = others(tmp_path)
     body = (
@@ -135,8 +135,8 @@ async def test_a_name_is_a_label_and_never_a_path(
     )
     headers = {"Content-Type": "multipart/form-data; boundary=xyz"}
     answer = await proxy.client.post(PATH, content=body, headers=headers)
-    if answer.status_code == 400:  # a header of a NUL
-        assert "\0" in name
+    if label is None:
+        assert answer.status_code == 400
         return
     (only,) = answer.json()["data"]
     assert only["name"] == label

@@ -69,7 +69,7 @@ async def test_the_first_admin_key_ends_requests_without_a_key_and_says_so(proxy
 
 
 async def test_a_deleted_key_opens_nothing_and_a_key_may_delete_itself(proxy: Proxy) -> None:
-    admin, other = await made(proxy, ADMIN), None
+    admin = await made(proxy, ADMIN)
     other = await made(proxy, ADMIN, admin["secret"])
     mine = await made(proxy, {"profile": "loud"}, admin["secret"])
     for key in (mine, other):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -238,20 +237,16 @@ async def test_pages_of_other_sites_are_refused(server: Server, path: str, heade
     assert server.opened == 0
 
 
-@pytest.fixture
-async def activity(proxy: Proxy) -> AsyncIterator[Callable[[], Any]]:
-    async def read() -> dict[str, Any]:
-        answer: dict[str, Any] = (await proxy.client.get("/v1/activity")).json()
-        return answer
-
-    yield read
+async def activity(proxy: Proxy) -> dict[str, Any]:
+    answer: dict[str, Any] = (await proxy.client.get("/v1/activity")).json()
+    return answer
 
 
-async def test_replies_are_in_the_last_minutes(proxy: Proxy, activity: Callable[[], Any]) -> None:
+async def test_replies_are_in_the_last_minutes(proxy: Proxy) -> None:
     await proxy.chat(profile="loud", stream=True)
     await proxy.chat(profile="loud")
     await proxy.chat()
-    told = await activity()
+    told = await activity(proxy)
     assert told["object"] == "activity"
     total = told["total"]
     assert (total["replies"], total["steered"], total["errors"]) == (3, 2, 0)
@@ -263,18 +258,16 @@ async def test_replies_are_in_the_last_minutes(proxy: Proxy, activity: Callable[
     assert set(told["data"][-1]) == {"at", *total}
 
 
-async def test_it_names_nobody(proxy: Proxy, activity: Callable[[], Any]) -> None:
+async def test_it_names_nobody(proxy: Proxy) -> None:
     await proxy.chat(profile="loud", messages=[{"role": "user", "content": "My secret is plum."}])
-    told = json.dumps(await activity())
+    told = json.dumps(await activity(proxy))
     assert "loud" not in told.lower()
     assert "plum" not in told
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
-async def test_a_reply_that_fails_half_way_is_one_error(
-    proxy: Proxy, activity: Callable[[], Any], path: str, stream: bool
-) -> None:
+async def test_a_reply_that_fails_half_way_is_one_error(proxy: Proxy, path: str, stream: bool) -> None:
     proxy.remote.failure, proxy.remote.failing_after = RemoteError("The connection broke."), 3
     content = (
         {"input": "Say hello."}
@@ -284,4 +277,4 @@ async def test_a_reply_that_fails_half_way_is_one_error(
     body = {"model": "fake-model@loud", "stream": stream, **content}
     answer = await proxy.client.post(path, json=body)
     assert answer.status_code == (200 if stream else 502)
-    assert (await activity())["total"]["errors"] == 1
+    assert (await activity(proxy))["total"]["errors"] == 1
