@@ -19,7 +19,7 @@ from app.api.forms import MEDIA_TYPE, wrong
 from app.api.upload_folder import not_kept
 from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest
-from app.sources.sent import Sent, label_of, leaf
+from app.sources.sent import SentFile, label_of, leaf
 
 FILE = "file"
 # Bytes that are written at once, and those that all fields may have together.
@@ -31,7 +31,7 @@ MOST_OF_FIELDS = 2**16
 class Received:
     """The files in the order of the form, and the values of each field."""
 
-    files: list[Sent] = field(default_factory=list)
+    files: list[SentFile] = field(default_factory=list)
     fields: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ class _Taker:
     def __init__(self, form: FormStream, folder: Path) -> None:
         self._form = form
         self._folder = folder
-        self._files: list[Sent] = []
+        self._files: list[SentFile] = []
         self._fields: dict[str, list[bytearray]] = defaultdict(list)
         self._size = 0
         self._open: BinaryIO | bytearray = bytearray()
@@ -101,7 +101,7 @@ class _Taker:
     def _new(self, label: str) -> BinaryIO:
         place = self._folder / str(len(self._files) + 1)
         path = place / leaf(label)
-        self._files.append(Sent(label, path))
+        self._files.append(SentFile(label, path))
         try:
             place.mkdir(mode=0o700)
             return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)

@@ -9,8 +9,9 @@ from functools import partial
 from app.api.body import validated
 from app.api.dependencies import Parts
 from app.api.form_files import FILE, Received
-from app.api.schemas.history_files import FileRead, FilesIn, FilesProgress, FilesRead, Tally
+from app.api.schemas.history_files import FileRead, FilesIn, FilesProgress, FilesRead
 from app.api.store_writes import write
+from app.api.tally import Tally
 from app.api.validation_errors import LENGTH
 from app.disclosure.person import person_of
 from app.errors import InvalidRequest

@@ -33,7 +33,7 @@ NAMELESS = "without a name"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Sent:
+class SentFile:
     """A file as it was sent: what the person calls it, perhaps with the folders that it lies in, and where it
     lies now, under a name that `leaf` made."""
 
@@ -83,7 +83,7 @@ def hashes(stored: Iterable[Known]) -> set[str]:
 
 
 def read_sent(
-    sent: Sent,
+    sent: SentFile,
     person: Person,
     level: Level | None,
     known: set[str],
@@ -114,14 +114,14 @@ def refusal(items: int, left: Sequence[LeftOut]) -> LeftOut | None:
     return None if items else next((one for one in left if one.broken), None)
 
 
-def _found(sent: Sent, person: Person) -> Iterator[Found | LeftOut]:
+def _found(sent: SentFile, person: Person) -> Iterator[Found | LeftOut]:
     try:
         yield from read(sent.path, person, explicit=True)
     except OSError as error:
         yield LeftOut(f"cannot be read: {error.strerror}", broken=True)
 
 
-def _added(one: Found, sent: Sent, wanted: Wanted) -> Add:
+def _added(one: Found, sent: SentFile, wanted: Wanted) -> Add:
     """The item as it is stored: called by the name that the person gave the file, where it has no other."""
     item, seen = wanted.shaped(one.item, sent.path, "", one.part)
     if seen.named:

@@ -15,21 +15,21 @@ from app.profiles.origin import Known, Origin, content_hash
 from app.profiles.profile import HistoryItem
 from app.sources import sent as module
 from app.sources.found import LeftOut
-from app.sources.sent import Sent, Step, hashes, label_of, leaf, read_sent, refusal
+from app.sources.sent import SentFile, Step, hashes, label_of, leaf, read_sent, refusal
 from sources.made import ANNA, docx, mail, paragraph
 
 
-def sent(folder: Path, label: str, content: bytes | str) -> Sent:
+def sent(folder: Path, label: str, content: bytes | str) -> SentFile:
     path = folder / leaf(label_of(label))
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Sent(label_of(label), path)
+    return SentFile(label_of(label), path)
 
 
-def steps(one: Sent, known: set[str] | None = None) -> list[Step]:
+def steps(one: SentFile, known: set[str] | None = None) -> list[Step]:
     return list(read_sent(one, ANNA, None, set() if known is None else known))
 
 
-def item(one: Sent) -> HistoryItem:
+def item(one: SentFile) -> HistoryItem:
     (step,) = steps(one)
     (new,) = step.new
     return new.item
@@ -70,7 +70,7 @@ def test_an_item_is_called_by_the_name_that_the_person_gave(tmp_path: Path) -> N
     one = item(sent(tmp_path, "Letters/What? A: letter*.txt", "Dear Ruth."))
     assert (one.title, one.source) == ("What? A: letter*", "Letters/What? A: letter*.txt")
     docx(tmp_path / "Report.docx", paragraph("A title", "Heading1") + paragraph("It rained."))
-    assert item(Sent("Report.docx", tmp_path / "Report.docx")).title == "A title"
+    assert item(SentFile("Report.docx", tmp_path / "Report.docx")).title == "A title"
     assert item(sent(tmp_path, "2024-05-01.md", "It rained.")).created_at is not None
 
 
