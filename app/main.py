@@ -35,6 +35,20 @@ from app.doctor.shared import Checks, SharedExamination
 from app.network.listener import on_this_machine
 from app.settings.settings import Settings
 
+ROUTES = (
+    chat,
+    responses,
+    profiles,
+    preview,
+    proposals,
+    history,
+    history_files,
+    keys,
+    state,
+    system,
+    passthrough,
+)
+
 
 def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     """The application. On startup it makes its parts from the settings, unless it is given some."""
@@ -67,19 +81,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     isolation.install(app)
     head.install(app)
     request_log.install(app, metrics)  # the last, so that it is the outermost
-    for part in (
-        chat,
-        responses,
-        profiles,
-        preview,
-        proposals,
-        history,
-        history_files,
-        keys,
-        state,
-        system,
-        passthrough,
-    ):
+    for part in ROUTES:
         app.include_router(part.router)
     return app
 
