@@ -11,8 +11,9 @@ export class ApiError extends Error {
   }
 }
 
-const AWAY = "The server does not answer. See whether `costeer serve` still runs, then try again.";
-const BROKEN = "The answer broke off before its end. Try again.";
+/** What is said where nothing came back, and where an answer broke off. */
+export const AWAY = "The server does not answer. See whether `costeer serve` still runs, then try again.";
+export const BROKEN = "The answer broke off before its end. Try again.";
 
 let askForKey = async () => false;
 
@@ -51,7 +52,8 @@ export async function send(method, path, { body, headers = {}, signal, quiet = f
     referrerPolicy: "no-referrer",
   });
   if (answer.ok || answers.includes(answer.status)) return answer;
-  const error = await refusal(answer);
+  const seconds = Number(answer.headers.get("Retry-After"));
+  const error = refusal(answer.status, await answer.json().catch(() => null), seconds > 0 ? seconds : null);
   if (error.status === 401 && !quiet && await askForKey(error)) {
     return send(method, path, { body, headers, signal, quiet, answers });
   }
@@ -121,11 +123,9 @@ async function read(work) {
   }
 }
 
-async function refusal(answer) {
-  const said = await answer.json().catch(() => null);
-  const told = said?.error ?? { message: `The server answered with ${answer.status}.` };
-  const seconds = Number(answer.headers.get("Retry-After"));
-  return new ApiError(answer.status, told, seconds > 0 ? seconds : null);
+/** The error of an answer with `status`, whose JSON is `said`, or null where it has none. */
+export function refusal(status, said, retryAfter = null) {
+  return new ApiError(status, said?.error ?? { message: `The server answered with ${status}.` }, retryAfter);
 }
 
 function plainObject(body) {

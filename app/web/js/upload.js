@@ -1,16 +1,13 @@
 /** Sends a form with files, and tells how far it is: `fetch` says nothing of what it has sent. */
 
-import { ApiError, authorization } from "./api.js";
-
-const AWAY = "The server does not answer. See whether `costeer serve` still runs, then try again.";
-const BROKEN = "The answer broke off before its end. Try again.";
+import { ApiError, AWAY, authorization, BROKEN, refusal } from "./api.js";
 
 /**
  * Sends `form` to `path`. `onSent(share)` is told how much of it has gone, from 0 to 1, and `onEvent(data)`
  * each event of the answer. Resolves behind [DONE]; throws an ApiError, and an AbortError where `signal` ends
  * it.
  */
-export function upload(path, form, { onSent = () => {}, onEvent = () => {}, signal }) {
+export function upload(path, form, { onSent, onEvent, signal }) {
   return new Promise((resolve, reject) => {
     const asking = new XMLHttpRequest();
     const read = eventReader(onEvent);
@@ -32,7 +29,7 @@ export function upload(path, form, { onSent = () => {}, onEvent = () => {}, sign
     asking.onerror = () => reject(new ApiError(0, { message: AWAY }));
     asking.onload = () => {
       take();
-      if (asking.status !== 200) reject(refusal(asking));
+      if (asking.status !== 200) reject(refusal(asking.status, said(asking)));
       else if (read.done()) resolve();
       else reject(new ApiError(0, { message: BROKEN }));
     };
@@ -68,12 +65,11 @@ function eventReader(onEvent) {
   return Object.assign(read, { done: () => done });
 }
 
-function refusal(asking) {
-  let told = { message: `The server answered with ${asking.status}.` };
+/** The answer's JSON; null where it is none, as from a program between. */
+function said({ responseText }) {
   try {
-    told = JSON.parse(asking.responseText).error ?? told;
+    return JSON.parse(responseText);
   } catch {
-    // no JSON, as from a program between
+    return null;
   }
-  return new ApiError(asking.status, told);
 }

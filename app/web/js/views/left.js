@@ -3,8 +3,8 @@
 import { get, post, quoted } from "../api.js";
 import { mayManage } from "../caller.js";
 import { fill, h } from "../dom.js";
+import { counted } from "../parts/counted.js";
 import { trouble } from "../parts/trouble.js";
-import { count } from "./left/fields.js";
 import { requestList, together } from "./left/requests.js";
 import { createSent } from "./left/sent.js";
 import { check, checked, stayed } from "./left/stayed.js";
@@ -38,7 +38,7 @@ export function whatLeft(costeer, { request, reply }) {
 }
 
 function summary(sent) {
-  const requests = count(sent.requests.length, "request");
+  const requests = counted(sent.requests.length, "request");
   const read = [once(sent), again(sent)].join(" ").trim();
   if (!sent.embedded) return `For this reply ${requests} left the device. ${read}`;
   return `Nothing left the device: the remote is a model inside this server. A remote would have read
@@ -46,12 +46,12 @@ function summary(sent) {
 }
 
 function once({ requests, told: tokens }) {
-  return `${requests.length === 1 ? "It has" : "Put together they have"} ${count(tokens, "token")} of text.`;
+  return `${requests.length === 1 ? "It has" : "Put together they have"} ${counted(tokens, "token")} of text.`;
 }
 
 function again({ tokens, told }) {
   if (tokens === told) return "";
-  return `Each draft sends the conversation again, so that it comes to ${count(tokens, "token")} in all.`;
+  return `Each draft sends the conversation again, so that it comes to ${counted(tokens, "token")} in all.`;
 }
 
 function choice({ steered, disclosed }) {

@@ -1,5 +1,7 @@
 /** A request's fields in words. */
 
+import { counted } from "../../parts/counted.js";
+
 /** What a request is for. */
 export function purpose({ endpoint, body, tokens }) {
   if (endpoint.endsWith("/chat/completions")) return "Go on by itself";
@@ -14,9 +16,9 @@ export function purpose({ endpoint, body, tokens }) {
 export function asked({ endpoint, body, allowed }) {
   if (!endpoint.endsWith("/completions")) return "";
   const limits = [
-    body.max_tokens ? `at most ${count(body.max_tokens, "token")}` : null,
-    typeof body.logprobs === "number" ? `the ${count(body.logprobs, "likeliest candidate")} of each` : null,
-    allowed ? `one of ${count(allowed, "token")} that the format allows` : null,
+    body.max_tokens ? `at most ${counted(body.max_tokens, "token")}` : null,
+    typeof body.logprobs === "number" ? `the ${counted(body.logprobs, "likeliest candidate")} of each` : null,
+    allowed ? `one of ${counted(allowed, "token")} that the format allows` : null,
   ];
   return `${sentence(limits)} ${sentence([...sampling(body)])}`.trim();
 }
@@ -38,18 +40,13 @@ function* sampling(body) {
     if (value !== neutral) yield `${spaced(name)} ${short(value)}`;
   }
   if (body.seed !== undefined) yield `seed ${body.seed}`;
-  if (body.logit_bias) yield `bias on ${count(Object.keys(body.logit_bias).length, "token")}`;
-  if (body.tools) yield count(body.tools.length, "tool");
+  if (body.logit_bias) yield `bias on ${counted(Object.keys(body.logit_bias).length, "token")}`;
+  if (body.tools) yield counted(body.tools.length, "tool");
 }
 
 function sentence(parts) {
   const text = parts.filter(Boolean).join(", ");
   return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
-}
-
-/** A number with its noun: "1 token", "2,000 tokens". */
-export function count(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** A field's name as words. */

@@ -2,8 +2,9 @@
 
 import { fill, h } from "../../dom.js";
 import { copyButton } from "../../parts/copy.js";
+import { counted } from "../../parts/counted.js";
 import { field } from "../../parts/field.js";
-import { asked, count, purpose } from "./fields.js";
+import { asked, purpose } from "./fields.js";
 import { markedText } from "./marked.js";
 import { words } from "./sent.js";
 
@@ -18,7 +19,7 @@ export function requestList(sent) {
   const items = sent.requests.map((_, at) => requestItem(sent, at));
   const isLong = items.length > FEW;
   const list = h("ol", { class: "plain requests" }, items.map(({ element }) => element));
-  const title = `${count(items.length, "request")}, one by one`;
+  const title = `${counted(items.length, "request")}, one by one`;
   const holder = isLong ? h("details", { class: "all" }, h("summary", {}, title), list) : list;
   const found = h("output", { class: "quiet" });
   const search = h("input", { type: "search", autocomplete: "off", spellcheck: "false" });
@@ -56,7 +57,7 @@ function narrow(items, wanted, found) {
     item.mark(wanted);
     if (hit && hits <= MOST_OPENED) item.toggle(true);
   }
-  found.textContent = wanted && `In ${hits.toLocaleString("en")} of ${count(items.length, "request")}.`;
+  found.textContent = wanted && `In ${hits.toLocaleString("en")} of ${counted(items.length, "request")}.`;
 }
 
 function requestItem(sent, at) {
@@ -98,8 +99,8 @@ function textOf(sent, at, length) {
 
 function summary(request, at) {
   const tokens = request.shared
-    ? count(request.tokens - request.shared, "new token")
-    : request.tokens && count(request.tokens, "token");
+    ? counted(request.tokens - request.shared, "new token")
+    : request.tokens && counted(request.tokens, "token");
   const text = request.shared ? request.text.slice(0, GLIMPSE).replaceAll("\n", "↵") : "";
   return h(
     "summary",
@@ -138,7 +139,7 @@ function text(sent, at, wanted) {
     more.remove();
     holder.focus();
   };
-  const act = `Show the ${count(request.shared, "token")} in front of it`;
+  const act = `Show the ${counted(request.shared, "token")} in front of it`;
   const button = { class: "button small", type: "button", onclick: show };
   const more = near.length > BEFORE && h("button", button, act);
   return [holder, h("div", { class: "row" }, more, all(request, at))];

@@ -1,7 +1,8 @@
 /** What never left: what stayed of a person, in words, and whether their phrases stand in what left. */
 
 import { h } from "../../dom.js";
-import { count, spaced } from "./fields.js";
+import { counted } from "../../parts/counted.js";
+import { spaced } from "./fields.js";
 import { folded, standsIn } from "./phrases.js";
 import { words } from "./sent.js";
 
@@ -72,7 +73,7 @@ const room = (included) => (included ? "" : " (there was no room for it)");
 
 function reading({ prompts, private: { tokens } }) {
   if (!prompts.length) return "Nothing: at this strength it was not asked.";
-  return `${count(prompts.length * 2, "prompt")}, with up to ${count(tokens, "token")} about the person`;
+  return `${counted(prompts.length * 2, "prompt")}, with up to ${counted(tokens, "token")} about the person`;
 }
 
 /**
@@ -136,7 +137,7 @@ export function check(phrases, where) {
   const rest = phrases.filter(({ verdict }) => !verdict);
   const short = rest.length <= FEW;
   const shown = short ? [...found, ...rest] : found;
-  const title = `${count(rest.length, "phrase")} not in ${where}`;
+  const title = `${counted(rest.length, "phrase")} not in ${where}`;
   return h(
     "div",
     { class: "stack" },
@@ -148,7 +149,7 @@ export function check(phrases, where) {
 }
 
 function verdictOn(found, all, where) {
-  const phrases = count(all, "private phrase");
+  const phrases = counted(all, "private phrase");
   if (!found.length) return `None of ${phrases} is in ${where}.`;
   const own = found.filter((one) => one.verdict.own).length;
   const those = own === found.length ? "because" : `${own} of them because`;

@@ -3,6 +3,7 @@
 import { get, quoted, remove } from "../../api.js";
 import { keyInUse, useKey } from "../../key.js";
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { confirmed } from "../../parts/dialog.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
@@ -11,7 +12,7 @@ import { disclosureEditor, levelsExplained } from "./levels.js";
 import { preferencesEditor } from "./preferences.js";
 import { settingsEditor } from "./settings.js";
 import { exportProfile, importer } from "./transfer.js";
-import { counted, isolated } from "./words.js";
+import { isolated } from "./words.js";
 
 const READ = "What the small model reads first, in this order.";
 const UNDONE = "It cannot be undone. Exports and backups that you made still hold it.";

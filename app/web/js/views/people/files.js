@@ -2,6 +2,7 @@
 
 import { get, quoted } from "../../api.js";
 import { fill, h, uniqueId } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { field, select } from "../../parts/field.js";
 import { createProgress } from "../../parts/progress.js";
 import { say } from "../../parts/status.js";
@@ -9,7 +10,6 @@ import { trouble } from "../../parts/trouble.js";
 import { asksWho } from "./dropped.js";
 import { CHOICES } from "./levels.js";
 import { createSentFile, size } from "./sent_file.js";
-import { counted } from "./words.js";
 
 /**
  * Gives the element, and `take({ files, passed })`, which begins with what was chosen. `changed()` is called

@@ -2,6 +2,7 @@
 
 import { get, post, quoted, remove } from "../../api.js";
 import { h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { confirmed, openDialog } from "../../parts/dialog.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
@@ -9,7 +10,7 @@ import { bringsFiles, chosenFiles, droppedFiles } from "./dropped.js";
 import { createFiles } from "./files.js";
 import { itemForm } from "./history_item.js";
 import { createTextList } from "./text_list.js";
-import { counted, isolated } from "./words.js";
+import { isolated } from "./words.js";
 
 /** The history of `profile`, as the server has it. */
 export function historyView(store) {

@@ -1,9 +1,9 @@
 /** The list of profiles. */
 
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { importer } from "./transfer.js";
 import { newProfile } from "./new_profile.js";
-import { counted } from "./words.js";
 
 const NOBODY = "Nobody yet. Make a profile, or drop an exported one here: without one, replies are the "
   + "remote's own.";

@@ -2,12 +2,13 @@
 
 import { post, quoted } from "../../api.js";
 import { fill, h, uniqueId } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { field } from "../../parts/field.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { headline } from "./history_item.js";
 import { LEVELS } from "./levels.js";
-import { counted, readable } from "./words.js";
+import { readable } from "./words.js";
 
 // By what a pair is about: what it is called, and each of its two readings.
 const ABOUT = {

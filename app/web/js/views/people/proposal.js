@@ -1,11 +1,12 @@
 /** One proposal: what the profile would say, how surely, the passage that says it, and what to do with it. */
 
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { field, select } from "../../parts/field.js";
 import { markedPart } from "../../parts/marked.js";
 import { CHOICES } from "./levels.js";
 import { Mistake } from "./profile_store.js";
-import { counted, ownOf, readable, short } from "./words.js";
+import { ownOf, readable, short } from "./words.js";
 
 const MOST_PREFERENCES = 20;
 const SURE = [[0.85, "Sure"], [0.6, "Likely"], [0, "A guess"]];

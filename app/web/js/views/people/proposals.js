@@ -2,6 +2,7 @@
 
 import { stream, quoted } from "../../api.js";
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { select } from "../../parts/field.js";
 import { createProgress } from "../../parts/progress.js";
 import { once } from "../../parts/once.js";
@@ -9,7 +10,7 @@ import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { createProfileStore } from "./profile_store.js";
 import { createProposal } from "./proposal.js";
-import { counted, isolated, saved } from "./words.js";
+import { isolated, saved } from "./words.js";
 
 const STAGES = {
   reading: "Reading the texts",

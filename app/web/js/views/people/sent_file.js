@@ -1,10 +1,10 @@
 /** One file of those that are added: its row, which says what becomes of it, and the sending itself. */
 
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { createProgress } from "../../parts/progress.js";
 import { inWords } from "../../parts/trouble.js";
 import { upload } from "../../upload.js";
-import { counted } from "./words.js";
 
 const MIB = 2 ** 20;
 const MOST = 127 * MIB; // a form with one file may have 128

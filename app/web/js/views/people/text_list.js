@@ -2,10 +2,10 @@
 
 import { get, quoted } from "../../api.js";
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords, trouble } from "../../parts/trouble.js";
 import { itemRow, openItem } from "./history_item.js";
-import { counted } from "./words.js";
 
 const PAGE = 50;
 const FOUND = 100;

@@ -2,10 +2,11 @@
 
 import { get, post, quoted, send } from "../../api.js";
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { confirmed } from "../../parts/dialog.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
-import { counted, isolated } from "./words.js";
+import { isolated } from "./words.js";
 
 const WHOLE = "The file takes its place as a whole: what is not in the file is erased.";
 const KINDS = ".json,.toml,application/json";

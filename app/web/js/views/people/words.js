@@ -3,11 +3,6 @@
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
 
-/** A number with its noun: "1 fact", "2 facts". */
-export function counted(number, noun) {
-  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 /** A fact's key as the small model reads it: "Writing style" for writing_style. */
 export function readable(key) {
   const words = key.replaceAll("_", " ");

@@ -3,10 +3,10 @@
 import { stream } from "../../api.js";
 import { fill, h } from "../../dom.js";
 import { copyButton } from "../../parts/copy.js";
+import { counted } from "../../parts/counted.js";
 import { createProgress } from "../../parts/progress.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
-import { counted } from "./words.js";
 
 const STATES = {
   ok: ["In order", "good"],

@@ -2,16 +2,17 @@
 
 import { get } from "../../api.js";
 import { fill, h } from "../../dom.js";
+import { counted } from "../../parts/counted.js";
 import { trouble } from "../../parts/trouble.js";
 import { createChart } from "./chart.js";
-import { counted, percent, seconds, tenths } from "./words.js";
+import { percent, seconds, tenths } from "./words.js";
 
 const CHARTS = [
   {
     title: "Tokens",
     hint: "What replies had, in each minute. A token is a word or a piece of one.",
     value: (minute) => minute.tokens,
-    words: (number) => counted(number, "token", "tokens"),
+    words: (number) => counted(number, "token"),
   },
   {
     title: "Kept",
@@ -64,8 +65,8 @@ export function createHour() {
 }
 
 function inWords({ replies, steered, tokens, errors }) {
-  const failed = errors === 0 ? "none failed" : `${counted(errors, "request", "requests")} failed`;
+  const failed = errors === 0 ? "none failed" : `${counted(errors, "request")} failed`;
   if (replies === 0) return errors === 0 ? NOTHING : `${NOTHING} In that time ${failed}.`;
   const some = steered === replies ? "all steered" : `${steered} of them steered`;
-  return `${counted(replies, "reply", "replies")}, ${some}; ${counted(tokens, "token", "tokens")}; ${failed}.`;
+  return `${counted(replies, "reply", "replies")}, ${some}; ${counted(tokens, "token")}; ${failed}.`;
 }

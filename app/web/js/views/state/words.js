@@ -1,12 +1,7 @@
-/** Numbers, times and states as people read them. */
+/** Numbers and times as people read them. */
 
 const WHOLE = new Intl.NumberFormat("en");
 const TENTHS = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-
-/** "1 reply", "1,200 replies". */
-export function counted(count, one, several) {
-  return `${WHOLE.format(count)} ${count === 1 ? one : several}`;
-}
 
 /** A number with at most one digit behind the point. */
 export function tenths(number) {
