@@ -5,9 +5,10 @@ import { mayManage } from "../caller.js";
 import { fill, h } from "../dom.js";
 import { counted } from "../parts/counted.js";
 import { trouble } from "../parts/trouble.js";
+import { check, checked } from "./left/check.js";
 import { requestList, together } from "./left/requests.js";
 import { createSent } from "./left/sent.js";
-import { check, checked, stayed } from "./left/stayed.js";
+import { stayed } from "./left/stayed.js";
 
 /**
  * The element for a reply's totals. `costeer` is that object, asked for with `sent`; `request` is the body of
