@@ -6,10 +6,10 @@ import { openDialog } from "../../parts/dialog.js";
 import { field, setMistake } from "../../parts/field.js";
 import { onSubmit } from "../../parts/once.js";
 import { inWords } from "../../parts/trouble.js";
+import { NAME_LENGTH } from "./profile_store.js";
 
 const ID = /^[a-z0-9_-]{1,64}$/;
 const ID_LENGTH = 64;
-const NAME_LENGTH = 200;
 const ID_HINT = "Apps name the profile by it. It is not private: small letters, digits, - and _.";
 
 /** Asks for a new profile and makes it; resolves to it, or to null. */

@@ -25,7 +25,7 @@ export function personView(profile, { back, manage, gone, replaced }) {
   const tabs = createTabs("Profile", [
     { id: "about", label: "About", panel: () => aboutView(store, what), shown: refresh },
     { id: "history", label: "History", panel: () => historyView(store) },
-    { id: "proposals", label: "Proposals", panel: () => proposalsView(profile) },
+    { id: "proposals", label: "Proposals", panel: () => proposalsView(store) },
     { id: "preview", label: "Preview", panel: () => previewView(profile) },
   ]);
   store.onChange(draw);
@@ -37,5 +37,5 @@ export function personView(profile, { back, manage, gone, replaced }) {
     h("div", { class: "row" }, title, mark),
     h("p", { class: "quiet" }, h("code", {}, profile.id)),
   );
-  return { element: h("div", {}, header, tabs.element), refresh };
+  return { element: h("div", {}, header, tabs), refresh };
 }

@@ -3,9 +3,8 @@
 import { h } from "../../dom.js";
 import { field } from "../../parts/field.js";
 import { createOrdered } from "./ordered.js";
-import { Mistake } from "./profile_store.js";
+import { Mistake, MOST_PREFERENCES } from "./profile_store.js";
 
-const MOST = 20;
 const LENGTH = 1000;
 const OPPOSITE = "The opposite, like “Answer at length.” It steers more surely with one.";
 const SAME = "The opposite says the same. Say what is wanted less.";
@@ -14,7 +13,7 @@ const SAME = "The opposite says the same. Say what is wanted less.";
 export function preferencesEditor(store) {
   return createOrdered(store, {
     noun: "preference",
-    most: MOST,
+    most: MOST_PREFERENCES,
     twice: "There is such a preference already. Edit that one.",
     idOf: ({ text }) => text,
     name: ({ text }) => text,

@@ -2,6 +2,10 @@
 
 import { get, patch, quoted } from "../../api.js";
 
+/** The most that the server takes. */
+export const MOST_PREFERENCES = 20;
+export const NAME_LENGTH = 200;
+
 /** What is wrong with what was entered, in words for the person. */
 export class Mistake extends Error {
   constructor(message, field = null) {

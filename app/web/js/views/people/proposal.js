@@ -5,10 +5,9 @@ import { counted } from "../../parts/counted.js";
 import { field, select } from "../../parts/field.js";
 import { markedPart } from "../../parts/marked.js";
 import { CHOICES } from "./levels.js";
-import { Mistake } from "./profile_store.js";
+import { Mistake, MOST_PREFERENCES } from "./profile_store.js";
 import { ownOf, readable, short } from "./words.js";
 
-const MOST_PREFERENCES = 20;
 const SURE = [[0.85, "Sure"], [0.6, "Likely"], [0, "A guess"]];
 
 /**

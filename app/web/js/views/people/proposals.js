@@ -8,7 +8,6 @@ import { createProgress } from "../../parts/progress.js";
 import { once } from "../../parts/once.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
-import { createProfileStore } from "./profile_store.js";
 import { createProposal } from "./proposal.js";
 import { isolated, saved } from "./words.js";
 
@@ -21,9 +20,8 @@ const TIMES = [["60", "1 minute"], ["120", "2 minutes"], ["300", "5 minutes"], [
 const LEAD = "The small model on this device looks for what the texts say of the person and of how they like "
   + "replies. Nothing is stored until you accept it, and nothing leaves the device.";
 
-/** Proposals for `profile`, which are made when the person asks for them. */
-export function proposalsView(profile) {
-  const store = createProfileStore(profile);
+/** Proposals for the profile in `store`, which are made when the person asks for them. */
+export function proposalsView(store) {
   const heading = h("h2", { tabindex: "-1" }, "Proposals");
   const time = select(TIMES, "120", { class: "narrow" });
   const press = { class: "button main", type: "button", onclick: () => run() };
@@ -39,7 +37,7 @@ export function proposalsView(profile) {
     fill(place, progress.element, h("div", { class: "buttons" }, stop));
     stop.focus();
     try {
-      show(await drafted(profile, Number(time.value), progress, going.signal));
+      show(await drafted(store.profile, Number(time.value), progress, going.signal));
     } catch (error) {
       fail(error);
     }

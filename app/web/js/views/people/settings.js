@@ -3,9 +3,9 @@
 import { h } from "../../dom.js";
 import { check, field, select, setMistake } from "../../parts/field.js";
 import { keptField } from "./kept_field.js";
+import { NAME_LENGTH } from "./profile_store.js";
 import { saved } from "./words.js";
 
-const NAME_LENGTH = 200;
 const STRONGEST = 4;
 const USUAL = 1;
 
