@@ -37,8 +37,8 @@ export const patch = (path, body, options) => request("PATCH", path, { ...option
 export const remove = (path, options) => request("DELETE", path, options);
 
 /**
- * The answer itself, for what is no JSON. Throws as `request` does, but not for the statuses of `answers`, and with
- * `quiet` asks for no key.
+ * The answer itself, for what is no JSON. Throws as `request` does, but not for the statuses of `answers`,
+ * and with `quiet` asks for no key.
  */
 export async function send(method, path, { body, headers = {}, signal, quiet = false, answers = [] } = {}) {
   const sent = plainObject(body);
@@ -61,8 +61,9 @@ export async function send(method, path, { body, headers = {}, signal, quiet = f
 }
 
 /**
- * The events of a stream: `{ event, data }`, with `data` parsed. It ends behind [DONE] and throws an ApiError for
- * an error event, and where the stream ends without [DONE]. `options.heard` is given the answer's headers.
+ * The events of a stream: `{ event, data }`, with `data` parsed. It ends behind [DONE] and throws an
+ * ApiError for an error event, and where the stream ends without [DONE]. `options.heard` is given the
+ * answer's headers.
  */
 export async function* stream(path, body, options = {}) {
   const answer = await send(options.method ?? "POST", path, { ...options, body });

@@ -4,8 +4,9 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * An element of HTML: `h("button", { class: "button", onclick: press }, "Save")`.
- * Keys that begin with "on" are listeners, `data` is an object of data attributes, true is an attribute without
- * a value, and false, null and undefined leave one out. `value`, `checked` and the like are set as properties.
+ * Keys that begin with "on" are listeners, `data` is an object of data attributes, true is an attribute
+ * without a value, and false, null and undefined leave one out. `value`, `checked` and the like are set as
+ * properties.
  */
 export function h(tag, properties = {}, ...children) {
   return build(document.createElement(tag), properties, children);

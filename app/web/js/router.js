@@ -1,12 +1,13 @@
-/** One view at a time, by the address behind `#`. It names a view and nothing else: nothing private is in it. */
+/** One view at a time, by the address behind `#`: it names a view, and has nothing private in it. */
 
 import { fill, h } from "./dom.js";
 import { trouble } from "./parts/trouble.js";
 
 /**
- * Shows the views by `#name`. `views` are `{ name, label, load }`; `load()` fetches a view's modules when it is first
- * seen, and resolves to what makes it: `create()` gives `{ element, shown?, hidden?, removed? }`. One whose link is
- * hidden is not there. Views stay, so that a reply goes on while another one is looked at, until all are made anew.
+ * Shows the views by `#name`. `views` are `{ name, label, load }`; `load()` fetches a view's modules when
+ * it is first seen, and resolves to what makes it: `create()` gives the element, and perhaps `shown()`,
+ * `hidden()` and `removed()`. One whose link is hidden is not there. Views stay, so that a reply goes on
+ * while another one is looked at, until all are made anew.
  */
 export function startRouter(main, nav, views) {
   let made = new Map();
@@ -75,7 +76,8 @@ async function load({ load: fetched, label }) {
     return (await fetched())();
   } catch (error) {
     const retry = () => location.reload();
-    const block = trouble(error, { title: `The view ${label} could not be loaded`, retry, act: "Load the page again" });
+    const title = `The view ${label} could not be loaded`;
+    const block = trouble(error, { title, retry, act: "Load the page again" });
     return { element: h("section", { class: "view" }, block) };
   }
 }

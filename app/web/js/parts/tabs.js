@@ -3,10 +3,10 @@
 import { fill, h, uniqueId } from "../dom.js";
 
 /**
- * `tabs` are `{ id, label, panel }`; `panel()` makes a panel's element when it is first seen, and `shown()`, if
- * there is one, is called each time. Gives the element, and `select(id)`.
+ * The element of `tabs`, which are `{ id, label, panel }`, with the first one open; `panel()` makes a panel's
+ * element when it is first seen, and `shown()`, if there is one, is called each time.
  */
-export function createTabs(name, tabs, { selected = tabs[0].id } = {}) {
+export function createTabs(name, tabs) {
   const stem = uniqueId("tabs");
   const panels = new Map();
   const holder = h("div", {});
@@ -32,17 +32,27 @@ export function createTabs(name, tabs, { selected = tabs[0].id } = {}) {
   function move(event) {
     const ids = tabs.map(({ id }) => id);
     const at = ids.indexOf(event.target.dataset.tab);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: ids.length - 1 }[event.key];
-    if (to === undefined) return;
+    const to = tabBy(event.key, at, ids.length);
+    if (to === null) return;
     event.preventDefault();
-    select(ids[(to + ids.length) % ids.length], { focus: true });
+    select(ids[to], { focus: true });
   }
 
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": name, onkeydown: move }, tabs.map((tab) => h(
+  const bar = { class: "tabs", role: "tablist", "aria-label": name, onkeydown: move };
+  const list = h("div", bar, tabs.map((tab) => h(
     "button",
-    { type: "button", role: "tab", id: `${stem}-${tab.id}`, data: { tab: tab.id }, onclick: () => select(tab.id) },
+    {
+      type: "button", role: "tab", id: `${stem}-${tab.id}`, data: { tab: tab.id },
+      onclick: () => select(tab.id),
+    },
     tab.label,
   )));
-  select(selected);
-  return { element: h("div", {}, list, holder), select };
+  select(tabs[0].id);
+  return h("div", {}, list, holder);
+}
+
+/** Where a key leads from tab `at` of `count`, around the ends too; null for a key that leads nowhere. */
+export function tabBy(key, at, count) {
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: count - 1 }[key];
+  return to === undefined ? null : (to + count) % count;
 }

@@ -12,12 +12,13 @@ const HINTS = {
 
 /** A block for an error, with `retry` behind a button if there is one. */
 export function trouble(error, { title = "That did not work", retry = null, act = "Try again" } = {}) {
+  const button = retry && h("button", { class: "button small", type: "button", onclick: retry }, act);
   return h(
     "div",
     { class: "trouble", role: "alert" },
     h("p", {}, h("strong", {}, title)),
     h("p", {}, inWords(error)),
-    retry && h("div", { class: "buttons" }, h("button", { class: "button small", type: "button", onclick: retry }, act)),
+    button && h("div", { class: "buttons" }, button),
   );
 }
 

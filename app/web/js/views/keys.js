@@ -17,7 +17,7 @@ const OPEN = "No key is needed now: whoever reaches this server without one may 
   + "first admin key ends that.";
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
 
-/** Makes the view: its element, and what is done when it is shown and hidden. */
+/** Makes the view: its element, and what is done when it is shown. */
 export function createKeys() {
   const place = h("div", { class: "stack" });
   const header = h("header", {}, h("h1", { tabindex: "-1" }, "Keys"), h("p", {}, LEAD));

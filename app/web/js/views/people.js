@@ -10,7 +10,7 @@ import { personView } from "./people/person.js";
 /** Makes the view: its element, and what is done when it is shown and hidden. */
 export function createPeople() {
   const place = h("div", {});
-  const element = h("section", { class: "view narrow people-view" }, place);
+  const element = h("section", { class: "view narrow" }, place);
   let opened = null; // the page of the profile that is open
   let last = null; // the id of the profile that was
 

@@ -12,8 +12,8 @@ import { repeated } from "./state/repeated.js";
 
 const READY_SECONDS = 5;
 const HOUR_SECONDS = 15;
-const CLOSED = "The last hour and the examination tell of the whole server. This tab's key opens one profile only: "
-  + "an admin key shows them.";
+const CLOSED = "The last hour and the examination tell of the whole server. This tab's key opens one profile "
+  + "only: an admin key shows them.";
 const STRANGE = "The rest is not told at this address without a key. Open the page at 127.0.0.1, with this "
   + "server's port, on the machine where it runs; or use an admin key.";
 
@@ -22,10 +22,11 @@ export function createState() {
   const version = h("span", {});
   const ready = createReady((answer) => { version.textContent = `CoSteer ${answer.version}`; });
   const rest = h("div", { class: "stack wide" });
+  const lead = h("p", {}, "Whether all is in order, and how it is doing.");
   const element = h(
     "section",
     { class: "view narrow state" },
-    h("header", {}, h("h1", { tabindex: "-1" }, "State"), h("p", {}, "Whether all is in order, and how it is doing.")),
+    h("header", {}, h("h1", { tabindex: "-1" }, "State"), lead),
     h("div", { class: "stack wide" }, ready.element, rest, about(version)),
   );
   const watches = [repeated(ready.refresh, READY_SECONDS, element)];
@@ -64,9 +65,9 @@ export function createState() {
 }
 
 function refused(error, again) {
-  const title = error.status === 401 ? "The rest is for who has a key" : "That did not work";
-  const retry = error.status === 401 ? () => askForKey(error) : again;
-  return trouble(error, { title, retry, act: error.status === 401 ? "Use a key" : "Try again" });
+  if (error.status !== 401) return trouble(error, { retry: again });
+  const ask = () => askForKey(error);
+  return trouble(error, { title: "The rest is for who has a key", retry: ask, act: "Use a key" });
 }
 
 function about(version) {

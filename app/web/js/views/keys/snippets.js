@@ -4,9 +4,6 @@ import { h } from "../../dom.js";
 import { copyButton } from "../../parts/copy.js";
 import { createTabs } from "../../parts/tabs.js";
 
-/** The address that apps are given. */
-export const baseUrl = () => `${location.origin}/v1`;
-
 const SNIPPETS = [
   {
     id: "python",
@@ -90,11 +87,11 @@ export function snippets(key) {
     id,
     label,
     panel: () => {
-      const words = text(baseUrl(), key);
+      const words = text(`${location.origin}/v1`, key);
       return h("div", { class: "stack tight" },
         h("p", { class: "quiet" }, note),
         h("pre", { class: "raw", tabindex: "0", "aria-label": `For ${label}` }, words),
         h("div", { class: "buttons" }, copyButton(`The lines for ${label}`, () => words, "Copy")));
     },
-  }))).element;
+  })));
 }

@@ -92,7 +92,7 @@ function factForm(item) {
 }
 
 /** What makes the facts `before` those of `after`: no more than differs, or all where their order does. */
-export function factsPatch(before, after, { disclosure }) {
+function factsPatch(before, after, { disclosure }) {
   const removed = before.filter((one) => !after.some(({ key }) => key === one.key));
   const left = before.filter((one) => !removed.includes(one));
   const fresh = after.filter((one) => !before.some(({ key }) => key === one.key));

@@ -23,7 +23,8 @@ export function createFiles(profile, { changed, closed }) {
 
   function take({ files, passed }) {
     if (going || !(files.length + passed)) return;
-    rows = [...rows.filter(({ state }) => state === "waiting"), ...files.map((one) => createSentFile(one, profile))];
+    const waiting = rows.filter(({ state }) => state === "waiting");
+    rows = [...waiting, ...files.map((one) => createSentFile(one, profile))];
     panel.open(rows, rows.length ? chosen(rows, passed) : passedOver(passed));
     ask();
   }

@@ -4,6 +4,7 @@ import { post, quoted } from "../../api.js";
 import { fill, h, uniqueId } from "../../dom.js";
 import { counted } from "../../parts/counted.js";
 import { field } from "../../parts/field.js";
+import { onSubmit } from "../../parts/once.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
 import { headline } from "./history_item.js";
@@ -48,13 +49,9 @@ export function previewView(profile) {
     }
   }
 
-  const submit = (event) => {
-    event.preventDefault();
-    show();
-  };
   return h("div", { class: "stack preview-tab" },
     h("div", {}, h("h2", {}, "What the small model reads"), h("p", { class: "quiet lead" }, LEAD)),
-    h("form", { class: "stack tight", onsubmit: submit },
+    h("form", { class: "stack tight", onsubmit: onSubmit(show) },
       field("A message, as you would send it", message), h("div", { class: "buttons" }, button)),
     place);
 }

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 const MOST = 127 * MIB; // a form with one file may have 128
 const WHO = "It is not known which of it is yours. Say above how it calls you, and try again.";
 
-/** Makes a row for `{ file, name }` of a profile. Its `state` is waiting, going, done, refused, failed or stopped. */
+/** The row of `{ file, name }`. Its `state` is waiting, going, done, refused, failed or stopped. */
 export function createSentFile({ file, name }, profile) {
   const outcome = h("div", { class: "outcome" });
   const label = h("bdi", { class: "file-name grow" }, name);

@@ -39,7 +39,8 @@ export function createTextList(path, { empty, deleted, left }) {
       if (words && announced) say(said.textContent);
       fill(foot, page.data.length || words ? more(page) : empty());
     } catch (error) {
-      if (mine === asked) fill(foot, trouble(error, { title: "The texts could not be read", retry: () => show() }));
+      const title = "The texts could not be read";
+      if (mine === asked) fill(foot, trouble(error, { title, retry: () => show() }));
     }
   }
 

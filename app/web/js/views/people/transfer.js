@@ -6,6 +6,7 @@ import { counted } from "../../parts/counted.js";
 import { confirmed } from "../../parts/dialog.js";
 import { say } from "../../parts/status.js";
 import { trouble } from "../../parts/trouble.js";
+import { bringsFiles } from "./dropped.js";
 import { isolated } from "./words.js";
 
 const WHOLE = "The file takes its place as a whole: what is not in the file is erased.";
@@ -74,10 +75,9 @@ async function consequence(message) {
 }
 
 function dropZone(zone, bring) {
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
   const mark = (over) => zone.classList.toggle("dropping", over);
   zone.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!bringsFiles(event)) return;
     event.preventDefault();
     mark(true);
   });
@@ -85,7 +85,7 @@ function dropZone(zone, bring) {
     if (!zone.contains(event.relatedTarget)) mark(false);
   });
   zone.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!bringsFiles(event)) return;
     event.preventDefault();
     mark(false);
     bring(event.dataTransfer.files[0]);

@@ -1,4 +1,4 @@
-/** A small chart of the last hour, a bar a minute: to be hovered, tapped, walked by keys, and read as a table. */
+/** A small chart of the last hour, a bar a minute: to hover, tap, walk by keys, and read as a table. */
 
 import { fill, h, svg } from "../../dom.js";
 import { timeOf } from "./words.js";
@@ -9,12 +9,13 @@ const HIGH = 100;
 const SEEN = 2;
 
 /**
- * `value(minute)` is a number, or null where there is none; `words(number)` tells it. `most` is the top of the scale
- * if that is always the same, and `inAll` says what the number of the whole hour is: "in the last hour".
- * Gives the element, and `set(minutes, total)`.
+ * `value(minute)` is a number, or null where there is none; `words(number)` tells it. `most` is the top of
+ * the scale if that is always the same, and `inAll` says what the number of the whole hour is: "in the last
+ * hour". Gives the element, and `set(minutes, total)`.
  */
 export function createChart({ title, hint, value, words, most = null, inAll = "in the last hour" }) {
-  const bars = Array.from({ length: SLOTS }, (_, at) => svg("rect", { class: "bar", x: at + 0.1, width: 0.8, rx: 0.15 }));
+  const bar = (_, at) => svg("rect", { class: "bar", x: at + 0.1, width: 0.8, rx: 0.15 });
+  const bars = Array.from({ length: SLOTS }, bar);
   const guide = svg("rect", { class: "guide", y: 0, width: 1, height: HIGH });
   const name = svg("title");
   const picture = svg(
@@ -121,6 +122,8 @@ export function createChart({ title, hint, value, words, most = null, inAll = "i
 }
 
 function numbersOf(title, rows) {
+  const minute = h("th", { scope: "col" }, "Minute");
+  const head = h("tr", {}, minute, h("th", { scope: "col", class: "number" }, title));
   return h(
     "details",
     {},
@@ -132,7 +135,7 @@ function numbersOf(title, rows) {
         "table",
         {},
         h("caption", {}, "Minutes without any are left out."),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Minute"), h("th", { scope: "col", class: "number" }, title))),
+        h("thead", {}, head),
         rows,
       ),
     ),
@@ -140,7 +143,7 @@ function numbersOf(title, rows) {
 }
 
 /** The next of 1, 2 and 5, times a power of ten. */
-export function niceTop(number) {
+function niceTop(number) {
   if (number <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(number));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= number * (1 - 1e-9));

@@ -29,10 +29,11 @@ const LABELS = {
   tokenizer: "Tokens",
   "chat template": "Form of conversations",
 };
+const LEAD = "What `costeer doctor` finds, as far as it can be seen while the server runs.";
 
 /** Gives the element, and `begin()`, which examines the server and shows what it finds. */
 export function createExamination() {
-  const summary = h("p", { class: "quiet" }, "What `costeer doctor` finds, as far as it can be seen while the server runs.");
+  const summary = h("p", { class: "quiet" }, LEAD);
   const button = h("button", { class: "button small", type: "button", onclick: press }, "Examine again");
   const progress = createProgress("Examining …");
   const urgent = h("ul", { class: "plain lines", hidden: true });
@@ -53,8 +54,9 @@ export function createExamination() {
     stopping = new AbortController();
     working(true);
     problem.hidden = true;
+    const options = { method: "GET", signal: stopping.signal };
     try {
-      for await (const { data } of stream("/v1/doctor?stream=true", undefined, { method: "GET", signal: stopping.signal })) {
+      for await (const { data } of stream("/v1/doctor?stream=true", undefined, options)) {
         if (data.object === "doctor.finding") put(data);
         else finish(data, asked);
       }
@@ -101,11 +103,17 @@ export function createExamination() {
     if (asked || !ok) say(ok ? "Examined: nothing has failed." : `Examined: ${inAll(findings)}`);
   }
 
-  const heading = h("div", { class: "row" }, h("h2", { class: "grow" }, "Examination"), button);
-  return {
-    element: h("section", { class: "card stack examination" }, heading, h("div", { class: "so-far" }, summary, progress.element), problem, urgent, list, skipped),
-    begin,
-  };
+  const element = h(
+    "section",
+    { class: "card stack examination" },
+    h("div", { class: "row" }, h("h2", { class: "grow" }, "Examination"), button),
+    h("div", { class: "so-far" }, summary, progress.element),
+    problem,
+    urgent,
+    list,
+    skipped,
+  );
+  return { element, begin };
 }
 
 /** "14 in order, 1 failed." */

@@ -14,12 +14,16 @@ const PARTS = {
     "Set COSTEER_REMOTE_TOKENIZER to the hub name or folder of the remote's model.",
   ],
   local_model: ["Small model", "the model on this device, which reads the profile", "Start the server again."],
-  database: ["Database", "profiles, histories and keys", "Make room on the disk, or end other programs that use it."],
+  database: [
+    "Database",
+    "profiles, histories and keys",
+    "Make room on the disk, or end other programs that use it.",
+  ],
 };
 const SAME = "Both models cut text into the same tokens.";
 
-/** Gives the element, and `refresh()`, which asks the server; it does not throw. `told(answer)` hears it too. */
-export function createReady(told = () => {}) {
+/** Gives the element, and `refresh()`, which asks the server and calls `told(answer)`; it does not throw. */
+export function createReady(told) {
   const verdict = h("span", { class: "tag" }, "Asking …");
   const body = h("div", { class: "stack tight" });
   const asOf = h("p", { class: "quiet" });

@@ -1,8 +1,8 @@
 /** Work that is done again and again while somebody looks. */
 
 /**
- * `work` is done at once, then every `seconds`, and whenever the window regains focus; not while `element` is off
- * the page or the window out of sight. It must not throw. Gives `start()` and `stop()`.
+ * `work` is done at once, then every `seconds`, and whenever the window regains focus; not while `element`
+ * is off the page or the window out of sight. It must not throw. Gives `start()` and `stop()`.
  */
 export function repeated(work, seconds, element) {
   let on = false;

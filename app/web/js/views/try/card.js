@@ -9,7 +9,8 @@ const NARROW = matchMedia("(max-width: 44.99rem)");
 
 /**
  * Gives the element, `show(word)` for a look, `pin(word)` until it is closed, `leave()` after a look,
- * `enter()` to get into a pinned one, `close()`, and `escape()`, which says whether there was one. `signal` ends it.
+ * `enter()` to get into a pinned one, `close()`, and `escape()`, which says whether there was one. `signal`
+ * ends it.
  */
 export function createCard(signal) {
   const body = h("div", { class: "card-body" });

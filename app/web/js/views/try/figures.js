@@ -24,31 +24,30 @@ const MEANINGS = [
   ["Said first", "words of what is private that the reply was the first to say."],
 ];
 
-/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `live()`,
- * `show(totals)`. */
-export function createFigures(explanation, now = () => performance.now()) {
+/** Gives the element, and what is told of a reply: `begin()`, `token(tokens)`, `live()`, `show(totals)`. */
+export function createFigures(explanation) {
   const values = new Map(FIGURES.map(([name]) => [name, h("dd", {}, NONE)]));
   let count = null;
 
   function begin() {
-    count = { started: now(), first: null, shown: 0, tokens: 0, changed: 0 };
+    count = { started: performance.now(), first: null, shown: 0, tokens: 0, changed: 0 };
     for (const value of values.values()) fill(value, NONE);
   }
 
   function token(tokens) {
-    count.first ??= now();
+    count.first ??= performance.now();
     count.tokens += Math.max(tokens.length, 1);
     count.changed += tokens.filter((one) => one.drafted_id !== one.chosen_id).length;
   }
 
   function live() {
-    if (now() - count.shown >= PAUSE) show();
+    if (performance.now() - count.shown >= PAUSE) show();
   }
 
   function show(totals = null) {
     if (count?.first == null) return;
-    count.shown = now();
-    const seconds = (now() - count.first) / 1000;
+    count.shown = performance.now();
+    const seconds = (performance.now() - count.first) / 1000;
     const accepted = totals?.acceptance ?? 1 - count.changed / count.tokens;
     put("first", `${Math.round(count.first - count.started).toLocaleString("en")} ms`);
     put("accepted", `${Math.round(accepted * 100)} %`);

@@ -8,14 +8,14 @@ import { onNextFrame } from "./frames.js";
  * Gives the element, `words` (`{ text, tokens, node, marked }`, in order), `push(text, tokens)` for the next
  * frame, `flush()`, and `text()`. `grown()` is called behind each frame that added something.
  */
-export function createReplyText(label, grown = () => {}) {
+export function createReplyText(label, grown) {
   const element = h("div", { class: "reply prose", role: "group", "aria-label": label });
   const words = [];
   const pieces = [];
   let waiting = [];
   let orphans = []; // tokens whose text comes with the next ones
 
-  function push(text, tokens = []) {
+  function push(text, tokens) {
     orphans.push(...tokens);
     if (!text) return;
     waiting.push([text, orphans]);
@@ -38,7 +38,7 @@ export function createReplyText(label, grown = () => {}) {
  * Adds `pieces` (`[text, tokens]`) to a reply's element and to its `words`. Each line is a block of its own,
  * so that a long reply is not laid out anew for each word.
  */
-export function appendTokens(element, words, pieces) {
+function appendTokens(element, words, pieces) {
   const open = { line: element.lastElementChild, to: null };
   const lines = [];
   open.to = document.createDocumentFragment();

@@ -1,6 +1,7 @@
 /** On a phone the columns are tabs: one is seen at a time, while all go on. */
 
 import { fill, h } from "../../dom.js";
+import { tabBy } from "../../parts/tabs.js";
 
 const WIDE = matchMedia("(min-width: 45rem)");
 
@@ -49,12 +50,12 @@ export function createColumnTabs(name, signal) {
 
   function move(event) {
     const at = columns.findIndex(({ id }) => id === current);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: columns.length - 1 }[event.key];
-    if (to === undefined) return;
+    const to = tabBy(event.key, at, columns.length);
+    if (to === null) return;
     event.preventDefault();
-    choose(columns[(to + columns.length) % columns.length].id, true);
+    choose(columns[to].id, true);
   }
 
   WIDE.addEventListener("change", turn, { signal });
-  return { element: list, show, choose };
+  return { element: list, show };
 }
