@@ -30,11 +30,7 @@ def read_network_log(path: Path) -> NetworkLog:
     asked = [params for name, params in events if name == "URL_REQUEST_START_JOB" and "url" in params]
     return NetworkLog(
         requests={params["url"] for params in asked if not _its_own(params)},
-        connections={
-            params["address"]
-            for name, params in events
-            if name == "TCP_CONNECT_ATTEMPT" and "address" in params
-        },
+        connections={params["address"] for name, params in events if name == CONNECT and "address" in params},
         datagrams=sum(name == "UDP_BYTES_SENT" for name, _ in events),
     )
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from sources import made
 
+from page.keyboard import tab_to
 from page.persons import Person, made_person, opened
 from page.server import Server
 
@@ -102,15 +103,8 @@ def test_all_of_it_goes_by_keys_alone(page: Page, person: Person) -> None:
     expect(tab).to_be_focused()
     expect(texts(page)).to_have_count(2)
 
-    def tab_to(target: Locator) -> None:
-        for _ in range(30):
-            if target.evaluate("one => one === document.activeElement"):
-                return
-            page.keyboard.press("Tab")
-        expect(target).to_be_focused()
-
     row = texts(page).nth(0).get_by_role("button")
-    tab_to(row)
+    tab_to(page, row, most=30)
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Two")
     expect(
@@ -119,9 +113,9 @@ def test_all_of_it_goes_by_keys_alone(page: Page, person: Person) -> None:
     page.keyboard.press("Escape")
     expect(row).to_be_focused()
     page.keyboard.press("Enter")
-    tab_to(dialog.get_by_role("button", name="Edit"))
+    tab_to(page, dialog.get_by_role("button", name="Edit"), most=30)
     page.keyboard.press("Enter")
-    tab_to(dialog.get_by_label("Title"))
+    tab_to(page, dialog.get_by_label("Title"), most=30)
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("Second thoughts")
     page.keyboard.press("Enter")
@@ -130,11 +124,11 @@ def test_all_of_it_goes_by_keys_alone(page: Page, person: Person) -> None:
     expect(texts(page).nth(0)).to_contain_text("Second thoughts")
     expect(texts(page).nth(0).get_by_role("button")).to_be_focused()
     page.keyboard.press("Enter")
-    tab_to(page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Delete"), most=30)
     page.keyboard.press("Enter")
     asking = page.get_by_role("dialog", name="Delete this text?")
     expect(asking.get_by_role("button", name="Cancel")).to_be_focused()
-    tab_to(asking.get_by_role("button", name="Delete"))
+    tab_to(page, asking.get_by_role("button", name="Delete"), most=30)
     page.keyboard.press("Enter")
     expect(texts(page)).to_have_count(1)
     expect(texts(page).nth(0).get_by_role("button")).to_be_focused()

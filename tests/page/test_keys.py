@@ -12,8 +12,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from app.profiles.store import Store
 from page.conftest import watched
+from page.keyboard import tab_to
 from page.server import Server, serving
-from page.test_people import HOSTILE, tab_to
+from page.test_people import HOSTILE
 
 
 @pytest.fixture(scope="module")

@@ -131,9 +131,8 @@ def test_many_requests_are_closed_and_can_be_searched(page: Page) -> None:
     left = show(page, costeer(drafts(PROMPT, *(f" word{number}" for number in range(9)))))
     requests = left.get_by_role("listitem").filter(has_text="Draft")
     expect(requests.first).to_be_hidden()
-    page.get_by_label("Search in the requests").fill(
-        "RD4 WO"
-    )  # it begins in one request and ends in the next
+    # It begins in one request and ends in the next.
+    page.get_by_label("Search in the requests").fill("RD4 WO")
     expect(left.get_by_text("In 1 of 10 requests.")).to_be_visible()
     expect(requests.filter(visible=True)).to_have_count(1)
     expect(left.get_by_role("group", name="Text of request 7")).to_be_visible()

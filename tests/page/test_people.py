@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from page.conftest import watched
+from page.keyboard import tab_to
 from page.server import Server
 
 ANNA: dict[str, Any] = {
@@ -582,15 +583,6 @@ def test_hostile_texts_are_texts(
 
 
 # By keys alone, and for everybody
-
-
-def tab_to(page: Page, element: Locator) -> None:
-    """Presses Tab until the element has the focus."""
-    for _ in range(120):
-        if element.evaluate("(one) => one === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError("Tab does not lead there")
 
 
 def test_all_of_it_can_be_done_by_keys_alone(page: Page, server: Server, anna: dict[str, Any]) -> None:

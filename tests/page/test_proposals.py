@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from page.keyboard import tab_to
 from page.persons import Person, made_person, opened
 from page.server import Server
 
@@ -101,17 +102,10 @@ def test_a_proposal_is_accepted_by_keys_alone_and_focus_goes_to_the_next(page: P
     answered(page, PETS, SHORT)
     opened(page, person, "Proposals")
 
-    def tab_to(target: Locator) -> None:
-        for _ in range(20):
-            if target.evaluate("one => one === document.activeElement"):
-                return
-            page.keyboard.press("Tab")
-        expect(target).to_be_focused()
-
-    tab_to(page.get_by_role("button", name="Look through the history"))
+    tab_to(page, page.get_by_role("button", name="Look through the history"), most=20)
     page.keyboard.press("Enter")
     expect(rows(page)).to_have_count(2)
-    tab_to(rows(page).nth(0).get_by_role("button", name="Edit"))
+    tab_to(page, rows(page).nth(0).get_by_role("button", name="Edit"), most=20)
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(rows(page).nth(0).get_by_role("button", name="Accept")).to_be_focused()
