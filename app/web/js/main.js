@@ -4,7 +4,7 @@ import { whenKeyIsNeeded } from "./api.js";
 import { mayManage } from "./caller.js";
 import { fill, h } from "./dom.js";
 import { keyInUse, onKeyChange, useKey } from "./key.js";
-import { askForKey } from "./parts/key_dialog.js";
+import { askForKey, askForRequest } from "./parts/key_dialog.js";
 import { startRouter } from "./router.js";
 
 // Each view's modules come when it is first seen.
@@ -35,7 +35,7 @@ async function showKeysView() {
 // A file that is dropped beside its place must not take the place of the page.
 for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
-whenKeyIsNeeded((error) => askForKey(error));
+whenKeyIsNeeded(askForRequest);
 showKey();
 const restart = startRouter(document.querySelector("main"), document.querySelector(".views"), views);
 onKeyChange(() => {

@@ -13,9 +13,13 @@ let declined = -Infinity;
 
 /** Resolves to whether a key was given; `error` is why one is needed. There is one such dialog at a time. */
 export function askForKey(error = null) {
-  if (error && performance.now() - declined < TOGETHER_MS) return Promise.resolve(false);
   open ??= ask(error).finally(() => { open = null; });
   return open;
+}
+
+/** Likewise for a request; a person who has just declined for another one is not asked again. */
+export function askForRequest(error) {
+  return performance.now() - declined < TOGETHER_MS ? Promise.resolve(false) : askForKey(error);
 }
 
 async function ask(error) {
