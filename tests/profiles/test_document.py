@@ -184,8 +184,13 @@ def test_a_patch_changes_what_it_names_and_nothing_else() -> None:
 
 
 def test_a_patch_of_fields_is_a_merge_that_keeps_the_order() -> None:
+    patch = ProfilePatch.model_validate({"fields": {"c": "3", "a": "4", "gone": None}})
+    assert patch.applied(PROFILE).fields == (("b", "1"), ("a", "4"), ("c", "3"))
+
+
+def test_a_patch_that_names_all_fields_that_are_left_orders_them() -> None:
     patch = ProfilePatch.model_validate({"fields": {"c": "3", "b": None, "a": "4", "gone": None}})
-    assert patch.applied(PROFILE).fields == (("a", "4"), ("c", "3"))
+    assert patch.applied(PROFILE).fields == (("c", "3"), ("a", "4"))
 
 
 def test_a_strength_of_null_is_a_change_and_one_left_out_is_none() -> None:
