@@ -162,11 +162,11 @@ def test_the_environment_is_read_by_settings_alone() -> None:
     assert readers - {"app.settings.settings", "app.settings.config_file"} == {"app.local.weights.wheels"}
 
 
-def test_http_is_spoken_by_the_remote_the_weights_and_the_chat_s_client_alone() -> None:
+def test_http_is_spoken_in_one_place_by_the_weights_and_by_the_chat_s_client() -> None:
     speakers = {name for name in MODULES if imports(name) & HTTP}
     clients = {f"app.cli.chat.{name}" for name in ("address", "client", "in_process")}
-    remote = {"app.remote.connection", "app.remote.simulated"}
-    assert speakers - set(inside("local.weights")) == remote | clients
+    servers = {"app.network.outgoing", "app.remote.simulated"}
+    assert speakers - set(inside("local.weights")) == servers | clients
 
 
 def test_the_web_framework_stays_at_the_border() -> None:

@@ -273,7 +273,7 @@ async def _measure(
     from app.evaluation.speed.bench import Bench  # noqa: PLC0415  # these import torch
     from app.evaluation.speed.modes import modes  # noqa: PLC0415
     from app.evaluation.speed.replay import ReplayRemote  # noqa: PLC0415
-    from app.remote.connection import network  # noqa: PLC0415
+    from app.network.outgoing import network  # noqa: PLC0415
     from app.remote.simulated import FarTransport  # noqa: PLC0415
 
     through = network(settings.proxy())

@@ -10,9 +10,17 @@ import orjson
 from app.doctor.check import Check, Verdict, failed, ok
 from app.errors import CoSteerError
 from app.network.listener import listen
-from app.remote.connection import Connection
+from app.network.outgoing import Connection, Server
 
 SECONDS = 3.0
+HOLDER = Server(
+    "what has the port",
+    base_url="COSTEER_PORT",
+    read_timeout="COSTEER_PORT",
+    failed=CoSteerError,
+    unavailable=CoSteerError,
+    timed_out=CoSteerError,
+)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # wildcard to loopback
 
 
@@ -56,7 +64,7 @@ async def _port(host: str, port: int) -> Verdict:
 async def served(host: str, port: int) -> str | None:
     """The version of the CoSteer at that address; None if another program or none answers."""
     name = f"[{host}]" if ":" in host else host
-    connection = Connection(api_key="", connect_timeout=SECONDS, read_timeout=SECONDS, transport=None)
+    connection = Connection(HOLDER, api_key="", connect_timeout=SECONDS, read_timeout=SECONDS, transport=None)
     async with aclosing(connection):
         try:
             answer = await connection.send("GET", f"http://{name}:{port}/openapi.json", None, {})

@@ -21,6 +21,16 @@ from app.errors import (
     RemoteTimeout,
     RemoteUnavailable,
 )
+from app.network.outgoing import Server
+
+REMOTE = Server(
+    "the remote",
+    base_url="COSTEER_REMOTE_BASE_URL",
+    read_timeout="COSTEER_REMOTE_READ_TIMEOUT",
+    failed=RemoteError,
+    unavailable=RemoteUnavailable,
+    timed_out=RemoteTimeout,
+)
 
 # Statuses that a client can act on, and that it gets unchanged.
 REJECTIONS = {

@@ -122,3 +122,9 @@ def noting() -> Sent | None:
     """What notes the requests of the reply at hand; None: they are not noted."""
     sent = _NOTING.get()
     return sent() if sent is not None else None
+
+
+def leaving(method: str, endpoint: str, content: bytes) -> Leaving | None:
+    """What notes a request for the reply at hand when it leaves; None: it is not noted."""
+    sent = noting()
+    return Leaving(sent, method, endpoint, content) if sent is not None else None

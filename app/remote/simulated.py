@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.remote.connection import network
+from app.network.outgoing import network
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]

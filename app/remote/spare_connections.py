@@ -11,7 +11,7 @@ from contextlib import suppress
 import anyio
 
 from app.errors import CoSteerError
-from app.remote.connection import IDLE_SECONDS, Answer
+from app.network.outgoing import IDLE_SECONDS, Answer
 
 # One is enough where a draft lasts longer than the handshakes; two where some are rejected at once.
 SPARES = 2

@@ -11,12 +11,13 @@ import orjson
 
 from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
 from app.network.address import is_loopback, passwords
+from app.network.outgoing import Answer, Connection, Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
-from app.remote.connection import Answer, Connection, Transport
-from app.remote.errors import OURS, is_for_the_client, refusal
+from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal
 from app.remote.handover import chat_body, pieces, said, without_blanks
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
+from app.remote.sent import leaving
 from app.remote.spare_connections import SPARES, Spares
 from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
@@ -65,12 +66,14 @@ class VLLMRemote:
         self._card: ModelCard | None = None
         self._cards: list[ModelCard] = []
         self._connection = Connection(
+            REMOTE,
             api_key=api_key,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             transport=transport,
             proxy=proxy,
             secrets=[*passwords(self._base_url), *passwords(proxy.url if proxy else "")],
+            watch=leaving,
         )
         spare = not self.on_this_machine if spare is None else spare
         self._spares = Spares(self._open_spare, SPARES if spare else 0)
@@ -243,7 +246,7 @@ class VLLMRemote:
             request.body or None,
             headers,
             repeatable=request.method == "GET" or request.path.split("/")[0] not in LASTING,
-            noted=False,  # it is the client's own
+            watched=False,  # it is the client's own
         )
         if 200 <= answer.status < 300:
             return answer

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import respx
 
+from app.network.outgoing import Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, ToolCall
 from app.prompts.private import PrivateMessage, PrivatePrompt
-from app.remote.connection import Transport
 from app.remote.interface import Forward, Handover
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import RemoteError
-from app.remote.connection import IDLE_SECONDS
+from app.network.outgoing import IDLE_SECONDS
 from app.remote.spare_connections import PAUSE_SECONDS, REPLACED_SECONDS, Spares
 from app.remote.vllm import VLLMRemote
 from remote.loopback import Connection, Loopback, drafted_event, loopback, until

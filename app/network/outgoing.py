@@ -1,20 +1,20 @@
-"""HTTP requests to one host, and their errors; of this package only simulated.py uses httpx as well."""
+"""HTTP requests to one host, and their errors: all that is sent to a server of models goes out here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Protocol
 
 import httpx
 
-from app.errors import CoSteerError, RemoteError, RemoteTimeout, RemoteUnavailable
+from app.errors import CoSteerError
 from app.network.proxy import Proxy
-from app.remote.sent import Leaving, noting
 
-# Response headers to pass on, which mean the same behind this proxy. The remote's cookies are not the
-# client's.
+# Response headers to pass on, which mean the same behind this proxy. A server's cookies are not the client's.
 PASSED_ON = ("allow", "content-type", "retry-after")
 # vLLM closes a connection that was idle for 5 s. One second less, since a request needs time to arrive.
 IDLE_SECONDS = 4.0
@@ -25,25 +25,58 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keep
 Transport = httpx.AsyncBaseTransport
 
 
-class Answer:
-    """The remote's response: status and headers at once, the body as it arrives. The caller closes it."""
+@dataclass(frozen=True)
+class Server:
+    """What errors call a server, like "the remote", the settings that they tell to change, and which errors
+    they are."""
 
-    def __init__(self, response: httpx.Response, proxy: Proxy | None) -> None:
+    called: str
+    base_url: str
+    read_timeout: str
+    failed: type[CoSteerError]
+    unavailable: type[CoSteerError]
+    timed_out: type[CoSteerError]
+
+    def __str__(self) -> str:
+        """As a sentence begins with it."""
+        return self.called[0].upper() + self.called[1:]
+
+
+class Departure(Protocol):
+    """Learns when a request leaves."""
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Is told httpcore's events."""
+        ...
+
+    def left(self) -> None:
+        """Is told at the latest once a response has come, from a transport without events too."""
+        ...
+
+
+# What watches a request of this method, path and content leave; None: nobody does.
+Watch = Callable[[str, str, bytes], Departure | None]
+
+
+class Answer:
+    """A server's response: status and headers at once, the body as it arrives. The caller closes it."""
+
+    def __init__(self, response: httpx.Response, server: Server, proxy: Proxy | None) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name: response.headers[name] for name in PASSED_ON if name in response.headers
         }
         self._response = response
-        self._proxy = proxy
+        self._server, self._proxy = server, proxy
 
     async def read(self) -> bytes:
         """The whole body."""
-        with _map_errors(self._proxy):
+        with _map_errors(self._server, self._proxy):
             return await self._response.aread()
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The bytes as they arrive, decompressed; closing the response ends the remote's work."""
-        with _map_errors(self._proxy):
+        """The bytes as they arrive, decompressed; closing the response ends the server's work."""
+        with _map_errors(self._server, self._proxy):
             async for chunk in self._response.aiter_bytes():
                 yield chunk
 
@@ -54,12 +87,13 @@ class Answer:
 class Connection:
     """A connection pool to one host. The API key goes to that host only: no redirect is followed.
 
-    No cookie is kept: by it the remote would know which requests are of one user. No error may quote the key
+    No cookie is kept: by it the server would know which requests are of one user. No error may quote the key
     or any of the `secrets`; see `without_secrets`.
     """
 
     def __init__(
         self,
+        server: Server,
         *,
         api_key: str,
         connect_timeout: float,
@@ -67,7 +101,11 @@ class Connection:
         transport: Transport | None,
         proxy: Proxy | None = None,
         secrets: Sequence[str] = (),
+        watch: Watch | None = None,
     ) -> None:
+        """`watch` is asked for each request that is sent."""
+        self._server = server
+        self._watch = watch
         self._secrets = [secret.encode() for secret in (api_key, *secrets) if secret]
         self._proxy = proxy
         self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -92,38 +130,38 @@ class Connection:
         headers: Mapping[str, str],
         *,
         repeatable: bool = True,
-        noted: bool = True,
+        watched: bool = True,
     ) -> Answer:
-        """The response, whatever its status. Raises RemoteUnavailable, RemoteTimeout and RemoteError.
+        """The response, whatever its status. Raises the server's errors.
 
-        A `repeatable` request is retried once where its connection broke before any response. It is `noted`
-        where the reply at hand notes what is sent; see sent.py.
+        A `repeatable` request is retried once where its connection broke before any response. Unless it is
+        `watched`, nobody is told that it leaves.
         """
-        with _map_errors(self._proxy):
+        with _map_errors(self._server, self._proxy):
             request = self._client.build_request(
                 method, url, content=content, headers={**headers, **self._authorization}
             )
             try:
-                response = await _sent(self._client, request, noted=noted)
+                response = await self._sent(request, watched=watched)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if not repeatable:
                     raise
                 # The server had closed a pooled connection while it was idle (vLLM does so after 5 s).
                 # Nothing of a response had arrived, so one retry is safe.
-                response = await _sent(self._client, request, noted=noted)
-        return Answer(response, self._proxy)
+                response = await self._sent(request, watched=watched)
+        return Answer(response, self._server, self._proxy)
 
     async def open(self, url: str) -> Answer:
         """The response, whatever its status, to a request without the API key; unread, it holds a connection.
 
         A response with a body is read here, and its connection is free for others. Raises as `send` does.
         """
-        with _map_errors(self._proxy):
+        with _map_errors(self._server, self._proxy):
             request = self._client.build_request("GET", url, timeout=self._connect_timeout)
             response = await self._client.send(request, stream=True)
             if response.headers.get("content-length") != "0":
                 await response.aread()
-        return Answer(response, self._proxy)
+        return Answer(response, self._server, self._proxy)
 
     def without_secrets(self, body: bytes) -> bytes:
         """An error body with *** in place of the API key and passwords."""
@@ -131,17 +169,16 @@ class Connection:
             body = body.replace(secret, b"***")
         return body
 
-
-async def _sent(client: httpx.AsyncClient, request: httpx.Request, *, noted: bool) -> httpx.Response:
-    """The response, whose body is not read yet. What leaves is the request's own bytes."""
-    sent = noting() if noted else None
-    if sent is None:
-        return await client.send(request, stream=True)
-    leaving = Leaving(sent, request.method, request.url.path, request.content)
-    request.extensions = {**request.extensions, "trace": leaving.trace}
-    response = await client.send(request, stream=True)
-    leaving.left()  # a transport without trace events
-    return response
+    async def _sent(self, request: httpx.Request, *, watched: bool) -> httpx.Response:
+        """The response, whose body is not read yet. What leaves is the request's own bytes."""
+        watch = self._watch if watched else None
+        departure = watch(request.method, request.url.path, request.content) if watch is not None else None
+        if departure is None:
+            return await self._client.send(request, stream=True)
+        request.extensions = {**request.extensions, "trace": departure.trace}
+        response = await self._client.send(request, stream=True)
+        departure.left()
+        return response
 
 
 def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
@@ -171,38 +208,38 @@ def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
 
 
 @contextmanager
-def _map_errors(proxy: Proxy | None) -> Iterator[None]:
-    """Map httpx's exceptions to ours. Their messages never quote what was sent, nor the address."""
+def _map_errors(server: Server, proxy: Proxy | None) -> Iterator[None]:
+    """Map httpx's exceptions to the server's. Their messages never quote what was sent, nor the address."""
     try:
         yield
     except httpx.ProxyError as error:
         named = proxy.named_by if proxy is not None else "COSTEER_REMOTE_PROXY"
         status = f" ({match[0]})" if (match := re.match(r"\d{3}\b", str(error))) else ""
-        raise RemoteUnavailable(
-            f"The proxy that {named} names does not connect to the remote{status}. Correct {named}, its user "
-            "and password above all, or ask who runs the proxy."
+        raise server.unavailable(
+            f"The proxy that {named} names does not connect to {server.called}{status}. Correct {named}, its "
+            "user and password above all, or ask who runs the proxy."
         ) from error
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise _unreached(proxy, untrusted="CERTIFICATE_VERIFY_FAILED" in str(error)) from error
+        raise _unreached(server, proxy, untrusted="CERTIFICATE_VERIFY_FAILED" in str(error)) from error
     except httpx.TimeoutException as error:
-        raise RemoteTimeout(
-            "The remote sent nothing for too long. Try again, or raise COSTEER_REMOTE_READ_TIMEOUT."
+        raise server.timed_out(
+            f"{server} sent nothing for too long. Try again, or raise {server.read_timeout}."
         ) from error
     except httpx.RequestError as error:
-        raise RemoteError(
-            f"The connection to the remote broke ({type(error).__name__}). Try again."
+        raise server.failed(
+            f"The connection to {server.called} broke ({type(error).__name__}). Try again."
         ) from error
 
 
-def _unreached(proxy: Proxy | None, *, untrusted: bool) -> RemoteUnavailable:
+def _unreached(server: Server, proxy: Proxy | None, *, untrusted: bool) -> CoSteerError:
     if untrusted:
-        return RemoteUnavailable(
-            "The remote's certificate is not trusted. Set SSL_CERT_FILE to a file with the certificates of "
-            "the authority that signed it, or correct COSTEER_REMOTE_BASE_URL."
+        return server.unavailable(
+            f"The certificate of {server.called} is not trusted. Set SSL_CERT_FILE to a file with the "
+            f"certificates of the authority that signed it, or correct {server.base_url}."
         )
     if proxy is not None:
-        return RemoteUnavailable(
-            f"The remote cannot be reached through the proxy that {proxy.named_by} names. Start them, or "
-            f"correct COSTEER_REMOTE_BASE_URL or {proxy.named_by}."
+        return server.unavailable(
+            f"{server} cannot be reached through the proxy that {proxy.named_by} names. Start them, or "
+            f"correct {server.base_url} or {proxy.named_by}."
         )
-    return RemoteUnavailable("The remote cannot be reached. Start it, or correct COSTEER_REMOTE_BASE_URL.")
+    return server.unavailable(f"{server} cannot be reached. Start it, or correct {server.base_url}.")
