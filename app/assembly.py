@@ -143,6 +143,7 @@ def open_vllm(settings: Settings, stack: AsyncExitStack, far: FarTransport | Non
         transport=far,
         proxy=settings.proxy(),
         spare=None if far is None else True,
+        headers=settings.headers,
     )
     stack.push_async_callback(remote.aclose)
     return remote

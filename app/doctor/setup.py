@@ -81,6 +81,7 @@ def _remote(settings: Settings, stack: AsyncExitStack) -> Remote:
             read_timeout=settings.remote_read_timeout,
             proxy=settings.proxy(),
             spare=False,
+            headers=settings.headers,
         )
     except CoSteerError as error:
         return error

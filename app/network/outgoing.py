@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import httpx
@@ -22,6 +23,8 @@ IDLE_SECONDS = 4.0
 # HTTP/1.1 only: when an HTTP/2 stream is closed early, httpcore 1.0 sends no reset, and the remote would go
 # on generating.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+SHORT = 4  # a header's value of fewer characters is no secret, and stands in many a text
 Transport = httpx.AsyncBaseTransport
 
 
@@ -87,6 +90,8 @@ class Answer:
 class Connection:
     """A connection pool to one host. The API key goes to that host only: no redirect is followed.
 
+    `headers` go with each request to it, secret as the key is.
+
     No cookie is kept: by it the server would know which requests are of one user. No error may quote the key
     or any of the `secrets`; see `without_secrets`.
     """
@@ -101,12 +106,14 @@ class Connection:
         transport: Transport | None,
         proxy: Proxy | None = None,
         secrets: Sequence[str] = (),
+        headers: Mapping[str, str] = NO_HEADERS,
         watch: Watch | None = None,
     ) -> None:
         """`watch` is asked for each request that is sent."""
         self._server = server
         self._watch = watch
-        self._secrets = [secret.encode() for secret in (api_key, *secrets) if secret]
+        told = [*map(_parts, headers.values()), [api_key, *secrets]]
+        self._secrets = sorted({one.encode() for some in told for one in some if one}, key=len, reverse=True)
         self._proxy = proxy
         self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._connect_timeout = connect_timeout
@@ -117,6 +124,7 @@ class Connection:
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers=dict(headers),
         )
 
     async def aclose(self) -> None:
@@ -164,7 +172,7 @@ class Connection:
         return Answer(response, self._server, self._proxy)
 
     def without_secrets(self, body: bytes) -> bytes:
-        """An error body with *** in place of the API key and passwords."""
+        """An error body with *** in place of the API key, passwords and values of the headers."""
         for secret in self._secrets:
             body = body.replace(secret, b"***")
         return body
@@ -179,6 +187,11 @@ class Connection:
         response = await self._client.send(request, stream=True)
         departure.left()
         return response
+
+
+def _parts(value: str) -> list[str]:
+    """What of a header's value no error may quote: all of it, and a token or password behind its kind."""
+    return [one for one in (value, value.rpartition(" ")[2]) if len(one) >= SHORT]
 
 
 def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:

@@ -111,13 +111,15 @@ def _known(status: int, message: str, param: str | None, *, forwarded: bool) -> 
     """The errors of which we can say more than the remote does; None for all others."""
     if status in OURS:
         return RemoteError(
-            f"The remote does not let us in: {message}. Set COSTEER_REMOTE_API_KEY.",
+            f"The remote does not let us in: {message}. Set COSTEER_REMOTE_API_KEY, or "
+            "COSTEER_REMOTE_HEADERS where a gateway asks for headers of its own.",
             code="remote_unauthorized",
         )
     if 300 <= status < 400:
         return RemoteError(
             "The remote answers from another address, and redirects are not followed. "
-            "Set COSTEER_REMOTE_BASE_URL to that address."
+            "Set COSTEER_REMOTE_BASE_URL to that address, or COSTEER_REMOTE_HEADERS where a gateway sends "
+            "those without its headers to sign in."
         )
     if status == 404:
         return _not_found(message, param, forwarded=forwarded)

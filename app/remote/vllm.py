@@ -11,7 +11,7 @@ import orjson
 
 from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
 from app.network.address import is_loopback, passwords
-from app.network.outgoing import Answer, Connection, Transport
+from app.network.outgoing import NO_HEADERS, Answer, Connection, Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
 from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal
@@ -53,9 +53,11 @@ class VLLMRemote:
         transport: Transport | None = None,
         proxy: Proxy | None = None,
         spare: bool | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare`: whether
         spare connections are opened before a draft needs them; None: unless the server is on this machine.
+        `headers` go with each request, and no error quotes their values.
 
         Raises CoSteerError where the proxy, or the certificates that the environment names, cannot be used.
         """
@@ -73,6 +75,7 @@ class VLLMRemote:
             transport=transport,
             proxy=proxy,
             secrets=[*passwords(self._base_url), *passwords(proxy.url if proxy else "")],
+            headers=headers,
             watch=leaving,
         )
         spare = not self.on_this_machine if spare is None else spare

@@ -21,13 +21,14 @@ from app.profiles.fields import StrengthIn
 from app.settings.aliases import read_aliases
 from app.settings.config_file import NAMED_BY
 from app.settings.layers import ConfigSource, Filled
+from app.settings.remote_headers import read_headers
 from app.steering.strength import AUTO
 
 EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
 # Settings that may hold a password or a key.
-SECRETS = ("api_key", "remote_api_key", "remote_proxy", "remote_base_url")
+SECRETS = ("api_key", "remote_api_key", "remote_headers", "remote_proxy", "remote_base_url")
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f]*(:[0-9a-f]*){2,}")
 # An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(
@@ -83,6 +84,8 @@ class Settings(BaseSettings):
     # Names that clients have built in, each with the model that it stands for, perhaps with a profile.
     model_aliases: str = ""
     remote_api_key: SecretStr = SecretStr("")
+    # Further headers of every request to it: lines `Name: value`, or a JSON object; see remote_headers.py.
+    remote_headers: SecretStr = SecretStr("")
     # The HTTP or SOCKS proxy to the remote; overrides the environment's, see app/network/proxy.py.
     remote_proxy: SecretStr = SecretStr("")
     # If the remote's tokenizer differs from the local model's: the hub id or folder of a model that has it.
@@ -200,6 +203,19 @@ class Settings(BaseSettings):
             )
         return SecretStr(key)
 
+    @field_validator("remote_headers")
+    @classmethod
+    def _of_the_remote(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        named = {name.lower() for name in read_headers(value.get_secret_value())}
+        key: SecretStr = info.data.get("remote_api_key", SecretStr(""))
+        user = urlsplit(info.data.get("remote_base_url", "")).username
+        if "authorization" in named and (key.get_secret_value() or user is not None):
+            raise ValueError(
+                "cannot have authorization, in which COSTEER_REMOTE_API_KEY or the user of "
+                "COSTEER_REMOTE_BASE_URL travels; remove one of them"
+            )
+        return value
+
     @field_validator("remote_proxy")
     @classmethod
     def _of_a_proxy(cls, value: SecretStr) -> SecretStr:
@@ -250,6 +266,11 @@ class Settings(BaseSettings):
     def aliases(self) -> dict[str, str]:
         """`model_aliases` as a dict: each name with what it stands for."""
         return read_aliases(self.model_aliases)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`remote_headers` as a dict. Its values are secret."""
+        return read_headers(self.remote_headers.get_secret_value())
 
     @property
     def bounds(self) -> disclosed.Disclosure:

@@ -6,14 +6,16 @@ import asyncio
 import itertools
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.errors import CoSteerError, RemoteRejected, RemoteUnavailable
+from app.network.outgoing import NO_HEADERS
 from app.network.proxy import Proxy
 from app.remote.interface import Forward
 from app.remote.vllm import VLLMRemote
@@ -41,9 +43,9 @@ def bare(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", here)
 
 
-def opened(url: str, **options: Any) -> VLLMRemote:
+def opened(url: str, headers: Mapping[str, str] = NO_HEADERS, **options: Any) -> VLLMRemote:
     settings = Settings(remote_base_url=url, **options)
-    return VLLMRemote(url, api_key=KEY, proxy=settings.proxy(), spare=False)
+    return VLLMRemote(url, api_key=KEY, proxy=settings.proxy(), spare=False, headers=headers)
 
 
 async def ask(remote: VLLMRemote) -> None:
@@ -70,6 +72,48 @@ async def test_no_cookie_is_kept_or_sent(vllm: RecordingVLLM) -> None:
         assert len(remote._connection._client.cookies.jar) == 0
     assert len(vllm.requests) == 4 + 3 + 3
     assert b"cookie" not in vllm.everything.lower() and b"crumb" not in vllm.everything
+
+
+async def test_a_gateway_s_headers_go_with_each_request_and_not_to_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    headers = {"X-Access-Id": "one, two; three", "X-Access-Secret": 'a "quoted" pa55=word'}
+    async with AsyncExitStack() as stack:
+        vllm = await stack.enter_async_context(listening(RecordingVLLM(), tls=True))
+        proxy = await stack.enter_async_context(listening(RecordingProxy(vllm.port)))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        async with aclosing(opened(f"https://vllm.test:{vllm.port}/v1", headers=headers)) as remote:
+            await ask(remote)
+            assert await remote.asks_for_key() is False
+            await remote.version()
+        for name, value in headers.items():
+            assert vllm.everything.count(f"{name}: {value}\r\n".encode()) == len(vllm.requests) == 6
+        assert b"X-Access" not in proxy.everything and len(proxy.requests) > 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 302, 500])
+async def test_no_header_s_value_is_quoted_and_none_follows_a_redirect(status: int) -> None:
+    came: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        came.append(request)
+        said = " ".join(request.headers[name] for name in ("x-access", "authorization"))
+        elsewhere = {"Location": "http://elsewhere.test/v1/models"}
+        return httpx.Response(status, json={"error": {"message": f"not {said}"}}, headers=elsewhere)
+
+    headers = {"X-Access": "s3cret", "Authorization": "Basic bG90dGU6eA=="}
+    transport = httpx.MockTransport(answer)
+    async with aclosing(VLLMRemote("http://vllm.test/v1", transport=transport, headers=headers)) as remote:
+        for asked in (
+            remote.cards(),
+            remote.forward(Forward("POST", "embeddings", "embeddings", body=b"{}")),
+        ):
+            with pytest.raises(CoSteerError) as caught:
+                await asked
+            assert "s3cret" not in caught.value.message and "bG90" not in caught.value.message
+            assert ("COSTEER_REMOTE_HEADERS" in caught.value.message) is (status in (401, 302))
+    assert {request.url.host for request in came} == {"vllm.test"}
 
 
 async def test_no_password_comes_from_a_netrc(

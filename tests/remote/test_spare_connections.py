@@ -8,6 +8,7 @@ from contextlib import aclosing
 from itertools import count
 from typing import Any
 
+import httpx
 import pytest
 
 from app.errors import RemoteError
@@ -119,6 +120,19 @@ async def test_the_key_is_not_sent_for_them() -> None:
         await rejected(remote, 3, ready=2)
         sent = {path: key for (_, path), key in zip(fake.server.paths, fake.server.keys, strict=True)}
     assert sent[SPARE] is None and sent[DRAFT] == f"Bearer {KEY}"
+
+
+async def test_a_gateway_s_headers_are() -> None:
+    came: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        came.append(request.headers["X-Access"])
+        return httpx.Response(200)
+
+    options: dict[str, Any] = {"transport": httpx.MockTransport(answer), "headers": {"X-Access": "pass"}}
+    async with aclosing(VLLMRemote("http://vllm.test/v1", **options)) as remote:
+        await (await remote._open_spare()).aclose()
+    assert came == ["pass"]
 
 
 @pytest.mark.parametrize("health", ["not found", "silence", "cut off"])

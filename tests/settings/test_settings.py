@@ -237,6 +237,16 @@ WRONG: list[tuple[str, str]] = [
     ("remote_base_url", "http://host:99999/v1"),
     ("remote_api_key", "schlüssel"),
     ("remote_api_key", "two\nlines"),
+    ("remote_headers", "X-Access"),
+    ("remote_headers", "X-Access:"),
+    ("remote_headers", "X Access: one"),
+    ("remote_headers", "X-Access: schlüssel"),
+    ("remote_headers", "X-Access: one\nx-access: two"),
+    ("remote_headers", "Host: elsewhere"),
+    ("remote_headers", "Content-Length: 1"),
+    ("remote_headers", '{"X-Access": 1}'),
+    ("remote_headers", '{"X-Access": "two\\nlines"}'),
+    ("remote_headers", '{"X-Access": "one"'),
     ("device", "gpu"),
     ("dtype", "int4"),
     ("data_dir", "~nobody-of-this-name/x"),
@@ -337,6 +347,23 @@ def test_no_password_is_in_the_settings_text() -> None:
 def test_a_key_and_a_user_cannot_both_be_sent() -> None:
     with pytest.raises(ValidationError, match="travel in the same header"):
         Settings(remote_base_url="http://lotte:x@host/v1", remote_api_key=SecretStr("sk-1"))
+
+
+def test_no_header_s_value_is_in_the_settings_text_or_in_a_mistake() -> None:
+    assert "s3cret" not in repr(Settings(remote_headers=SecretStr("X-Access: s3cret")))
+    for wrong in ("s3cret", '{"X-Access": "s3cret ü"}', '{"s3cret', "Host: s3cret", "a: s3cret\na: s3cret"):
+        with pytest.raises(ValidationError) as caught:
+            Settings(remote_headers=SecretStr(wrong))
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_header_has_one_source() -> None:
+    authorization = SecretStr("authorization: Basic bG90dGU6eA==")
+    assert Settings(remote_headers=authorization).headers
+    with pytest.raises(ValidationError, match="COSTEER_REMOTE_API_KEY or the user"):
+        Settings(remote_headers=authorization, remote_api_key=SecretStr("sk-1"))
+    with pytest.raises(ValidationError, match="COSTEER_REMOTE_API_KEY or the user"):
+        Settings(remote_headers=authorization, remote_base_url="http://lotte:x@host/v1")
 
 
 def test_an_embedded_remote_needs_no_proxy() -> None:
