@@ -144,6 +144,7 @@ def open_vllm(settings: Settings, stack: AsyncExitStack, far: FarTransport | Non
         proxy=settings.proxy(),
         spare=None if far is None else True,
         headers=settings.headers,
+        session_header=settings.remote_session_header,
     )
     stack.push_async_callback(remote.aclose)
     return remote

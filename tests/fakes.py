@@ -155,7 +155,8 @@ class FakeRemote:
 
     `failure` is raised once `failing_after` tokens are drafted; `unreachable` is raised by everything. What
     is passed on gets `answer`, which may be an error to raise; while `stalled`, it waits for one for ever.
-    Once it has taken over it says `said`, and then raises `broken`, if that is set.
+    Once it has taken over it says `said`, and then raises `broken`, if that is set. With `names_sessions` it
+    is told which requests are of one conversation.
     """
 
     def __init__(self) -> None:
@@ -178,8 +179,14 @@ class FakeRemote:
         self.asked, self.given_up = asyncio.Event(), asyncio.Event()
         self.tokenizer = FakeTokenizer()
         self.kept: list[Owner | None] = []
+        self.names_sessions = False
+        self.sessions: list[str] = []
 
     passes_on = True
+
+    def in_session(self, session: str) -> FakeRemote:
+        self.sessions.append(session)
+        return self
 
     def kept_for(self, owner: Owner | None) -> FakeRemote:
         self.kept.append(owner)

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from app.prompts.message import Message
+from app.remote.session import new_session
 
 MOST = 4096  # replies that are remembered, and questions
 LONGEST = 100_000  # characters of a reply
+SEVERAL = ""  # in the place of an id: of what several conversations have in common
 T = TypeVar("T")
 
 
 class Conversations:
-    """The replies of this process, and how much each conversation has told. Thread-safe.
+    """The replies of this process, how much each conversation has told, and its session. Thread-safe.
 
     Only digests of what clients have are kept, and nothing that the remote does not know.
     """
@@ -24,6 +26,7 @@ class Conversations:
     def __init__(self) -> None:
         self._replies: OrderedDict[bytes, str] = OrderedDict()
         self._spent: OrderedDict[bytes, float] = OrderedDict()
+        self._sessions: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def remember(self, owner: str, reply: str, as_told: str) -> None:
@@ -56,6 +59,23 @@ class Conversations:
         with self._lock:
             return sum(self._spent.get(digest, 0.0) for digest in _digests(owner, messages))
 
+    def session(self, owner: str, messages: Sequence[Message]) -> str:
+        """The id by which a router knows the conversation: that of the longest beginning which ends with a
+        reply, as far as that is remembered, and else a new one. What two conversations have in common word
+        for word is of neither: no id is ever of both."""
+        digests = zip(_digests(owner, messages), filter(_counts, messages), strict=True)
+        replies = [digest for digest, message in digests if message.role == "assistant"]
+        with self._lock:
+            known = (self._sessions.get(digest) for digest in reversed(replies))
+            return next((one for one in known if one is not None), "") or new_session()
+
+    def in_session(self, owner: str, messages: Sequence[Message], session: str) -> None:
+        """Keeps that these messages, of which a reply is the last, are of the session."""
+        *_, digest = _digests(owner, messages)
+        with self._lock:
+            of_another = self._sessions.get(digest, session) != session
+            _keep(self._sessions, digest, SEVERAL if of_another else session)
+
 
 def _keep(kept: OrderedDict[bytes, T], key: bytes, value: T) -> None:
     kept[key] = value
@@ -74,12 +94,16 @@ def _digests(owner: str, messages: Sequence[Message]) -> Iterator[bytes]:
     change with each request, as the time does."""
     running = hashlib.sha256(owner.encode())
     for message in messages:
-        if message.role == "system":
+        if not _counts(message):
             continue
         for part in _parts(message):
             running.update(f"{len(part)}:".encode())
             running.update(part.encode("utf-8", "surrogatepass"))
         yield running.digest()
+
+
+def _counts(message: Message) -> bool:
+    return message.role != "system"
 
 
 def _parts(message: Message) -> Iterator[str]:

@@ -27,9 +27,9 @@ from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.context import decided
 from app.prompts.local_prompts import Form, LocalPrompts, common_beginning, local_prompts
-from app.prompts.message import Message, Tool
+from app.prompts.message import Message, Tool, ToolCall
 from app.prompts.private import PrivateContext, PrivatePrompt, readings
-from app.remote.interface import Handover, ModelCard, RemoteModel, kept_for
+from app.remote.interface import Handover, ModelCard, RemoteModel, in_session, kept_for, names_sessions
 from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 from app.tokenization.tokenizer import Tokenizer
@@ -69,13 +69,16 @@ class _Told:
     conversations: Conversations
     asked: GenerationRequest
     shown: Disclosed
+    session: str | None = None
 
     def spent(self, nats: float) -> None:
         """Counts the nats of a reply, finished or not."""
         self.conversations.spend(_whose(self.asked), self.asked.messages, nats)
 
-    def finished(self, reply: str, as_told: str | None) -> int:
+    def finished(self, reply: str, as_told: str | None, calls: Sequence[ToolCall] = ()) -> int:
         """See Told. Blocks: for a worker thread."""
+        if self.session is not None:
+            self._belongs(reply, calls, self.session)
         if self.asked.profile is None and not self.asked.preferences:
             return 0
         if as_told is None:
@@ -91,6 +94,15 @@ class _Told:
         if thought:
             self.conversations.remember(whose, answer, as_told.partition(THINK[1])[2])
         return said
+
+    def _belongs(self, reply: str, calls: Sequence[ToolCall], session: str) -> None:
+        """Keeps whose session it is when a client sends the reply back, with what was thought or without."""
+        before = self.asked.messages
+        if self.asked.continue_final:
+            before, reply = before[:-1], before[-1].content + reply
+        for text in dict.fromkeys([reply, reply.rpartition(THINK[1])[2]]):
+            answered = Message("assistant", text, calls=tuple(calls))
+            self.conversations.in_session(_whose(self.asked), [*before, answered], session)
 
 
 class Generator:
@@ -148,6 +160,7 @@ class Generator:
         asked, shown = generation, await asyncio.to_thread(self._disclosed, generation)
         generation = replace(generation, messages=shown.messages)
         continued = _continued(generation)
+        session = await asyncio.to_thread(self.session, asked.profile, asked.messages)
         with stats.spending("remote"):
             card = await self._remote.card()
             if generation.model != card.id:
@@ -161,6 +174,7 @@ class Generator:
                 generation.messages,
                 continue_final=generation.continue_final,
                 tools=tools.definitions if tools is not None else (),
+                session=session,
             )
             opening = (
                 await match.public.opening(tools.definitions) if tools is not None and tools.calls else None
@@ -200,13 +214,13 @@ class Generator:
         return Reply(
             request,
             generation.stop,
-            kept_for(self._remote, owner),
+            in_session(kept_for(self._remote, owner), session),
             match.model(self._local.kept_for(owner)),
             match.vocabulary,
             stats=stats,
             continues=generation.continue_final,
             unsteered=None if request.steered else _why_not(generation, budget),
-            told=_Told(self._conversations, asked, shown),
+            told=_Told(self._conversations, asked, shown, session),
             handover=_handover(generation, continued) if tools is not None and tools.calls else None,
         )
 
@@ -242,6 +256,16 @@ class Generator:
             continue_final=generation.continue_final,
             form=self._form,
         )
+
+    @property
+    def names_sessions(self) -> bool:
+        """Whether the remote is told which requests are of one conversation."""
+        return names_sessions(self._remote)
+
+    def session(self, profile: Profile | None, messages: Sequence[Message]) -> str | None:
+        """By what id a router knows a conversation as the client has it; None where none is told. Blocks: for
+        a worker thread."""
+        return self._conversations.session(_owner(profile), messages) if self.names_sessions else None
 
     def as_told(self, profile: Profile, reply: str) -> str | None:
         """An earlier reply as the remote has it, if it is remembered."""
@@ -288,7 +312,11 @@ class Generator:
 
 def _whose(generation: GenerationRequest) -> str:
     """Whose conversation it is: nobody else's replies are looked at."""
-    return generation.profile.uid if generation.profile is not None else ""
+    return _owner(generation.profile)
+
+
+def _owner(profile: Profile | None) -> str:
+    return profile.uid if profile is not None else ""
 
 
 def _left(disclosure: Disclosure, told: float) -> float | None:

@@ -15,6 +15,7 @@ from app.decoding.stats import Stats
 from app.disclosure.filling import Filler
 from app.errors import RemoteError
 from app.local.interface import LocalModel
+from app.prompts.message import ToolCall
 from app.remote.interface import CallPiece, Handover, RemoteModel
 from app.tokenization.detokenizer import Detokenizer
 from app.tokenization.stop_strings import StopScanner
@@ -57,9 +58,9 @@ class Told(Protocol):
     def spent(self, nats: float) -> None:
         """The nats of a reply that has ended, finished or not."""
 
-    def finished(self, reply: str, as_told: str | None) -> int:
-        """A finished reply, and the text as the remote has it; None where a stop string has cut that. Returns
-        how many private words it was the first to say. Blocks: for a worker thread."""
+    def finished(self, reply: str, as_told: str | None, calls: Sequence[ToolCall] = ()) -> int:
+        """A finished reply with its calls, and the text as the remote has it; None where a stop string has
+        cut that. Returns how many private words it was the first to say. Blocks: for a worker thread."""
         ...
 
 
@@ -131,11 +132,13 @@ class Reply:
         """The text as it is generated. Closing the iterator releases the remote and the local model."""
         written = _Written(self)
         client: list[str] = []
+        calls: list[CallPiece] = []
         last = Piece("", (), "stop")
         try:
             async with aclosing(written.pieces()) as pieces:
                 async for piece in pieces:
                     client.append(piece.text)
+                    calls += piece.calls
                     if piece.finish_reason is None:
                         yield piece
                     else:
@@ -145,8 +148,25 @@ class Reply:
                 self.told.spent(self.stats.nats)
         self.stats.filled = written.filled
         if self.told is not None:
-            self.stats.said = await asyncio.to_thread(self.told.finished, "".join(client), written.as_told)
+            self.stats.said = await asyncio.to_thread(
+                self.told.finished, "".join(client), written.as_told, _whole_calls(calls)
+            )
         yield last
+
+
+def _whole_calls(pieces: Sequence[CallPiece]) -> list[ToolCall]:
+    """The calls that all these pieces are of."""
+    of: dict[int, list[CallPiece]] = {}
+    for piece in pieces:
+        of.setdefault(piece.index, []).append(piece)
+    return [
+        ToolCall(
+            "".join(one.id or "" for one in some),
+            "".join(one.name or "" for one in some),
+            "".join(one.arguments for one in some),
+        )
+        for _, some in sorted(of.items())
+    ]
 
 
 class _Written:

@@ -186,3 +186,29 @@ class KeepsPrompts(Protocol):
 def kept_for(remote: RemoteModel, owner: Owner | None) -> RemoteModel:
     """The remote with its KV caches, if it keeps any, kept for this owner."""
     return remote.kept_for(owner) if isinstance(remote, KeepsPrompts) else remote
+
+
+@runtime_checkable
+class NamesSessions(Protocol):
+    """A remote that may be behind a router."""
+
+    @property
+    def names_sessions(self) -> bool:
+        """Whether it tells which requests are of one conversation."""
+        ...
+
+    def in_session(self, session: str) -> RemoteModel:
+        """The same remote, whose requests have this id, which is one of `new_session`."""
+        ...
+
+
+def names_sessions(remote: RemoteModel) -> bool:
+    """Whether the remote tells which requests are of one conversation."""
+    return isinstance(remote, NamesSessions) and remote.names_sessions
+
+
+def in_session(remote: RemoteModel, session: str | None) -> RemoteModel:
+    """The remote for one conversation; as it is, where it tells of none."""
+    if session is None or not isinstance(remote, NamesSessions):
+        return remote
+    return remote.in_session(session)

@@ -10,7 +10,7 @@ import orjson
 from app.errors import InvalidRequest, RemoteRejected
 from app.prompts.message import Message, Tool, ToolCall
 from app.remote.hermes import is_object
-from app.remote.interface import RemoteModel
+from app.remote.interface import RemoteModel, in_session
 from app.remote.opening import Opening, learned
 from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import Vocabulary
@@ -108,10 +108,15 @@ class PublicPrompt:
         return {text: self._texts[text] for text in texts}
 
     async def ids(
-        self, messages: Sequence[Message], *, continue_final: bool = False, tools: Sequence[Tool] = ()
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        session: str | None = None,
     ) -> list[int]:
         """Prompt ids, open for the assistant's reply, which may call `tools`, or for more of the final
-        message.
+        message. `session`: of which conversation they are.
 
         Raises InvalidRequest when the template refuses the conversation, and what the remote raises.
         """
@@ -120,7 +125,8 @@ class PublicPrompt:
             plain = not tools and all(one.role != "tool" and not one.calls for one in messages)
             if plain or await self._alike_with(self._here, tools):
                 return await asyncio.to_thread(self._here.chat, messages, tools=tools)
-        return await self._remote.tokenize(messages, continue_final=continue_final, tools=tools)
+        remote = in_session(self._remote, session)
+        return await remote.tokenize(messages, continue_final=continue_final, tools=tools)
 
     async def opening(self, tools: Sequence[Tool]) -> Opening | None:
         """The tokens with which the remote's model begins a call, as its chat template has them; None where

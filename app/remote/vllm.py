@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal
 from app.remote.handover import chat_body, pieces, said, without_blanks
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.remote.sent import leaving
+from app.remote.session import check_session, new_session
 from app.remote.spare_connections import SPARES, Spares
 from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
@@ -54,10 +56,12 @@ class VLLMRemote:
         proxy: Proxy | None = None,
         spare: bool | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
+        session_header: str = "",
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `spare`: whether
         spare connections are opened before a draft needs them; None: unless the server is on this machine.
-        `headers` go with each request, and no error quotes their values.
+        `headers` go with each request, and no error quotes their values. `session_header` is the name of one
+        that tells which requests are of one conversation; empty: none does.
 
         Raises CoSteerError where the proxy, or the certificates that the environment names, cannot be used.
         """
@@ -65,6 +69,7 @@ class VLLMRemote:
         self._token_timeout = token_timeout
         self._root = self._base_url.removesuffix("/v1")
         self._model = model
+        self._session_header, self._session = session_header, ""
         self._card: ModelCard | None = None
         self._cards: list[ModelCard] = []
         self._connection = Connection(
@@ -94,6 +99,18 @@ class VLLMRemote:
             return False
 
     passes_on = True
+
+    @property
+    def names_sessions(self) -> bool:
+        """Whether each request has a header that tells of which conversation it is."""
+        return bool(self._session_header)
+
+    def in_session(self, session: str) -> VLLMRemote:
+        """The same server with the same connections, whose requests are of this conversation."""
+        check_session(session)
+        bound = copy(self)
+        bound._session = session
+        return bound
 
     async def card(self) -> ModelCard:
         """The model in use, cached once found. Raises ModelNotFound when the remote does not serve it."""
@@ -243,6 +260,7 @@ class VLLMRemote:
         headers = {"Accept-Encoding": "identity"}
         headers |= {"Content-Type": request.content_type} if request.content_type else {}
         headers |= {"Accept": request.accept} if request.accept else {}
+        headers |= self._of_session()
         answer = await self._connection.send(
             request.method,
             f"{self._base_url}/{request.path}" + (f"?{request.query}" if request.query else ""),
@@ -277,10 +295,16 @@ class VLLMRemote:
         async with self._request("POST", f"{self._root}/{path}", body) as answer:
             return await answer.read()
 
+    def _of_session(self) -> dict[str, str]:
+        """The header for a router. A request that is of no conversation has an id of its own: without any a
+        router that goes by it would lead all such requests to one replica."""
+        return {self._session_header: self._session or new_session()} if self._session_header else {}
+
     @asynccontextmanager
     async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= self._of_session()
         answer = await self._connection.send(method, url, content, headers)
         try:
             if answer.status != 200:

@@ -1,4 +1,4 @@
-"""Further headers of each request to the remote, as a gateway before it asks for them."""
+"""Further headers of each request to the remote: a gateway's own, and the name of one for a router."""
 
 from __future__ import annotations
 
@@ -48,6 +48,15 @@ def read_headers(value: str) -> dict[str, str]:
             raise ValueError(f"has the header of entry {number} twice; remove one of them")
         found[name] = text
     return found
+
+
+def read_name(value: str) -> str:
+    """The name of one header, or an empty one. Raises ValueError with what to change."""
+    if value and not NAME.fullmatch(value):
+        raise ValueError("must be the name of a header, like X-Session-Id")
+    if value.lower() in {*TAKEN, "authorization", "cookie"}:
+        raise ValueError("must be a header that has no other meaning, like X-Session-Id")
+    return value
 
 
 def _of_lines(value: str) -> list[tuple[str, str]]:

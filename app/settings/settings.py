@@ -21,7 +21,7 @@ from app.profiles.fields import StrengthIn
 from app.settings.aliases import read_aliases
 from app.settings.config_file import NAMED_BY
 from app.settings.layers import ConfigSource, Filled
-from app.settings.remote_headers import read_headers
+from app.settings.remote_headers import read_headers, read_name
 from app.steering.strength import AUTO
 
 EMBEDDED = "embedded"
@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     remote_api_key: SecretStr = SecretStr("")
     # Further headers of every request to it: lines `Name: value`, or a JSON object; see remote_headers.py.
     remote_headers: SecretStr = SecretStr("")
+    # The name of a header that has a random id for each conversation, for a router; empty: none is sent.
+    remote_session_header: str = ""
     # The HTTP or SOCKS proxy to the remote; overrides the environment's, see app/network/proxy.py.
     remote_proxy: SecretStr = SecretStr("")
     # If the remote's tokenizer differs from the local model's: the hub id or folder of a model that has it.
@@ -214,6 +216,14 @@ class Settings(BaseSettings):
                 "cannot have authorization, in which COSTEER_REMOTE_API_KEY or the user of "
                 "COSTEER_REMOTE_BASE_URL travels; remove one of them"
             )
+        return value
+
+    @field_validator("remote_session_header")
+    @classmethod
+    def _name_of_a_header(cls, value: str, info: ValidationInfo) -> str:
+        headers: SecretStr = info.data.get("remote_headers", SecretStr(""))
+        if read_name(value).lower() in map(str.lower, read_headers(headers.get_secret_value())):
+            raise ValueError("must be another header than those of COSTEER_REMOTE_HEADERS")
         return value
 
     @field_validator("remote_proxy")

@@ -84,7 +84,7 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
         with Store.open(tmp_path / "data") as store:
             store.profiles.put(LOUD_DOCUMENT)
             store.profiles.put(ProfileDocument(JOINED))
-            async with aclosing(VLLMRemote(url, api_key=REMOTE_KEY)) as remote:
+            async with aclosing(VLLMRemote(url, api_key=REMOTE_KEY, session_header="X-Session-Id")) as remote:
                 matcher = VocabularyMatcher(remote, FakeTokenizer())
                 generator = Generator(
                     remote, FakeLocal(), matcher, DecodingConfig(max_model_len=4096, draft_length=6)

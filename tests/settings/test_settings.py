@@ -247,6 +247,9 @@ WRONG: list[tuple[str, str]] = [
     ("remote_headers", '{"X-Access": 1}'),
     ("remote_headers", '{"X-Access": "two\\nlines"}'),
     ("remote_headers", '{"X-Access": "one"'),
+    ("remote_session_header", "X Session"),
+    ("remote_session_header", "Authorization"),
+    ("remote_session_header", "host"),
     ("device", "gpu"),
     ("dtype", "int4"),
     ("data_dir", "~nobody-of-this-name/x"),
@@ -364,6 +367,11 @@ def test_a_header_has_one_source() -> None:
         Settings(remote_headers=authorization, remote_api_key=SecretStr("sk-1"))
     with pytest.raises(ValidationError, match="COSTEER_REMOTE_API_KEY or the user"):
         Settings(remote_headers=authorization, remote_base_url="http://lotte:x@host/v1")
+
+
+def test_the_header_for_a_router_is_none_of_a_gateway_s() -> None:
+    with pytest.raises(ValidationError, match="another header"):
+        Settings(remote_headers=SecretStr("X-A: one"), remote_session_header="x-a")
 
 
 def test_an_embedded_remote_needs_no_proxy() -> None:

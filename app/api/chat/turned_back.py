@@ -78,20 +78,21 @@ class TurningBack:
         return bool(place.holder[place.key] != text)
 
     async def _of(self, request: dict[str, Any]) -> Filled | None:
-        model, field = (
-            one if isinstance(one := request.get(name), str) else None for name in ("model", "profile")
-        )
-        said = model, field, _least(request)
+        said = *named(request), _least(request)
         if said not in self._filled:
             self._filled[said] = await self._read(*said)
         return self._filled[said]
 
-    async def _read(self, model: str | None, field: str | None, least: Level) -> Filled | None:
+    async def profile(self, model: str | None, field: str | None) -> Profile | None:
+        """Whose profile a request names; None where it names none that the caller may use."""
         try:
             alias = await self._alias(model)
-            profile = await choose_profile(self._parts.store, self._caller, self._header, field, alias)
+            return await choose_profile(self._parts.store, self._caller, self._header, field, alias)
         except (ProfileNotFound, InvalidRequest, Forbidden):
             return None
+
+    async def _read(self, model: str | None, field: str | None, least: Level) -> Filled | None:
+        profile = await self.profile(model, field)
         if profile is None:
             return None
         disclosure = profile.disclosure.at_least(self._parts.disclosure.least).at_least(least)
@@ -104,6 +105,12 @@ class TurningBack:
             return (await find_model(self._parts, model))[1] if model is not None else None
         except ModelNotFound:
             return None
+
+
+def named(request: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The model and the profile that a request names."""
+    model, profile = request.get("model"), request.get("profile")
+    return model if isinstance(model, str) else None, profile if isinstance(profile, str) else None
 
 
 def places(value: Any) -> Iterator[Place]:

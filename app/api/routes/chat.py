@@ -13,6 +13,7 @@ from app.api.chat.headers import steering_headers
 from app.api.chat.plan import Passthrough, plan_chat
 from app.api.chat.recording import recorder
 from app.api.chat.response import events, whole
+from app.api.chat.session import session_of
 from app.api.chat.turned_back import turn_back
 from app.api.dependencies import PartsDep
 from app.api.disconnect import while_present
@@ -51,8 +52,9 @@ async def chat_completions(
     plan = await plan_chat(asked, parts, caller, x_costeer_profile)
     if isinstance(plan, Passthrough):
         await admission.to_pass_on()
+        session = await session_of(asked, parts, caller, x_costeer_profile)
         asked = await turn_back(asked, parts, caller, x_costeer_profile)
-        return await pass_chat_on(parts, asked, plan.reason)
+        return await pass_chat_on(parts, asked, plan.reason, session=session)
     record = recorder(parts.store, plan.request, x_costeer_record)
     await admission.to_write()
     reply = await while_present(request, parts.generator.prepare(plan.request))

@@ -22,7 +22,7 @@ from app.api.public_request import Here, dumped, public_form, public_json, publi
 from app.api.schemas.chat_fields import KNOWN
 from app.api.validation_errors import LENGTH
 from app.errors import InvalidRequest
-from app.remote.interface import Forward
+from app.remote.interface import Forward, in_session
 
 router = APIRouter()
 
@@ -58,9 +58,10 @@ async def pass_chat_on(
     *,
     path: str = CHAT,
     known: frozenset[str] = KNOWN,
+    session: str | None = None,
 ) -> Response:
     """Passes a request to write a reply on, stripped of what stays here; `reason` says why it is not steered.
-    `known` are the fields that there are.
+    `known` are the fields that there are, and by `session` a router knows the conversation.
 
     Raises InvalidRequest for an unknown field, which vLLM would silently ignore.
     """
@@ -74,7 +75,7 @@ async def pass_chat_on(
     public = await public_value(asked, _here(parts))
     public["model"] = await _named(parts, public["model"])
     forward = Forward("POST", path, reason, body=dumped(public), content_type=JSON)
-    return Relay(parts.remote, forward, reason)
+    return Relay(in_session(parts.remote, session), forward, reason)
 
 
 async def pass_on(request: Request, parts: PartsDep, admission: AdmissionDep, caller: CallerDep) -> Response:
