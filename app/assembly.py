@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,8 @@ from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import RemoteModel, RemoteVocabulary
+from app.remote.replicas import Replicas
+from app.remote.several import SeveralRemotes
 from app.remote.simulated import FarTransport
 from app.remote.vllm import VLLMRemote
 from app.settings.settings import EMBEDDED, Settings
@@ -102,11 +104,11 @@ async def open_models(
             remote, shared, known = EmbeddedRemote(embedded), False, None
             caches: tuple[Caches, ...] = (local,) if embedded is local else (local, embedded)
         else:
-            vllm = remote = open_vllm(settings, stack, far)
-            shared = vllm.on_this_machine and far is None
-            local = open_local(
-                settings, stack, progress, leave_a_core=vllm.on_this_machine and replay is None
-            )
+            vllms = [open_vllm(settings, stack, far, url=url) for url in settings.remote_urls]
+            remote = one_of(vllms, stack)
+            here = any(vllm.on_this_machine for vllm in vllms)
+            shared = here and far is None
+            local = open_local(settings, stack, progress, leave_a_core=here and replay is None)
             known, caches = named_vocabulary(settings, progress), (local,)
         if replay is not None:
             remote, shared = replay(remote), False
@@ -131,17 +133,28 @@ def open_embedded(
     return _runner(settings.embedded_model, settings, stack, progress)
 
 
-def open_vllm(settings: Settings, stack: AsyncExitStack, far: FarTransport | None = None) -> VLLMRemote:
-    """The vLLM that the settings name, closed with the stack."""
+def one_of(vllms: Sequence[VLLMRemote], stack: AsyncExitStack) -> RemoteModel:
+    """One remote, or several of one model as one, closed with the stack."""
+    if len(vllms) == 1:
+        return vllms[0]
+    replicas = Replicas(vllms)
+    stack.push_async_callback(replicas.aclose)
+    return SeveralRemotes(replicas)
+
+
+def open_vllm(
+    settings: Settings, stack: AsyncExitStack, far: FarTransport | None = None, *, url: str
+) -> VLLMRemote:
+    """The vLLM at one of the URLs that the settings name, closed with the stack."""
     remote = VLLMRemote(
-        settings.remote_base_url,
+        url,
         model=settings.remote_model,
         api_key=settings.remote_api_key.get_secret_value(),
         connect_timeout=settings.remote_connect_timeout,
         read_timeout=settings.remote_read_timeout,
         token_timeout=settings.remote_token_timeout,
         transport=far,
-        proxy=settings.proxy(),
+        proxy=settings.proxy(url=url),
         spare=None if far is None else True,
         headers=settings.headers,
         session_header=settings.remote_session_header,

@@ -17,7 +17,8 @@ CoSteerError
 ├── TooManyRequests           429  this proxy already answers as many requests as it takes
 ├── RemoteError               502  the remote answered wrongly
 │   ├── RateLimited           429  the remote takes no more requests for now
-│   ├── RemoteUnavailable     503  no connection, or overloaded
+│   ├── RemoteUnavailable     503  overloaded
+│   │   └── RemoteUnreachable 503  no connection: nothing was sent
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
 │   └── TokenizerMismatch     502  the vocabularies of remote and local model cannot be matched
@@ -138,6 +139,9 @@ class TooManyRequests(CoSteerError):
 
 
 class RemoteError(CoSteerError):
+    """`elsewhere`: another remote of the same model can go on at once."""
+
+    elsewhere = False
     status = 502
     type = "upstream_error"
     code = "remote_error"
@@ -152,6 +156,10 @@ class RateLimited(RemoteError):
 class RemoteUnavailable(RemoteError):
     status = 503
     code = "remote_unavailable"
+
+
+class RemoteUnreachable(RemoteUnavailable):
+    """Nothing was sent."""
 
 
 class RemoteTimeout(RemoteError):

@@ -169,7 +169,7 @@ def bench(
     recording = _recording(settings, replay, pace_ms, temperature) if replay is not None else None
     cases = _cases(settings, prompts, profile, profile_id, strength)
     given = Given(
-        remote=without_user(settings.remote_base_url),
+        remote=", ".join(map(without_user, settings.remote_urls)) or EMBEDDED,
         model=settings.embedded_model if settings.remote_base_url == EMBEDDED else settings.remote_model,
         local_model=settings.local_model,
         profiles=tuple(dict.fromkeys(case.profile.id for case in cases)),

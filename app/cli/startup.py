@@ -106,4 +106,4 @@ def _profiles(data_dir: Path) -> str:
 def _remote(settings: Settings) -> str:
     if settings.remote_base_url == EMBEDDED:
         return f"embedded: {settings.embedded_model} on this machine"
-    return without_user(settings.remote_base_url)
+    return ", ".join(map(without_user, settings.remote_urls))

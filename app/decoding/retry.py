@@ -30,7 +30,8 @@ class RetryPolicy:
 
 
 class RetryingRemote:
-    """Drafts for one reply. Once the remote has drafted anything, a failed request is retried from there.
+    """Drafts for one reply. Once the remote has drafted anything, a failed request is retried from there: at
+    once where another remote can go on.
 
     Before that the failure is raised: the client has seen nothing yet, and knows best whether to wait.
     """
@@ -72,14 +73,16 @@ class RetryingRemote:
                 if ended or len(drafted) >= max_tokens:
                     return  # all is drafted; only the end of the response is missing
                 failing_since = failing_since if failures else self._stats.clock()
-                wait = self._wait(error, failures)
+                wait = 0.0 if error.elsewhere else self._wait(error, failures)
                 over = self._stats.clock() + wait - failing_since > self._patience.seconds
+                over = over and not error.elsewhere
                 if over or not self._may_resume(error, sampling, drafted):
                     raise
             failures += 1
             self._stats.resumed += 1
             self._stats.remote_requests += 1
-            await self._sleep(wait)
+            if wait:
+                await self._sleep(wait)
 
     def _may_resume(self, error: RemoteError, sampling: SamplingParams, drafted: Sequence[int]) -> bool:
         # These two penalties count generated tokens only, and in a retry those are part of the prompt.

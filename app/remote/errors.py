@@ -20,6 +20,7 @@ from app.errors import (
     RemoteRejected,
     RemoteTimeout,
     RemoteUnavailable,
+    RemoteUnreachable,
 )
 from app.network.outgoing import Server
 
@@ -28,7 +29,7 @@ REMOTE = Server(
     base_url="COSTEER_REMOTE_BASE_URL",
     read_timeout="COSTEER_REMOTE_READ_TIMEOUT",
     failed=RemoteError,
-    unavailable=RemoteUnavailable,
+    unavailable=RemoteUnreachable,
     timed_out=RemoteTimeout,
 )
 

@@ -12,6 +12,8 @@ from app.steering.formula import FloatArray, IntArray
 from app.steering.sampling import SamplingParams
 from app.tokenization.vocabulary import Vocabulary
 
+# These endpoints have lasting effects.
+LASTING = ("batches", "files", "responses")
 # vLLM raises any lower temperature to this, except zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
 
@@ -159,6 +161,11 @@ class Forward:
     content_type: str | None = None
     accept: str | None = None
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it has lasting effects, which one request must not have twice."""
+        return self.method != "GET" and self.path.split("/")[0] in LASTING
+
 
 class Forwarded(Protocol):
     """The remote's response, as it arrives; to be closed, and closing it ends the remote's work."""
@@ -175,11 +182,11 @@ class Forwarded(Protocol):
 
 @runtime_checkable
 class KeepsPrompts(Protocol):
-    """A remote in this process, which keeps the KV cache of its prompts. A server of its own is not told for
-    whom it drafts."""
+    """A remote in this process, which keeps the KV cache of its prompts, or several, of which one does. No
+    server is told for whom it drafts."""
 
     def kept_for(self, owner: Owner | None) -> RemoteModel:
-        """The same model, with KV caches that this owner alone finds again."""
+        """The same model for one reply, with KV caches that this owner alone finds again."""
         ...
 
 

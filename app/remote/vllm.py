@@ -36,9 +36,6 @@ from app.remote.wire import (
 )
 from app.steering.sampling import SamplingParams
 
-# These endpoints have lasting effects, which one request must not have twice.
-LASTING = ("batches", "files", "responses")
-
 
 class VLLMRemote:
     """One vLLM server. Holds a connection pool; close it with `aclose`."""
@@ -266,7 +263,7 @@ class VLLMRemote:
             f"{self._base_url}/{request.path}" + (f"?{request.query}" if request.query else ""),
             request.body or None,
             headers,
-            repeatable=request.method == "GET" or request.path.split("/")[0] not in LASTING,
+            repeatable=not request.lasting,
             watched=False,  # it is the client's own
         )
         if 200 <= answer.status < 300:

@@ -29,7 +29,7 @@ LINE = re.compile(r"at line (\d+)")
 # Every setting with its remark takes an eighth of it, and each command reads it; tomlkit is slow.
 MOST_BYTES = 2**16
 # Texts with commas, which the file may have as lists.
-LISTS = {"allowed_hosts", "cors_origins", "model_aliases"}
+LISTS = {"allowed_hosts", "cors_origins", "model_aliases", "remote_base_url"}
 # Folders. What is relative would be another one wherever `costeer` is started; the service starts in /.
 FOLDERS = {"data_dir", "cache_dir", "weights_dir"}
 

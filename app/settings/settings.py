@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.logs import Form, Level
+from app.network.address import without_user
 from app.network.proxy import Proxy, proxy_for, proxy_url
 from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
@@ -75,7 +76,8 @@ class Settings(BaseSettings):
     log_level: Level = "warning"
     log_format: Form = "text"
 
-    # The remote: "embedded", or the base URL of a vLLM's OpenAI API, such as http://host:8001/v1.
+    # The remote: "embedded", or the base URL of a vLLM's OpenAI API, such as http://host:8001/v1; or several
+    # of one model, separated by commas.
     remote_base_url: Annotated[str, Field(repr=False)] = EMBEDDED  # it may hold a password
     # The name of the remote's model that is steered; empty means the first one it lists.
     remote_model: str = ""
@@ -183,15 +185,22 @@ class Settings(BaseSettings):
     @field_validator("remote_base_url")
     @classmethod
     def _absolute_http_url(cls, value: str) -> str:
-        value = EMBEDDED if value.lower() == EMBEDDED else value.rstrip("/")
-        if value != EMBEDDED and not _is_http(value):
-            raise ValueError("must be 'embedded' or start with http:// or https://, like http://host:8001/v1")
-        if value != EMBEDDED and re.search(r"[?#]|//[^/]*/.*@", value):
+        if value.lower() == EMBEDDED:
+            return EMBEDDED
+        urls = _urls(value)
+        if not urls or not all(map(_is_http, urls)):
+            raise ValueError(
+                "must be 'embedded' or start with http:// or https://, like http://host:8001/v1, several of "
+                "them separated by commas; a comma in a password is %2C"
+            )
+        if any(re.search(r"[?#]|//[^/]*/.*@", url) for url in urls):
             raise ValueError(
                 "must end in its path, like http://host:8001/v1; special characters of a password are "
                 "percent-encoded"
             )
-        return value
+        if len({without_user(url) for url in urls}) < len(urls):
+            raise ValueError("must name each remote once")
+        return ",".join(urls)
 
     @field_validator("remote_api_key")
     @classmethod
@@ -199,7 +208,8 @@ class Settings(BaseSettings):
         key = value.get_secret_value().strip()
         if not (key.isascii() and key.isprintable()):
             raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
-        if key and urlsplit(info.data.get("remote_base_url", "")).username is not None:
+        urls = _urls(info.data.get("remote_base_url", ""))
+        if key and any(urlsplit(url).username is not None for url in urls):
             raise ValueError(
                 "must be empty where COSTEER_REMOTE_BASE_URL names a user: both travel in the same header"
             )
@@ -287,11 +297,18 @@ class Settings(BaseSettings):
         """What no profile and no request can exceed: `disclosure` and `disclosure_budget`."""
         return disclosed.Disclosure(least=self.disclosure, budget=self.disclosure_budget)
 
-    def proxy(self, environ: Mapping[str, str] = os.environ) -> Proxy | None:
-        """The proxy to the remote, if any. Raises CoSteerError for a variable that names no usable proxy."""
-        if self.remote_base_url == EMBEDDED:
-            return None
-        return proxy_for(self.remote_base_url, self.remote_proxy.get_secret_value(), environ)
+    @property
+    def remote_urls(self) -> tuple[str, ...]:
+        """`remote_base_url` as a tuple; empty for the embedded remote."""
+        return () if self.remote_base_url == EMBEDDED else tuple(_urls(self.remote_base_url))
+
+    def proxy(self, environ: Mapping[str, str] = os.environ, *, url: str | None = None) -> Proxy | None:
+        """The proxy to the remote at this `url`, by default to the first that has one, if any. Raises
+        CoSteerError for a variable that names no usable proxy."""
+        named = self.remote_proxy.get_secret_value()
+        urls = self.remote_urls if url is None else (url,)
+        proxies = (proxy_for(one, named, environ) for one in urls)
+        return next((proxy for proxy in proxies if proxy is not None), None)
 
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""
@@ -327,6 +344,10 @@ def suggestion(name: str, *, prefix: str = PREFIX) -> str:
     asked = name.upper() if prefix else name.upper().removeprefix(PREFIX)
     close = difflib.get_close_matches(asked, known, n=1, cutoff=0.8)
     return f" Did you mean {close[0] if prefix else close[0].lower()}?" if close else ""
+
+
+def _urls(value: str) -> list[str]:
+    return [url.strip().rstrip("/") for url in value.split(",") if url.strip()]
 
 
 def _is_http(url: str) -> bool:

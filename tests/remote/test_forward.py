@@ -23,6 +23,7 @@ from app.errors import (
     RemoteRejected,
     RemoteTimeout,
     RemoteUnavailable,
+    RemoteUnreachable,
 )
 from app.remote.interface import Forward, Forwarded
 from app.remote.vllm import VLLMRemote
@@ -248,8 +249,8 @@ async def test_a_redirect_is_refused_and_the_key_stays() -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
-        (httpx.ConnectError("x"), RemoteUnavailable),
-        (httpx.ConnectTimeout("x"), RemoteUnavailable),
+        (httpx.ConnectError("x"), RemoteUnreachable),
+        (httpx.ConnectTimeout("x"), RemoteUnreachable),
         (httpx.ReadTimeout("x"), RemoteTimeout),
         (httpx.ReadError("x"), RemoteError),
     ],

@@ -12,6 +12,7 @@ from app.errors import (
     ModelNotFound,
     RemoteError,
     RemoteUnavailable,
+    RemoteUnreachable,
 )
 from app.prompts.message import Message
 from app.remote.interface import ModelCard
@@ -116,4 +117,4 @@ async def test_a_connection_that_takes_too_long_counts_as_unreachable(
 ) -> None:
     router["completions"].mock(side_effect=httpx.ConnectTimeout)
     _, error = await failing_draft(remote)
-    assert type(error) is RemoteUnavailable
+    assert type(error) is RemoteUnreachable

@@ -235,6 +235,10 @@ WRONG: list[tuple[str, str]] = [
     ("remote_base_url", "host:8001/v1"),
     ("remote_base_url", "http://"),
     ("remote_base_url", "http://host:99999/v1"),
+    ("remote_base_url", "http://a/v1,embedded"),
+    ("remote_base_url", "http://a/v1,http://b:99999/v1"),
+    ("remote_base_url", "http://a/v1, http://lotte:x@a/v1/"),
+    ("remote_base_url", ","),
     ("remote_api_key", "schlüssel"),
     ("remote_api_key", "two\nlines"),
     ("remote_headers", "X-Access"),
@@ -295,6 +299,24 @@ def test_the_remote_s_url_is_brought_into_one_form(url: str) -> None:
     assert Settings(remote_base_url=url).remote_base_url == "http://host:8001/v1"
 
 
+def test_several_remotes_are_brought_into_one_form_each() -> None:
+    settings = Settings(remote_base_url=" http://a/v1/, http://b:8001/v1 ,")
+    assert settings.remote_base_url == "http://a/v1,http://b:8001/v1"
+    assert settings.remote_urls == ("http://a/v1", "http://b:8001/v1")
+    assert Settings(remote_base_url="embedded").remote_urls == ()
+
+
+def test_each_remote_has_the_proxy_that_its_address_needs() -> None:
+    settings = Settings(
+        remote_base_url="http://127.0.0.1:1/v1,http://b/v1", remote_proxy=SecretStr("http://p:1")
+    )
+    assert [str(settings.proxy({}, url=url)) for url in settings.remote_urls] == [
+        "None",
+        "http://p:1 (COSTEER_REMOTE_PROXY)",
+    ]
+    assert str(settings.proxy({})) == "http://p:1 (COSTEER_REMOTE_PROXY)"
+
+
 def test_only_models_that_run_here_are_named_each_once() -> None:
     assert Settings(local_model="a", embedded_model="a").model_names() == ["a"]
     assert Settings(local_model="a", embedded_model="b").model_names() == ["a", "b"]
@@ -326,6 +348,7 @@ SECRET = "pa55word"
         ("remote_base_url", f"http://host/v1?key={SECRET}"),
         ("remote_base_url", f"http://lotte:{SECRET}#@host/v1"),
         ("remote_base_url", f"ftp://lotte:{SECRET}@host/v1"),
+        ("remote_base_url", f"http://a/v1,http://lotte:1,{SECRET}@host/v1"),
     ],
 )
 def test_a_url_that_is_wrong_is_named_and_its_password_is_not(
@@ -350,6 +373,8 @@ def test_no_password_is_in_the_settings_text() -> None:
 def test_a_key_and_a_user_cannot_both_be_sent() -> None:
     with pytest.raises(ValidationError, match="travel in the same header"):
         Settings(remote_base_url="http://lotte:x@host/v1", remote_api_key=SecretStr("sk-1"))
+    with pytest.raises(ValidationError, match="travel in the same header"):
+        Settings(remote_base_url="http://a/v1,http://lotte:x@b/v1", remote_api_key=SecretStr("sk-1"))
 
 
 def test_no_header_s_value_is_in_the_settings_text_or_in_a_mistake() -> None:
