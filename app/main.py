@@ -33,6 +33,7 @@ from app.assembly import open_parts
 from app.doctor.setup import Running, while_serving
 from app.doctor.shared import Checks, SharedExamination
 from app.network.listener import on_this_machine
+from app.remote.interface import HasReplicas
 from app.settings.settings import Settings
 
 ROUTES = (
@@ -59,6 +60,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             made = parts if parts is not None else await stack.enter_async_context(open_parts(settings))
             examination = SharedExamination(_checks(settings, made))
             app.state.parts, app.state.examination = made, examination
+            if isinstance(made.remote, HasReplicas):
+                metrics.watch_remotes(made.remote)
             stack.push_async_callback(examination.aclose)
             yield
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.activity import Activity
 from app.api.limiter import ConcurrencyLimiter
 from app.decoding.stats import PARTS, Stats
+from app.remote.interface import HasReplicas
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # The route whose 503 is an answer and no failure.
@@ -90,12 +93,23 @@ class Metrics:
             ["source"],
             registry=registry,
         )
+        self._remotes = Gauge(
+            "costeer_remote_ready",
+            "Whether a remote works, where there are several of one model.",
+            ["remote"],
+            registry=registry,
+        )
         self._places = Gauge(
             "costeer_requests_now",
             "Requests that run or wait for their turn.",
             ["kind", "state"],
             registry=registry,
         )
+
+    def watch_remotes(self, remotes: HasReplicas) -> None:
+        """Exports which of several remotes work, by number."""
+        for index in range(len(remotes.states())):
+            self._remotes.labels(str(index + 1)).set_function(partial(_ready, remotes, index))
 
     def watch(self, kind: str, places: ConcurrencyLimiter) -> None:
         """Exports how many requests run and wait in a limiter."""
@@ -146,3 +160,7 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+def _ready(remotes: HasReplicas, index: int) -> float:
+    return float(remotes.states()[index] == "ready")

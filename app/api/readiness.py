@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from app.api.dependencies import Parts
 from app.errors import CoSteerError, ModelNotFound, StoreError
 from app.network.proxy import Proxy
+from app.remote.interface import HasReplicas, State
 
 # Seconds for which a report is cached, so that frequent probes do not load the remote and the disk.
 KEPT_SECONDS = 2.0
@@ -23,10 +24,12 @@ PATIENCE_SECONDS = 5.0
 @dataclass(frozen=True)
 class Report:
     """For each part why it is not ready, or None if it is. `alignment` says how the remote's tokens are
-    mapped to the local model's, once the two vocabularies are compared."""
+    mapped to the local model's, once the two vocabularies are compared, and `remotes` how each of several
+    does."""
 
     parts: dict[str, str | None]
     alignment: str | None = None
+    remotes: list[State] | None = None
 
     @property
     def ready(self) -> bool:
@@ -71,7 +74,11 @@ async def _look(parts: Parts) -> Report:
         tokenizer = await _reason(compared, "The remote's tokenizer could not be compared.")
     # The server starts once the local model is loaded.
     reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database}
-    return Report(reasons, await parts.generator.alignment() if tokenizer is None else None)
+    return Report(
+        reasons,
+        await parts.generator.alignment() if tokenizer is None else None,
+        parts.remote.states() if isinstance(parts.remote, HasReplicas) else None,
+    )
 
 
 async def _listed(parts: Parts) -> None:

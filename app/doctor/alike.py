@@ -33,19 +33,22 @@ class Alike:
         *,
         named: str = "",
         named_folder: Callable[[], Path | None] = lambda: None,
+        needs: str = "model",
     ) -> None:
         """`folder` gives the local model's folder, and `named_folder` that of the tokenizer that the settings
-        name for the remote, if they name one; None if it is not downloaded yet. Both may block."""
+        name for the remote, if they name one; None if it is not downloaded yet. Both may block. `needs` is
+        the check of the remote without which there is nothing to compare."""
         self._remote = remote
         self._model = model
         self._folder = folder
         self._named = named
         self._named_folder = named_folder
+        self._needs = needs
         self._match: Match | None = None
         self._dated = False
 
     def checks(self) -> list[Check]:
-        needs = ("torch", "local weights", "model")
+        needs = ("torch", "local weights", self._needs)
         return [
             Check(NAMES[0], self._tokenizer, needs, seconds=90),
             Check(NAMES[1], self._template, (NAMES[0],)),

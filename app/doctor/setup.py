@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from app.decoding.vocabulary_match import Match
-from app.doctor import access, alike, database, embedded, machine, port, weights
+from app.doctor import access, alike, database, embedded, machine, port, remotes, weights
 from app.doctor import remote as far
 from app.doctor import settings as written
 from app.doctor.check import Check
@@ -17,10 +18,23 @@ from app.errors import CoSteerError, WeightsError
 from app.local.weights import is_file, presence
 from app.profiles.store.inspection import inspect
 from app.remote import vllm
+from app.remote.interface import RemoteModel
+from app.remote.replicas import Replicas
+from app.remote.several import SeveralRemotes
 from app.settings.settings import EMBEDDED, Settings
 
-# The remote, the error if its URL or proxy cannot be used, or None for the embedded one.
-Remote = vllm.VLLMRemote | CoSteerError | None
+
+@dataclass(frozen=True)
+class Far:
+    """The servers behind the remote, each with its URL, and all as one."""
+
+    servers: tuple[tuple[str, vllm.VLLMRemote], ...]
+    one: RemoteModel
+    replicas: Replicas | None = None
+
+
+# The remote, the error if a URL or a proxy cannot be used, or None for the embedded one.
+Remote = Far | CoSteerError | None
 
 
 @dataclass(frozen=True)
@@ -73,20 +87,29 @@ def _remote(settings: Settings, stack: AsyncExitStack) -> Remote:
     if settings.remote_base_url == EMBEDDED:
         return None
     try:
-        remote = vllm.VLLMRemote(
-            settings.remote_base_url,
-            model=settings.remote_model,
-            api_key=settings.remote_api_key.get_secret_value(),
-            connect_timeout=settings.remote_connect_timeout,
-            read_timeout=settings.remote_read_timeout,
-            proxy=settings.proxy(),
-            spare=False,
-            headers=settings.headers,
-        )
+        servers = tuple((url, _server(settings, stack, url)) for url in settings.remote_urls)
     except CoSteerError as error:
         return error
-    stack.push_async_callback(remote.aclose)
-    return remote
+    if len(servers) == 1:
+        return Far(servers, servers[0][1])
+    replicas = Replicas([server for _, server in servers], tell=lambda _: None)
+    stack.push_async_callback(replicas.aclose)
+    return Far(servers, SeveralRemotes(replicas), replicas)
+
+
+def _server(settings: Settings, stack: AsyncExitStack, url: str) -> vllm.VLLMRemote:
+    server = vllm.VLLMRemote(
+        url,
+        model=settings.remote_model,
+        api_key=settings.remote_api_key.get_secret_value(),
+        connect_timeout=settings.remote_connect_timeout,
+        read_timeout=settings.remote_read_timeout,
+        proxy=settings.proxy(url=url),
+        spare=False,
+        headers=settings.headers,
+    )
+    stack.push_async_callback(server.aclose)
+    return server
 
 
 def _weights(settings: Settings, *, loaded: bool = False) -> list[Check]:
@@ -116,8 +139,8 @@ def _machine(
 
 
 def _here(remote: Remote) -> bool:
-    """Whether the remote is a server on this machine."""
-    return not isinstance(remote, CoSteerError | None) and remote.on_this_machine
+    """Whether a server behind the remote is on this machine."""
+    return isinstance(remote, Far) and any(server.on_this_machine for _, server in remote.servers)
 
 
 def _of_remote(remote: Remote, settings: Settings, *, serving: bool = False) -> list[Check]:
@@ -125,15 +148,26 @@ def _of_remote(remote: Remote, settings: Settings, *, serving: bool = False) -> 
         return embedded.checks(far.NAMES)
     if isinstance(remote, CoSteerError):
         return far.refused(remote, far.NAMES)
-    proxy = settings.proxy()
+    if remote.replicas is None:
+        ((url, server),) = remote.servers
+        return _of_server(server, url, settings, serving=serving)
+    each = [
+        remotes.numbered(_of_server(server, url, settings, serving=serving), number)
+        for number, (url, server) in enumerate(remote.servers, 1)
+    ]
+    return [*itertools.chain(*each), remotes.compared(remote.replicas)]
+
+
+def _of_server(server: vllm.VLLMRemote, url: str, settings: Settings, *, serving: bool) -> list[Check]:
+    proxy = settings.proxy(url=url)
     return far.checks(
-        remote,
-        url=settings.remote_base_url,
+        server,
+        url=url,
         has_key=bool(settings.remote_api_key.get_secret_value()),
         top_logprobs=settings.top_logprobs,
         proxy=proxy,
         unused=proxy is None and bool(settings.remote_proxy.get_secret_value()),
-        spared=serving and _here(remote),
+        spared=serving and server.on_this_machine,
     )
 
 
@@ -143,17 +177,20 @@ def _alike(remote: Remote, settings: Settings, local: Callable[[], Path | None])
     if isinstance(remote, CoSteerError):
         return far.refused(remote, (far.NAMES[0], *alike.NAMES))[1:]
     return alike.Alike(
-        remote,
+        remote.one,
         settings.local_model,
         local,
         named=settings.remote_tokenizer,
         named_folder=partial(_folder, settings, settings.remote_tokenizer),
+        needs="model" if remote.replicas is None else remotes.NAME,
     ).checks()
 
 
 def _reached(remote: Remote) -> tuple[str, ...]:
     """The checks that say whether the remote can be compared with."""
-    return () if remote is None else (far.NAMES[0],)
+    if remote is None:
+        return ()
+    return (remotes.NAME,) if isinstance(remote, Far) and remote.replicas is not None else (far.NAMES[0],)
 
 
 def _local_folder(settings: Settings) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.local.engine.owner import Owner
 from app.prompts.message import Message, Tool
@@ -14,6 +14,8 @@ from app.tokenization.vocabulary import Vocabulary
 
 # These endpoints have lasting effects.
 LASTING = ("batches", "files", "responses")
+# How one of several remotes does: it is used, has failed, or is not used since it is not the same.
+State = Literal["ready", "resting", "another model", "not compared"]
 # vLLM raises any lower temperature to this, except zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
 
@@ -187,6 +189,15 @@ class KeepsPrompts(Protocol):
 
     def kept_for(self, owner: Owner | None) -> RemoteModel:
         """The same model for one reply, with KV caches that this owner alone finds again."""
+        ...
+
+
+@runtime_checkable
+class HasReplicas(Protocol):
+    """Several remotes of one model."""
+
+    def states(self) -> list[State]:
+        """How each of them does, in the order of the settings."""
         ...
 
 

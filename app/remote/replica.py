@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
-from typing import Literal
 
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
-from app.remote.interface import ModelCard, RemoteModel
+from app.remote.interface import ModelCard, RemoteModel, State
 from app.tokenization.probes import PROBES
 
 # Seconds for which a remote that fails is left alone: twice as long after each failure that follows.
 FIRST_REST, LONGEST_REST = 1.0, 60.0
 # One text: a single request tells tokenizers apart.
 PROBE = "".join(PROBES)
-
-State = Literal["ready", "resting", "another model", "not compared"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,6 @@ class Replica:
     state: State = "not compared"
     card: ModelCard | None = None
     error: CoSteerError | None = None
-    failures: int = 0  # in all, for the metrics
     due: float = 0.0  # when it may be tried again, by the clock of those who ask
     admission: asyncio.Task[None] | None = field(default=None, repr=False)
     _in_a_row: int = 0
@@ -94,7 +90,6 @@ class Replica:
 
     def rests(self, error: CoSteerError, now: float) -> float:
         """It has failed: it is left alone for the seconds that this returns."""
-        self.failures += 1
         rest = min(FIRST_REST * 2.0**self._in_a_row, LONGEST_REST)
         self._in_a_row += 1
         # Jitter: many proxies that share a remote do not all come back to it at the same moment.

@@ -32,10 +32,16 @@ class Replicas:
     """
 
     def __init__(
-        self, remotes: Sequence[RemoteModel], *, clock: Callable[[], float] = time.monotonic
+        self,
+        remotes: Sequence[RemoteModel],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], object] = log.warning,
     ) -> None:
+        """`tell` is told what changes, in words for the log."""
         self.all = [Replica(number, remote) for number, remote in enumerate(remotes, 1)]
         self._clock = clock
+        self._tell = tell
         self._model: Identity | None = None
         self._running: dict[asyncio.Task[None], anyio.CancelScope] = {}
 
@@ -76,12 +82,8 @@ class Replicas:
     def failed(self, replica: Replica, error: CoSteerError) -> None:
         """Leave a remote alone for a while, since it has failed."""
         rest = replica.rests(error, self._clock())
-        log.warning(
-            "Remote %d fails (%s), and is left alone for %.1f s.",
-            replica.number,
-            error.code or type(error).__name__,
-            rest,
-        )
+        why = error.code or type(error).__name__
+        self._tell(f"Remote {replica.number} fails ({why}), and is left alone for {rest:.1f} s.")
 
     async def compare(self) -> None:
         """Ask each remote that does not work what it serves, and wait for that."""
@@ -126,12 +128,12 @@ class Replicas:
         self._model = self._model or told
         if (how := self._model.differs(told)) is not None:
             replica.is_another(how, self._clock())
-            log.warning("Remote %d is not used: it %s.", replica.number, how)
+            self._tell(f"Remote {replica.number} is not used: it {how}.")
             return
         if self._model.probe is None:
             self._model = told
         if replica.state == "resting":
-            log.warning("Remote %d works again.", replica.number)
+            self._tell(f"Remote {replica.number} works again.")
         replica.is_same(told.card)
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -25,6 +25,7 @@ from app.remote.interface import (
     RemoteModel,
     RemoteVocabulary,
     Said,
+    State,
 )
 from app.remote.replica import Replica, fails
 from app.remote.replicas import Replicas, Tried, all_failed
@@ -52,6 +53,10 @@ class SeveralRemotes:
     def kept_for(self, owner: Owner | None) -> RemoteModel:
         """The same for one reply, which stays with one of them. None is told whose reply it is."""
         return SeveralRemotes(self.replicas, keeps=True)
+
+    def states(self) -> list[State]:
+        """See HasReplicas."""
+        return [one.state for one in self.replicas.all]
 
     async def card(self) -> ModelCard:
         """See RemoteModel; `max_model_len` is the least of theirs."""

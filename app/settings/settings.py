@@ -220,7 +220,8 @@ class Settings(BaseSettings):
     def _of_the_remote(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         named = {name.lower() for name in read_headers(value.get_secret_value())}
         key: SecretStr = info.data.get("remote_api_key", SecretStr(""))
-        user = urlsplit(info.data.get("remote_base_url", "")).username
+        urls = _urls(info.data.get("remote_base_url", ""))
+        user = next((user for url in urls if (user := urlsplit(url).username) is not None), None)
         if "authorization" in named and (key.get_secret_value() or user is not None):
             raise ValueError(
                 "cannot have authorization, in which COSTEER_REMOTE_API_KEY or the user of "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
 from conftest import Proxy
-from fakes import PRIVATE
+from fakes import PRIVATE, FakeRemote
 
 from api.routes.test_chat import chunks_of
 from app.api import readiness
@@ -18,6 +20,8 @@ from app.decoding.request import DecodingConfig
 from app.errors import RemoteUnavailable, StoreError
 from app.network.proxy import Proxy as RemoteProxy
 from app.profiles.store.engine import named_errors
+from app.remote.replicas import Replicas
+from app.remote.several import SeveralRemotes
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +176,22 @@ async def test_ready_names_the_proxy_to_the_remote_without_its_password(proxy: P
     to_remote = RemoteProxy("http://lotte:pa55word@proxy.test:3128", "COSTEER_REMOTE_PROXY")
     readiness.install(proxy.app, to_remote)
     assert (await ready(proxy))[1]["proxy"] == "http://proxy.test:3128 (COSTEER_REMOTE_PROXY)"
+
+
+async def test_of_several_remotes_it_is_told_how_each_does(proxy: Proxy) -> None:
+    assert (await ready(proxy))[1]["remotes"] is None
+    away = FakeRemote()
+    away.unreachable = RemoteUnavailable("http://secret-host:1 cannot be reached.")
+    async with aclosing(Replicas([proxy.remote, away])) as replicas:
+        several = SeveralRemotes(replicas)
+        proxy.app.state.parts = replace(proxy.app.state.parts, remote=several)
+        proxy.app.state.metrics.watch_remotes(several)
+        status, body = await ready(proxy)
+        assert (status, body["remotes"]) == (200, ["ready", "resting"])
+        assert "secret-host" not in str(body)
+        found = (await proxy.client.get("/metrics")).text
+    assert 'costeer_remote_ready{remote="1"} 1.0' in found
+    assert 'costeer_remote_ready{remote="2"} 0.0' in found
 
 
 async def test_no_client_is_told_where_the_database_lies(

@@ -17,6 +17,7 @@ from doctor.folders import model_folder
 from fakes import FakeTokenizer
 from typer.testing import Result
 
+from app.doctor.remote import NAMES
 from app.profiles.store.engine import DATABASE
 from app.remote.vllm import VLLMRemote
 from cli.running import ROOT, open_store, run
@@ -231,3 +232,19 @@ def test_a_proxy_of_no_use_is_a_finding_that_names_its_variable(
     assert found["remote"]["seen"].startswith("ALL_PROXY ")
     assert found["api key"]["state"] == found["tokenizer"]["state"] == "skipped"
     assert "pa55word" not in json.dumps(found)
+
+
+def test_several_remotes_are_examined_each_by_itself(fake: FakeVLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSTEER_REMOTE_BASE_URL", "http://a.test/v1,http://lotte:pa55word@b.test/v1")
+    status, found = examined()
+    assert status == 0
+    assert {finding["state"] for finding in found.values()} == {"ok"}, found
+    names = [f"{name} {number}" for number in (1, 2) for name in NAMES]
+    assert [name for name in found if name in {*names, "remotes"}] == [*names, "remotes"]
+    assert "All 2 serve fake-model" in found["remotes"]["seen"]
+    assert "http://b.test/v1 is a vLLM" in found["remote 2"]["seen"]
+    assert "pa55word" not in str(found)
+    fake.down = True
+    status, found = examined()
+    assert (status, failed(found)) == (1, ["remote 1", "remote 2", "remotes"])
+    assert found["tokenizer"]["state"] == "skipped"

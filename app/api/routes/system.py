@@ -33,7 +33,7 @@ async def ready(
     """Readiness: whether replies can be written now; for each part, why it is not ready. Up to 2 s old."""
     report = await readiness.report(parts)
     response.status_code = 200 if report.ready else 503
-    return Ready.of(report.parts, report.alignment, readiness.proxy)
+    return Ready.of(report.parts, report.alignment, readiness.proxy, report.remotes)
 
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})

@@ -90,7 +90,7 @@ function line(name, { ready, reason }, waits) {
   );
 }
 
-function facts({ alignment, proxy }) {
+function facts({ alignment, proxy, remotes }) {
   const tokens = { null: "Not compared yet.", identity: SAME }[alignment] ?? `Matched by ${alignment}.`;
   return h(
     "dl",
@@ -99,5 +99,7 @@ function facts({ alignment, proxy }) {
     h("dd", {}, tokens),
     h("dt", {}, "Proxy"),
     h("dd", {}, proxy ?? "None"),
+    remotes && h("dt", {}, "Remotes"),
+    remotes && h("dd", {}, remotes.map((state, index) => `${index + 1}: ${state}`).join(", ")),
   );
 }
