@@ -26,6 +26,8 @@ from app.remote.interface import (
     RemoteVocabulary,
     Said,
     State,
+    in_session,
+    names_sessions,
 )
 from app.remote.replica import Replica, fails
 from app.remote.replicas import Replicas, Tried, all_failed
@@ -42,17 +44,28 @@ class SeveralRemotes:
     off is not begun again here: RetryingRemote goes on from what came.
     """
 
-    def __init__(self, replicas: Replicas, *, keeps: bool = False) -> None:
-        """`keeps`: whether it stays with the one that answers first."""
+    def __init__(self, replicas: Replicas, *, keeps: bool = False, session: str | None = None) -> None:
+        """`keeps`: whether it stays with the one that answers first. `session`: of which conversation its
+        requests are."""
         self.replicas = replicas
         self._keeps = keeps
+        self._session = session
         self._kept: Replica | None = None
 
     passes_on = True
 
     def kept_for(self, owner: Owner | None) -> RemoteModel:
         """The same for one reply, which stays with one of them. None is told whose reply it is."""
-        return SeveralRemotes(self.replicas, keeps=True)
+        return SeveralRemotes(self.replicas, keeps=True, session=self._session)
+
+    @property
+    def names_sessions(self) -> bool:
+        """See NamesSessions."""
+        return any(names_sessions(one.remote) for one in self.replicas.all)
+
+    def in_session(self, session: str) -> RemoteModel:
+        """See NamesSessions."""
+        return SeveralRemotes(self.replicas, keeps=self._keeps, session=session)
 
     def states(self) -> list[State]:
         """See HasReplicas."""
@@ -105,7 +118,7 @@ class SeveralRemotes:
         tried: Tried = {}
         while (replica := await self.replicas.take(tried, self._kept)) is not None:
             try:
-                answer = await replica.remote.forward(request)
+                answer = await self._asked(replica).forward(request)
             except CoSteerError as error:
                 # What a client wrote may fail, or take too long, at every remote: they do not rest for that.
                 if isinstance(error, RateLimited | RemoteUnavailable):
@@ -127,7 +140,7 @@ class SeveralRemotes:
         tried: Tried = {}
         while (replica := await self.replicas.take(tried, self._kept)) is not None:
             try:
-                answer = await request(replica.remote)
+                answer = await request(self._asked(replica))
             except CoSteerError as error:
                 self._tried(replica, error, tried)
             else:
@@ -142,7 +155,7 @@ class SeveralRemotes:
         while (replica := await self.replicas.take(tried, self._kept)) is not None:
             begun = False
             try:
-                async with aclosing(request(replica.remote)) as pieces:
+                async with aclosing(request(self._asked(replica))) as pieces:
                     async for piece in pieces:
                         if not begun:
                             begun = True
@@ -157,6 +170,9 @@ class SeveralRemotes:
             else:
                 return
         raise all_failed(tried)
+
+    def _asked(self, replica: Replica) -> RemoteModel:
+        return in_session(replica.remote, self._session)
 
     def _tried(self, replica: Replica, error: CoSteerError, tried: Tried) -> None:
         """Note a failure of the remote's. Raises any other `error`."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
+import httpx
 import orjson
 import pytest
 from decoding.test_speculative import PROMPT, ToyRemote, ids, request, run
@@ -34,11 +35,14 @@ from app.remote.interface import (
     ModelCard,
     RemoteModel,
     Said,
+    in_session,
     kept_for,
+    names_sessions,
 )
 from app.remote.replica import LONGEST_REST
 from app.remote.replicas import Replicas
 from app.remote.sent import note
+from app.remote.session import new_session
 from app.remote.several import SeveralRemotes
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
@@ -324,6 +328,33 @@ async def test_what_comparing_sends_is_of_no_reply() -> None:
         await remote.tokenize_text("Hello")
         assert asked[2] is sent
     note(wanted=False)
+
+
+async def test_each_is_told_of_which_conversation_a_request_is() -> None:
+    asked = []
+
+    async def serve(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.url.path, request.headers["x-session"]))
+        if request.url.path == "/tokenize":
+            return httpx.Response(200, json={"tokens": [1]})
+        return httpx.Response(200, json={"data": [{"id": "toy", "max_model_len": 10}]})
+
+    async with AsyncExitStack() as stack:
+        vllms = [
+            VLLMRemote(f"http://{host}/v1", transport=httpx.MockTransport(serve), session_header="X-Session")
+            for host in ("a", "b")
+        ]
+        for one in vllms:
+            stack.push_async_callback(one.aclose)
+        replicas = await stack.enter_async_context(aclosing(Replicas(vllms)))
+        remote = SeveralRemotes(replicas)
+        assert names_sessions(remote)
+        session = new_session()
+        await in_session(kept_for(remote, None), session).tokenize_text("Hello")
+        assert [one for one in asked if one[2] == session] == [("a", "/tokenize", session)]
+        replicas.failed(replicas.all[0], RemoteError("gone"))
+        await in_session(remote, session).tokenize_text("Hello")
+        assert asked[-1] == ("b", "/tokenize", session)
 
 
 SAID = [Said("a"), Said("b", finish_reason="stop")]
