@@ -12,6 +12,7 @@ from app.api.dependencies import Parts
 from app.api.responses.stored import StoredResponses
 from app.api.upload_folder import swept
 from app.decoding.cache_sweeper import Caches, Sweeper
+from app.decoding.conversations import Conversations
 from app.decoding.generator import Generator
 from app.decoding.request import DecodingConfig
 from app.decoding.retry import RetryPolicy
@@ -21,6 +22,7 @@ from app.local.engine.runner import ModelRunner
 from app.local.interface import RowModel
 from app.local.model import LocalModel
 from app.local.weights import SILENT, Progress, resolve
+from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 from app.remote.embedded import EmbeddedRemote
@@ -60,12 +62,18 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
         store = stack.enter_context(Store.open(settings.data_dir))
         stack.enter_context(swept(store.path.parent))
         models = await stack.enter_async_context(open_models(settings, progress))
-        generator = Generator(models.remote, models.local, models.matcher, models.config)
-        retriever = Retriever(store.history, settings.history_top_k)
+        shelves = MemoryShelves()
+        generator = Generator(
+            models.remote,
+            models.local,
+            models.matcher,
+            models.config,
+            conversations=Conversations(shelves),
+        )
+        retriever = Retriever(store.history, settings.history_top_k, shelves.choices)
         warmer = Warmer(store.profiles.get, partial(generator.warm, bounds=(settings.bounds,)))
         await stack.enter_async_context(warmer.running([one.profile for one in store.profiles.list()]))
-        responses = StoredResponses()
-        sweeper = Sweeper(store, models.caches, retriever, warmer.soon, [responses])
+        sweeper = Sweeper(store, models.caches, retriever, warmer.soon, shelves)
         await stack.enter_async_context(sweeper.running())
         yield Parts(
             generator,
@@ -78,7 +86,7 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             settings.any_model,
             settings.bounds,
             settings.aliases,
-            responses,
+            StoredResponses(shelves.responses),
         )
 
 

@@ -24,6 +24,7 @@ from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
 from app.main import create_app
 from app.profiles.profile import ProfileDocument
+from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 from app.settings.settings import Settings
@@ -44,6 +45,7 @@ class Proxy:
     store: Store
     warmer: Warmer
     caches: FakeCaches
+    shelves: MemoryShelves
 
     async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         """POST a valid, greedy request with `fields` changed; None removes one."""
@@ -100,8 +102,9 @@ async def proxy(tmp_path: Path, clean_environment: Path, config: DecodingConfig)
         )
         warmer = Warmer(store.profiles.get, generator.warm)
         caches = FakeCaches()
-        responses = StoredResponses()
-        sweeper = Sweeper(store, [caches], retriever, warmer.soon, [responses])
+        shelves = MemoryShelves()
+        responses = StoredResponses(shelves.responses)
+        sweeper = Sweeper(store, [caches], retriever, warmer.soon, shelves)
         parts = Parts(
             generator,
             store,
@@ -119,7 +122,7 @@ async def proxy(tmp_path: Path, clean_environment: Path, config: DecodingConfig)
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
-            yield Proxy(app, client, remote, local, store, warmer, caches)
+            yield Proxy(app, client, remote, local, store, warmer, caches, shelves)
 
 
 @pytest.fixture

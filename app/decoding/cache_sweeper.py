@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.errors import StoreError
 from app.local.engine.owner import Owner
+from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 
@@ -30,13 +31,13 @@ class Caches(Protocol):
 
 
 class Kept(Protocol):
-    """What is kept for profiles as long as there are those, in whatever version."""
+    """What is kept for profiles as long as there are those, in whatever version; see Shelves."""
 
-    def uids(self) -> frozenset[str]:
-        """Those of the profiles that something is kept for."""
+    def owners(self) -> frozenset[str]:
+        """The uids and ids of the profiles that something is kept for."""
         ...
 
-    def keep_only(self, uids: Collection[str]) -> None:
+    def keep_only(self, owners: Collection[str]) -> None:
         """Drop what is kept for any other profile."""
         ...
 
@@ -55,14 +56,14 @@ class Sweeper:
         caches: Sequence[Caches],
         retriever: Retriever,
         warm: Callable[[str], None],
-        kept: Sequence[Kept] = (),
+        kept: Kept | None = None,
     ) -> None:
         """`warm` is called with the id of each profile that has lost its caches and still exists."""
         self._store = store
         self._caches = caches
         self._retriever = retriever
         self._warm = warm
-        self._kept = kept
+        self._kept: Kept = kept or MemoryShelves()
         self._lock = threading.Lock()
         self._swept: tuple[int, frozenset[Owner], frozenset[str]] | None = None
         self._uids: dict[str, str] = {}  # profile id to uid, at the last sweep
@@ -75,9 +76,9 @@ class Sweeper:
         except StoreError:
             for caches in self._caches:
                 caches.forget(caches.owners())
-            for kept in self._kept:
-                kept.keep_only(())
-            self._retriever.keep_only(())
+            with suppress(StoreError):  # where they are in a file beside that database
+                self._kept.keep_only(())
+                self._retriever.keep_only(())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,30 +102,27 @@ class Sweeper:
             self._warm(profile_id)
 
     def _due(self) -> bool:
-        return self._swept != (self._store.version(), self._held(), self._kept_for())
+        return self._swept != (self._store.version(), self._held(), self._kept.owners())
 
     def _held(self) -> frozenset[Owner]:
         return frozenset().union(*(caches.owners() for caches in self._caches))
-
-    def _kept_for(self) -> frozenset[str]:
-        return frozenset().union(*(kept.uids() for kept in self._kept))
 
     def _sweep(self) -> list[str]:
         """Drop what is out of date; the ids of the profiles that lost their caches and still exist."""
         with self._lock:
             # The order matters: an owner of caches has read its profile before the profiles are read here.
-            version, held, kept_for = self._store.version(), self._held(), self._kept_for()
+            version, held, kept_for = self._store.version(), self._held(), self._kept.owners()
             profiles = self._store.profiles.all()
             gone = held - {Owner.of(profile) for profile in profiles}
             for caches in self._caches:
                 caches.forget(gone)
             uids = {profile.id: profile.uid for profile in profiles}
-            for kept in self._kept:
-                kept.keep_only(uids.values())
+            owners = {*uids, *uids.values()}
+            self._kept.keep_only(owners)
             # A profile with the same id may be a new one, of another person.
             before = [*self._uids.items(), *((owner.profile_id, owner.uid) for owner in gone)]
             replaced = {profile_id for profile_id, uid in before if uids.get(profile_id) != uid}
             self._retriever.keep_only(uids.keys() - replaced)
-            self._swept = version, held - gone, kept_for & frozenset(uids.values())
+            self._swept = version, held - gone, kept_for & owners
             self._uids = uids
             return sorted({owner.profile_id for owner in gone} & uids.keys())

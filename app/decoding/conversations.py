@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
+from app.profiles.shelf import MemoryShelves, Shelves
 from app.prompts.message import Message
 from app.remote.session import new_session
 
-MOST = 4096  # replies that are remembered, and questions
 LONGEST = 100_000  # characters of a reply
-SEVERAL = ""  # in the place of an id: of what several conversations have in common
-T = TypeVar("T")
 
 
 class Conversations:
-    """The replies of this process, how much each conversation has told, and its session. Thread-safe.
+    """The replies that are remembered, how much each conversation has told, and its session. Thread-safe; any
+    method may block, and raise StoreError where the shelves are in a file.
 
     Only digests of what clients have are kept, and nothing that the remote does not know.
     """
 
-    def __init__(self) -> None:
-        self._replies: OrderedDict[bytes, str] = OrderedDict()
-        self._spent: OrderedDict[bytes, float] = OrderedDict()
-        self._sessions: OrderedDict[bytes, str] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, shelves: Shelves | None = None) -> None:
+        """Without `shelves` all is remembered in this process."""
+        shelves = shelves or MemoryShelves()
+        self._replies, self._spent, self._sessions = shelves.replies, shelves.spent, shelves.sessions
 
     def remember(self, owner: str, reply: str, as_told: str) -> None:
         """A finished reply as the client has it, and as the remote has it. `owner`: whose profile it was."""
         if len(as_told) <= LONGEST:
-            with self._lock:
-                _keep(self._replies, _digest(owner, reply), as_told)
+            self._replies.keep(_digest(owner, reply), as_told.encode("utf-8", "surrogatepass"), owner)
 
     def as_told(self, owner: str, reply: str) -> str | None:
         """A reply's text as the remote has it, also of one that went on with calls of tools; None if it is
         not remembered. Clients may trim what they keep: the blanks around it are the client's."""
-        with self._lock:
-            told = self._replies.get(_digest(owner, reply))
-        if told is None:
+        kept = self._replies.get(_digest(owner, reply))
+        if kept is None:
             return None
-        text = reply.strip()
+        told, text = kept.decode("utf-8", "surrogatepass"), reply.strip()
         start = reply.index(text)
         return f"{reply[:start]}{told.strip()}{reply[start + len(text) :]}"
 
@@ -51,13 +44,11 @@ class Conversations:
         if not nats:
             return
         *_, digest = _digests(owner, messages)
-        with self._lock:
-            _keep(self._spent, digest, self._spent.get(digest, 0.0) + nats)
+        self._spent.add(digest, nats, owner)
 
     def nats(self, owner: str, messages: Sequence[Message]) -> float:
         """What all replies to these messages, and to each beginning of them, have told."""
-        with self._lock:
-            return sum(self._spent.get(digest, 0.0) for digest in _digests(owner, messages))
+        return self._spent.total(_digests(owner, messages))
 
     def session(self, owner: str, messages: Sequence[Message]) -> str:
         """The id by which a router knows the conversation: that of the longest beginning which ends with a
@@ -65,23 +56,13 @@ class Conversations:
         for word is of neither: no id is ever of both."""
         digests = zip(_digests(owner, messages), filter(_counts, messages), strict=True)
         replies = [digest for digest, message in digests if message.role == "assistant"]
-        with self._lock:
-            known = (self._sessions.get(digest) for digest in reversed(replies))
-            return next((one for one in known if one is not None), "") or new_session()
+        known = self._sessions.first(reversed(replies))
+        return known.decode() if known else new_session()
 
     def in_session(self, owner: str, messages: Sequence[Message], session: str) -> None:
         """Keeps that these messages, of which a reply is the last, are of the session."""
         *_, digest = _digests(owner, messages)
-        with self._lock:
-            of_another = self._sessions.get(digest, session) != session
-            _keep(self._sessions, digest, SEVERAL if of_another else session)
-
-
-def _keep(kept: OrderedDict[bytes, T], key: bytes, value: T) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > MOST:
-        kept.popitem(last=False)
+        self._sessions.keep_common(digest, session.encode(), owner)
 
 
 def _digest(owner: str, text: str) -> bytes:

@@ -72,7 +72,7 @@ class _Told:
     session: str | None = None
 
     def spent(self, nats: float) -> None:
-        """Counts the nats of a reply, finished or not."""
+        """Counts the nats of a reply, finished or not. Blocks: for a worker thread."""
         self.conversations.spend(_whose(self.asked), self.asked.messages, nats)
 
     def finished(self, reply: str, as_told: str | None, calls: Sequence[ToolCall] = ()) -> int:
@@ -118,9 +118,11 @@ class Generator:
         *,
         form: Form = readings,
         guards: bool = True,
+        conversations: Conversations | None = None,
     ) -> None:
         """`form` is how the local prompts are written. Without `guards` replies say what steering makes them
-        say, whatever the levels of disclosure are: for comparisons."""
+        say, whatever the levels of disclosure are: for comparisons. `conversations` remembers what replies
+        have told, unless this process alone is to."""
         self.clock = clock
         self._form = form
         self._guards = guards
@@ -128,7 +130,7 @@ class Generator:
         self._local = local
         self._matcher = matcher
         self._config = config
-        self._conversations = Conversations()
+        self._conversations = conversations or Conversations()
         self._grammars: Grammars | None = None
 
     @property

@@ -144,8 +144,9 @@ class Reply:
                     else:
                         last = piece
         finally:
-            if self.told is not None:
-                self.told.spent(self.stats.nats)
+            if self.told is not None and self.stats.nats:
+                # Counted even if the client has left: a thread that has begun is not stopped.
+                await asyncio.shield(asyncio.to_thread(self.told.spent, self.stats.nats))
         self.stats.filled = written.filled
         if self.told is not None:
             self.stats.said = await asyncio.to_thread(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from app.profiles.profile import Hit, Kind, StoredItem
+from app.profiles.shelf import CHOICES, MemoryShelf, Shelf
 from app.profiles.terms import passages, terms
 from app.prompts.message import Message
 
 # Only the last user turns are searched for; each counts half as much as the one after it.
 TURNS = 3
 DECAY = 0.5
-# Conversations whose choice is remembered; each takes a few numbers.
-REMEMBERED = 2000
 
 # (item id, number of the passage, score), as the store's search gives them.
 Found = tuple[int, int, float]
@@ -37,13 +35,13 @@ class History(Protocol):
 class Retriever:
     """Chooses passages of a history. Thread-safe. Its errors are the store's."""
 
-    def __init__(self, history: History, top_k: int) -> None:
-        """At most `top_k` items that are read are chosen; with 0, none."""
+    def __init__(self, history: History, top_k: int, shelf: Shelf | None = None) -> None:
+        """At most `top_k` items that are read are chosen; with 0, none. Without a `shelf` choices are
+        remembered in this process."""
         self._history = history
         self._top_k = top_k
-        # By the key of a conversation's prefix: the profile's id, and what was chosen.
-        self._remembered: OrderedDict[bytes, tuple[str, tuple[Found, ...]]] = OrderedDict()
-        self._lock = threading.Lock()
+        # What was chosen, as JSON, by the key of a conversation's prefix; the owner is the profile's id.
+        self._remembered = MemoryShelf(CHOICES) if shelf is None else shelf
 
     def choose(self, profile_id: str, messages: Sequence[Message], *, remember: bool = True) -> list[Hit]:
         """The items to read, most relevant first.
@@ -61,28 +59,18 @@ class Retriever:
             return []
         keys = _prefixes(profile_id, messages)
         goes_on = any(message.role == "assistant" for message in messages)
-        with self._lock:
-            known = next(
-                (self._remembered[key][1] for key in reversed(keys) if key in self._remembered), None
-            )
-        hits = self._history.hits(profile_id, known) if known and goes_on else []
+        known = self._remembered.first(reversed(keys)) if goes_on else None
+        hits = self._history.hits(profile_id, json.loads(known)) if known else []
         if not any(hit.score > 0 for hit in hits):
             hits = self._search(profile_id, messages)
         if remember and any(hit.score > 0 for hit in hits):
-            with self._lock:
-                found = tuple((hit.stored.id, hit.number, hit.score) for hit in hits)
-                self._remembered[keys[-1]] = profile_id, found
-                self._remembered.move_to_end(keys[-1])
-                while len(self._remembered) > REMEMBERED:
-                    self._remembered.popitem(last=False)
+            found = [(hit.stored.id, hit.number, hit.score) for hit in hits]
+            self._remembered.keep(keys[-1], json.dumps(found).encode(), profile_id)
         return hits
 
     def keep_only(self, profile_ids: Collection[str]) -> None:
         """Forget the choices of every other profile."""
-        with self._lock:
-            gone = [key for key, (owner, _) in self._remembered.items() if owner not in profile_ids]
-            for key in gone:
-                del self._remembered[key]
+        self._remembered.keep_only(profile_ids)
 
     def _search(self, profile_id: str, messages: Sequence[Message]) -> list[Hit]:
         asked = queries(messages)

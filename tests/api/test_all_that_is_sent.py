@@ -26,6 +26,7 @@ from app.decoding.warmup import Warmer
 from app.doctor import remote as doctor
 from app.main import create_app
 from app.profiles.profile import ProfileDocument
+from app.profiles.shelf import Bounds, MemoryShelf
 from app.profiles.store import Store
 from app.prompts.retrieval import Retriever
 from app.remote.vllm import VLLMRemote
@@ -63,7 +64,7 @@ class Run:
         client: httpx.AsyncClient,
         store: Store,
         remote: VLLMRemote,
-        kept: StoredResponses,
+        kept: MemoryShelf,
     ) -> None:
         self.vllm, self.client, self.store, self.remote, self.kept = vllm, client, store, remote, kept
         self.answered: list[tuple[int, str]] = []
@@ -92,7 +93,17 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
                 warmer = Warmer(store.profiles.get, generator.warm)
                 retriever = Retriever(store.history, 5)
                 sweeper = Sweeper(store, [], retriever, warmer.soon)
-                parts = Parts(generator, store, retriever, 0.5, remote, warmer, sweeper)
+                shelf = MemoryShelf(Bounds(100))
+                parts = Parts(
+                    generator,
+                    store,
+                    retriever,
+                    0.5,
+                    remote,
+                    warmer,
+                    sweeper,
+                    responses=StoredResponses(shelf),
+                )
                 app = create_app(Settings(), parts)
                 async with (
                     warmer.running([]),
@@ -101,7 +112,7 @@ async def run(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Run]:
                         transport=httpx.ASGITransport(app), base_url="http://localhost"
                     ) as client,
                 ):
-                    yield Run(vllm, client, store, remote, parts.responses)
+                    yield Run(vllm, client, store, remote, shelf)
 
 
 def chat(**fields: Any) -> dict[str, Any]:
@@ -163,10 +174,11 @@ async def responses(run: Run, key: dict[str, str]) -> None:
         for stream in (False, True):
             asked = response(stream=stream, costeer={"detail": True, "preferences": [LABEL]}, **given)
             await run.ask("POST", RESPONSES, json=asked, headers=headers)
-            last = [*run.kept._entries][-1]
+            key = [*run.kept._entries][-1]
+            last = key.decode()
             asked |= {"previous_response_id": last, "instructions": "Be brief.", "store": False}
             await run.ask("POST", RESPONSES, json=asked, headers=headers)
-            items = [{"type": "item_reference", "id": one} for one in run.kept._entries[last].item_ids]
+            items = [{"type": "item_reference", "id": one} for one in run.kept._entries[key].names]
             for more in passed:
                 await run.ask("POST", RESPONSES, json={**asked, **more}, headers=headers)
                 referring = {**response(**given), **more, "input": [*items, *asked["input"]]}

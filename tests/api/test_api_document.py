@@ -14,7 +14,6 @@ from starlette.routing import Match, Mount
 
 from app import errors
 from app.api.middleware import isolation, origins
-from app.api.responses.stored import MOST, MOST_BYTES
 from app.api.routes import passthrough
 from app.api.schemas.chat import ChatMessage, ChatRequest
 from app.api.schemas.chat_fields import LABELS, OWN
@@ -23,6 +22,7 @@ from app.api.schemas.responses import ResponseRequest
 from app.errors import CoSteerError, RemoteRejected
 from app.main import create_app
 from app.profiles.document import DocumentIn, ItemIn
+from app.profiles.shelf import RESPONSES
 from app.settings.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_every_kind_of_item_is_documented_and_no_other() -> None:
 
 def test_the_bounds_of_what_is_kept_are_documented() -> None:
     text = " ".join(section("Kept responses", "###").split())
-    assert f"at most {MOST:,} responses and {MOST_BYTES >> 20} MiB" in text
+    assert f"at most {RESPONSES.most:,} responses and {(RESPONSES.most_bytes or 0) >> 20} MiB" in text
 
 
 def test_every_key_of_messages_profiles_and_items_is_documented_and_no_other() -> None:

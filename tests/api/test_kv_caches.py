@@ -29,6 +29,7 @@ from app.local.engine.owner import Owner
 from app.local.model import LocalModel
 from app.main import create_app
 from app.profiles.profile import Profile, ProfileDocument
+from app.profiles.shelf import CHOICES, MemoryShelf
 from app.profiles.store import Store
 from app.prompts.message import Message
 from app.prompts.private import introduction
@@ -52,6 +53,7 @@ class House:
     store: Store
     parts: Parts
     warmer: Warmer
+    choices: MemoryShelf
 
     async def chat(
         self, profile: str | None, messages: list[dict[str, str]], **fields: Any
@@ -92,7 +94,8 @@ async def opened(data_dir: Path) -> AsyncIterator[House]:
             generator = Generator(
                 embedded, LocalModel(local), VocabularyMatcher(embedded, FakeTokenizer()), DecodingConfig()
             )
-            retriever = Retriever(store.history, 5)
+            choices = MemoryShelf(CHOICES)
+            retriever = Retriever(store.history, 5, choices)
             warmer = Warmer(store.profiles.get, generator.warm)
             sweeper = Sweeper(store, (local, remote), retriever, warmer.soon)
             parts = Parts(generator, store, retriever, 0.5, embedded, warmer, sweeper)
@@ -102,7 +105,7 @@ async def opened(data_dir: Path) -> AsyncIterator[House]:
                 httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
             ):
                 client._transport.app.state.parts = parts  # type: ignore[attr-defined]
-                yield House(client, local, remote, store, parts, warmer)
+                yield House(client, local, remote, store, parts, warmer, choices)
     finally:
         for runner in (local, remote):
             await asyncio.to_thread(runner.close)
@@ -275,8 +278,7 @@ async def test_nothing_of_a_profile_is_in_memory_once_a_change_is_answered(house
     there = [Owner.of(profile) for profile in house.store.profiles.all() if profile.id == "loud"]
     assert {owner for owner in house.local.owners() if _is_loud(owner)} == set(there)
     # Choices of its history are forgotten with it, and with whoever had its id before.
-    remembered = [name for name, _ in house.parts.retriever._remembered.values()]
-    assert ("loud" in remembered) == (change not in {"deleted", "replaced"})
+    assert ("loud" in house.choices.owners()) == (change not in {"deleted", "replaced"})
 
 
 @pytest.mark.parametrize("change", ELSEWHERE)

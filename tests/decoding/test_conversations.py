@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from app.decoding.conversations import LONGEST, MOST, Conversations
+from app.decoding.conversations import LONGEST, Conversations
+from app.profiles.shelf import REPLIES
 from app.prompts.message import Message, ToolCall
 
 ASKED = (Message("user", "Hi"),)
@@ -31,10 +32,10 @@ def test_clients_may_trim_it_and_their_blanks_stay() -> None:
 
 def test_only_so_many_are_kept_and_none_that_is_too_long() -> None:
     conversations = Conversations()
-    for number in range(MOST + 1):
+    for number in range(REPLIES.most + 1):
         conversations.remember("zoe", str(number), TOLD)
-    found = [number for number in range(MOST + 1) if conversations.as_told("zoe", str(number))]
-    assert found == [*range(1, MOST + 1)]
+    found = [number for number in range(REPLIES.most + 1) if conversations.as_told("zoe", str(number))]
+    assert found == [*range(1, REPLIES.most + 1)]
     conversations.remember("zoe", "long", "x" * (LONGEST + 1))
     assert conversations.as_told("zoe", "long") is None
 

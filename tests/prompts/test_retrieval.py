@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.profiles.profile import HistoryItem, Hit, Kind, Profile, ProfileDocument, StoredItem
+from app.profiles.shelf import CHOICES, Bounds, MemoryShelf
 from app.profiles.store import Store
 from app.profiles.terms import PASSAGE
-from app.prompts import retrieval
 from app.prompts.message import Message
 from app.prompts.retrieval import DECAY, TURNS, Retriever, queries
 
@@ -238,10 +238,9 @@ def test_a_long_item_is_read_by_the_passage_that_matches(store: Store) -> None:
     assert len(hit.passage.encode()) <= PASSAGE < len(hit.stored.item.text)
 
 
-def test_memory_is_bounded_and_forgets_the_oldest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrieval, "REMEMBERED", 10)
-    history = Counted(store)
-    retriever = Retriever(history, 1)
+def test_memory_is_bounded_and_forgets_the_oldest(store: Store) -> None:
+    history, shelf = Counted(store), MemoryShelf(Bounds(10))
+    retriever = Retriever(history, 1, shelf)
     for number in range(30):
         retriever.choose("a", _talk(f"dog {number}", "Yes.", "More."))
         retriever.choose("a", _talk("dog 0", "Yes.", "More."))  # used all the time, so never the oldest
@@ -250,17 +249,17 @@ def test_memory_is_bounded_and_forgets_the_oldest(store: Store, monkeypatch: pyt
     assert history.searches == 30
     retriever.choose("a", _talk("dog 1", "Yes.", "More."))
     assert history.searches == 31
-    assert len(retriever._remembered) == 10
+    assert len(shelf) == 10
 
 
 def test_the_choices_of_others_than_these_are_forgotten(store: Store) -> None:
-    history = Counted(store)
-    retriever = Retriever(history, 2)
+    history, shelf = Counted(store), MemoryShelf(CHOICES)
+    retriever = Retriever(history, 2, shelf)
     talk = _talk("the dog", "Yes.", "More.")
     for name in ("a", "b"):
         retriever.choose(name, talk)
     retriever.keep_only(["b", "c"])
-    assert len(retriever._remembered) == 1
+    assert len(shelf) == 1
     retriever.choose("b", talk)
     assert history.searches == 2
     retriever.choose("a", talk)
@@ -268,8 +267,8 @@ def test_the_choices_of_others_than_these_are_forgotten(store: Store) -> None:
 
 
 def test_the_same_conversation_has_a_choice_for_each_profile(store: Store) -> None:
-    history = Counted(store)
-    retriever = Retriever(history, 2)
+    history, shelf = Counted(store), MemoryShelf(CHOICES)
+    retriever = Retriever(history, 2, shelf)
     talk = _talk("the dog", "Yes.", "More.")
     for name in ("a", "b", "a", "b"):
         assert all(text.startswith(f"{name} ") for text in _texts(retriever.choose(name, talk)))

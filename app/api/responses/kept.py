@@ -17,7 +17,7 @@ async def find(parts: Parts, caller: Caller, response_id: str, param: str = "res
 
     Raises ResponseNotFound for one that was, and is not kept any more or belongs to another profile.
     """
-    stored = parts.responses.get(response_id)
+    stored = await asyncio.to_thread(parts.responses.get, response_id)
     if stored is not None and await _is_seen(parts, caller, stored):
         return stored
     if stored is not None or is_ours(response_id):

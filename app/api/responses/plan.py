@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from app.api.responses.stored import Stored
 from app.api.schemas.response_items import Item, ReferenceItem, kind_of
 from app.api.schemas.responses import ResponseRequest
 from app.api.schemas.steerable import WRITTEN_HERE
+from app.api.store_writes import write
 from app.api.tool_use import left_to_the_remote, seeded
 from app.decoding.generator import GenerationRequest
 from app.errors import InvalidRequest
@@ -76,11 +78,14 @@ class Generation:
         owner = (profile.id, profile.uid) if profile is not None else ("", "")
 
         def keep(response: dict[str, Any]) -> None:
-            if self.body.store is not False:
-                told = self.told | _told(parts, profile, response)
-                parts.responses.keep(Stored(response, self.conversation, *owner, told))
+            told = self.told | _told(parts, profile, response)
+            parts.responses.keep(Stored(response, self.conversation, *owner, told))
 
-        return keep
+        async def keep_if_wanted(response: dict[str, Any]) -> None:
+            if self.body.store is not False:
+                await write(keep, response)
+
+        return keep_if_wanted
 
 
 async def plan_response(
@@ -164,7 +169,7 @@ class _Found:
             self._must_be_the_remote_s(response_id, PREVIOUS)
             return None
         kept.may_go_on(stored, self.profile, PREVIOUS)
-        self._recall(stored)
+        await asyncio.to_thread(self._recall, stored)
         return [*stored.conversation, *stored.response["output"]]
 
     async def resolved(self, items: list[Item]) -> list[Item] | None:
@@ -186,7 +191,7 @@ class _Found:
         if item_id in self.referred:
             raise InvalidRequest(f"{param} refers to an item that is there already; remove it.", param=param)
         self.referred.add(item_id)
-        response_id = self.parts.responses.id_of(item_id)
+        response_id = await asyncio.to_thread(self.parts.responses.id_of, item_id)
         if response_id is None:
             if is_ours(item_id):
                 raise kept.gone(item_id, param)
@@ -197,7 +202,7 @@ class _Found:
             if stored is None:
                 raise kept.gone(item_id, param)
             kept.may_go_on(stored, self.profile, param)
-            self._recall(stored)
+            await asyncio.to_thread(self._recall, stored)
             self.outputs[response_id] = {one["id"]: one for one in stored.response["output"]}
         return self.outputs[response_id][item_id]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
@@ -26,7 +26,7 @@ from app.errors import CoSteerError
 from app.remote.sent import Sent
 
 # Keeps a finished response, without its detail.
-Keep = Callable[[dict[str, Any]], None]
+Keep = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +61,7 @@ async def whole(
     output = options.output(choices)
     await while_present(request, _write(choices, output))
     outcome = await record(output.text)
-    keep(_finished(choices, options, output, detail=False))
+    await keep(_finished(choices, options, output, detail=False))
     body = _finished(choices, options, output)
     seconds = choices.clock() - options.started
     if options.detail:
@@ -92,7 +92,7 @@ async def events(
                 if piece.finish_reason is None:
                     grace.check()
         outcome = await record(output.text)
-        keep(_finished(choices, options, output, detail=False))
+        await keep(_finished(choices, options, output, detail=False))
         response = _finished(choices, options, output)
         response |= await _in_total(choices, options, outcome)
     except CoSteerError as error:

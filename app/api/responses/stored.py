@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-# Those used least lately are dropped.
-MOST = 2000
-MOST_BYTES = 64 * 2**20
+from app.profiles.shelf import RESPONSES, MemoryShelf, Shelf
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,88 +29,35 @@ class Stored:
         return response_id
 
 
-@dataclass(frozen=True, repr=False)
-class _Entry:
-    data: bytes
-    profile_id: str
-    uid: str
-    item_ids: tuple[str, ...]
-
-    def stored(self) -> Stored:
-        given = orjson.loads(self.data)
-        return Stored(given["response"], given["conversation"], self.profile_id, self.uid, given["told"])
-
-
 class StoredResponses:
-    """The responses of this process, bounded in number and bytes; a restart loses them. Thread-safe."""
+    """The responses that are kept, bounded in number and bytes. Thread-safe; any method may block, and raise
+    StoreError where they are in a file."""
 
-    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
-        self._most, self._most_bytes = most, most_bytes
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._of_item: dict[str, str] = {}  # id of an item that a response has as output, to the response's
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    @property
-    def size(self) -> int:
-        """The bytes that are kept."""
-        return self._bytes
-
-    def __len__(self) -> int:
-        return len(self._entries)
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        """Without a `shelf` they are kept in this process, and its end loses them."""
+        self._shelf = MemoryShelf(RESPONSES) if shelf is None else shelf
 
     def keep(self, stored: Stored) -> None:
         """Keeps a response, in the place of those used least lately if there are too many. One that is
         larger than all room is not kept."""
-        whole = {name: getattr(stored, name) for name in ("response", "conversation", "told")}
-        data = orjson.dumps(whole)
-        item_ids = tuple(item["id"] for item in stored.response["output"])
-        with self._lock:
-            if len(data) > self._most_bytes:
-                return
-            self._entries[stored.id] = _Entry(data, stored.profile_id, stored.uid, item_ids)
-            self._of_item |= dict.fromkeys(item_ids, stored.id)
-            self._bytes += len(data)
-            while len(self._entries) > self._most or self._bytes > self._most_bytes:
-                self._drop(next(iter(self._entries)))
+        names = ("response", "conversation", "told", "profile_id", "uid")
+        data = orjson.dumps({name: getattr(stored, name) for name in names})
+        item_ids = [item["id"] for item in stored.response["output"]]
+        self._shelf.keep(stored.id.encode(), data, stored.uid, item_ids)
 
     def get(self, response_id: str) -> Stored | None:
         """The response; None if it is not kept (any more)."""
-        with self._lock:
-            entry = self._entries.get(response_id)
-            if entry is None:
-                return None
-            self._entries.move_to_end(response_id)
-        return entry.stored()
+        data = self._shelf.use(response_id.encode())
+        return None if data is None else Stored(**orjson.loads(data))
 
     def id_of(self, item_id: str) -> str | None:
         """The id of the response that has an item as its output."""
-        with self._lock:
-            return self._of_item.get(item_id)
+        key = self._shelf.key_of(item_id)
+        return None if key is None else key.decode()
 
     def delete(self, response_id: str) -> None:
         """Drops the response, if it is kept."""
-        with self._lock:
-            if response_id in self._entries:
-                self._drop(response_id)
-
-    def uids(self) -> frozenset[str]:
-        """Those of the profiles that responses are kept for."""
-        with self._lock:
-            return frozenset(entry.uid for entry in self._entries.values() if entry.uid)
-
-    def keep_only(self, uids: Collection[str]) -> None:
-        """Drops what belongs to any other profile; what belongs to none stays."""
-        with self._lock:
-            gone = [one for one, entry in self._entries.items() if entry.uid and entry.uid not in set(uids)]
-            for response_id in gone:
-                self._drop(response_id)
-
-    def _drop(self, response_id: str) -> None:
-        entry = self._entries.pop(response_id)
-        self._bytes -= len(entry.data)
-        for item_id in entry.item_ids:
-            self._of_item.pop(item_id, None)
+        self._shelf.drop(response_id.encode())
 
 
 def page_of(

@@ -23,6 +23,7 @@ from app.api.routes.passthrough import RESPONSES, pass_chat_on, pass_on
 from app.api.schemas.responses import ResponseRequest
 from app.api.schemas.responses_fields import KNOWN
 from app.api.schemas.stored_responses import ItemsQuery, ResponseDeleted, RetrieveQuery
+from app.api.store_writes import write
 from app.decoding.choices import Choices
 from app.errors import InvalidRequest
 
@@ -98,7 +99,7 @@ async def delete_response(
     """Erases the response; what went on from it stays. One that is not of this proxy is the remote's."""
     if await kept.find(parts, caller, response_id) is None:
         return await _of_the_remote(response_id, request, parts, admission, caller)
-    parts.responses.delete(response_id)
+    await write(parts.responses.delete, response_id)
     return ResponseDeleted(id=response_id)
 
 

@@ -15,6 +15,7 @@ from api.responses.followed import events_of, follow
 from api.routes.test_chat import error_of
 from app.api.responses.stored import Stored, StoredResponses
 from app.profiles.profile import Profile, ProfileDocument
+from app.profiles.shelf import RESPONSES, Bounds, MemoryShelf
 from app.prompts.message import Message
 
 
@@ -99,7 +100,7 @@ async def test_a_kept_one_is_read_listed_and_erased(proxy: Proxy, ask: Ask) -> N
 async def test_what_is_not_to_be_stored_is_not(proxy: Proxy, ask: Ask) -> None:
     for stream in (False, True):
         await ask(store=False, stream=stream)
-    assert len(proxy.app.state.parts.responses) == 0
+    assert len(proxy.shelves.responses) == 0
     body = (await ask(store=False)).json()
     assert body["store"] is False
     error = error_of(await ask(previous_response_id=body["id"]))
@@ -109,8 +110,8 @@ async def test_what_is_not_to_be_stored_is_not(proxy: Proxy, ask: Ask) -> None:
 
 async def test_a_stream_is_kept_as_well(proxy: Proxy, ask: Ask) -> None:
     await ask(stream=True, profile="loud", max_output_tokens=3)
-    (entry,) = proxy.app.state.parts.responses._entries
-    assert (await proxy.client.get(f"{PATH}/{entry}")).json()["status"] == "incomplete"
+    (entry,) = proxy.shelves.responses._entries
+    assert (await proxy.client.get(f"{PATH}/{entry.decode()}")).json()["status"] == "incomplete"
 
 
 async def test_a_profile_s_key_sees_its_own_only(proxy: Proxy, ask: Ask) -> None:
@@ -129,7 +130,7 @@ async def test_a_profile_s_key_sees_its_own_only(proxy: Proxy, ask: Ask) -> None
     assert (await ask(input=[{"id": item["id"]}], headers=keys["joined"])).status_code == 404
     answer = await proxy.client.delete(f"{PATH}/{ids['loud']}", headers=keys["joined"])
     assert answer.status_code == 404
-    assert len(proxy.app.state.parts.responses) >= 3
+    assert len(proxy.shelves.responses) >= 3
 
 
 async def test_a_conversation_goes_on_with_its_profile_only(ask: Ask) -> None:
@@ -179,7 +180,7 @@ async def test_what_is_not_of_this_proxy_is_asked_of_the_remote(proxy: Proxy) ->
 
 
 def test_the_least_used_are_dropped_first() -> None:
-    kept = StoredResponses(most=3)
+    kept = StoredResponses(MemoryShelf(Bounds(3)))
     for name in "abc":
         kept.keep(stored(name))
     kept.get("a")
@@ -189,27 +190,29 @@ def test_the_least_used_are_dropped_first() -> None:
 
 
 def test_bytes_are_bounded() -> None:
-    kept = StoredResponses(most_bytes=1000)
+    shelf = MemoryShelf(Bounds(50, 1000))
+    kept = StoredResponses(shelf)
     for number in range(50):
         kept.keep(stored(str(number), size=100 + number))
-        assert 0 < kept.size <= 1000
-    assert 1 < len(kept) < 10
-    before = len(kept)
+        assert 0 < shelf.size <= 1000
+    assert 1 < len(shelf) < 10
+    before = len(shelf)
     kept.keep(stored("large", size=2000))
-    assert (len(kept), kept.get("large")) == (before, None)
+    assert (len(shelf), kept.get("large")) == (before, None)
     for number in range(50):
         kept.delete(str(number))
-    assert (len(kept), kept.size, kept._of_item) == (0, 0, {})
+    assert (len(shelf), shelf.size, shelf._names) == (0, 0, {})
 
 
 @pytest.mark.parametrize("left", [set(), {"one"}, {"one", "two"}])
 def test_only_what_belongs_to_profiles_that_there_are_is_left(left: Any) -> None:
-    kept = StoredResponses()
+    shelf = MemoryShelf(RESPONSES)
+    kept = StoredResponses(shelf)
     for name, uid in (("a", "one"), ("b", "two"), ("c", "")):
         kept.keep(stored(name, uid=uid))
-    assert kept.uids() == {"one", "two"}
-    kept.keep_only(left)
-    assert kept.uids() == left
+    assert shelf.owners() == {"one", "two"}
+    shelf.keep_only(left)
+    assert shelf.owners() == left
     assert kept.get("c") is not None
 
 
