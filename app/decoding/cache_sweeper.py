@@ -69,15 +69,15 @@ class Sweeper:
         self._uids: dict[str, str] = {}  # profile id to uid, at the last sweep
 
     async def sweep(self) -> None:
-        """Drop what belongs to no current profile; drop everything if the database cannot be read. The change
+        """Drop what belongs to no current profile; drop all caches if the database cannot be read. The change
         that was made has not failed then: what was dropped is computed again when it is needed."""
         try:
             await self._drop()
         except StoreError:
             for caches in self._caches:
                 caches.forget(caches.owners())
-            with suppress(StoreError):  # where they are in a file beside that database
-                self._kept.keep_only(())
+            # What is kept would not be computed again; the background task drops that once it can.
+            with suppress(StoreError):
                 self._retriever.keep_only(())
 
     @asynccontextmanager

@@ -174,11 +174,11 @@ async def responses(run: Run, key: dict[str, str]) -> None:
         for stream in (False, True):
             asked = response(stream=stream, costeer={"detail": True, "preferences": [LABEL]}, **given)
             await run.ask("POST", RESPONSES, json=asked, headers=headers)
-            key = [*run.kept._entries][-1]
-            last = key.decode()
+            newest = [*run.kept._entries][-1]
+            last = newest.decode()
             asked |= {"previous_response_id": last, "instructions": "Be brief.", "store": False}
             await run.ask("POST", RESPONSES, json=asked, headers=headers)
-            items = [{"type": "item_reference", "id": one} for one in run.kept._entries[key].names]
+            items = [{"type": "item_reference", "id": one} for one in run.kept._entries[newest].names]
             for more in passed:
                 await run.ask("POST", RESPONSES, json={**asked, **more}, headers=headers)
                 referring = {**response(**given), **more, "input": [*items, *asked["input"]]}

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from app.errors import StoreError
 from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, locked, named_errors, open_engine
 from app.profiles.store.migration import prepare, require_current
+from app.profiles.store.state import erase_others
 
 # Seconds that an erasure waits for readers that began before it.
 WIPE_TIMEOUT = 5.0
@@ -122,7 +123,7 @@ class Database:
 
     def wipe(self) -> None:
         """Erases deleted data: truncates the WAL by a checkpoint, removes migration backups, and runs VACUUM
-        if that frees much space.
+        if that frees much space. What is kept of conversations of profiles that are gone is erased, too.
 
         A reader blocks the checkpoint. If it takes longer than WIPE_TIMEOUT, the checkpoint is tried again
         when the next transaction ends, and at closing.
@@ -131,17 +132,25 @@ class Database:
             self._empty_log(WIPE_TIMEOUT)
             self.remove_backups()
         self._shrink()
+        erase_others(self.path.parent, self._owners)
 
     def empty_log(self) -> None:
         """As `wipe`, but backups stay."""
         with named_errors(self.path), self._one_writer:
             self._empty_log(WIPE_TIMEOUT)
         self._shrink()
+        erase_others(self.path.parent, self._owners)
 
     def remove_backups(self) -> None:
         """Removes the backups made by migrations: they still contain what is being erased."""
         for backup in self.path.parent.glob(f"{DATABASE}.*.backup"):
             backup.unlink(missing_ok=True)
+
+    def _owners(self) -> set[str]:
+        """Whom anything may be kept for: the ids and uids of the profiles."""
+        with self._reader.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT id, uid FROM profile").all()
+        return {one for row in rows for one in row}
 
     def _shrink(self) -> None:
         """Runs VACUUM if much of the file is free. It is atomic, and needs memory for what remains.
