@@ -14,12 +14,13 @@ from fakes import LOUD, FakeLocal, FakeTokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decoding.conversations import MOST, Conversations
+from app.decoding.conversations import Conversations
 from app.decoding.generator import GenerationRequest, Generator
 from app.decoding.request import DecodingConfig
 from app.decoding.retry import RetryPolicy
 from app.decoding.tool_use import ToolUse
 from app.decoding.vocabulary_match import VocabularyMatcher
+from app.profiles.shelf import SESSIONS
 from app.prompts.message import Message, ToolCall
 from app.remote.interface import CallPiece, RemoteModel, Said, in_session
 from app.remote.session import ID
@@ -101,9 +102,9 @@ def test_system_messages_and_blanks_are_the_client_s_to_change() -> None:
 
 def test_only_so_many_are_kept() -> None:
     conversations = Conversations()
-    for number in range(MOST + 1):
+    for number in range(SESSIONS.most + 1):
         conversations.in_session("zoe", [Message("assistant", str(number))], "a" * 32)
-    known = [conversations.session("zoe", [Message("assistant", str(one))]) for one in (0, 1, MOST)]
+    known = [conversations.session("zoe", [Message("assistant", str(one))]) for one in (0, 1, SESSIONS.most)]
     assert known[0] != "a" * 32 and known[1:] == ["a" * 32] * 2
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 
-from app.profiles.shelf import CHOICES, REPLIES, RESPONSES, SPENT, Bounds
+from app.profiles.shelf import CHOICES, REPLIES, RESPONSES, SESSIONS, SPENT, Bounds
 from app.profiles.store.state import KEPT_SECONDS, State
 
 # That something was used is written at most once a minute: reading is to be no writing.
@@ -74,6 +74,14 @@ class StoredShelf:
             connection.executemany("INSERT OR REPLACE INTO name (name, kept_id) VALUES (?, ?)", given)
             _bound(connection, self._name, self._bounds, now)
 
+    def keep_common(self, key: bytes, value: bytes, owner: str) -> None:
+        query, now = "SELECT value FROM kept WHERE shelf = ? AND key = ?", self._state.clock()
+        with self._state.writing() as connection:
+            before = connection.execute(query, (self._name, key)).fetchone()
+            common = value if before is None or before[0] == value else b""
+            _put(connection, _Row(self._name, key, owner, common, len(common), now))
+            _bound(connection, self._name, self._bounds, now)
+
     def key_of(self, name: str) -> bytes | None:
         query = "SELECT key FROM kept JOIN name ON kept_id = id WHERE name = ? AND shelf = ?"
         with self._state.reading() as connection:
@@ -115,6 +123,7 @@ class StoredShelves:
         self._state = state
         self.replies = StoredShelf(state, "replies", REPLIES)
         self.spent = StoredCounts(state, "spent", SPENT)
+        self.sessions = StoredShelf(state, "sessions", SESSIONS)
         self.choices = StoredShelf(state, "choices", CHOICES)
         self.responses = StoredShelf(state, "responses", RESPONSES)
 

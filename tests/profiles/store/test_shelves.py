@@ -86,6 +86,15 @@ def test_the_first_of_several_keys_counts(kind: str, state: State) -> None:
     assert shelf.first([b"c"]) is None
 
 
+def test_values_that_differ_have_nothing_in_common(kind: str, state: State) -> None:
+    shelf = shelf_of(kind, state)
+    found = []
+    for value in (b"1", b"1", b"2", b"1"):
+        shelf.keep_common(b"a", value, "anna")
+        found.append(shelf.get(b"a"))
+    assert found == [b"1", b"1", b"", b""]
+
+
 def test_what_was_used_least_lately_is_dropped_first(kind: str, state: State, clock: Clock) -> None:
     shelf = shelf_of(kind, state)
     for key in (b"a", b"b", b"c"):
@@ -144,6 +153,9 @@ def test_what_one_worker_keeps_the_other_has(state: State, other: State) -> None
     first.spend("anna", ASKED, 3.0)
     second.spend("anna", ASKED, 1.5)
     assert first.nats("anna", ASKED) == second.nats("anna", ASKED) == 4.5
+    session = first.session("anna", ASKED)
+    first.in_session("anna", (*ASKED, Message("assistant", "Ho")), session)
+    assert second.session("anna", (*ASKED, Message("assistant", "Ho"), *ASKED)) == session
     first.remember("anna", "Yours, Zoë \ud800", "Yours, [Your name]")
     assert second.as_told("anna", " Yours, Zoë \ud800\n") == " Yours, [Your name]\n"
 
