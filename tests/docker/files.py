@@ -1,4 +1,4 @@
-"""The Dockerfile, its context and compose.yaml, read as their tools read them."""
+"""The Dockerfile, its context, compose.yaml and nginx.conf, read as their tools read them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
+DIRECTIVE = re.compile(r"[^;{}]+[;{]")
 VARIABLE = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
 
 
@@ -51,3 +52,11 @@ def compose(name: str = "compose.yaml") -> dict[str, Any]:
 def variables() -> dict[str, str]:
     """What compose.yaml asks the environment for, with its defaults."""
     return dict(VARIABLE.findall((DOCKER / "compose.yaml").read_text(encoding="utf-8")))
+
+
+def router(name: str) -> list[list[str]]:
+    """What follows the directive `name` in nginx.conf, each time, wherever it stands, as words."""
+    lines = (DOCKER / "nginx.conf").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    directives = [directive[:-1].split() for directive in DIRECTIVE.findall(text)]
+    return [words for first, *words in directives if first == name]

@@ -15,11 +15,19 @@ SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 PROXIES = [name for name in SERVICES if name.startswith("costeer")]
 SETTINGS = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
 
+VLLMS = [name for name in SERVICES if name.startswith("vllm")]
+
+each_vllm = pytest.mark.parametrize("name", VLLMS)
 each_proxy = pytest.mark.parametrize("name", PROXIES)
 
 
 def seconds(duration: str) -> int:
     return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
+def of_profile(profile: str) -> set[str]:
+    """The services that the profile starts."""
+    return {name for name, service in SERVICES.items() if profile in service["profiles"]}
 
 
 @each_proxy
@@ -78,8 +86,9 @@ def test_the_proxy_waits_until_its_vllm_answers() -> None:
     assert seconds(vllm["healthcheck"]["start_period"]) >= 1800
 
 
-def test_vllm_is_pinned_and_reached_by_the_proxy_only() -> None:
-    vllm = SERVICES["vllm"]
+@each_vllm
+def test_vllm_is_pinned_and_reached_inside_the_network_only(name: str) -> None:
+    vllm = SERVICES[name]
     assert re.fullmatch(r"vllm/vllm-openai:v0\.32\.\d+", vllm["image"])
     assert "ports" not in vllm
     assert "network_mode" not in vllm
@@ -87,8 +96,9 @@ def test_vllm_is_pinned_and_reached_by_the_proxy_only() -> None:
     assert device["capabilities"] == ["gpu"]
 
 
-def test_vllm_gives_as_many_candidates_as_it_is_asked_for() -> None:
-    options = SERVICES["vllm"]["command"]
+@each_vllm
+def test_vllm_gives_as_many_candidates_as_it_is_asked_for(name: str) -> None:
+    options = SERVICES[name]["command"]
     wanted = SERVICES["costeer"]["environment"]["COSTEER_TOP_LOGPROBS"]
     assert f"--max-logprobs={wanted}" in options
     assert "--enable-prefix-caching" in options
@@ -96,15 +106,26 @@ def test_vllm_gives_as_many_candidates_as_it_is_asked_for() -> None:
 
 
 def test_each_profile_starts_one_proxy_and_cpu_needs_no_gpu() -> None:
-    of = {
-        profile: [name for name in SERVICES if profile in SERVICES[name]["profiles"]]
-        for profile in ("gpu", "cpu")
-    }
-    assert sorted(of["gpu"]) == ["costeer", "vllm"]
-    assert of["cpu"] == ["costeer-cpu"]
+    assert of_profile("gpu") == {"costeer", "vllm"}
+    assert of_profile("replicas") == {"costeer-replicas", "router", "vllm", "vllm-2"}
+    assert of_profile("cpu") == {"costeer-cpu"}
     embedded = SERVICES["costeer-cpu"]
     assert embedded["environment"]["COSTEER_REMOTE_BASE_URL"] == "embedded"
     assert not {"deploy", "depends_on", "gpus"} & embedded.keys()
+
+
+def test_the_names_of_all_proxies_are_let_in() -> None:
+    assert variables()["COSTEER_ALLOWED_HOSTS"].split(",") == PROXIES
+
+
+def test_replicas_are_alike_but_for_their_gpu() -> None:
+    first, second = (SERVICES[name] for name in ("vllm", "vllm-2"))
+    devices = [vllm["deploy"]["resources"]["reservations"]["devices"][0] for vllm in (first, second)]
+    assert devices[0]["count"] == 1
+    assert devices[1]["device_ids"] == ["1"]
+    assert {name: first[name] for name in first if name not in {"profiles", "deploy"}} == {
+        name: second[name] for name in second if name not in {"profiles", "deploy"}
+    }
 
 
 def test_cuda_wheels_change_what_the_image_is_built_from_and_the_devices() -> None:
