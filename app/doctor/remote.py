@@ -16,6 +16,7 @@ from app.doctor.check import Check, Verdict, failed, ok, skipped, warning
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.address import without_user
 from app.network.proxy import UNUSED, Proxy
+from app.remote.session import new_session
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
 
@@ -151,6 +152,7 @@ async def _round_trip(remote: VLLMRemote) -> Verdict:
 
 async def _prefix_cache(remote: VLLMRemote) -> Verdict:
     """Sends the same long prompt twice: the second time it should be in the cache."""
+    remote = remote.in_session(new_session())  # so that a router sends both to one replica
     ids = await remote.tokenize_text(LONG)
     most = (await remote.card()).max_model_len or LONG_TOKENS + 1
     prompt = (ids * (LONG_TOKENS // max(1, len(ids)) + 1))[: min(LONG_TOKENS, most - 1)]

@@ -18,7 +18,8 @@ from app.remote.vllm import VLLMRemote
 class FakeVLLM:
     """`down`: nobody listens. `key`: what it asks for. `cap`: of logprobs; `gives`: likewise, unsaid.
     `shift`: of its token ids. `template`: what its own adds to a message. `cached`: tokens of a prompt, told
-    in the `usage` of its answers, in its `metrics`, or not at all."""
+    in the `usage` of its answers, in its `metrics`, or not at all. `routed_by`: the header by which a router
+    chooses a replica, each time another one without it; cached is what that replica was sent before."""
 
     down: bool = False
     version: str = "0.32.0"
@@ -32,6 +33,8 @@ class FakeVLLM:
     told_by: str = "metrics"
     seen: list[tuple[str, str]] = field(default_factory=list)
     hits: int = 0
+    routed_by: str = ""
+    readers: set[str] = field(default_factory=set)
 
     def remote(self, **options: Any) -> VLLMRemote:
         return VLLMRemote(BASE, transport=httpx.MockTransport(self.answer), spare=False, **options)
@@ -57,7 +60,7 @@ class FakeVLLM:
         if path == "/tokenize":
             return httpx.Response(200, json={"tokens": self._tokenized(body)})
         if path == "/v1/completions":
-            return self._completed(body)
+            return self._completed(body, request.headers.get(self.routed_by, ""))
         return httpx.Response(404, json={"detail": "Not Found"})
 
     def _tokenized(self, body: dict[str, Any]) -> list[int]:
@@ -66,13 +69,15 @@ class FakeVLLM:
         messages = [Message(one["role"], one["content"] + self.template) for one in body["messages"]]
         return FakeTokenizer().chat(messages)
 
-    def _completed(self, body: dict[str, Any]) -> httpx.Response:
+    def _completed(self, body: dict[str, Any], replica: str) -> httpx.Response:
         if body.get("stream"):
             if body["logprobs"] > self.cap:
                 return httpx.Response(200, content=stream("error_stream_logprobs_cap"))
             return httpx.Response(200, content=as_sse([_chunk(min(body["logprobs"], self.gives))]))
-        self.hits += self.cached
-        details = {"cached_tokens": self.cached} if self.told_by == "usage" else None
+        cached = self.cached if not self.routed_by or replica in self.readers else 0
+        self.readers |= {replica} - {""}
+        self.hits += cached
+        details = {"cached_tokens": cached} if self.told_by == "usage" else None
         usage = {"prompt_tokens": len(body["prompt"]), "prompt_tokens_details": details}
         return httpx.Response(200, json={"choices": [], "usage": usage})
 

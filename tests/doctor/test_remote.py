@@ -193,6 +193,13 @@ async def test_the_prefix_cache_is_seen_at_work_or_not(
     assert bool(found.mend) == (state != "ok")
 
 
+@pytest.mark.parametrize(("header", "state"), [("X-Session-Id", "ok"), ("", "warning")])
+async def test_behind_a_router_the_prefix_cache_of_one_replica_is_asked(header: str, state: str) -> None:
+    fake = FakeVLLM(told_by="usage", routed_by="X-Session-Id", readers={"another"})
+    found = await examined(fake, session_header=header)
+    assert found["prefix cache"].state == state
+
+
 async def test_an_embedded_remote_is_said_for_each_and_skipped() -> None:
     found = await findings(embedded.checks(remote.NAMES))
     assert {(one.state, one.seen) for one in found.values()} == {(State.SKIPPED, "The remote is embedded")}
