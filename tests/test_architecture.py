@@ -148,7 +148,8 @@ def test_settings_are_read_where_parts_are_made_and_nowhere_else() -> None:
 
 
 def test_the_environment_is_read_by_settings_alone() -> None:
-    """But for pip's: it is run with the user's own environment, so that index and proxy are honoured.
+    """But for pip's: it is run with the user's own environment, so that index and proxy are honoured; and for
+    the variables with which other programs are told where to keep their models.
 
     (huggingface_hub, which the hub source asks for its token and endpoint, reads its own variables.)
     """
@@ -159,7 +160,10 @@ def test_the_environment_is_read_by_settings_alone() -> None:
             imported = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
             if attribute in {"environ", "getenv", "environb"} or imported & {"environ", "getenv"}:
                 readers.add(name)
-    assert readers - {"app.settings.settings", "app.settings.config_file"} == {"app.local.weights.wheels"}
+    assert readers - {"app.settings.settings", "app.settings.config_file"} == {
+        "app.local.weights.wheels",
+        "app.local.weights.files.places",
+    }
 
 
 def test_http_is_spoken_in_one_place_by_the_weights_and_by_the_chat_s_client() -> None:

@@ -1,4 +1,4 @@
-"""What a shell completes: ids of profiles, and names of bundles. It reads, and makes nothing."""
+"""What a shell completes: ids of profiles, and names of models. It reads, and makes nothing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def profile_ids(incomplete: str) -> list[str]:
     return [profile for profile in found if profile.startswith(incomplete)]
 
 
-def bundles(incomplete: str) -> list[str]:
-    """The names of bundles that begin so."""
+def models(incomplete: str) -> list[str]:
+    """The names of bundles, and of the files that other programs keep, that begin so."""
     from app.local.weights import BUNDLES  # noqa: PLC0415
+    from app.local.weights.files.found import names  # noqa: PLC0415
 
-    return [name for name in BUNDLES if name.startswith(incomplete)]
+    return [name for name in [*BUNDLES, *names()] if name.startswith(incomplete)]

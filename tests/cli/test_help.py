@@ -20,7 +20,7 @@ from app.settings.settings import Settings
 from cli.running import ANNA, ROOT, done, misused, on_terminal, open_store, refused, run, written
 
 NOUNS = {
-    "models": ["list", "pull"],
+    "models": ["list", "found", "pull"],
     "profiles": [
         "list",
         "show",

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from local.weights.gguf_files import TEMPLATE, write_model
 
 from app.doctor import weights
 from app.doctor.check import Finding, State
@@ -88,11 +89,35 @@ def test_a_folder_that_lacks_one_of_its_parts_names_it(tmp_path: Path) -> None:
 
 
 def test_a_gguf_file_that_was_not_converted_yet_is_said_to_be(tmp_path: Path) -> None:
-    gguf = tmp_path / "mine.gguf"
-    gguf.write_bytes(b"GGUF")
-    finding = (looked(str(gguf), tmp_path))["local weights"]
+    write_model(tmp_path / "mine.gguf")
+    finding = (looked(str(tmp_path / "mine.gguf"), tmp_path))["local weights"]
     assert finding.state is State.WARNING
     assert "converted" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("template", "kept", "why"), [(None, None, "no chat template"), (TEMPLATE, -9, "whole")]
+)
+def test_a_gguf_file_that_cannot_be_taken_fails_with_the_reason(
+    tmp_path: Path, template: str | None, kept: int | None, why: str
+) -> None:
+    gguf = tmp_path / "mine.gguf"
+    write_model(gguf, template=template)
+    gguf.write_bytes(gguf.read_bytes()[:kept])
+    finding = (looked(str(gguf), tmp_path))["local weights"]
+    assert finding.state is State.FAILED
+    assert why in finding.seen
+
+
+def test_a_model_of_another_program_is_looked_at_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLAMA_CACHE", str(tmp_path))
+    write_model(tmp_path / "mine.gguf")
+    assert looked("llama.cpp:mine.gguf", tmp_path)["local weights"].state is State.WARNING
+    finding = looked("llama.cpp:yours.gguf", tmp_path)["local weights"]
+    assert finding.state is State.FAILED
+    assert "Did you mean llama.cpp:mine.gguf?" in finding.seen
 
 
 def test_a_name_that_nothing_has_fails_with_a_guess(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from app.local.weights import disk
 from app.local.weights.bundles import BUNDLES, Bundle
 from app.local.weights.conversion import to_transformers
 from app.local.weights.errors import ChecksumMismatch, ConversionFailed, NoSource, SourceFailed
+from app.local.weights.files.header import read_header
+from app.local.weights.files.suitability import machine_memory, memory, obstacle
 from app.local.weights.sources import SILENT, Folder, Progress, Source
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 # Increment when the format of converted folders changes; older ones are then converted again.
 FORMAT = 1
 MARKER = "costeer.json"
+# Bytes of a weight in bfloat16, and of the largest tokenizers.
+TWO_BYTES, A_TOKENIZER = 2, 40_000_000
+State = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -92,19 +97,35 @@ def pull(
 
 
 def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Path:
-    """The transformers folder of a user's own GGUF file, named by its SHA-256; raises as `pull` does."""
-    size = gguf.stat().st_size
+    """The transformers folder of a user's own GGUF file, named by its SHA-256; raises as `pull` does.
+
+    The file is read only, and may be another program's, which replaces it with another version: that has
+    another SHA-256, and is converted in its turn.
+    """
+    before = _state(gguf)
     sha256 = disk.digest(gguf, progress)
     known = _known(sha256)
     name = known.name if known else f"gguf-{sha256[:16]}"
-    eos_tokens = known.eos_tokens if known else ()
     folder = model_folder(cache_dir, name)
-    # 16-bit weights keep their size, 4-bit ones grow fourfold: only the former is required in advance.
-    with disk.writing(cache_dir, lambda: 4 * size), _alone(cache_dir, name, progress):
+    if _is_complete(folder, sha256):
+        return folder
+
+    def space() -> int:
+        return known.converted_size if known else converted_size(gguf)
+
+    with disk.writing(cache_dir, space), _alone(cache_dir, name, progress):
         if not _is_complete(folder, sha256):
-            disk.require(cache_dir, size)
-            install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress)
+            if known is None:
+                require_suitable(gguf)
+            disk.require(cache_dir, space())
+            eos_tokens = known.eos_tokens if known else ()
+            install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress, unchanged=before)
     return folder
+
+
+def converted_size(gguf: Path) -> int:
+    """Bytes of the transformers folder that a GGUF file becomes. Raises WeightsError for what is none."""
+    return TWO_BYTES * read_header(gguf).parameters + A_TOKENIZER
 
 
 def converted_file(gguf: Path, cache_dir: Path) -> Path | None:
@@ -115,10 +136,36 @@ def converted_file(gguf: Path, cache_dir: Path) -> Path | None:
     return folder if _is_complete(folder, sha256) else None
 
 
+def _state(gguf: Path) -> State:
+    """What changes with the file's content."""
+    seen = gguf.stat()
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def require_suitable(gguf: Path) -> None:
+    """Raises ConversionFailed for what cannot become the small model, before minutes go into it."""
+    header = read_header(gguf)
+    if why := obstacle(header):
+        raise ConversionFailed(f"{gguf} cannot be taken: {why}.")
+    needed, there = memory(header), machine_memory()
+    if there is not None and needed > there:
+        raise ConversionFailed(
+            f"{gguf} takes {disk.gigabytes(needed)} of memory to be converted, and this machine has "
+            f"{disk.gigabytes(there)}. Choose a smaller model."
+        )
+
+
 def install(
-    gguf: Path, folder: Path, *, sha256: str, eos_tokens: tuple[str, ...], progress: Progress
+    gguf: Path,
+    folder: Path,
+    *,
+    sha256: str,
+    eos_tokens: tuple[str, ...],
+    progress: Progress,
+    unchanged: State | None = None,
 ) -> None:
-    """Converts a verified GGUF file into `folder`, which appears complete or not at all."""
+    """Converts a verified GGUF file into `folder`, which appears complete or not at all. `unchanged` is what
+    the file was when it was verified, if others may write to it."""
     unfinished = folder.with_name(f"{folder.name}.tmp")
     disk.remove(unfinished)
     unfinished.mkdir(parents=True)
@@ -126,6 +173,8 @@ def install(
     try:
         with _conversion_errors(gguf):
             to_transformers(gguf, unfinished, eos_tokens)
+            if unchanged is not None and _state(gguf) != unchanged:
+                raise ConversionFailed(f"{gguf} has changed while it was read. Try again.")
         files = {path.name: path.stat().st_size for path in sorted(unfinished.iterdir())}
         marker = {"format": FORMAT, "sha256": sha256, "files": files}
         (unfinished / MARKER).write_text(json.dumps(marker, indent=2), encoding="utf-8")

@@ -8,20 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
+from app.local.weights.endings import endings
 from app.local.weights.errors import ConversionFailed
+from app.local.weights.files.header import read_header
+from app.local.weights.soundness import check_tokenizer, check_weights
+from app.local.weights.stretching import stretch
 
 
 def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> None:
     """Writes the model in bfloat16, its configuration and its tokenizer into `folder`.
 
-    `eos_tokens` replace the one end-of-text token that GGUF names; if empty, that one is kept.
+    `eos_tokens` replace the one end-of-text token that GGUF names. If they are empty, nothing is known of
+    the file: then they are found in it, and what was made of it is checked.
     Raises ConversionFailed, or OSError when `folder` cannot be written.
     """
     # These take seconds to import, and are needed only once.
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
-    with _quiet():
+    with quiet():
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -30,13 +35,18 @@ def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> No
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
         )
-        if eos_tokens:
-            vocabulary = tokenizer.get_vocab()
-            if missing := [token for token in eos_tokens if token not in vocabulary]:
-                raise ConversionFailed(f"{gguf.name} has no token {', '.join(missing)}")
-            model.generation_config.eos_token_id = [vocabulary[token] for token in eos_tokens]
-            # Otherwise from_pretrained may derive it from config.json again, with one end-of-text token.
-            model.generation_config._from_model_config = False
+        header = read_header(gguf)
+        stretch(model.config, gguf, header)
+        if not eos_tokens:
+            check_tokenizer(tokenizer, header)
+            check_weights(model, tokenizer)
+            eos_tokens = endings(header, tokenizer)
+        vocabulary = tokenizer.get_vocab()
+        if missing := [token for token in eos_tokens if token not in vocabulary]:
+            raise ConversionFailed(f"{gguf.name} has no token {', '.join(missing)}")
+        model.generation_config.eos_token_id = [vocabulary[token] for token in eos_tokens]
+        # Otherwise from_pretrained may derive it from config.json again, with one end-of-text token.
+        model.generation_config._from_model_config = False
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     _make_portable(folder)
@@ -56,7 +66,7 @@ def _make_portable(folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps transformers' progress bars and warnings off the terminal."""
     from transformers.utils import logging  # noqa: PLC0415
 

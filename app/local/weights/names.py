@@ -1,4 +1,5 @@
-"""Resolves a model's name in the settings: a bundle, a folder, a GGUF file or a hub id."""
+"""Resolves a model's name in the settings: a bundle, a folder, a GGUF file (by its path, or by its name in
+the folders of another program) or a hub id."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from app.errors import WeightsError
 from app.local.weights.bundles import BUNDLES
 from app.local.weights.cache import pull, pull_file
+from app.local.weights.files.places import PLACES, named_file
 from app.local.weights.sources import SILENT, Progress
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -31,7 +33,9 @@ def resolve(
 
 
 def named_path(name_or_path: str) -> Path | None:
-    """The model folder or GGUF file at that path, None for a hub id; raises WeightsError if neither."""
+    """The model folder or GGUF file so named, None for a hub id. Raises WeightsError if neither."""
+    if (file := named_file(name_or_path)) is not None:
+        return file
     path = Path(name_or_path)
     with suppress(RuntimeError):  # ~name of an unknown user
         path = path.expanduser()
@@ -57,8 +61,15 @@ def _with_config(folder: Path) -> Path:
 
 def _unknown(name: str) -> WeightsError:
     close = difflib.get_close_matches(name.lower(), BUNDLES, n=1)
-    question = f" Did you mean {close[0]}?" if close else ""
+    question = f" Did you mean {close[0]}?" if close else _elsewhere(name)
     return WeightsError(
-        f"{name!r} is neither a bundle, nor an existing folder or .gguf file, nor a hub id (org/name)."
-        f"{question} Bundles: {', '.join(BUNDLES)}."
+        f"{name!r} is neither a bundle, nor an existing folder or .gguf file, nor a hub id (org/name), nor "
+        f"in `costeer models found`.{question} Bundles: {', '.join(BUNDLES)}."
     )
+
+
+def _elsewhere(name: str) -> str:
+    """A question for a name that another program knows: "qwen2.5:0.5b" without its "ollama:"."""
+    known = (one.name for place in PLACES for one in place.located() if name)
+    meant = next((one for one in known if one.partition(":")[2] in {name, f"{name}:latest"}), None)
+    return f" Did you mean {meant}?" if meant else ""

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import WeightsError
-from app.local.weights import disk
 from app.local.weights.bundles import BUNDLES, Bundle
-from app.local.weights.cache import converted_file, installed, model_folder, needed
+from app.local.weights.cache import (
+    converted_file,
+    converted_size,
+    installed,
+    model_folder,
+    needed,
+    require_suitable,
+)
 from app.local.weights.names import named_path
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -43,8 +49,8 @@ def presence(name: str, *, cache_dir: Path, weights_dir: Path | None = None) -> 
         return Presence(name, _whole(path))
     if (folder := converted_file(path, cache_dir)) is not None:
         return Presence(name, folder)
-    # 4-bit weights grow fourfold when converted to bfloat16.
-    return Presence(name, None, f"the file {path}, converted", space=4 * disk.size_of(path))
+    require_suitable(path)
+    return Presence(name, None, f"the file {path}, converted", space=converted_size(path))
 
 
 def is_file(name: str) -> bool:

@@ -608,14 +608,35 @@ class TestResolve:
 
     def test_gguf_file_is_kept_by_its_checksum(self, tmp_path: Path, cache_dir: Path) -> None:
         path = tmp_path / "mine.gguf"
-        path.write_bytes(b"GGUF mine")
+        write_gguf(path)
         folder = Path(weights.resolve(str(path), cache_dir=cache_dir))
-        assert folder.name == "gguf-" + hashlib.sha256(b"GGUF mine").hexdigest()[:16]
+        assert folder.name == "gguf-" + hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         assert json.loads((folder / "config.json").read_text()) == []
         path.rename(tmp_path / "renamed.gguf")
         (folder / "config.json").write_text("{}")  # as long as before: a second conversion would show
         assert weights.resolve(str(tmp_path / "renamed.gguf"), cache_dir=cache_dir) == str(folder)
         assert (folder / "config.json").read_text() == "{}"
+
+    def test_gguf_file_that_changes_while_it_is_read_is_not_kept(
+        self, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def changes(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> None:
+            fake_conversion(gguf, folder, eos_tokens)
+            gguf.write_bytes(gguf.read_bytes() + b"more")
+
+        monkeypatch.setattr("app.local.weights.cache.to_transformers", changes)
+        write_gguf(tmp_path / "mine.gguf")
+        with pytest.raises(ConversionFailed, match="has changed while it was read"):
+            weights.resolve(str(tmp_path / "mine.gguf"), cache_dir=cache_dir)
+        assert not list(cache_dir.glob("models/*"))
+
+    def test_gguf_file_needs_room_for_its_weights_in_two_bytes(
+        self, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_gguf(tmp_path / "mine.gguf")
+        monkeypatch.setattr("app.local.weights.disk.free", lambda folder: 1_000_000)
+        with pytest.raises(NotEnoughSpace):
+            weights.resolve(str(tmp_path / "mine.gguf"), cache_dir=cache_dir)
 
     def test_gguf_file_of_a_bundle_becomes_that_bundle(self, tmp_path: Path, cache_dir: Path) -> None:
         (tmp_path / "renamed.gguf").write_bytes(CONTENT)

@@ -1,0 +1,1 @@
+"""GGUF files of other programs on this machine: where they lie, what they hold, and which can be taken."""
