@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from app.decoding.special_tokens import closing, same_special_tokens
 from app.errors import TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
 from app.local.interface import LocalModel, RowModel
@@ -16,6 +17,7 @@ from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import Vocabulary
 
 IDENTITY = "identity"
+LOOK_ALIKE = "; the two look alike, but their special tokens are not the same"
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,35 @@ class VocabularyMatcher:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         theirs = [task.result() for task in cut]
-        if not _differ(theirs, self.tokenizer):
+        named = self._named()
+        alike = not _differ(theirs, self.tokenizer)
+        if alike and await same_special_tokens(self._remote, self.tokenizer, *named):
+            self.tokenizer.end_at(await closing(self._remote, self.tokenizer))
             public = PublicPrompt(self._remote, self.tokenizer)
             await public.compare()
             return Match(self.tokenizer, public, None, IDENTITY)
         known = self._known or await self._remote.vocabulary()
         own = known.vocabulary if isinstance(known.vocabulary, Tokenizer) else None
-        if own is not None and _differ(theirs, own):
+        if own is not None and (_differ(theirs, own) or not await same_special_tokens(self._remote, own)):
             raise TokenizerMismatch(
                 "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id "
                 "or the folder of the model that the remote serves, or leave it empty."
             )
         if own is not None:
             own.check_spelling()
+            own.end_at(await closing(self._remote, own))
         public = PublicPrompt(self._remote, own, known.vocabulary)
         await public.compare()
         alignment = await asyncio.to_thread(align, known.vocabulary, self.tokenizer)
         described = f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({known.source})"
+        if alike:
+            described += LOOK_ALIKE
         return Match(known.vocabulary, public, alignment, described)
+
+    def _named(self) -> tuple[Tokenizer, ...]:
+        """The remote's tokenizer, where the settings name one."""
+        named = self._known.vocabulary if self._known is not None else None
+        return (named,) if isinstance(named, Tokenizer) else ()
 
 
 def _differ(theirs: list[list[int]], tokenizer: Tokenizer) -> bool:

@@ -30,9 +30,11 @@ class Tokenizer:
 
     `eos_ids` end a reply. `think_ids` open and close a model's reasoning; None where those markers
     are not single tokens. `has_template`: it has a chat template; `dated`: that template writes the date.
+    `added`: the tokens that are found in a text as a whole, special ones and others.
     """
 
     eos_ids: frozenset[int]
+    added: tuple[str, ...] = ()
     has_template: bool
     dated: bool
     think_ids: tuple[int, int] | None = None
@@ -48,6 +50,7 @@ class Tokenizer:
         own = self._tokenizer.eos_token_id
         self.eos_ids = eos_ids | ({own} if own is not None else set())
         added = self._tokenizer.added_tokens_decoder
+        self.added = tuple(token.content for token in added.values())
         self._special = frozenset(token_id for token_id, token in added.items() if token.special)
         self._size = 1 + max(self._tokenizer.get_vocab().values())
         self.dated = "strftime_now" in str(self._tokenizer.chat_template)
@@ -153,6 +156,10 @@ class Tokenizer:
         return self.think_ids is not None and inside_thought(
             prompt, self.think_ids, self.token_bytes, continued
         )
+
+    def end_at(self, token_ids: frozenset[int]) -> None:
+        """Has these tokens end a reply too."""
+        self.eos_ids |= token_ids
 
     def special_name(self, token_id: int) -> str | None:
         """A special token's own text, such as "<|im_end|>"; None for every other token."""

@@ -21,6 +21,9 @@ from app.tokenization.probes import PROBES
 from doctor.fake_vllm import FakeVLLM
 from doctor.verdicts import findings
 
+# Their names, two conversations and what those spell, and two for what closes a reply.
+SPECIAL_TOKENS = 7
+
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +86,9 @@ async def test_only_fixed_texts_are_sent_and_few_requests() -> None:
     assert not any(text in sent for text in PRIVATE)
     drafts = [path for path, _ in fake.seen if path == "/v1/completions"]
     assert len(drafts) == 3
-    assert len([path for path, _ in fake.seen if path == "/tokenize"]) == 2 + len(PROBES) + len(CONVERSATIONS)
+    assert len([path for path, _ in fake.seen if path == "/tokenize"]) == 2 + len(PROBES) + 7 + len(
+        CONVERSATIONS
+    )
 
 
 async def test_a_remote_that_is_down_is_one_failure_and_the_rest_is_skipped() -> None:
