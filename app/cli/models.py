@@ -14,6 +14,7 @@ from app.cli.environment import read_settings
 from app.cli.progress import RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
 from app.local import weights
+from app.local.weights import recommended
 
 commands = typer.Typer(help="Weights of the models that run in this process.", no_args_is_help=True)
 
@@ -21,13 +22,19 @@ commands = typer.Typer(help="Weights of the models that run in this process.", n
 @commands.command("list")
 @mistakes_named()
 def list_bundles() -> None:
-    """List the bundles: what is on the disk, where, and how large."""
+    """List the bundles, with what is on the disk, and small models that are recommended, with their remotes.
+
+    Bundles and hub ids are what COSTEER_LOCAL_MODEL takes; `costeer models found` lists what is here besides.
+    """
     rows = []
     for line in weights.listing(read_settings().cache_dir):
         on_disk = f"{line.disk_size / 1e6:,.0f} MB" if line.installed else "no"
         folder = str(line.folder) if line.installed else ""
         rows.append((line.name, on_disk, f"{line.download_size / 1e6:,.0f} MB", line.license, folder))
     write_table(("bundle", "on disk", "download", "licence", "folder"), rows)
+    write()
+    columns = ("small model", "remotes", "tokenizer", "licence", "memory", "what to expect")
+    write_table(columns, recommended.rows())
 
 
 @commands.command("found")

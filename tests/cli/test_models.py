@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 from app.local import weights
+from app.local.weights.recommended import RECOMMENDED, rows
 from cli.running import done, run
 
 
@@ -15,6 +16,11 @@ def test_every_bundle_is_listed() -> None:
     for name, bundle in weights.BUNDLES.items():
         line = next(line for line in text.splitlines() if name in line)
         assert line.split("\t")[:3] == [name, "no", f"{bundle.size / 1e6:,.0f} MB"]
+
+
+def test_recommended_pairs_are_listed() -> None:
+    lines = done("models", "list").splitlines()
+    assert ["\t".join(row) for row in rows()] == lines[-len(RECOMMENDED) :]
 
 
 @pytest.mark.parametrize("command", ["models pull smollm2-135m-instrukt", "serve --port 0"])
