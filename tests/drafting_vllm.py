@@ -25,6 +25,7 @@ class DraftingVLLM:
         self.fake = FakeRemote()
         self.breaks_after: int | None = None
         self.said: list[Said] = []
+        self.counts = True  # whether answers have a usage
         self._server: Loopback | None = None
 
     @asynccontextmanager
@@ -46,7 +47,9 @@ class DraftingVLLM:
 
     async def _serve(self, connection: Connection) -> None:
         body = orjson.loads(connection.body)
-        if "stream" not in body:
+        if "stream" not in body and "max_tokens" in body:
+            connection.send(orjson.dumps(_one_token(body, counts=self.counts)))
+        elif "stream" not in body:
             connection.send(orjson.dumps({"tokens": _tokenized(body)}))
         elif "messages" in body:
             await self._take_over(connection, stream=body["stream"])
@@ -57,7 +60,7 @@ class DraftingVLLM:
         connection.start()
         if (allowed := body.get("allowed_token_ids")) is not None:
             only = DraftToken(allowed[0], np.array(allowed[:1]), np.zeros(1))
-            connection.chunk(_event(only, "length") + b"data: [DONE]\n\n")
+            connection.chunk(_event(only, "length", body) + b"data: [DONE]\n\n")
             connection.chunk(b"")
             return
         count, finish = 0, "length"
@@ -70,7 +73,7 @@ class DraftingVLLM:
                 connection.writer.close()
                 raise ConnectionResetError
             finish = "stop" if drafted.ends else "length"
-            connection.chunk(_event(drafted, finish if drafted.ends else None))
+            connection.chunk(_event(drafted, finish if drafted.ends else None, body))
             count += 1
             await connection.writer.drain()
         connection.chunk(b"data: " + orjson.dumps(_chunk("", None, finish)) + b"\n\n")
@@ -112,14 +115,24 @@ def _tokenized(body: dict[str, Any]) -> list[int]:
     )
 
 
-def _event(drafted: DraftToken, finish_reason: str | None) -> bytes:
+def _one_token(body: dict[str, Any], *, counts: bool) -> dict[str, Any]:
+    """A whole answer; with return_token_ids the prompt's are beside a chat's choices and in a text's."""
+    ids = _tokenized(body)
+    told = {"prompt_token_ids": ids} if body.get("return_token_ids") else {}
+    choice = {"index": 0, "finish_reason": "length", **({} if "messages" in body else told)}
+    return {**told, "choices": [choice], "usage": {"prompt_tokens": len(ids)} if counts else None}
+
+
+def _event(drafted: DraftToken, finish_reason: str | None, body: dict[str, Any]) -> bytes:
     listed = zip(drafted.candidates.tolist(), drafted.logprobs.tolist(), strict=True)
+    mark = "token_id:" if body.get("return_tokens_as_token_ids") else "text "
     logprobs = {
-        "tokens": [f"token_id:{drafted.token_id}"],
-        "top_logprobs": [{f"token_id:{token_id}": logprob for token_id, logprob in listed}],
+        "tokens": [f"{mark}{drafted.token_id}"],
+        "top_logprobs": [{f"{mark}{token_id}": logprob for token_id, logprob in listed}],
     }
     chunk = _chunk("x", logprobs, finish_reason)
-    chunk["choices"][0]["token_ids"] = [drafted.token_id]
+    if body.get("return_token_ids"):
+        chunk["choices"][0]["token_ids"] = [drafted.token_id]
     return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 

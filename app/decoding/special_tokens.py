@@ -36,11 +36,7 @@ async def same_special_tokens(remote: RemoteModel, tokenizer: Tokenizer, *others
     """Whether both sides have the same special tokens under the same ids: those with well-known names, those
     that the tokenizer and `others` have, and those that the remote's chat template writes. Raises what the
     remote raises."""
-    names = [
-        *MARKERS,
-        *(name for one in (tokenizer, *others) for name in one.added if not _FREE.fullmatch(name)),
-    ]
-    marked = LETTER.join(["", *dict.fromkeys(names[: len(MARKERS) + MOST]), ""])
+    marked = marked_text(tokenizer, *others)
     rendered = await _together(
         _tried(remote, (ASKED, ANSWERED, ASKED)), _tried(remote, (ASKED, CALLED, RESULT), calls=True)
     )
@@ -53,12 +49,33 @@ async def same_special_tokens(remote: RemoteModel, tokenizer: Tokenizer, *others
     )
 
 
+def marked_text(*tokenizers: Tokenizer) -> str:
+    """A text of the names of special tokens: well-known ones, and those that these tokenizers have."""
+    added = (name for one in tokenizers for name in one.added if not _FREE.fullmatch(name))
+    names = [*MARKERS, *added]
+    return LETTER.join(["", *dict.fromkeys(names[: len(MARKERS) + MOST]), ""])
+
+
+def closing_here(tokenizer: Tokenizer) -> frozenset[int]:
+    """As `closing`, by the chat template of the tokenizer itself."""
+    try:
+        open_ = tokenizer.chat((ASKED, ANSWERED), continue_final=True)
+        return _closing(open_, tokenizer.chat((ASKED, ANSWERED), opens=False), tokenizer)
+    except InvalidRequest:
+        return frozenset()
+
+
 async def closing(remote: RemoteModel, tokenizer: Tokenizer) -> frozenset[int]:
     """The special token with which the remote's chat template closes a reply, if it does; the remote has the
     special tokens of the tokenizer. Raises what the remote raises."""
     open_, closed = await _together(
         _tried(remote, (ASKED, ANSWERED), open_=True), _tried(remote, (ASKED, ANSWERED), opens=False)
     )
+    return _closing(open_, closed, tokenizer)
+
+
+def _closing(open_: Sequence[int], closed: Sequence[int], tokenizer: Tokenizer) -> frozenset[int]:
+    """The first special token that stands behind an answer once that is closed."""
     if not open_:
         return frozenset()
     same = next((n for n, (a, b) in enumerate(zip(open_, closed, strict=False)) if a != b), len(open_))

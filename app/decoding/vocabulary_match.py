@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from app.decoding.special_tokens import closing, same_special_tokens
-from app.errors import TokenizerMismatch
+from app.decoding.special_tokens import closing, closing_here, marked_text, same_special_tokens
+from app.errors import RemoteError, TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
 from app.local.interface import LocalModel, RowModel
-from app.remote.interface import RemoteModel, RemoteVocabulary
+from app.remote.interface import UNTOLD, RemoteModel, RemoteVocabulary, counted
 from app.remote.prompt import PublicPrompt
 from app.tokenization.alignment import ByteAlignment, align
 from app.tokenization.probes import PROBES, first_difference
@@ -18,6 +18,10 @@ from app.tokenization.vocabulary import Vocabulary
 
 IDENTITY = "identity"
 LOOK_ALIKE = "; the two look alike, but their special tokens are not the same"
+ANOTHER = (
+    "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id or the "
+    "folder of the model that the remote serves, or leave it empty."
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,11 @@ class VocabularyMatcher:
             async with asyncio.TaskGroup() as group:
                 cut = [group.create_task(self._remote.tokenize_text(text)) for text in PROBES]
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            error = errors.exceptions[0]
+            untold = isinstance(error, RemoteError) and error.code == UNTOLD
+            if not untold or self._known is None or not isinstance(self._known.vocabulary, Tokenizer):
+                raise error from None
+            return await self._trusted(self._known.vocabulary, self._known.source)
         theirs = [task.result() for task in cut]
         named = self._named()
         alike = not _differ(theirs, self.tokenizer)
@@ -79,25 +87,44 @@ class VocabularyMatcher:
         known = self._known or await self._remote.vocabulary()
         own = known.vocabulary if isinstance(known.vocabulary, Tokenizer) else None
         if own is not None and (_differ(theirs, own) or not await same_special_tokens(self._remote, own)):
-            raise TokenizerMismatch(
-                "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id "
-                "or the folder of the model that the remote serves, or leave it empty."
-            )
+            raise TokenizerMismatch(ANOTHER)
         if own is not None:
             own.check_spelling()
             own.end_at(await closing(self._remote, own))
         public = PublicPrompt(self._remote, own, known.vocabulary)
         await public.compare()
         alignment = await asyncio.to_thread(align, known.vocabulary, self.tokenizer)
-        described = f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({known.source})"
-        if alike:
-            described += LOOK_ALIKE
+        described = _by_bytes(alignment, known.source) + (LOOK_ALIKE if alike else "")
         return Match(known.vocabulary, public, alignment, described)
+
+    async def _trusted(self, own: Tokenizer, source: str) -> Match:
+        """By the remote's tokenizer as it is named, since the remote tells no token ids: of that no more can
+        be checked than how many tokens texts have."""
+        marked = marked_text(own, self.tokenizer)
+        texts = (*PROBES, marked)
+        told = [await counted(self._remote, text) for text in texts]
+        more = {theirs - len(own.encode(one)) for theirs, one in zip(told, texts, strict=True) if theirs}
+        if not (more <= {0} or more <= {1}):  # one that begins every text
+            raise TokenizerMismatch(ANOTHER)
+        own.check_spelling()
+        public = PublicPrompt(self._remote, own, own)
+        compared = await public.trust()
+        own.end_at(await asyncio.to_thread(closing_here, own))
+        same = all(own.encode(text) == self.tokenizer.encode(text) for text in texts)
+        alignment = None if same else await asyncio.to_thread(align, own, self.tokenizer)
+        checked = "numbers of tokens agree" if compared and more else "nothing could be compared"
+        source = f"{source}; the remote tells no token ids, {checked}"
+        described = f"{IDENTITY} ({source})" if alignment is None else _by_bytes(alignment, source)
+        return Match(own, public, alignment, described)
 
     def _named(self) -> tuple[Tokenizer, ...]:
         """The remote's tokenizer, where the settings name one."""
         named = self._known.vocabulary if self._known is not None else None
         return (named,) if isinstance(named, Tokenizer) else ()
+
+
+def _by_bytes(alignment: ByteAlignment, source: str) -> str:
+    return f"bytes: {alignment.exact:.0%} of the remote's tokens are tokens here ({source})"
 
 
 def _differ(theirs: list[list[int]], tokenizer: Tokenizer) -> bool:

@@ -106,6 +106,8 @@ def _aligned(match: Match, model: str) -> Verdict:
 
 
 def _rendered(match: Match | None, *, dated: bool) -> Verdict:
+    if match is not None and match.public.alone:
+        return ok("Conversations are rendered here: the remote tells no token ids")
     if match is not None and match.public.rendered_here:
         return ok("Alike: conversations are rendered here, which saves a round trip")
     why = "It writes the date" if dated else "The remote's is not one that is known here"

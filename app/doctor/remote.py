@@ -16,6 +16,7 @@ from app.doctor.check import Check, Verdict, failed, ok, skipped, warning
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.address import without_user
 from app.network.proxy import UNUSED, Proxy
+from app.remote.interface import UNTOLD
 from app.remote.session import new_session
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
@@ -29,6 +30,7 @@ TRIPS = 5
 # Nonsense text that fills a few blocks of vLLM's prefix cache: of 16 tokens each, or up to 128 on a CPU.
 LONG = " ".join(f"{a}{b}{c}" for a in ("blen", "dro", "ka") for b in ("mi", "zu", "fo") for c in ("x", "tte"))
 LONG_TOKENS = 400
+SOME = range(300, 400)  # ids that every vocabulary has
 # Seconds after which vLLM's metrics are up to date.
 COUNTED = 0.5
 
@@ -77,16 +79,26 @@ async def _reached(remote: VLLMRemote, url: str, proxy: Proxy | None, *, unused:
     except (RemoteUnavailable, RemoteTimeout) as error:
         return failed(f"{url}: {error.message.partition('. ')[0].removesuffix('.')}.", start)
     except RemoteError:
-        return warning(
-            f"{url} answers, but tells no version at /version, as a vLLM does.",
-            "COSTEER_REMOTE_BASE_URL should end in a vLLM's /v1.",
-        )
+        return await _reached_without_version(remote, url)
     if TOO_OLD.match(version):
         return failed(f"{url} is a vLLM {version}.", "Upgrade it to 0.8 or later: pip install -U vllm")
     if unused:
         return warning(f"{url} is a vLLM {version}. {UNUSED}", "Unset COSTEER_REMOTE_PROXY.")
     through = "" if proxy is None else f", through the proxy {proxy}"
     return ok(f"{url} is a vLLM {version}{through}")
+
+
+async def _reached_without_version(remote: VLLMRemote, url: str) -> Verdict:
+    """A gateway may show less than a vLLM has."""
+    try:
+        await remote.cards()
+    except RemoteError as error:
+        if error.code != "remote_unauthorized":
+            return warning(
+                f"{url} answers, but neither at /version nor at /models, as a vLLM does.",
+                "COSTEER_REMOTE_BASE_URL should end in a vLLM's /v1.",
+            )
+    return ok(f"{url} answers, and shows no /version: it has to be a vLLM of 0.8 or later")
 
 
 async def _let_in(remote: VLLMRemote, has_key: bool) -> Verdict:
@@ -116,7 +128,7 @@ async def _served(remote: VLLMRemote) -> Verdict:
 
 async def _logprobs(remote: VLLMRemote, wanted: int) -> Verdict:
     try:
-        prompt = await remote.tokenize_text(GREETING)
+        prompt = await _ids(remote, GREETING)
         drafted = remote.draft(
             prompt, sampling=SamplingParams(temperature=0.0), top_logprobs=wanted, max_tokens=1
         )
@@ -153,9 +165,9 @@ async def _round_trip(remote: VLLMRemote) -> Verdict:
 async def _prefix_cache(remote: VLLMRemote) -> Verdict:
     """Sends the same long prompt twice: the second time it should be in the cache."""
     remote = remote.in_session(new_session())  # so that a router sends both to one replica
-    ids = await remote.tokenize_text(LONG)
+    ids = await _ids(remote, LONG)
     most = (await remote.card()).max_model_len or LONG_TOKENS + 1
-    prompt = (ids * (LONG_TOKENS // max(1, len(ids)) + 1))[: min(LONG_TOKENS, most - 1)]
+    prompt = ([*ids] * (LONG_TOKENS // max(1, len(ids)) + 1))[: min(LONG_TOKENS, most - 1)]
     told = await remote.cached_tokens(prompt)
     before = await _hits(remote) if told is None else None
     told = await remote.cached_tokens(prompt)
@@ -175,6 +187,16 @@ async def _prefix_cache(remote: VLLMRemote) -> Verdict:
     if told >= len(prompt):  # vLLM always recomputes the last token
         return ok("At work, by /metrics, which counts what others ask for as well")
     return ok(f"At work: {told} of {len(prompt)} tokens of a prompt sent twice were cached")
+
+
+async def _ids(remote: VLLMRemote, text: str) -> Sequence[int]:
+    """Token ids of a text; some others, where the remote tells none."""
+    try:
+        return await remote.tokenize_text(text)
+    except RemoteError as error:
+        if error.code != UNTOLD:
+            raise
+        return SOME
 
 
 async def _spared() -> Verdict:

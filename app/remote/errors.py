@@ -55,6 +55,14 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], *, forwarded: 
     )
 
 
+def web_page() -> RemoteError:
+    """What is said of an answer that is a page for people."""
+    return RemoteError(
+        "The remote's answer is not a vLLM's but a web page, as a gateway's to sign in. Set "
+        "COSTEER_REMOTE_HEADERS to the headers that it asks for, or correct COSTEER_REMOTE_BASE_URL."
+    )
+
+
 def is_for_the_client(status: int, body: bytes) -> bool:
     """Whether an error response goes to the client unchanged: it is OpenAI's own error object."""
     if status < 400 or status in OURS:

@@ -18,6 +18,8 @@ LASTING = ("batches", "files", "responses")
 State = Literal["ready", "resting", "another model", "not compared"]
 # vLLM raises any lower temperature to this, except zero (vllm 0.32, SamplingParams).
 MIN_TEMPERATURE = 0.01
+# The code of the error of a remote that tells no token ids.
+UNTOLD = "tokens_untold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +232,18 @@ def in_session(remote: RemoteModel, session: str | None) -> RemoteModel:
     if session is None or not isinstance(remote, NamesSessions):
         return remote
     return remote.in_session(session)
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A remote that may be behind a gateway, where it tells no token ids but how many a prompt has."""
+
+    async def count(self, public: str | Sequence[Message]) -> int | None:
+        """The tokens of a text, perhaps with one that begins every text, or of a conversation that is open
+        for the reply; None where it does not tell."""
+        ...
+
+
+async def counted(remote: RemoteModel, public: str | Sequence[Message]) -> int | None:
+    """How many tokens a text or a conversation has; None where the remote does not tell."""
+    return await remote.count(public) if isinstance(remote, CountsTokens) else None

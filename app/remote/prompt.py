@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 
-from app.errors import InvalidRequest, RemoteRejected
+from app.errors import InvalidRequest, RemoteRejected, TokenizerMismatch
 from app.prompts.message import Message, Tool, ToolCall
 from app.remote.hermes import is_object
-from app.remote.interface import RemoteModel, in_session
+from app.remote.interface import RemoteModel, counted, in_session
 from app.remote.opening import Opening, learned
 from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import Vocabulary
@@ -56,6 +56,10 @@ WITH_CALLS = (
         Message("user", "And?"),
     ),
 )
+NAME_ONE = (
+    "Set COSTEER_REMOTE_TOKENIZER to the folder or hub id of the model as it is served, with its chat "
+    "template, or ask who runs the gateway before it to let /tokenize or the field return_token_ids through."
+)
 KEPT = 64  # lists of tools whose comparison is remembered
 
 
@@ -71,6 +75,7 @@ class PublicPrompt:
         self._remote = remote
         self._tokenizer = tokenizer
         self._here: Tokenizer | None = None
+        self._alone = False  # whether nobody but the tokenizer here tells token ids
         self._vocabulary = vocabulary or tokenizer
         self._texts: dict[str, Sequence[int]] = {}
         self._alike: dict[bytes, bool] = {}  # by lists of tools, written as JSON
@@ -80,6 +85,30 @@ class PublicPrompt:
     def rendered_here(self) -> bool:
         """Whether, by the comparison, conversations are tokenized on the device."""
         return self._here is not None
+
+    @property
+    def alone(self) -> bool:
+        """Whether the remote tells no token ids, so that all is tokenized on the device."""
+        return self._alone
+
+    async def trust(self) -> bool:
+        """Render all here, since the remote tells no token ids. Whether it tells how many tokens
+        CONVERSATIONS have. Raises TokenizerMismatch where it has another number, and what it raises."""
+        tokenizer = self._tokenizer
+        assert tokenizer is not None  # noqa: S101  # the caller has one
+        if not tokenizer.has_template:
+            raise TokenizerMismatch(
+                f"The remote tells no token ids, and the tokenizer here has no chat template. {NAME_ONE}"
+            )
+        self._here, self._alone = tokenizer, True
+        told = [await counted(self._remote, one) for one in CONVERSATIONS]
+        ours = [len(await asyncio.to_thread(tokenizer.chat, one)) for one in CONVERSATIONS]
+        if any(theirs not in (None, own) for theirs, own in zip(told, ours, strict=True)):
+            raise TokenizerMismatch(
+                "The remote's chat template is not that of the tokenizer here: the same conversations have "
+                f"other numbers of tokens. {NAME_ONE}"
+            )
+        return None not in told
 
     async def compare(self) -> None:
         """Check whether both sides tokenize CONVERSATIONS alike. Raises what the remote raises."""
@@ -122,11 +151,30 @@ class PublicPrompt:
         """
         # What the compared conversations do not cover is left to the remote.
         if self._here is not None and not continue_final and all(map(_covered, messages)):
-            plain = not tools and all(one.role != "tool" and not one.calls for one in messages)
+            plain = self._alone or (
+                not tools and all(one.role != "tool" and not one.calls for one in messages)
+            )
             if plain or await self._alike_with(self._here, tools):
                 return await asyncio.to_thread(self._here.chat, messages, tools=tools)
         remote = in_session(self._remote, session)
-        return await remote.tokenize(messages, continue_final=continue_final, tools=tools)
+        return await self._rendered(remote, messages, continue_final=continue_final, tools=tools)
+
+    async def _rendered(
+        self,
+        remote: RemoteModel,
+        messages: Sequence[Message],
+        *,
+        continue_final: bool = False,
+        tools: Sequence[Tool] = (),
+        opens: bool = True,
+    ) -> list[int]:
+        """By the remote; here, where that tells no token ids."""
+        if self._here is None or not self._alone:
+            return await remote.tokenize(messages, continue_final=continue_final, tools=tools, opens=opens)
+        chat = self._here.chat
+        return await asyncio.to_thread(
+            chat, messages, continue_final=continue_final, tools=tools, opens=opens
+        )
 
     async def opening(self, tools: Sequence[Tool]) -> Opening | None:
         """The tokens with which the remote's model begins a call, as its chat template has them; None where
@@ -144,9 +192,9 @@ class PublicPrompt:
         if self._vocabulary is None:
             return None
         try:
-            prompt = await self._remote.tokenize((ASKED,), tools=(PROBE,))
-            text = await self._remote.tokenize((ASKED, FOUND), tools=(PROBE,), opens=False)
-            call = await self._remote.tokenize((ASKED, CALLED), tools=(PROBE,), opens=False)
+            prompt = await self._rendered(self._remote, (ASKED,), tools=(PROBE,))
+            text = await self._rendered(self._remote, (ASKED, FOUND), tools=(PROBE,), opens=False)
+            call = await self._rendered(self._remote, (ASKED, CALLED), tools=(PROBE,), opens=False)
         except (InvalidRequest, RemoteRejected):  # a template without calls may refuse them
             return None
         return learned(text, call, CALL.name, prompt, self._vocabulary)

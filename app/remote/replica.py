@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
-from app.remote.interface import ModelCard, RemoteModel, State
+from app.remote.interface import UNTOLD, ModelCard, RemoteModel, State
 from app.tokenization.probes import PROBES
 
 # Seconds for which a remote that fails is left alone: twice as long after each failure that follows.
@@ -48,9 +48,12 @@ async def identity_of(remote: RemoteModel) -> Identity:
 
 
 def fails(error: CoSteerError) -> bool:
-    """Whether another remote may do better: not where the request itself is what is refused."""
+    """Whether another remote may do better: not where the request itself is what is refused, nor where a
+    gateway shows less than a vLLM has."""
     if isinstance(error, ModelNotFound):
         return True
+    if error.code == UNTOLD:
+        return False
     return isinstance(error, RemoteError) and not isinstance(error, RemoteRejected | TokenizerMismatch)
 
 

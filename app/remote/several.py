@@ -26,6 +26,7 @@ from app.remote.interface import (
     RemoteVocabulary,
     Said,
     State,
+    counted,
     in_session,
     names_sessions,
 )
@@ -97,6 +98,10 @@ class SeveralRemotes:
 
     async def tokenize_text(self, text: str) -> list[int]:
         return await self._ask(lambda remote: remote.tokenize_text(text))
+
+    async def count(self, public: str | Sequence[Message]) -> int | None:
+        """See CountsTokens."""
+        return await self._ask(lambda remote: counted(remote, public))
 
     async def vocabulary(self) -> RemoteVocabulary:
         return await self._ask(lambda remote: remote.vocabulary())

@@ -15,12 +15,13 @@ from app.network.address import is_loopback, passwords
 from app.network.outgoing import NO_HEADERS, Answer, Connection, Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
-from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal
+from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal, web_page
 from app.remote.handover import chat_body, pieces, said, without_blanks
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.remote.sent import leaving
 from app.remote.session import check_session, new_session
 from app.remote.spare_connections import SPARES, Spares
+from app.remote.token_ids import TokenIds
 from app.remote.vocabulary import learn_vocabulary
 from app.remote.wire import (
     cards,
@@ -33,6 +34,7 @@ from app.remote.wire import (
     tokenize_body,
     tokenize_text_body,
     understood,
+    unstreamed,
 )
 from app.steering.sampling import SamplingParams
 
@@ -67,6 +69,7 @@ class VLLMRemote:
         self._root = self._base_url.removesuffix("/v1")
         self._model = model
         self._session_header, self._session = session_header, ""
+        self._token_ids = TokenIds(self._root, self._base_url)
         self._card: ModelCard | None = None
         self._cards: list[ModelCard] = []
         self._connection = Connection(
@@ -80,6 +83,7 @@ class VLLMRemote:
             headers=headers,
             watch=leaving,
         )
+        self._shows_health = True
         spare = not self.on_this_machine if spare is None else spare
         self._spares = Spares(self._open_spare, SPARES if spare else 0)
 
@@ -142,13 +146,21 @@ class VLLMRemote:
         """Prompt ids of the public conversation, rendered by the remote's own chat template: open for the
         assistant's reply, or with its last message open to be continued, or without `opens` closed. `tools`
         are those that the reply may call."""
-        return await self._tokenize(
-            tokenize_body(messages, continue_final=continue_final, tools=tools, opens=opens)
-        )
+        body = tokenize_body(messages, continue_final=continue_final, tools=tools, opens=opens)
+        return await self._token_ids.of(body, self._post)
 
     async def tokenize_text(self, text: str) -> list[int]:
         """Token ids of plain text, with no special tokens."""
-        return await self._tokenize(tokenize_text_body(text))
+        return await self._token_ids.of(tokenize_text_body(text), self._post)
+
+    async def count(self, public: str | Sequence[Message]) -> int | None:
+        """How many tokens a text or a conversation has, by the usage of an answer; None where none is told.
+        Where a gateway takes fields out, a text may have one more, which begins every text."""
+        if isinstance(public, str):
+            body = tokenize_text_body(public)
+        else:
+            body = tokenize_body(public, continue_final=False, tools=(), opens=True)
+        return await self._token_ids.count(body, self._post)
 
     async def token_strings(self, text: str) -> list[tuple[int, str]]:
         """Token ids of plain text, with no special tokens, each with its string in the vocabulary.
@@ -156,13 +168,13 @@ class VLLMRemote:
         Raises RemoteError when the remote does not return the strings.
         """
         body = {**tokenize_text_body(text), "return_token_strs": True}
-        return token_strings(await self._ask_tokenizer("tokenize", body))
+        return token_strings(await self._token_ids.ask("tokenize", body, self._post))
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """The text of public token ids, special tokens written out; parts of characters show as U+FFFD."""
         if not all(isinstance(token_id, int) for token_id in ids):
             raise TypeError("only public token ids go to the remote")
-        answer = await self._ask_tokenizer("detokenize", {"tokens": list(ids)})
+        answer = await self._token_ids.ask("detokenize", {"tokens": list(ids)}, self._post)
         with understood():
             return str(orjson.loads(answer)["prompt"])
 
@@ -189,6 +201,7 @@ class VLLMRemote:
         await self._spares.release()
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
             self._spares.keep()
+            await _check_streamed(answer)
             with understood():
                 async for data in timely(events(answer.body()), self._token_timeout):
                     if data == b"[DONE]":
@@ -209,6 +222,7 @@ class VLLMRemote:
         async with self._request("POST", f"{self._base_url}/chat/completions", body) as answer:
             with understood():
                 if handover.stream:
+                    await _check_streamed(answer)
                     spoken = pieces(timely(events(answer.body()), self._token_timeout))
                 else:
                     spoken = _whole(answer)
@@ -278,19 +292,23 @@ class VLLMRemote:
         raise refusal(answer.status, public, answer.headers, forwarded=True)
 
     async def _open_spare(self) -> Answer:
-        # vLLM answers this at once and without a key, and the response has no body.
-        return await self._connection.open(f"{self._root}/health")
+        # vLLM answers this at once and without a key, and the response has no body. A gateway that does not
+        # show it might take many such requests for an attack.
+        if self._shows_health:
+            answer = await self._connection.open(f"{self._root}/health")
+            self._shows_health = answer.status == 200
+            return answer
+        answer = await self._connection.send("GET", f"{self._base_url}/models", None, {}, watched=False)
+        await answer.read()
+        return answer
 
-    async def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
-        answer = await self._ask_tokenizer("tokenize", body)
-        with understood():
-            tokens: list[int] = orjson.loads(answer)["tokens"]
-        return tokens
-
-    async def _ask_tokenizer(self, path: str, body: Mapping[str, Any]) -> bytes:
-        body = {"model": (await self.card()).id, **body}
-        async with self._request("POST", f"{self._root}/{path}", body) as answer:
-            return await answer.read()
+    async def _post(self, url: str, body: Mapping[str, Any]) -> tuple[int, bytes, Mapping[str, str]]:
+        """The response to a request that names the model, whatever its status."""
+        answer = await self._send("POST", url, {"model": (await self.card()).id, **body})
+        try:
+            return answer.status, self._connection.without_secrets(await answer.read()), answer.headers
+        finally:
+            await answer.aclose()
 
     def _of_session(self) -> dict[str, str]:
         """The header for a router. A request that is of no conversation has an id of its own: without any a
@@ -299,17 +317,26 @@ class VLLMRemote:
 
     @asynccontextmanager
     async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:
-        content = orjson.dumps(body) if body is not None else None
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        headers |= self._of_session()
-        answer = await self._connection.send(method, url, content, headers)
+        answer = await self._send(method, url, body)
         try:
             if answer.status != 200:
                 said = self._connection.without_secrets(await answer.read())
                 raise refusal(answer.status, said, answer.headers)
+            if answer.headers.get("content-type", "").startswith("text/html"):
+                raise web_page()
             yield answer
         finally:
             await answer.aclose()
+
+    async def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
+        content = orjson.dumps(body) if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        return await self._connection.send(method, url, content, headers | self._of_session())
+
+
+async def _check_streamed(answer: Answer) -> None:
+    if answer.headers.get("content-type", "").startswith("application/json"):
+        raise unstreamed(await answer.read())
 
 
 async def _whole(answer: Answer) -> AsyncIterator[Said]:

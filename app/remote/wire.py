@@ -34,6 +34,25 @@ def understood() -> Iterator[None]:
         ) from error
 
 
+def answered(said: bytes) -> dict[str, Any]:
+    """The JSON of a success. Raises RemoteError for anything else; gateways send errors with status 200."""
+    with understood():
+        answer: dict[str, Any] = orjson.loads(said)
+        error = answer.get("error")
+    if error:
+        raise from_error(error, RemoteError.status)
+    return answer
+
+
+def unstreamed(said: bytes) -> RemoteError:
+    """What is said of a whole answer where a stream was asked for. Raises the error that it may be."""
+    answered(said)
+    return RemoteError(
+        "The remote answers all at once where a stream is asked for. A gateway before it has to let the "
+        "field stream through."
+    )
+
+
 def cards(listing: bytes) -> list[ModelCard]:
     """The models in a response of /v1/models."""
     return [
@@ -43,7 +62,7 @@ def cards(listing: bytes) -> list[ModelCard]:
             created=created if isinstance(created := model.get("created"), int) else 0,
             owned_by=owner if isinstance(owner := model.get("owned_by"), str) else "remote",
         )
-        for model in orjson.loads(listing)["data"]
+        for model in answered(listing)["data"]
     ]
 
 
@@ -150,7 +169,10 @@ def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
     logprobs = choice["logprobs"]
     if logprobs is None:
         if choice["text"]:
-            raise RemoteError("The remote sends text without logprobs; is it a vLLM of 0.8 or later?")
+            raise RemoteError(
+                "The remote sends text without logprobs. It has to be a vLLM of 0.8 or later, and a gateway "
+                "before it to let the field logprobs through."
+            )
         return [], finish_reason
     ids = choice.get("token_ids")
     if ids is None:  # before vLLM 0.10.2
@@ -186,5 +208,9 @@ def prefix_cache_hits(metrics: bytes) -> float | None:
 
 def _token_id(token: str) -> int:
     if not token.startswith(TOKEN_PREFIX):
-        raise RemoteError("The remote does not return tokens as ids; is it a vLLM of 0.8 or later?")
+        raise RemoteError(
+            "The remote does not return tokens as ids. It has to be a vLLM of 0.8 or later, and a gateway "
+            "before it to let the fields return_tokens_as_token_ids and return_token_ids through, or vLLM to "
+            "be started with --return-tokens-as-token-ids."
+        )
     return int(token[len(TOKEN_PREFIX) :])

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NoReturn
 
+import httpx
 import pytest
 from fakes import PRIVATE, FakeTokenizer
 from remote.recordings import BASE
@@ -101,8 +102,8 @@ async def test_a_remote_that_is_down_is_one_failure_and_the_rest_is_skipped() ->
 
 async def test_a_server_that_is_no_vllm_is_named() -> None:
     fake = FakeVLLM()
-    async with aclosing(fake.remote()) as vllm:
-        vllm._root = f"{BASE}/elsewhere"
+    options: dict[str, Any] = {"transport": httpx.MockTransport(fake.answer), "spare": False}
+    async with aclosing(VLLMRemote(f"{BASE}/elsewhere", **options)) as vllm:
         (check, *_) = remote.checks(vllm, url=BASE, has_key=False, top_logprobs=20)
         (finding,) = (await findings([check])).values()
     assert finding.state is State.WARNING
