@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from app.api.dependencies import Parts
+from app.api.received import made, swept
 from app.api.responses.stored import StoredResponses
-from app.api.upload_folder import swept
+from app.api.turns import Turns
 from app.decoding.cache_sweeper import Caches, Sweeper
 from app.decoding.conversations import Conversations
 from app.decoding.generator import Generator
@@ -24,6 +25,8 @@ from app.local.model import LocalModel
 from app.local.weights import SILENT, Progress, resolve
 from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
+from app.profiles.store.shelves import StoredShelves
+from app.profiles.store.state import remove
 from app.prompts.retrieval import Retriever
 from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import RemoteModel, RemoteVocabulary
@@ -60,9 +63,9 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
     setting that cannot be used."""
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(settings.data_dir))
-        stack.enter_context(swept(store.path.parent))
+        alone = stack.enter_context(swept(store.path.parent))
         models = await stack.enter_async_context(open_models(settings, progress))
-        shelves = MemoryShelves()
+        shelves = open_shelves(settings, stack, alone=alone)
         generator = Generator(
             models.remote,
             models.local,
@@ -87,7 +90,19 @@ async def open_parts(settings: Settings, progress: Progress = SILENT) -> AsyncIt
             settings.bounds,
             settings.aliases,
             StoredResponses(shelves.responses),
+            Turns(made(settings.data_dir)) if settings.workers > 1 else Turns(),
+            shelves.board if isinstance(shelves, StoredShelves) else None,
         )
+
+
+def open_shelves(settings: Settings, stack: AsyncExitStack, *, alone: bool) -> MemoryShelves | StoredShelves:
+    """What is kept of conversations: in this process if it is the only one, else in a file that all workers
+    share, closed with the stack. `alone`: no other server uses the folder. Raises StoreError."""
+    if settings.workers > 1:
+        return stack.enter_context(StoredShelves.open(settings.data_dir))
+    if alone:  # what several workers have left is nobody's any more
+        remove(settings.data_dir)
+    return MemoryShelves()
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 
 from fastapi import FastAPI
@@ -29,9 +29,11 @@ from app.api.routes import (
     state,
     system,
 )
+from app.api.workers import Workers
 from app.assembly import open_parts
 from app.doctor.setup import Running, while_serving
 from app.doctor.shared import Checks, SharedExamination
+from app.locks import FileTurn
 from app.network.listener import on_this_machine
 from app.remote.interface import HasReplicas
 from app.settings.settings import Settings
@@ -51,14 +53,17 @@ ROUTES = (
 )
 
 
-def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
-    """The application. On startup it makes its parts from the settings, unless it is given some."""
+def create_app(settings: Settings, parts: Parts | None = None, worker: int = 1) -> FastAPI:
+    """The application. On startup it makes its parts from the settings, unless it is given some. `worker` is
+    its number, from 1, among the workers of a server."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             made = parts if parts is not None else await stack.enter_async_context(open_parts(settings))
-            examination = SharedExamination(_checks(settings, made))
+            examination = SharedExamination(_checks(settings, made), turn=_turn(settings))
+            app.state.workers = Workers(metrics, made.board, worker)
+            await stack.enter_async_context(app.state.workers.publishing())
             app.state.parts, app.state.examination = made, examination
             if isinstance(made.remote, HasReplicas):
                 metrics.watch_remotes(made.remote)
@@ -94,6 +99,13 @@ def _checks(settings: Settings, parts: Parts) -> Checks:
     generator = parts.generator
     running = Running(parts.store.keys.required, generator.match, generator.tokenizer.dated)
     return partial(while_serving, settings, running)
+
+
+def _turn(settings: Settings) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """What an examination waits for: one worker examines at a time."""
+    if settings.workers == 1:
+        return nullcontext
+    return FileTurn(settings.data_dir / "examination.lock").taken
 
 
 def limiters(settings: Settings) -> admission.Limiters:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from app.api.responses.stored import StoredResponses
 from app.api.turns import Turns
+from app.api.workers import Board
 from app.decoding.cache_sweeper import Sweeper
 from app.decoding.generator import Generator
 from app.decoding.warmup import Warmer
@@ -26,7 +27,7 @@ class Parts:
     are the setting's; `remote` is the generator's, here for requests that are passed on. With `any_model` an
     unknown model name means the steered model; `aliases` has names with the model that each stands for,
     perhaps with @profile. `responses` are those that are kept; `reading` are the turns in which files that
-    were sent are read and stored."""
+    were sent are read and stored. `board` is where the workers of a server publish, None for the only one."""
 
     generator: Generator
     store: Store
@@ -40,6 +41,7 @@ class Parts:
     aliases: Mapping[str, str] = field(default_factory=dict)
     responses: StoredResponses = field(default_factory=StoredResponses)
     reading: Turns = field(default_factory=Turns)
+    board: Board | None = None
 
 
 async def get_parts(request: Request) -> Parts:  # async, or FastAPI would call it in a thread

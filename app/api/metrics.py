@@ -6,6 +6,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 
 from app.api.activity import Activity
 from app.api.limiter import ConcurrencyLimiter
@@ -160,6 +161,10 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def collect(self) -> list[Metric]:
+        """All metrics as they are now."""
+        return [*self._registry.collect()]
 
 
 def _ready(remotes: HasReplicas, index: int) -> float:

@@ -33,24 +33,32 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 8000 unless set, 0 picks one.", min=0, max=65535)
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that serve; 1 unless set. More need no model here.", min=1, max=64),
+    ] = None,
 ) -> None:
     """Serve the OpenAI API on this machine."""
-    settings = read_settings(host=host, port=port)
+    settings = read_settings(host=host, port=port, workers=workers)
     write_log(settings.log_level, settings.log_format)
     # SIGTERM should clean up as Ctrl-C does, for instance end the pip of a download.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    startup.require_sharing(settings)
     if not settings.trust_network and not on_this_machine(settings.host):
         _refuse_without_key(settings.host, settings.data_dir)
     # The port first: if it is taken, that should be reported before minutes of downloading.
     with listen(settings.host, settings.port) as listener:
-        _tell(startup.lines(settings, settings_origins(host=host, port=port), config_path()))
+        _tell(startup.lines(settings, settings_origins(host=host, port=port, workers=workers), config_path()))
         found = startup.models(settings)
         _tell(startup.model_lines(settings, found))
         startup.require_room(settings, found)
         # Before the event loop runs, so that Ctrl-C ends a download at once.
         fetch(settings.model_names(), settings.cache_dir, settings.weights_dir)
-        # Imported here: torch takes seconds, and no other command needs it.
-        from app.cli.serving import run  # noqa: PLC0415
+        # Imported here: what a server needs takes seconds, and no other command needs it.
+        if settings.workers > 1:
+            from app.cli.workers import run_workers as run  # noqa: PLC0415
+        else:
+            from app.cli.serving import run  # noqa: PLC0415
 
         run(settings, listener, out)
 

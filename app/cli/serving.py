@@ -1,24 +1,33 @@
-"""Runs the HTTP server: loads the models, prints how to use the API, and serves it with uvicorn."""
+"""Runs the HTTP server: loads the models, says how to use the API, and serves it with uvicorn."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import shlex
+import multiprocessing
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 
 import uvicorn
 from rich.console import Console
 
+from app.api.dependencies import Parts
 from app.assembly import open_parts
+from app.cli.announcing import Met, announce
 from app.cli.progress import RichProgress
 from app.decoding.generator import Generator
 from app.decoding.vocabulary_match import IDENTITY
 from app.errors import CoSteerError, TokenizerMismatch, WeightsError
-from app.logs import printable
+from app.local.weights import SILENT, Progress
 from app.main import create_app
+from app.network.accepting import SharingServer
 from app.network.connections import BoundedProtocol
 from app.network.proxy import UNUSED
 from app.settings.settings import Settings
@@ -28,40 +37,91 @@ GRACE_SECONDS = 10  # that open requests get to finish after a signal
 
 def run(settings: Settings, listener: socket.socket, console: Console) -> None:
     """Runs `serve` in a new event loop: uvloop's where it is installed."""
-    # uvicorn's configuration chooses the loop; nothing else of it is used here.
-    loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(settings, listener, console))
+    _run(serve(settings, listener, console))
+
+
+def run_worker(number: int, settings: Settings, listener: socket.socket, tell: Callable[[Met], None]) -> None:
+    """Serves as one of several processes with this `listener`, until a signal or the end of the process that
+    has started this one. `tell` is called once. Raises CoSteerError if it cannot start."""
+    _run(_work(number, settings, listener, tell))
 
 
 async def serve(settings: Settings, listener: socket.socket, console: Console) -> None:
     """Serves on `listener` until a signal. Raises CoSteerError if it cannot start."""
+    async with _opened(settings, RichProgress()) as (parts, met):
+        announce(console, listener, met)
+        await uvicorn.Server(_config(settings, parts)).serve(sockets=[listener])
+
+
+async def _work(
+    number: int, settings: Settings, listener: socket.socket, tell: Callable[[Met], None]
+) -> None:
+    async with _opened(settings, nullcontext(SILENT)) as (parts, met):
+        server = SharingServer(_config(settings, parts, number), listener)
+        tell(met)
+        with _parent_watched(server):
+            await server.serve()
+
+
+def _run(serving: Coroutine[None, None, None]) -> None:
+    # uvicorn's configuration chooses the loop; nothing else of it is used here.
+    loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serving)
+
+
+@contextmanager
+def _parent_watched(server: uvicorn.Server) -> Iterator[None]:
+    """Within the block the server ends with the process that has started this one, however that ends."""
+    loop, parent = asyncio.get_running_loop(), multiprocessing.parent_process()
+    if parent is None:
+        yield
+        return
+
+    def end() -> None:
+        loop.remove_reader(parent.sentinel)
+        server.should_exit = True
+
+    loop.add_reader(parent.sentinel, end)
+    try:
+        yield
+    finally:
+        loop.remove_reader(parent.sentinel)
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, shown: AbstractContextManager[Progress]
+) -> AsyncIterator[tuple[Parts, Met]]:
+    """The parts, closed at the end, and what is known once they are there. Raises CoSteerError."""
     async with AsyncExitStack() as stack:
-        with RichProgress() as progress:
+        with shown as progress:
             parts = await stack.enter_async_context(open_parts(settings, progress))
         model, notes = await _met(parts.generator, settings.remote_model)
         if (proxy := settings.proxy()) is not None:
             notes.append(f"The remote is reached through the proxy {proxy}.")
         elif settings.remote_proxy.get_secret_value():
             notes.append(UNUSED)
-        for note in notes:
-            console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
         profiles = parts.store.profiles.list()
-        announce(console, listener, model, profiles[0].profile.id if profiles else None)
-        config = uvicorn.Config(
-            create_app(settings, parts),
-            access_log=False,
-            log_config=None,  # logging is configured already
-            http=BoundedProtocol,
-            ws="none",
-            log_level="warning",
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        # Exempt everything loaded so far from garbage collection: scanning it would stop every reply for a
-        # third of a second, each time.
-        gc.collect()
-        gc.freeze()
-        await uvicorn.Server(config).serve(sockets=[listener])
+        yield parts, Met(model, profiles[0].profile.id if profiles else None, tuple(notes))
+
+
+def _config(settings: Settings, parts: Parts, worker: int = 1) -> uvicorn.Config:
+    """How the application is served."""
+    config = uvicorn.Config(
+        create_app(settings, parts, worker),
+        access_log=False,
+        log_config=None,  # logging is configured already
+        http=BoundedProtocol,
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    # Exempt everything loaded so far from garbage collection: scanning it would stop every reply for a third
+    # of a second, each time.
+    gc.collect()
+    gc.freeze()
+    return config
 
 
 async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:
@@ -77,23 +137,3 @@ async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:
     if alignment == IDENTITY:
         return model, []
     return model, [f"The remote's tokenizer is not the local model's. They are aligned by {alignment}."]
-
-
-def announce(console: Console, listener: socket.socket, model: str, profile: str | None) -> None:
-    """Prints the base_url and a curl command to paste."""
-    host, port = listener.getsockname()[:2]
-    # A wildcard address is reached through the loopback address.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-    question = {"role": "user", "content": "Write a short invitation to dinner on Saturday."}
-    body = {"model": model, "stream": True, "max_tokens": 120, "messages": [question]}
-    if profile:
-        body["profile"] = profile
-    data = shlex.quote(json.dumps(body))
-    console.print(
-        f"\nCoSteer serves at\n\n  base_url = {base_url}\n  model    = {printable(model)}\n\nTry it:\n\n"
-        f"curl -N {base_url}/chat/completions -H 'Content-Type: application/json' -d {data}\n",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from app import __version__
 from app.cli.terminal import counted
-from app.errors import StoreError
+from app.errors import SettingsError, StoreError
 from app.local.weights import BUNDLES, Presence, disk, presence
 from app.network.address import without_user
 from app.profiles.store.inspection import profile_ids
@@ -21,7 +22,22 @@ ENGINE_SHARE = 0.8
 ON_A_PROCESSOR = {"auto", "cpu"}
 IN_8_BITS = {"auto", "int8"}
 
+IN_THIS_PROCESS = (
+    "COSTEER_WORKERS={workers} needs the small model on a server of your own and a vLLM as the remote: each "
+    "worker would load the weights of {models} for itself. Set COSTEER_LOCAL_BASE_URL (and "
+    "COSTEER_REMOTE_BASE_URL), or COSTEER_WORKERS=1."
+)
+ON_WINDOWS = "COSTEER_WORKERS: several workers cannot share a port on Windows. Set COSTEER_WORKERS=1."
+
 Line = tuple[str, str]
+
+
+def require_sharing(settings: Settings) -> None:
+    """Raises SettingsError where the settings name several workers that cannot be."""
+    if settings.workers > 1 and (names := settings.model_names()):
+        raise SettingsError(IN_THIS_PROCESS.format(workers=settings.workers, models=" and ".join(names)))
+    if settings.workers > 1 and sys.platform == "win32":
+        raise SettingsError(ON_WINDOWS)
 
 
 def models(settings: Settings) -> list[Presence]:

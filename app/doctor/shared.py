@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 
 from app.doctor.check import Check, Finding
 from app.doctor.examination import examine
@@ -20,9 +20,16 @@ class SharedExamination:
     """Findings for any number of callers. An examination runs to its end, whoever leaves: one that stopped
     would leave threads behind, and asking and leaving would start more and more of them."""
 
-    def __init__(self, checks: Checks, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        clock: Callable[[], float] = time.monotonic,
+        turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
+        """`turn` is what an examination waits for: one of several servers examines at a time."""
         self._checks = checks
         self._clock = clock
+        self._turn = turn
         self._last: _Examination | None = None
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
@@ -30,7 +37,7 @@ class SharedExamination:
         one; each as soon as it is there."""
         last = self._last
         if last is None or (last.ended is not None and self._clock() - last.ended > KEPT_SECONDS):
-            last = self._last = _Examination(self._checks, self._clock)
+            last = self._last = _Examination(self._checks, self._clock, self._turn)
         async for finding in last.findings():
             yield finding
 
@@ -43,12 +50,17 @@ class SharedExamination:
 class _Examination:
     """One examination, as a background task. `ended`: when, by the clock; None while it runs."""
 
-    def __init__(self, checks: Checks, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        clock: Callable[[], float],
+        turn: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
         self.ended: float | None = None
         self._clock = clock
         self._found: list[Finding] = []
         self._news = asyncio.Event()
-        self._task = asyncio.create_task(self._run(checks))
+        self._task = asyncio.create_task(self._run(checks, turn))
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         given = 0
@@ -67,9 +79,9 @@ class _Examination:
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    async def _run(self, checks: Checks) -> None:
+    async def _run(self, checks: Checks, turn: Callable[[], AbstractAsyncContextManager[None]]) -> None:
         try:
-            async with AsyncExitStack() as stack:
+            async with turn(), AsyncExitStack() as stack:
                 async for finding in examine(checks(stack)):
                     self._found.append(finding)
                     self._tell()

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     # Origins (https://app.example) whose web pages may call the API from a browser.
     cors_origins: str = ""
 
-    # Limits of concurrency: replies written, requests passed on; and the length of the queue of each.
+    # Processes that serve. More than one need the small model on a trusted server, and a vLLM as the remote.
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    # Limits of concurrency, of each worker: replies written, requests passed on; and the queue of each.
     max_running: Annotated[int, Field(ge=1)] = 8
     max_passed_on: Annotated[int, Field(ge=1)] = 64
     max_waiting: Annotated[int, Field(ge=0)] = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.api.upload_folder import LOCK, NAME, swept
+from app.api.received import LOCK, NAME, swept
 
 
 def left_over(data_dir: Path) -> Path:

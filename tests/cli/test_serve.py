@@ -20,8 +20,8 @@ from fakes import PRIVATE
 from rich.console import Console
 
 import app.cli.serve
+from app.cli.announcing import Met, announce
 from app.cli.serve import MISCONFIGURED
-from app.cli.serving import announce
 from app.errors import CoSteerError
 from app.local import weights
 from cli.running import ROOT, done, misused, refused
@@ -115,7 +115,7 @@ def test_what_is_printed_can_be_pasted(
             return bound
 
     with Listener() as listener:
-        announce(Console(), listener, model, "isabel")
+        announce(Console(), listener, Met(model, "isabel"))
     printed = capsys.readouterr().out
     assert f"base_url = {reached}\n" in printed
     url, body = pasted(printed)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.activity import Activity, together
+from app.api.activity import together
 from app.api.auth import CallerDep
 from app.api.body import JSON
 from app.api.dependencies import PartsDep
@@ -22,6 +22,7 @@ from app.api.schemas.state import (
     MinuteOut,
     Numbers,
 )
+from app.api.workers import Workers
 from app.doctor.check import Finding
 from app.doctor.shared import SharedExamination
 
@@ -52,8 +53,8 @@ async def activity(request: Request, caller: CallerDep) -> ActivityOut:
     """Replies, tokens and errors of each minute of the last hour: numbers, of nobody by name. Needs an admin
     key if keys are required."""
     caller.must_be_admin("read the activity")
-    hour: Activity = request.app.state.metrics.activity
-    minutes = hour.minutes()
+    workers: Workers = request.app.state.workers
+    minutes = await workers.minutes()
     total = together(minute for _, minute in minutes)
     return ActivityOut(data=[MinuteOut.of(one, at=at) for at, one in minutes], total=Numbers.of(total))
 

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.auth import Caller, CallerDep, find_model
 from app.api.dependencies import Parts, PartsDep
-from app.api.metrics import CONTENT_TYPE, Metrics
+from app.api.metrics import CONTENT_TYPE
 from app.api.readiness import Readiness, readiness_of
 from app.api.schemas.models import ModelList, ModelOut, ModelsQuery
 from app.api.schemas.ready import Ready
+from app.api.workers import Workers
 from app.errors import Forbidden, ModelNotFound, ProfileNotFound
 from app.remote.interface import ModelCard
 
@@ -38,10 +39,11 @@ async def ready(
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request, caller: CallerDep) -> Response:
-    """Counts, seconds and tokens since the start, for Prometheus. Needs an admin key if keys are required."""
+    """Counts, seconds and tokens since the start, for Prometheus; of several workers with a label for each.
+    Needs an admin key if keys are required."""
     caller.must_be_admin("read the metrics")
-    numbers: Metrics = request.app.state.metrics
-    return Response(numbers.text(), media_type=CONTENT_TYPE)
+    workers: Workers = request.app.state.workers
+    return Response(await workers.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/v1/models", summary="List the models")

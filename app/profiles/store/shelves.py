@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Self
 
 from app.profiles.shelf import CHOICES, REPLIES, RESPONSES, SESSIONS, SPENT, Bounds
 from app.profiles.store.state import KEPT_SECONDS, State
 
 # That something was used is written at most once a minute: reading is to be no writing.
 USED_STEP = 60.0
+# The minutes of an hour, and the metrics, of many workers.
+BOARD = Bounds(61 * 64)
 # The most parameters of a statement in the oldest SQLite that Python builds with.
 MOST_PARAMETERS = 900
 
@@ -82,6 +87,13 @@ class StoredShelf:
             _put(connection, _Row(self._name, key, owner, common, len(common), now))
             _bound(connection, self._name, self._bounds, now)
 
+    def values(self, beginning: bytes) -> list[bytes]:
+        """The values of all keys that begin so."""
+        query = "SELECT value FROM kept WHERE shelf = ? AND substr(key, 1, ?) = ?"
+        with self._state.reading() as connection:
+            rows = connection.execute(query, (self._name, len(beginning), beginning)).fetchall()
+        return [value for (value,) in rows]
+
     def key_of(self, name: str) -> bytes | None:
         query = "SELECT key FROM kept JOIN name ON kept_id = id WHERE name = ? AND shelf = ?"
         with self._state.reading() as connection:
@@ -96,6 +108,11 @@ class StoredShelf:
     def keep_only(self, owners: Collection[str]) -> None:
         """Drops what is of any other owner; what is nobody's stays."""
         self._state.keep_only(owners, self._name)
+
+    def clear(self) -> None:
+        """Drops all values."""
+        with self._state.writing() as connection:
+            connection.execute("DELETE FROM kept WHERE shelf = ?", (self._name,))
 
 
 class StoredCounts:
@@ -126,6 +143,15 @@ class StoredShelves:
         self.sessions = StoredShelf(state, "sessions", SESSIONS)
         self.choices = StoredShelf(state, "choices", CHOICES)
         self.responses = StoredShelf(state, "responses", RESPONSES)
+        # What the workers publish, of nobody.
+        self.board = StoredShelf(state, "board", BOARD)
+
+    @classmethod
+    @contextmanager
+    def open(cls, data_dir: Path) -> Iterator[Self]:
+        """Those in `data_dir`, closed at the end. Raises StoreError."""
+        with closing(State.open(data_dir)) as state:
+            yield cls(state)
 
     def owners(self) -> frozenset[str]:
         """Those that something is kept for."""

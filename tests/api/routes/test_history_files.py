@@ -20,7 +20,7 @@ from sources.made_folder import NAME as MARLENE
 from api.routes.test_proposals import events
 from app.api import history_files
 from app.api.form_files import MOST_OF_FIELDS
-from app.api.upload_folder import NAME
+from app.api.received import NAME
 from app.errors import StoreError
 from app.sources import formats
 
