@@ -155,16 +155,20 @@ class Workers:
         what a signal raises; then `closing` is closed, so that nobody connects to what ends."""
         try:
             while True:
+                self.start_due()
                 self.step()
         finally:
             if closing is not None:
                 closing.close()
 
-    def step(self) -> None:
-        """Starts those that are due, waits until something happens, and looks what."""
+    def start_due(self) -> None:
+        """Starts those that are due."""
         for worker in self._workers:
             if worker.started is None and worker.due <= self._clock():
                 worker.started, worker.began = self._start(worker.number), self._clock()
+
+    def step(self) -> None:
+        """Waits until something happens or another one is due, and looks what."""
         next_due = min((one.due for one in self._workers if one.started is None), default=math.inf)
         patience = None if next_due == math.inf else max(0.0, next_due - self._clock())
         there = [one.started for one in self._workers if one.started is not None]

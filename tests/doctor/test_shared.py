@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import pytest
 
@@ -119,3 +119,29 @@ async def test_checks_that_cannot_be_made_are_an_error_for_all_and_made_anew_lat
     for now in (0.0, 1.0, 20.0):  # noqa: B007  # read by the clock
         with pytest.raises(ZeroDivisionError):
             assert [one async for one in shared.findings()] == []
+
+
+async def test_of_several_servers_one_examines_at_a_time() -> None:
+    turn, running = asyncio.Lock(), 0
+
+    async def only() -> Verdict:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await asyncio.sleep(0)
+        running -= 1
+        return ok("alone")
+
+    @asynccontextmanager
+    async def taken() -> AsyncIterator[None]:
+        async with turn:
+            yield
+
+    shared = [SharedExamination(lambda _: [Check("only", only)], turn=taken) for _ in range(3)]
+    found = await asyncio.gather(*(_all(one) for one in shared))
+    assert found == [["alone"]] * 3
+
+
+async def _all(shared: SharedExamination) -> list[str]:
+    async with aclosing(shared.findings()) as findings:
+        return [finding.seen async for finding in findings]

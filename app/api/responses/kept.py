@@ -39,8 +39,8 @@ def gone(given: str, param: str) -> ResponseNotFound:
     """The error for what is not kept."""
     shown = repr(given[:100])
     return ResponseNotFound(
-        f"{shown} is not kept any more: responses are kept in memory until the proxy stops, the latest ones "
-        "only. Send the conversation itself.",
+        f"{shown} is not kept any more: the latest responses are, by a single process until it stops and by "
+        "several workers for 30 days. Send the conversation itself.",
         param=param,
     )
 
