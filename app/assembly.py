@@ -7,6 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
 
 from app.api.dependencies import Parts
 from app.api.received import made, swept
@@ -19,39 +22,47 @@ from app.decoding.request import DecodingConfig
 from app.decoding.retry import RetryPolicy
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
-from app.local.engine.runner import ModelRunner
-from app.local.interface import RowModel
-from app.local.model import LocalModel
+from app.errors import CoSteerError, TrustedError, WeightsError
+from app.local.interface import OwnedModel
+from app.local.trusted.model import TrustedModel
+from app.local.trusted.server import TrustedServer
 from app.local.weights import SILENT, Progress, resolve
 from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
 from app.profiles.store.shelves import StoredShelves
 from app.profiles.store.state import remove
 from app.prompts.retrieval import Retriever
-from app.remote.embedded import EmbeddedRemote
 from app.remote.interface import RemoteModel, RemoteVocabulary
 from app.remote.replicas import Replicas
 from app.remote.several import SeveralRemotes
 from app.remote.simulated import FarTransport
 from app.remote.vllm import VLLMRemote
-from app.settings.settings import EMBEDDED, Settings
-from app.tokenization.tokenizer import load_tokenizer
+from app.settings.settings import Settings
+from app.tokenization.tokenizer import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:  # they import torch, for seconds
+    from app.local.engine.runner import ModelRunner
+    from app.remote.embedded import EmbeddedRemote
 
 # Where a vLLM shares the CPU with the local model, a draft that runs on past a rejection takes compute from
 # it, and a local pass over a few tokens costs little more than over one. Elsewhere draft tokens are free.
 SHARED = 6
 REMOTE_DRAFT = 256
+# Seconds that a start waits for the server of the small model.
+START_SECONDS = 10.0
+# Seconds without a byte of its answer after which it counts as gone, where replies wait for it.
+UNHURRIED = 600.0
 
 
 @dataclass(frozen=True)
 class Models:
     """The remote and the local model, the matcher of their vocabularies, and the configuration of decoding.
-    `small` is the local model again, as one that writes alone; `caches` are the KV caches of all models in
-    this process."""
+    `small` is the local model again, as one that writes alone; None where a server computes it. `caches` are
+    the KV caches of all models in this process."""
 
     remote: RemoteModel
-    local: RowModel
-    small: EmbeddedRemote
+    local: OwnedModel
+    small: EmbeddedRemote | None
     matcher: VocabularyMatcher
     config: DecodingConfig
     caches: tuple[Caches, ...] = ()
@@ -119,25 +130,111 @@ async def open_models(
     `replay`, which wraps it in one that plays it back.
     """
     async with AsyncExitStack() as stack:
+        vllms = [open_vllm(settings, stack, far, url=url) for url in settings.remote_urls]
+        here = any(vllm.on_this_machine for vllm in vllms)
+        small: _Small = (
+            await _trusted(settings, stack, progress)
+            if settings.local_base_url
+            else _in_process(settings, stack, progress, leave_a_core=here and replay is None)
+        )
+        caches = [] if small.runner is None else [small.runner]
         remote: RemoteModel
-        if settings.remote_base_url == EMBEDDED:
-            local = open_local(settings, stack, progress)
-            # The draft is forward passes in this process too, so gathering draft tokens saves nothing.
-            embedded = open_embedded(settings, stack, progress, local)
-            remote, shared, known = EmbeddedRemote(embedded), False, None
-            caches: tuple[Caches, ...] = (local,) if embedded is local else (local, embedded)
+        if vllms:
+            remote, known = one_of(vllms, stack), named_vocabulary(settings, progress)
+            shared = here and far is None and small.runner is not None
         else:
-            vllms = [open_vllm(settings, stack, far, url=url) for url in settings.remote_urls]
-            remote = one_of(vllms, stack)
-            here = any(vllm.on_this_machine for vllm in vllms)
-            shared = here and far is None
-            local = open_local(settings, stack, progress, leave_a_core=here and replay is None)
-            known, caches = named_vocabulary(settings, progress), (local,)
+            # The draft is forward passes in this process too, so gathering draft tokens saves nothing.
+            embedded = open_embedded(settings, stack, progress, small.runner)
+            remote, known, shared = _as_remote(embedded), None, False
+            caches += [] if embedded is small.runner else [embedded]
         if replay is not None:
             remote, shared = replay(remote), False
-        matcher = VocabularyMatcher(remote, local.tokenizer, known)
-        config = decoding_config(settings, local.max_model_len, shared=shared)
-        yield Models(remote, LocalModel(local), EmbeddedRemote(local), matcher, config, caches)
+        matcher = VocabularyMatcher(remote, small.tokenizer, known, alike=small.runner is None)
+        config = decoding_config(settings, small.max_model_len, shared=shared)
+        alone = _as_remote(small.runner) if small.runner is not None else None
+        yield Models(remote, small.model, alone, matcher, config, tuple(caches))
+
+
+@dataclass(frozen=True)
+class _Small:
+    """The small model; `runner` where it is in this process."""
+
+    model: OwnedModel
+    tokenizer: Tokenizer
+    max_model_len: int
+    runner: ModelRunner | None = None
+
+
+def _in_process(
+    settings: Settings, stack: AsyncExitStack, progress: Progress, *, leave_a_core: bool
+) -> _Small:
+    runner = open_local(settings, stack, progress, leave_a_core=leave_a_core)
+    from app.local.model import LocalModel  # noqa: PLC0415  # imports torch
+
+    return _Small(LocalModel(runner), runner.tokenizer, runner.max_model_len, runner)
+
+
+async def _trusted(settings: Settings, stack: AsyncExitStack, progress: Progress) -> _Small:
+    """The small model on its server, which may come up later if it need not be asked for the tokenizer."""
+    server = open_trusted(settings)
+    stack.push_async_callback(server.aclose)
+    tokenizer, longest = await trusted_tokenizer(settings, server, progress)
+    model = TrustedModel(server, tokenizer, settings.top_logprobs)
+    return _Small(model, tokenizer, min(settings.max_model_len, longest))
+
+
+async def trusted_tokenizer(
+    settings: Settings, server: TrustedServer, progress: Progress = SILENT
+) -> tuple[Tokenizer, int]:
+    """The tokenizer of the small model on its server, and how many tokens that takes. Raises CoSteerError
+    with what to change."""
+    progress.stage("Asking the server of the small model", None)
+    name, longest = settings.local_tokenizer, settings.max_model_len
+    try:
+        with anyio.fail_after(START_SECONDS):
+            served = await server.served()
+        name, longest = name or served.root, served.max_model_len or longest
+    except (TrustedError, TimeoutError) as error:
+        if not name:
+            why = error.message if isinstance(error, TrustedError) else "The small model's server is silent."
+            raise CoSteerError(
+                f"{why} It has to be there at the start, unless COSTEER_LOCAL_TOKENIZER names its tokenizer."
+            ) from error
+    try:
+        path = resolve(
+            name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress
+        )
+    except WeightsError as error:
+        raise WeightsError(
+            f"The tokenizer of the small model's server: {error.message} Set COSTEER_LOCAL_TOKENIZER to the "
+            "hub id or folder of the model that the server has."
+        ) from error
+    tokenizer = load_tokenizer(path, "COSTEER_LOCAL_TOKENIZER", fast=True)
+    if not tokenizer.has_template:
+        raise WeightsError(
+            f"The model {name} has no chat template. Have the small model's server serve one that is "
+            "instruction-tuned."
+        )
+    return tokenizer, longest
+
+
+def open_trusted(settings: Settings) -> TrustedServer:
+    """The server of the small model that the settings name. Raises CoSteerError for certificates that cannot
+    be used."""
+    return TrustedServer(
+        settings.local_base_url,
+        model=settings.served_local_model,
+        api_key=settings.local_api_key.get_secret_value(),
+        connect_timeout=settings.remote_connect_timeout,
+        read_timeout=settings.local_patience if settings.on_local_failure == "unsteered" else UNHURRIED,
+        remote_model=settings.remote_model,
+    )
+
+
+def _as_remote(runner: ModelRunner) -> EmbeddedRemote:
+    from app.remote.embedded import EmbeddedRemote  # noqa: PLC0415  # imports torch
+
+    return EmbeddedRemote(runner)
 
 
 def open_local(
@@ -148,10 +245,10 @@ def open_local(
 
 
 def open_embedded(
-    settings: Settings, stack: AsyncExitStack, progress: Progress, local: ModelRunner
+    settings: Settings, stack: AsyncExitStack, progress: Progress, local: ModelRunner | None
 ) -> ModelRunner:
     """The remote's model in this process; if it is the local one too, its weights are loaded once."""
-    if settings.embedded_model == settings.local_model:
+    if local is not None and settings.embedded_model == settings.local_model:
         return local
     return _runner(settings.embedded_model, settings, stack, progress)
 
@@ -192,7 +289,8 @@ def named_vocabulary(settings: Settings, progress: Progress = SILENT) -> RemoteV
         return None
     path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
     progress.stage(f"Loading the tokenizer of {name}", None)
-    tokenizer = load_tokenizer(path, "COSTEER_REMOTE_TOKENIZER")
+    # Without transformers where nothing else needs it.
+    tokenizer = load_tokenizer(path, "COSTEER_REMOTE_TOKENIZER", fast=bool(settings.local_base_url))
     return RemoteVocabulary(tokenizer, f"by the tokenizer of {Path(name).name}")
 
 
@@ -220,6 +318,13 @@ def _runner(
     *,
     leave_a_core: bool = False,
 ) -> ModelRunner:
+    try:
+        from app.local.engine.runner import ModelRunner  # noqa: PLC0415  # imports torch, for seconds
+    except ModuleNotFoundError as error:
+        raise CoSteerError(
+            f"A model in this process takes packages that are not installed ({error.name}): pip install "
+            '"costeer[local]". Or set COSTEER_LOCAL_BASE_URL and COSTEER_REMOTE_BASE_URL to servers.'
+        ) from error
     path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
     progress.stage(f"Loading {name}", None)
     runner = ModelRunner(

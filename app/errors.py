@@ -22,6 +22,9 @@ CoSteerError
 │   ├── RemoteTimeout         504
 │   ├── RemoteRejected             its own 4xx, passed on
 │   └── TokenizerMismatch     502  the vocabularies of remote and local model cannot be matched
+├── TrustedError              502  the server of the small model answered wrongly
+│   ├── TrustedUnavailable    503
+│   └── TrustedTimeout        504
 ├── SettingsError             500  a setting is wrong, or does not suit; raised before serving
 ├── WeightsError              500  model weights are unavailable; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
@@ -174,6 +177,25 @@ class RemoteRejected(RemoteError):
 
 class TokenizerMismatch(RemoteError):
     code = "tokenizer_mismatch"
+
+
+class TrustedError(CoSteerError):
+    """Of the server that the small model runs on. It quotes nothing of what that server says: it was sent
+    private text."""
+
+    status = 502
+    type = "upstream_error"
+    code = "trusted_error"
+
+
+class TrustedUnavailable(TrustedError):
+    status = 503
+    code = "trusted_unavailable"
+
+
+class TrustedTimeout(TrustedError):
+    status = 504
+    code = "trusted_timeout"
 
 
 class SettingsError(CoSteerError):

@@ -14,7 +14,7 @@ import numpy as np
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.local.model import direct
 from app.profiles.profile import HistoryItem, Hit, Profile, ProfileDocument, StoredItem
 from app.prompts.message import Message, Tool, ToolCall
@@ -283,6 +283,8 @@ def _candidates(byte: int) -> DraftToken:
 class FakeSession:
     """Its prompts know nothing of the reply; each wishes for the tokens that it asks for itself."""
 
+    ahead = True
+
     def __init__(
         self, prompts: Sequence[str], pairs: IntArray, stalled: asyncio.Event, broken: Exception | None
     ) -> None:
@@ -305,7 +307,7 @@ class FakeSession:
         count = keep + sum(len(branch.ids) for branch in branches)
         return np.repeat(self._logprobs[:, np.newaxis], count, axis=1)
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         await asyncio.sleep(0)
         if self._broken is not None and generated:
             raise self._broken

@@ -249,3 +249,13 @@ def test_the_files_that_the_map_names_are_there() -> None:
     named = set(re.findall(r"`([\w/]+(?:\.py|/))`", MAP))
     assert named
     assert [name for name in named if not ((ROOT / "app" / name).exists() or (ROOT / name).exists())] == []
+
+
+def test_private_text_reaches_the_two_local_models_and_no_remote() -> None:
+    """Whatever takes a prompt with private text is the small model's; the remote's side cannot make the
+    server that reads it, nor be made by it."""
+    trusted, remote = set(inside("local.trusted")), set(inside("remote"))
+    assert not any(reached(name) & trusted for name in remote)
+    assert not any(reached(name) & remote for name in trusted)
+    makers = {name for name in MODULES if "app.local.trusted.server" in arrows(name)}
+    assert {room(name) for name in makers} <= {"local", "assembly", "doctor"}

@@ -35,7 +35,7 @@ async def draft(self: FakeRemote, *given: Any, **named: Any) -> AsyncIterator[An
 async def open_models(settings: Settings, *_: object) -> AsyncIterator[Models]:
     remote = FakeRemote()
     remote.endless, remote.max_model_len = True, 10**9
-    yield Models(remote, FakeLocal(), None, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig())  # type: ignore[arg-type]
+    yield Models(remote, FakeLocal(), None, VocabularyMatcher(remote, FakeTokenizer()), DecodingConfig())
 
 
 def with_worker(*given: Any) -> FastAPI:

@@ -64,16 +64,17 @@ def readiness_of(request: Request) -> Readiness:
 
 
 async def _look(parts: Parts) -> Report:
-    remote, database = await asyncio.gather(
+    remote, local, database = await asyncio.gather(
         _reason(_listed(parts), "The remote does not answer."),
+        _reason(parts.generator.check_local(), "The server of the small model cannot be used."),
         _reason(asyncio.to_thread(parts.store.check), "The database cannot be written."),
     )
     tokenizer: str | None = "Not compared yet: the remote is not ready."
     if remote is None:
         compared = parts.generator.alignment()
         tokenizer = await _reason(compared, "The remote's tokenizer could not be compared.")
-    # The server starts once the local model is loaded.
-    reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": None, "database": database}
+    # One in this process was loaded before the start.
+    reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": local, "database": database}
     return Report(
         reasons,
         await parts.generator.alignment() if tokenizer is None else None,

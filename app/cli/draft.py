@@ -12,7 +12,7 @@ from rich.text import Text
 from app.api.schemas.history import ITEM_PREFIX
 from app.api.schemas.profiles import ProfilePatch
 from app.api.schemas.proposals import MOST_SECONDS, Proposals
-from app.cli.environment import read_settings
+from app.cli.environment import read_settings, require_in_process
 from app.cli.models import fetch
 from app.cli.numbers import finite
 from app.cli.preferences import preference_tables, preference_text
@@ -67,6 +67,7 @@ def draft(
             raise InvalidRequest(
                 f"The profile {profile!r} has no history to draft from. `costeer history add` gives it some."
             )
+        require_in_process(settings)
         fetch([settings.local_model], settings.cache_dir, settings.weights_dir)
         drafted = asyncio.run(_draft(settings, store, person, seconds))
         if as_json:

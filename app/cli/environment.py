@@ -66,6 +66,16 @@ def checked_settings(**given: object) -> tuple[Settings | None, list[str]]:
     return (None, mistakes) if mistakes else (settings, [])
 
 
+def require_in_process(settings: Settings) -> None:
+    """Raises CoSteerError where the small model is on a server, for what takes all that it computes."""
+    if settings.local_base_url:
+        raise CoSteerError(
+            "This takes a small model in this process, and COSTEER_LOCAL_BASE_URL says that it is on a "
+            "server. Unset that for this command, and have COSTEER_LOCAL_MODEL name a bundle, a hub id or a "
+            "folder."
+        )
+
+
 def settings_origins(**given: object) -> dict[str, Origin]:
     """Where each setting's value comes from. Raises CoSteerError as `checked_settings` does."""
     given = {name: value for name, value in given.items() if value is not None}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.environment import read_settings
+from app.cli.environment import read_settings, require_in_process
 from app.cli.evaluated import STRENGTHS, asker, form, lines, strength
 from app.cli.models import fetch
 from app.cli.numbers import all_finite, all_positive, finite
@@ -210,6 +210,7 @@ def evaluate(
     if missing:
         raise InvalidRequest(f"Not installed: {', '.join(missing)}. Run: pip install 'costeer[eval]'")
     settings = read_settings(local_model=local_model, embedded_model=model)
+    require_in_process(settings)
     # Fail on errors of the local model, or a partly steered reply would count as steered.
     settings = settings.model_copy(update={"remote_base_url": EMBEDDED, "on_local_failure": "error"})
     from app.evaluation.quality.askers import somebody  # noqa: PLC0415  # these import torch, for seconds
@@ -281,16 +282,19 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
     from app.evaluation.quality.forced import Forcing  # noqa: PLC0415
     from app.evaluation.quality.run import attack_replies, read_texts, write_replies  # noqa: PLC0415
     from app.evaluation.quality.writing import Writing  # noqa: PLC0415
+    from app.local.interface import with_rows  # noqa: PLC0415
     from app.remote.embedded import EmbeddedRemote  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         with RichProgress() as progress:
             models = await stack.enter_async_context(open_models(settings, progress))
         assert isinstance(models.remote, EmbeddedRemote)  # noqa: S101  # as the settings say
+        assert models.small is not None  # noqa: S101  # likewise
+        local = with_rows(models.local)
         if folder.read is not None:
             forcing = Forcing(
                 models.remote,
-                models.local,
+                local,
                 models.matcher,
                 tokens=plan.tokens,
                 max_context_tokens=settings.max_context_tokens,
@@ -301,7 +305,7 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
         if folder.written is not None:
             writing = Writing(
                 models.remote,
-                models.local,
+                local,
                 models.small,
                 models.matcher,
                 models.config,
@@ -314,7 +318,7 @@ async def _evaluate(settings: Settings, plan: Plan, folder: Folder) -> None:
         if folder.written is not None and folder.scored is not None:
             attack = Attack(
                 models.remote,
-                models.local,
+                local,
                 models.matcher,
                 top=plan.top,
                 max_context_tokens=settings.max_context_tokens,

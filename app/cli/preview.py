@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +31,8 @@ from app.steering.strength import steers
 
 if TYPE_CHECKING:
     from app.api.schemas.preview import MarkedPhrase, Preview
+    from app.settings.settings import Settings
+    from app.tokenization.tokenizer import Tokenizer
 
 STDIN = "-"
 # Characters of a phrase that are shown, and of a field's key.
@@ -71,12 +75,10 @@ def preview(
             preferences=own,
             bounds=(settings.bounds, Disclosure(least=least or "open", budget=budget)),
         )
-    (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
     from app.api.schemas.preview import Preview  # noqa: PLC0415  # grammars and numpy, for half a second
     from app.prompts.local_prompts import local_prompts  # noqa: PLC0415  # these import transformers, for seconds
-    from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
-    tokenizer = load_tokenizer(path, "COSTEER_LOCAL_MODEL")
+    tokenizer = _tokenizer(settings)
     limit = settings.max_context_tokens
     private = disclosed(context.private, conversation, context.disclosure).private
     prompts = local_prompts(private, conversation, tokenizer, limit)
@@ -85,6 +87,24 @@ def preview(
         write_json(shown.model_dump())
     else:
         _describe(shown, context)
+
+
+def _tokenizer(settings: Settings) -> Tokenizer:
+    """That of the small model, wherever it is."""
+    if settings.local_base_url:
+        return asyncio.run(_of_server(settings))
+    from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
+
+    (path,) = fetch([settings.local_model], settings.cache_dir, settings.weights_dir).values()
+    return load_tokenizer(path, "COSTEER_LOCAL_MODEL")
+
+
+async def _of_server(settings: Settings) -> Tokenizer:
+    from app.assembly import open_trusted, trusted_tokenizer  # noqa: PLC0415
+
+    async with aclosing(open_trusted(settings)) as server:
+        tokenizer, _ = await trusted_tokenizer(settings, server)
+    return tokenizer
 
 
 def _own(given: Sequence[str], *, none: bool) -> tuple[Preference, ...] | None:

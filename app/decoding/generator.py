@@ -22,7 +22,7 @@ from app.disclosure.said import first_said
 from app.disclosure.withheld import withheld
 from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from app.local.engine.owner import Owner
-from app.local.interface import RowModel
+from app.local.interface import Elsewhere, OwnedModel, RowModel, with_rows
 from app.profiles.disclosure import Disclosure
 from app.profiles.profile import Hit, Preference, Profile
 from app.prompts.context import decided
@@ -111,7 +111,7 @@ class Generator:
     def __init__(
         self,
         remote: RemoteModel,
-        local: RowModel,
+        local: OwnedModel,
         matcher: VocabularyMatcher,
         config: DecodingConfig,
         clock: Clock = time.perf_counter,
@@ -140,8 +140,13 @@ class Generator:
 
     @property
     def local(self) -> RowModel:
-        """The local model, in its own tokens."""
-        return self._local
+        """The local model, in its own tokens. Raises Unsupported where a server computes it."""
+        return with_rows(self._local)
+
+    async def check_local(self) -> None:
+        """Raises TrustedError where a server computes the local model, and cannot be used now."""
+        if isinstance(self._local, Elsewhere):
+            await self._local.check()
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from app.decoding.stats import Stats
-from app.local.interface import LocalLogprobs, LocalSession
+from app.local.interface import LocalLogprobs, LocalSession, Wanted
 
 
 class LocalScorer:
@@ -21,7 +21,9 @@ class LocalScorer:
         self._first = 0
         self._pass: asyncio.Task[list[LocalLogprobs]] | None = None
         self._pass_first = 0
-        self._started = 0.0
+        self._began = 0.0
+        self.started = False  # a first pass, which reads the prompts
+        self.ended = 0  # passes that have ended well
 
     @property
     def running(self) -> bool:
@@ -35,11 +37,13 @@ class LocalScorer:
         index = position - self._first
         return self._scored[index] if 0 <= index < len(self._scored) else None
 
-    def start(self, generated: Sequence[int], drafted: Sequence[int]) -> None:
-        """Start a pass that scores the position after `generated` and those after each `drafted` token."""
+    def start(self, generated: Sequence[int], drafted: Sequence[int], wanted: Wanted) -> None:
+        """Start a pass that scores the position after `generated` and those after each `drafted` token, as
+        far as the session scores them by what is `wanted` of them."""
         self._pass_first = len(generated)
-        self._started = self._stats.clock()
-        self._pass = asyncio.create_task(self._session.score([*generated, *drafted], len(generated)))
+        self._began = self._stats.clock()
+        self.started = True
+        self._pass = asyncio.create_task(self._session.score([*generated, *drafted], len(generated), wanted))
         self._pass.add_done_callback(self._ended)
         self._stats.local_passes += 1
 
@@ -63,6 +67,7 @@ class LocalScorer:
     def _collect(self, ended: asyncio.Task[list[LocalLogprobs]]) -> None:
         self._pass = None
         self._scored, self._first = ended.result(), self._pass_first
-        self._stats.local_seconds += self._stats.clock() - self._started
+        self.ended += 1
+        self._stats.local_seconds += self._stats.clock() - self._began
         self._stats.found = self._session.found
         self._stats.prefilled = self._session.prompt_tokens - self._session.found

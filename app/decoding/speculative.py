@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import islice
 
 from app.decoding.acceptance import Acceptance
 from app.decoding.draft import DraftStream
@@ -21,10 +22,15 @@ from app.decoding.retry import RetryingRemote
 from app.decoding.scorer import LocalScorer
 from app.decoding.stats import Stats
 from app.decoding.verifier import Verifier
-from app.errors import RemoteError
+from app.errors import RemoteError, TrustedError
 from app.local.engine.pass_cost import worth_scoring, worth_waiting
-from app.local.interface import LocalLogprobs, LocalModel, LocalSession
+from app.local.interface import LocalLogprobs, LocalModel, LocalSession, Wanted
 from app.remote.interface import DraftToken, RemoteModel
+from app.steering.candidates import UNLISTED
+from app.steering.strength import AUTO
+
+# Seconds after which a server of the local model that failed is asked again, in the same reply.
+REST_SECONDS = 1.0
 
 
 async def decode(
@@ -95,7 +101,9 @@ class _Steering:
         self._news = asyncio.Event()  # a draft token has arrived, or a local pass has ended
         self._scorer = LocalScorer(session, stats, self._news) if session is not None else None
         self._barred: Sequence[int] = ()  # the tokens of which the current draft is one: all that are allowed
+        self._ahead = session is not None and session.ahead
         self._behind = self._failed = False  # the local model: lagging for now, failed for good
+        self._rests_until, self._ended = 0.0, 0  # when it is asked again, and the passes before it failed
         self._acceptance = Acceptance()
         self._pace = Pace()
         self._began = stats.clock()
@@ -164,7 +172,7 @@ class _Steering:
                     async with asyncio.timeout_at(deadline):
                         await self._news.wait()
                 except TimeoutError:
-                    self._behind = True
+                    self._behind, self._ended = True, self._scorer.ended if self._scorer is not None else 0
                     self._stats.mishap = self._stats.mishap or "the local model lagged behind"
             self._score()
 
@@ -175,6 +183,10 @@ class _Steering:
         if self._scored() is not None:
             self._behind = False
             return True
+        if self._behind and self._scorer.ended > self._ended and not self._ahead:
+            # It is back, though not for this position: one that scores nothing ahead would never be again.
+            self._behind = False
+            self._score()
         return self._behind or self._failed
 
     def _choose(self, drafted: DraftToken) -> list[Token]:
@@ -216,7 +228,11 @@ class _Steering:
         except Exception as error:
             if self._request.config.local_patience is None:
                 raise
-            self._failed = True
+            if isinstance(error, TrustedError):  # its server may come back
+                self._behind, self._ended = True, self._scorer.ended
+                self._rests_until = asyncio.get_running_loop().time() + REST_SECONDS
+            else:
+                self._failed = True
             self._stats.mishap = f"the local model failed ({type(error).__name__})"
             return None
 
@@ -228,6 +244,8 @@ class _Steering:
             return
         if self._scored() is not None or self._scorer.running or self._failed or self._barred:
             return
+        if asyncio.get_running_loop().time() < self._rests_until:
+            return
         # Reasoning is not steered. The prompt is prefilled all the same, while the remote prefills its own.
         if position and (self._verifier.thinking or (pending and self._verifier.unsteered(pending[0]))):
             return
@@ -235,9 +253,19 @@ class _Steering:
         unread = anew or not self._draft.read
         if position and (not gathered or (unread and self._soon())):
             return
-        chances = [self._acceptance.expected(drafted) for drafted in pending]
+        if not (self._ahead or pending) and self._scorer.started:
+            return  # the prompts are read, and nothing is known to score
+        following = len(pending) if self._ahead else max(0, len(pending) - 1)
+        chances = [self._acceptance.expected(one) for one in islice(pending, following)]
         count = worth_scoring(chances, self._session.cost, self._session.prompts)
-        self._scorer.start(self._verifier.generated, [pending[i].token_id for i in range(count)])
+        self._scorer.start(
+            self._verifier.generated,
+            [pending[i].token_id for i in range(count)],
+            Wanted(
+                [one.candidates for one in islice(pending, count + 1)],
+                UNLISTED if self._request.strength == AUTO else 0,
+            ),
+        )
 
     def _soon(self) -> bool:
         """Whether to wait for a request's first draft token. A draft of one has no second to judge."""

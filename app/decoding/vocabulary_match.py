@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.decoding.special_tokens import closing, closing_here, marked_text, same_special_tokens
 from app.errors import RemoteError, TokenizerMismatch
 from app.local.aligned_model import AlignedLocalModel
-from app.local.interface import LocalModel, RowModel
+from app.local.interface import LocalModel, OwnedModel, with_rows
 from app.remote.interface import UNTOLD, RemoteModel, RemoteVocabulary, counted
 from app.remote.prompt import PublicPrompt
 from app.tokenization.alignment import ByteAlignment, align
@@ -17,6 +17,11 @@ from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import Vocabulary
 
 IDENTITY = "identity"
+UNLIKE = (
+    "The remote's tokenizer is not the small model's. A small model on a server has to share it: "
+    "have that of COSTEER_LOCAL_BASE_URL serve one of the remote's family, or unset it to run "
+    "one in this process, where the two may differ."
+)
 LOOK_ALIKE = "; the two look alike, but their special tokens are not the same"
 ANOTHER = (
     "The tokenizer that COSTEER_REMOTE_TOKENIZER names is not the remote's. Set it to the hub id or the "
@@ -36,20 +41,27 @@ class Match:
     alignment: ByteAlignment | None
     described: str
 
-    def model(self, local: RowModel) -> LocalModel:
+    def model(self, local: OwnedModel) -> LocalModel:
         """The local model as one that scores replies in the remote's tokens."""
-        return local if self.alignment is None else AlignedLocalModel(local, self.alignment)
+        return local if self.alignment is None else AlignedLocalModel(with_rows(local), self.alignment)
 
 
 class VocabularyMatcher:
     """Compares the two vocabularies when first asked, and caches the result."""
 
     def __init__(
-        self, remote: RemoteModel, tokenizer: Tokenizer, known: RemoteVocabulary | None = None
+        self,
+        remote: RemoteModel,
+        tokenizer: Tokenizer,
+        known: RemoteVocabulary | None = None,
+        *,
+        alike: bool = False,
     ) -> None:
         """`tokenizer` is the local model's. Where the two vocabularies differ, `known` is the remote's; if
-        that is None the remote is asked for it."""
+        that is None the remote is asked for it. `alike`: they must not differ, since the local model has no
+        rows to align."""
         self.tokenizer = tokenizer
+        self._alike = alike
         self._remote = remote
         self._known = known
         self._comparing: asyncio.Task[Match] | None = None
@@ -84,6 +96,8 @@ class VocabularyMatcher:
             public = PublicPrompt(self._remote, self.tokenizer)
             await public.compare()
             return Match(self.tokenizer, public, None, IDENTITY)
+        if self._alike:
+            raise TokenizerMismatch(UNLIKE)
         known = self._known or await self._remote.vocabulary()
         own = known.vocabulary if isinstance(known.vocabulary, Tokenizer) else None
         if own is not None and (_differ(theirs, own) or not await same_special_tokens(self._remote, own)):
@@ -111,6 +125,8 @@ class VocabularyMatcher:
         compared = await public.trust()
         own.end_at(await asyncio.to_thread(closing_here, own))
         same = all(own.encode(text) == self.tokenizer.encode(text) for text in texts)
+        if self._alike and not same:
+            raise TokenizerMismatch(UNLIKE)
         alignment = None if same else await asyncio.to_thread(align, own, self.tokenizer)
         checked = "numbers of tokens agree" if compared and more else "nothing could be compared"
         source = f"{source}; the remote tells no token ids, {checked}"

@@ -1,1 +1,1 @@
-"""Models in this process: the local model with its two prompts, the inference engine, and the weights."""
+"""The small model with its two prompts: in this process, by the engine and the weights, or on a server."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from app.local.engine.branch import Branch
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs, RowModel, RowSession
+from app.local.interface import LocalLogprobs, RowModel, RowSession, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows, of_each
 from app.tokenization.alignment import ByteAlignment
@@ -38,6 +38,8 @@ class AlignedSession:
     """One reply. The KV cache follows the local tokens of the whole reply; a position whose prefix tokenizes
     otherwise, as where its last token has grown since, is scored as a branch of the same pass."""
 
+    ahead = True
+
     def __init__(self, session: RowSession, alignment: ByteAlignment) -> None:
         self._session = session
         self._alignment = alignment
@@ -63,7 +65,7 @@ class AlignedSession:
         """How many prompt tokens the prefix cache held when the session first scored; 0 before."""
         return self._session.found
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         """Logprobs at positions `first`..`len(generated)` of a reply in the remote's tokens."""
         self._reply.follow(generated)
         cuts = [self._reply.at(position) for position in range(first, len(generated) + 1)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
 
+from app.errors import Unsupported
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
@@ -13,8 +15,22 @@ from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What will be asked of some positions. `candidates`: the remote's, at each from the first on, as far as
+    the remote has drafted them. `own`: how many of the local model's own, of each contrast."""
+
+    candidates: Sequence[IntArray] = ()
+    own: int = 0
+
+
 class LocalSession(Protocol):
     """One reply on the device, under the prompts of all contrasts."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it scores positions whose candidates are not known yet: it has the whole vocabulary's."""
+        ...
 
     @property
     def cost(self) -> PassCost:
@@ -36,8 +52,9 @@ class LocalSession(Protocol):
         """How many prompt tokens the prefix cache held when the session first scored; 0 before."""
         ...
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
-        """Logprobs at positions `first`..`len(generated)` of a reply in the remote's token ids.
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
+        """Logprobs at positions `first`..`len(generated)` of a reply in the remote's token ids; unless it
+        scores `ahead`, of those alone whose candidates are `wanted`, and of nothing else.
 
         The prefix of `generated` that earlier calls have computed stays in the KV cache and is reused; cached
         tokens that are no longer in `generated` are rolled back.
@@ -56,22 +73,6 @@ class RowSession(LocalSession, Protocol):
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:
         """Logprobs [prompts, keep + n, V]: before and after each of the last `keep` - 1 tokens of
         `generated`, then after each of the n tokens of the `branches`."""
-        ...
-
-
-class RowModel(Protocol):
-    """A local model that is given its own tokens."""
-
-    def kept_for(self, owner: Owner | None) -> RowModel:
-        """See LocalModel."""
-        ...
-
-    def session(self, contrasts: Sequence[Contrast]) -> AbstractAsyncContextManager[RowSession]:
-        """See LocalModel."""
-        ...
-
-    async def warm(self, prefix: PrivatePrompt) -> None:
-        """See LocalModel."""
         ...
 
 
@@ -100,3 +101,42 @@ class LocalModel(Protocol):
     async def warm(self, prefix: PrivatePrompt) -> None:
         """Prefill the shared prefix of later prompts, in the background."""
         ...
+
+
+class OwnedModel(LocalModel, Protocol):
+    """A local model whose KV caches are kept for owners."""
+
+    def kept_for(self, owner: Owner | None) -> OwnedModel:
+        """The same model, with KV caches that only this owner can reuse."""
+        ...
+
+
+class RowModel(OwnedModel, Protocol):
+    """A local model that is given its own tokens, and has rows over its whole vocabulary."""
+
+    def kept_for(self, owner: Owner | None) -> RowModel:
+        """See OwnedModel."""
+        ...
+
+    def session(self, contrasts: Sequence[Contrast]) -> AbstractAsyncContextManager[RowSession]:
+        """See LocalModel."""
+        ...
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A local model that a server computes, which may fail. It has no rows."""
+
+    async def check(self) -> None:
+        """Raises TrustedError where the server cannot be used now."""
+        ...
+
+
+def with_rows(model: OwnedModel) -> RowModel:
+    """The model as one with rows. Raises Unsupported where a server computes it."""
+    if isinstance(model, Elsewhere):
+        raise Unsupported(
+            "This takes a small model in this process, and this one is on a server. Unset "
+            "COSTEER_LOCAL_BASE_URL for it."
+        )
+    return cast(RowModel, model)

@@ -15,7 +15,7 @@ from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.engine.runner import ModelRunner
 from app.local.engine.scheduler import Lease
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, Rows, likeliest, of_each, unlike
 
@@ -55,6 +55,8 @@ class LocalModel:
 class LocalSession:
     """One reply under all prompts. See the protocol of the same name in interface.py."""
 
+    ahead = True
+
     def __init__(
         self, runner: ModelRunner, lease: Lease, prompts: Sequence[list[int]], pairs: IntArray
     ) -> None:
@@ -72,7 +74,7 @@ class LocalSession:
         """What a forward pass costs; scoring a position adds a token to it for each prompt."""
         return self._runner.cost
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         """Logprobs at positions `first`..`len(generated)`; `generated` is in the model's own token ids."""
         return direct(await self.rows(generated, len(generated) - first + 1), self.pairs)
 

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.logs import Form, Level
-from app.network.address import without_user
+from app.network.address import is_loopback, without_user
 from app.network.proxy import Proxy, proxy_for, proxy_url
 from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
@@ -29,7 +29,15 @@ EMBEDDED = "embedded"
 PREFIX = "COSTEER_"
 ENV_FILE = ".env"
 # Settings that may hold a password or a key.
-SECRETS = ("api_key", "remote_api_key", "remote_headers", "remote_proxy", "remote_base_url")
+SECRETS = (
+    "api_key",
+    "local_api_key",
+    "local_base_url",
+    "remote_api_key",
+    "remote_headers",
+    "remote_proxy",
+    "remote_base_url",
+)
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f]*(:[0-9a-f]*){2,}")
 # An Origin header's value: a scheme, a host, and a port unless it is the scheme's default. No path.
 ORIGIN = re.compile(
@@ -104,6 +112,17 @@ class Settings(BaseSettings):
     remote_token_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
     # Seconds during which a reply that has begun retries a failed remote; 0 ends it at once.
     remote_patience: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+
+    # The small model on a server instead of in this process. That server reads private text.
+    # Why its URL may be http beyond this machine, in words; empty means that it may not.
+    local_plaintext: str = ""
+    # Whether it is meant that the remote is on the same server, which then reads private text.
+    local_same_server: bool = False
+    # The base URL of that server's OpenAI API, a vLLM's; empty: the small model runs in this process.
+    local_base_url: Annotated[str, Field(repr=False)] = ""  # it may hold a password
+    local_api_key: SecretStr = SecretStr("")
+    # The hub id or folder of a model with its tokenizer; empty means the one that the server has loaded.
+    local_tokenizer: str = ""
 
     # Models that run in this process: bundle name, hub id or path.
     embedded_model: str = "qwen2.5-coder-0.5b-instruct"
@@ -204,16 +223,44 @@ class Settings(BaseSettings):
             raise ValueError("must name each remote once")
         return ",".join(urls)
 
-    @field_validator("remote_api_key")
+    @field_validator("local_base_url")
+    @classmethod
+    def _may_read_private_text(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return value
+        value = value.rstrip("/")
+        if not _is_http(value) or re.search(r"[?#,]|//[^/]*/.*@", value):
+            raise ValueError("must be a URL that ends in its path, like https://gpu.home:8002/v1")
+        parts = urlsplit(value)
+        if (
+            parts.scheme == "http"
+            and not is_loopback(parts.hostname or "")
+            and not info.data["local_plaintext"]
+        ):
+            raise ValueError(
+                "must start with https:// beyond this machine, since private text is sent there. Or set "
+                "COSTEER_LOCAL_PLAINTEXT to the reason why nobody can read along, as both containers are on "
+                "one machine"
+            )
+        remotes = _urls(info.data.get("remote_base_url", EMBEDDED))
+        if not info.data.get("local_same_server") and _place(value) in map(_place, remotes):
+            raise ValueError(
+                "must not be the server of COSTEER_REMOTE_BASE_URL, which must not read private text. If it "
+                "may, set COSTEER_LOCAL_SAME_SERVER to True"
+            )
+        return value
+
+    @field_validator("remote_api_key", "local_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         key = value.get_secret_value().strip()
         if not (key.isascii() and key.isprintable()):
             raise ValueError("must be plain ASCII on one line, since it travels in an HTTP header")
-        urls = _urls(info.data.get("remote_base_url", ""))
-        if key and any(urlsplit(url).username is not None for url in urls):
+        url = f"{str(info.field_name).partition('_')[0]}_base_url"
+        urls = _urls(info.data.get(url, ""))
+        if key and any(urlsplit(one).username is not None for one in urls):
             raise ValueError(
-                "must be empty where COSTEER_REMOTE_BASE_URL names a user: both travel in the same header"
+                f"must be empty where {PREFIX}{url.upper()} names a user: both travel in the same header"
             )
         return SecretStr(key)
 
@@ -316,7 +363,14 @@ class Settings(BaseSettings):
     def model_names(self) -> list[str]:
         """The models that run in this process, each once."""
         embedded = [self.embedded_model] if self.remote_base_url == EMBEDDED else []
-        return list(dict.fromkeys([self.local_model, *embedded]))
+        local = [] if self.local_base_url else [self.local_model]
+        return list(dict.fromkeys([*local, *embedded]))
+
+    @property
+    def served_local_model(self) -> str:
+        """The small model's name at its server; empty: the first one that it lists."""
+        named = self.local_model != type(self).model_fields["local_model"].default
+        return self.local_model if named else ""
 
 
 def listed(value: str) -> list[str]:
@@ -351,6 +405,17 @@ def suggestion(name: str, *, prefix: str = PREFIX) -> str:
 
 def _urls(value: str) -> list[str]:
     return [url.strip().rstrip("/") for url in value.split(",") if url.strip()]
+
+
+def _place(url: str) -> tuple[str, int | None]:
+    """The host and port of a URL; all names of this machine are one."""
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:  # not a URL, which is refused by itself
+        return url, None
+    return "localhost" if is_loopback(host) else host, port
 
 
 def _is_http(url: str) -> bool:

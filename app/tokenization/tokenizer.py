@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jinja2
-from transformers import AutoTokenizer
 
 from app.errors import InvalidRequest, WeightsError
+from app.tokenization.fast import FastTokenizer, fast_eos_ids
 from app.tokenization.vocabulary import THINK, inside_thought, spell
 
 # Lead-in texts: after one of them a tokenizer adds no space of its own before a word.
@@ -26,7 +26,8 @@ class TemplateMessage(Protocol):
 
 
 class Tokenizer:
-    """A transformers tokenizer with its chat template. Safe to call from any thread.
+    """A tokenizer with its chat template: transformers' own, or read from its files alone (see fast.py).
+    Safe to call from any thread.
 
     `eos_ids` end a reply. `think_ids` open and close a model's reasoning; None where those markers
     are not single tokens. `has_template`: it has a chat template; `dated`: that template writes the date.
@@ -39,11 +40,12 @@ class Tokenizer:
     dated: bool
     think_ids: tuple[int, int] | None = None
 
-    def __init__(self, path: str, eos_ids: frozenset[int] = frozenset()) -> None:
-        """Load from what transformers takes: a folder or a hub id."""
+    def __init__(self, path: str, eos_ids: frozenset[int] = frozenset(), *, fast: bool = False) -> None:
+        """Load from what transformers takes: a folder or a hub id. `fast`: without transformers, which takes
+        seconds and imports torch where there is one. Raises OSError and ValueError."""
         self._path = path
         self._lead: str | None = None
-        self._tokenizer = AutoTokenizer.from_pretrained(path)
+        self._tokenizer: Any = FastTokenizer.load(path) if fast else _of_transformers(path)
         self.has_template = self._tokenizer.chat_template is not None
         # Each call borrows the Rust tokenizer's settings mutably for a moment, as only one thread may.
         self._lock = threading.Lock()
@@ -188,10 +190,16 @@ class Tokenizer:
         return name if isinstance(name, str) else None
 
 
-def load_tokenizer(path: str, setting: str) -> Tokenizer:
+def _of_transformers(path: str) -> Any:
+    from transformers import AutoTokenizer  # noqa: PLC0415  # seconds
+
+    return AutoTokenizer.from_pretrained(path)
+
+
+def load_tokenizer(path: str, setting: str, *, fast: bool = False) -> Tokenizer:
     """The tokenizer of a folder or hub id that `setting` names. Raises WeightsError with what to change."""
     try:
-        return Tokenizer(path)
+        return Tokenizer(path, fast_eos_ids(path) if fast else frozenset(), fast=fast)
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"The tokenizer of {path} cannot be loaded: {str(error).strip().splitlines()[0]} Set {setting} "

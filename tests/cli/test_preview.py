@@ -17,7 +17,7 @@ from cli.running import ANNA, done, done_json, misused, refused, run, written
 def tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model folder that needs no fetching, and a token for each byte."""
     monkeypatch.setattr(weights, "resolve", lambda name, **_: name)
-    monkeypatch.setattr(app.tokenization.tokenizer, "Tokenizer", lambda _path: FakeTokenizer())
+    monkeypatch.setattr(app.tokenization.tokenizer, "Tokenizer", lambda *_, **__: FakeTokenizer())
     done("profiles", "import", written("anna.toml", ANNA))
     done("history", "add", "anna", written("Boats.txt", "I love boats."), written("Trains.txt", "No trains."))
 
@@ -158,7 +158,7 @@ def test_where_nothing_is_steered_it_says_why(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_tokenizer_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_path: str) -> NoReturn:
+    def broken(*_: object, **__: object) -> NoReturn:
         raise OSError("no tokenizer.json\nin many lines")
 
     monkeypatch.setattr(app.tokenization.tokenizer, "Tokenizer", broken)

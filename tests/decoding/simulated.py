@@ -15,7 +15,7 @@ from app.decoding.request import DecodeRequest, DecodingConfig
 from app.decoding.speculative import decode
 from app.decoding.stats import Stats
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.remote.interface import DraftToken
 from app.steering.formula import FloatArray, IntArray
@@ -122,6 +122,7 @@ class SlowLocal:
     """One device: a pass that has begun runs to its end, also when nobody wants it any more."""
 
     found = prompt_tokens = 0
+    ahead = True
 
     def __init__(self, text: Text, place: Place, cost: PassCost | None = None) -> None:
         self.text = text
@@ -140,7 +141,7 @@ class SlowLocal:
     async def warm(self, prefix: PrivatePrompt) -> None:
         raise NotImplementedError
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         loop = asyncio.get_running_loop()
         if loop.time() < self._free:
             await asyncio.sleep(self._free - loop.time())

@@ -14,7 +14,7 @@ from app.local.aligned_model import AlignedLocalModel
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, Rows, log_softmax
 from app.steering.sampling import SamplingParams
@@ -43,6 +43,8 @@ def toy_logprobs(name: str, reply: Sequence[int]) -> FloatArray:
 class Session:
     """Reads each different prompt once."""
 
+    ahead = True
+
     def __init__(self, contrasts: Sequence[Contrast]) -> None:
         sides = [(one.aware, one.agnostic) for one in contrasts]
         self._read = list(dict.fromkeys(prompt for pair in sides for prompt in pair))
@@ -58,7 +60,7 @@ class Session:
         rows = [[toy_logprobs(NAMES[prompt], end) for end in ends] for prompt in self._read]
         return np.array(rows, np.float32)
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         raise AssertionError
 
 

@@ -16,7 +16,7 @@ from app.decoding.stats import Stats, together
 from app.errors import RemoteError
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.local.model import SameVocabularyLogprobs, direct
 from app.prompts.message import Message, Tool
 from app.prompts.private import Contrast, PrivatePrompt
@@ -129,6 +129,7 @@ class ToyLocal:
     read: list[PrivatePrompt] = field(default_factory=list)
     pairs: IntArray = field(default_factory=lambda: ONE_PAIR)
     found = 5
+    ahead: bool = True
 
     @property
     def prompts(self) -> int:
@@ -152,7 +153,7 @@ class ToyLocal:
     async def warm(self, prefix: PrivatePrompt) -> None:
         raise NotImplementedError
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         await asyncio.sleep(0)
         self.passes.append(len(generated) - first + 1)
         self.scored = list(generated)
@@ -353,7 +354,9 @@ async def test_a_local_model_that_says_the_same_twice_changes_nothing(
     sampling = SamplingParams(temperature=0.9, top_p=0.9, top_k=5, min_p=0.02, seed=11)
     plain, _ = await run(request(strength=0.0, sampling=sampling, max_tokens=16))
 
-    async def flat(self: ToyLocal, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def flat(
+        self: ToyLocal, generated: Sequence[int], first: int, wanted: Wanted
+    ) -> list[LocalLogprobs]:
         return direct(np.zeros((2, len(generated) - first + 1, VOCABULARY), np.float32), self.pairs)
 
     monkeypatch.setattr(ToyLocal, "score", flat)
@@ -454,7 +457,7 @@ async def test_a_remote_that_drafts_nothing_is_an_error_and_no_endless_loop() ->
 
 async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> None:
     class NeverLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+        async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -466,10 +469,10 @@ async def test_a_refusal_by_the_remote_does_not_wait_for_the_local_model() -> No
 
 async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+        async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
-            return await super().score(generated, first)
+            return await super().score(generated, first, wanted)
 
     remote = ToyRemote()
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -479,10 +482,10 @@ async def test_an_error_of_the_local_model_ends_the_reply_and_frees_the_remote()
 
 async def test_a_local_model_that_fails_leaves_the_rest_to_the_remote_if_that_is_wanted() -> None:
     class BrokenLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+        async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
             if len(generated) > 3:
                 raise RuntimeError("out of memory")
-            return await super().score(generated, first)
+            return await super().score(generated, first, wanted)
 
     complete, _ = await run(request())
     tokens, stats = await run(request(local_patience=30.0), local=BrokenLocal())
@@ -499,10 +502,10 @@ async def test_a_local_model_that_lags_is_left_behind_and_steers_again_once_it_h
     class Lagging(ToyLocal):
         lags = asyncio.Event()
 
-        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+        async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
             if 4 < len(generated) < 12:
                 await self.lags.wait()
-            return await super().score(generated, first)
+            return await super().score(generated, first, wanted)
 
     local, remote, stats = Lagging(), ToyRemote(), Stats()
     wanted = request(local_patience=0.05, max_tokens=40, draft_length=1)
@@ -743,10 +746,10 @@ async def test_time_is_counted_where_it_is_spent() -> None:
     now = 0.0
 
     class SlowLocal(ToyLocal):
-        async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+        async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
             nonlocal now
             now += 5.0
-            return await super().score(generated, first)
+            return await super().score(generated, first, wanted)
 
     stats = Stats(clock=lambda: now)
     tokens = decode(request(), remote=ToyRemote(), local=SlowLocal(), stats=stats)

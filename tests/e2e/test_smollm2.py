@@ -24,6 +24,7 @@ from app.local.engine.branch import Branch
 from app.local.engine.kv_cache import KVCache
 from app.local.engine.ragged import Part
 from app.local.engine.runner import ModelRunner
+from app.local.interface import Wanted
 from app.local.model import LocalModel
 from app.profiles.profile import Preference
 from app.profiles.profile_file import read_profile_file
@@ -128,7 +129,7 @@ async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelR
 
     async def missing(aware: list[int], agnostic: list[int]) -> int:
         async with local.session([contrast(aware, agnostic)]) as session:
-            await session.score([], 0)
+            await session.score([], 0, Wanted())
             assert session.found is not None
             return len(aware) + len(agnostic) - session.found
 
@@ -143,7 +144,7 @@ async def test_what_goes_on_or_begins_alike_is_found_in_the_cache(runner: ModelR
     assert await missing([*aware, *more], [*agnostic, *more]) == 2  # one token each, which is scored
     # What runs is read from as well.
     async with local.session([contrast(aware[:100], agnostic)]) as session:
-        await session.score([], 0)
+        await session.score([], 0, Wanted())
         assert await missing([*aware[:100], *new], [*agnostic, *new]) == 2 * len(new)
 
 

@@ -13,7 +13,7 @@ from app.local.aligned_model import AlignedLocalModel, AlignedLogprobs
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import IntArray, Rows, log_softmax
 from app.tokenization.alignment import ByteAlignment
@@ -38,6 +38,8 @@ def row(ids: Sequence[int]) -> Rows:
 class Session:
     """Counts what it computes."""
 
+    ahead = True
+
     def __init__(self) -> None:
         self.cost, self.prompts, self.prompt_tokens, self.found = PassCost(), 3, 11, 5
         self.pairs: IntArray = PLACES
@@ -53,7 +55,7 @@ class Session:
             ends += [[*start, *branch.ids[:end]] for end in range(1, len(branch.ids) + 1)]
         return np.stack([row(ids) for ids in ends], axis=1)
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         raise AssertionError
 
 
@@ -91,7 +93,7 @@ async def test_a_position_is_seen_as_if_nothing_came_after_it(reply: list[int], 
             drafted = data.draw(st.lists(st.integers(0, len(REMOTE) - 1), max_size=5))
             text = [*reply[:accepted], *drafted]
             before = model.one.passes
-            scored = await session.score(text, accepted)
+            scored = await session.score(text, accepted, Wanted())
             assert model.one.passes == before + 1
             assert len(scored) == len(drafted) + 1
             for position, local_logprobs in enumerate(scored, accepted):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.runner import ModelRunner
+from app.local.interface import Wanted
 from app.local.model import LocalModel, LocalSession, SameVocabularyLogprobs
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, Rows
@@ -88,7 +89,7 @@ async def test_each_prompt_is_computed_once_and_says_its_part_in_every_contrast(
     runner, candidates = Runner(), np.array([5, 0, 7])
     contrasts = [Contrast(*pair, weight=2.0) for pair in pairs]
     async with LocalModel(cast(ModelRunner, runner)).session(contrasts) as session:
-        scored = await session.score([6, 7], 1)
+        scored = await session.score([6, 7], 1, Wanted())
     assert runner.asked == [prompts]
     different = {prompt.ids for pair in pairs for prompt in pair}
     assert session.prompts == prompts == len(different)

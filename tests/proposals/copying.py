@@ -11,13 +11,15 @@ from fakes import EOS, VOCABULARY, FakeTokenizer
 from app.local.engine.branch import Branch
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import LocalLogprobs
+from app.local.interface import LocalLogprobs, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import IntArray, Rows, log_softmax
 
 
 class CopyingSession:
     """Rows for the tokens of branches, each by its own prompt."""
+
+    ahead = True
 
     def __init__(self, prompts: Sequence[bytes], pairs: IntArray) -> None:
         self._texts = prompts
@@ -27,7 +29,7 @@ class CopyingSession:
         self.cost = PassCost()
         self.found = 0
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         raise AssertionError("proposals ask for rows")
 
     async def rows(self, generated: Sequence[int], keep: int, branches: Sequence[Branch] = ()) -> Rows:

@@ -401,3 +401,74 @@ def test_the_header_for_a_router_is_none_of_a_gateway_s() -> None:
 
 def test_an_embedded_remote_needs_no_proxy() -> None:
     assert Settings(remote_proxy=SecretStr("http://proxy:1")).proxy({"HTTPS_PROXY": "nonsense://"}) is None
+
+
+TRUSTED = "https://gpu.home:8002/v1"
+
+
+def test_the_small_model_may_be_on_a_server_and_then_is_not_here() -> None:
+    settings = Settings(local_base_url=f" {TRUSTED}/ ", remote_base_url="http://h/v1")
+    assert settings.local_base_url == TRUSTED
+    assert settings.model_names() == []
+    assert settings.served_local_model == ""
+    assert Settings(local_base_url=TRUSTED, local_model="small").served_local_model == "small"
+
+
+@pytest.mark.parametrize("url", ["http://gpu.home:8002/v1", "http://10.0.0.5:8002/v1", "http://vllm/v1"])
+def test_private_text_is_encrypted_beyond_this_machine_or_it_is_said_why_not(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"https://.*COSTEER_LOCAL_PLAINTEXT"):
+        Settings(local_base_url=url)
+    with pytest.raises(ValidationError, match="COSTEER_LOCAL_PLAINTEXT"):
+        Settings(local_base_url=url, local_plaintext="  ")
+    assert Settings(local_base_url=url, local_plaintext="our own cable").local_base_url == url
+    assert Settings(local_base_url="http://127.0.0.1:8002/v1").local_base_url
+
+
+@pytest.mark.parametrize(
+    ("local", "remote"),
+    [
+        (TRUSTED, TRUSTED),
+        (TRUSTED, "https://GPU.home.:8002/other/v1"),
+        ("https://gpu.home/v1", "https://gpu.home:443/v1"),
+        ("http://127.0.0.1:8001/v1", "http://localhost:8001/v1"),
+        ("http://[::1]:8001/v1", "http://127.0.0.1:8001/v1"),
+        (TRUSTED, f"https://elsewhere/v1,{TRUSTED}"),
+    ],
+)
+def test_the_remote_is_no_server_that_reads_private_text_unless_that_is_meant(
+    local: str, remote: str
+) -> None:
+    with pytest.raises(ValidationError, match="COSTEER_LOCAL_SAME_SERVER"):
+        Settings(local_base_url=local, remote_base_url=remote)
+    meant = Settings(local_base_url=local, remote_base_url=remote, local_same_server=True)
+    assert meant.local_base_url
+
+
+def test_two_servers_of_one_machine_are_two() -> None:
+    Settings(local_base_url="http://127.0.0.1:8002/v1", remote_base_url="http://127.0.0.1:8001/v1")
+    Settings(local_base_url="https://gpu.home:8002/v1", remote_base_url="https://gpu.home:8001/v1")
+    Settings(local_base_url="http://localhost:8002/v1", remote_base_url="embedded")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://lotte:12/{SECRET}@h/v1",
+        f"https://h/v1?key={SECRET}",
+        "gpu.home:8002",
+        f"{TRUSTED},{TRUSTED}",
+    ],
+)
+def test_a_wrong_url_of_the_small_model_s_server_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(local_base_url=url)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_and_a_user_of_the_small_model_s_server_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="COSTEER_LOCAL_BASE_URL names a user"):
+        Settings(local_base_url="https://lotte:pw@gpu.home/v1", local_api_key=SecretStr("key"))
+    settings = Settings(
+        local_base_url=TRUSTED, local_api_key=SecretStr(SECRET), remote_base_url="http://u:p@h/v1"
+    )
+    assert SECRET not in repr(settings)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from app.decoding.vocabulary_match import VocabularyMatcher
-from app.local.interface import LocalLogprobs, RowModel
+from app.local.interface import LocalLogprobs, RowModel, Wanted
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray, of_each
 from app.tokenization.sequence import common_prefix
@@ -36,7 +36,7 @@ class LocalReading:
                 shared = min(common_prefix(before, ids) + 1, len(rows), len(ids))
                 rows = rows[:shared]
                 if shared < len(ids):
-                    rows += await session.score(ids[:-1], shared)
+                    rows += await session.score(ids[:-1], shared, Wanted())
                 found[ids], before = tuple(rows), ids
         return found
 

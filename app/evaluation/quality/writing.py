@@ -23,7 +23,7 @@ from app.evaluation.quality.rules import delta, iterate
 from app.evaluation.quality.strengths import OPEN
 from app.evaluation.quality.systems import System
 from app.evaluation.quality.written import Written
-from app.local.interface import RowModel
+from app.local.interface import RowModel, Wanted
 from app.remote.embedded import EmbeddedRemote
 from app.steering.formula import log_softmax
 from app.steering.sampling import SamplingParams, distribution, draw
@@ -180,7 +180,7 @@ class Writing:
             while len(generated) < self._tokens:
                 logits, (local_logprobs,) = await asyncio.gather(
                     self._remote.read([*remote.public, *generated], [0]),
-                    session.score(generated, len(generated)),
+                    session.score(generated, len(generated), Wanted()),
                 )
                 public = log_softmax(logits[0].astype(np.float64))
                 every = local_logprobs.logprobs(np.arange(len(public)))

@@ -21,7 +21,7 @@ from app.evaluation.speed.modes import DRAFT, Mode
 from app.evaluation.speed.passes import WatchedLocal
 from app.evaluation.speed.run import ENOUGH, Run
 from app.evaluation.speed.timed import TimedRemote
-from app.local.interface import RowModel
+from app.local.interface import OwnedModel
 from app.remote.interface import RemoteModel
 from app.steering.sampling import SamplingParams
 
@@ -62,7 +62,7 @@ class Bench:
     def __init__(
         self,
         remote: RemoteModel,
-        local: RowModel,
+        local: OwnedModel,
         matcher: VocabularyMatcher,
         *,
         modes: Sequence[Mode],

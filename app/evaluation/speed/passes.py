@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
-from app.local.interface import RowModel, RowSession
+from app.local.interface import LocalSession, OwnedModel
 from app.prompts.private import Contrast, PrivatePrompt
 
 
@@ -29,9 +29,9 @@ class PassTimes:
 class WatchedLocal:
     """Delegates everything to `local`."""
 
-    def __init__(self, local: RowModel) -> None:
+    def __init__(self, local: OwnedModel) -> None:
         self._local = local
-        self._sessions: list[RowSession] = []
+        self._sessions: list[LocalSession] = []
 
     def taken(self) -> PassTimes | None:
         """What a pass costs by now in the session that was opened last; None without one since the last call
@@ -47,7 +47,7 @@ class WatchedLocal:
         return other
 
     @asynccontextmanager
-    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[RowSession]:
+    async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[LocalSession]:
         async with self._local.session(contrasts) as session:
             self._sessions.append(session)
             yield session

@@ -12,7 +12,7 @@ from fakes import VOCABULARY, FakeRemote, FakeTokenizer
 
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.evaluation.quality.local_reading import LocalReading, contrasted, prompts_of
-from app.local.interface import LocalLogprobs, RowModel
+from app.local.interface import LocalLogprobs, RowModel, Wanted
 from app.local.model import direct
 from app.prompts.private import Contrast, PrivatePrompt
 
@@ -27,7 +27,7 @@ class Scored:
         self._prompt = prompt
         self._positions = positions
 
-    async def score(self, generated: Sequence[int], first: int) -> list[LocalLogprobs]:
+    async def score(self, generated: Sequence[int], first: int, wanted: Wanted) -> list[LocalLogprobs]:
         rows = []
         for position in range(first, len(generated) + 1):
             before = tuple(generated[:position])

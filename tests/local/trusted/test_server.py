@@ -1,0 +1,179 @@
+"""The server of the small model: what it is sent, and what becomes of its refusals."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+from remote.recordings import recording
+
+from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable
+from app.local.engine.owner import Owner
+from app.local.interface import Wanted
+from app.local.trusted import wire
+from app.local.trusted.model import TrustedModel
+from app.local.trusted.server import TrustedServer
+from app.prompts.message import Message
+from app.prompts.private import Contrast, PrivatePrompt
+from app.steering.formula import FloatArray, log_softmax
+from app.tokenization.tokenizer import Tokenizer
+from local.trusted.toy_server import URL, ToyServer, ToyTokenizer
+
+VOCABULARY = 300
+SECRET_IDS = (17, 23, 211)
+AWARE, AGNOSTIC = PrivatePrompt((*SECRET_IDS, 3, 1)), PrivatePrompt((3, 1))
+CONTRASTS = [Contrast(AWARE, AGNOSTIC)]
+TOKENIZER = cast(Tokenizer, ToyTokenizer(VOCABULARY))
+
+
+def toy(prompt: Any) -> FloatArray:
+    return log_softmax(np.random.default_rng(list(prompt)).normal(0.0, 2.0, VOCABULARY))
+
+
+def server(transport: ToyServer, **given: Any) -> TrustedServer:
+    return TrustedServer(URL, transport=transport, **given)
+
+
+def model(transport: ToyServer, listed: int = 4, **given: Any) -> TrustedModel:
+    return TrustedModel(server(transport, **given), TOKENIZER, listed)
+
+
+async def test_the_values_are_the_distribution_s_whatever_number_of_tokens_is_asked_for() -> None:
+    """More than one request has room for too, and for more positions than share one."""
+    transport = ToyServer(toy)
+    candidates = [np.arange(300)[::-1], np.arange(100), np.arange(50, 160), np.array([5, 299]), np.arange(3)]
+    generated = [9, 8, 7, 6]
+    async with model(transport).session(CONTRASTS) as session:
+        scored = await session.score(generated, 0, Wanted(candidates, own=0))
+    assert len(scored) == 5
+    for position, (one, asked) in enumerate(zip(scored, candidates, strict=True)):
+        wanted = [toy((*prompt.ids, *generated[:position]))[asked] for prompt in (AWARE, AGNOSTIC)]
+        np.testing.assert_array_equal(one.logprobs(asked), [wanted])
+    assert all(len(body["logprob_token_ids"]) <= wire.MOST_IDS for body in transport.bodies)
+
+
+async def test_a_token_that_was_not_asked_about_is_an_error_and_one_beyond_all_is_unmatched() -> None:
+    async with model(ToyServer(toy)).session(CONTRASTS) as session:
+        (one,) = await session.score([], 0, Wanted([np.array([5, VOCABULARY + 3])], own=0))
+    assert one.logprobs(np.array([VOCABULARY + 3, 5]))[0, :, 0].tolist() == [0.0, 0.0]
+    with pytest.raises(KeyError):
+        one.logprobs(np.array([6]))
+
+
+async def test_its_own_candidates_are_the_likeliest_that_the_remote_did_not_list() -> None:
+    listed = np.argsort(-toy(AWARE.ids), kind="stable")[[0, 1, 3, 9]]
+    async with model(ToyServer(toy)).session(CONTRASTS) as session:
+        (one,) = await session.score([], 0, Wanted([listed], own=5))
+    rest = [i for i in np.argsort(-toy(AWARE.ids), kind="stable").tolist() if i not in listed]
+    more = one.likeliest(5, listed)
+    assert more.tolist() == rest[:5]
+    assert one.logprobs(more)[0, 1].tolist() == toy(AGNOSTIC.ids)[more].tolist()
+
+
+async def test_a_server_that_tells_few_of_its_likeliest_tokens_gives_fewer_own_candidates() -> None:
+    transport = ToyServer(toy, most=6)
+    listed = np.argsort(-toy(AWARE.ids), kind="stable")[:4]
+    trusted = server(transport)
+    async with TrustedModel(trusted, TOKENIZER, 4).session(CONTRASTS) as session:
+        (one,) = await session.score([], 0, Wanted([listed], own=5))
+    assert len(one.likeliest(5, listed)) == 2
+    assert trusted.most == 6
+
+
+async def test_prompts_are_read_ahead_under_the_owner_s_salt_which_no_other_shares() -> None:
+    transport = ToyServer(toy)
+    trusted = model(transport)
+    owners = [Owner("a", "uid-a", 1), Owner("a", "uid-a", 2), Owner("b", "uid-b", 1), None]
+    for owner in owners:
+        kept = trusted.kept_for(owner)
+        await kept.warm(AWARE)
+        async with kept.session(CONTRASTS) as session:
+            assert await session.score([], 0, Wanted(own=5)) == []
+    salts = [body["cache_salt"] for body in transport.bodies]
+    assert len(set(salts)) == len(owners)
+    assert not any("uid" in salt or not salt for salt in salts)
+    assert all(len(set(salts[number * 3 : number * 3 + 3])) == 1 for number in range(4))
+
+
+async def test_before_anything_private_it_is_checked_by_texts_that_are_nobody_s() -> None:
+    transport = ToyServer(toy, models=["big"])
+    trusted = model(transport, model="small", remote_model="big")
+    with pytest.raises(TrustedError, match="swapped"):
+        await trusted.warm(AWARE)
+    assert transport.asked == ["/v1/models"]
+    other = TrustedModel(server(transport), cast(Tokenizer, Shifted(VOCABULARY)), 4)
+    async with other.session(CONTRASTS) as session:
+        with pytest.raises(TrustedError, match="COSTEER_LOCAL_TOKENIZER"):
+            await session.score([], 0, Wanted([np.array([1])]))
+    assert transport.bodies == []
+
+
+class Shifted(ToyTokenizer):
+    """Another tokenizer."""
+
+    def encode(self, text: str) -> list[int]:
+        return [1 + len(text)]
+
+
+REFUSALS = [
+    (httpx.Response(401, json={"error": "no"}), TrustedError, "COSTEER_LOCAL_API_KEY"),
+    (httpx.Response(307, headers={"location": "http://elsewhere/"}), TrustedError, "redirects"),
+    (httpx.Response(404, json={"error": {"message": "no"}}), TrustedError, "COSTEER_LOCAL_MODEL"),
+    (httpx.Response(400, json={"error": {"message": "bad: 17, 23, 211"}}), TrustedError, "400"),
+    (httpx.Response(503), TrustedUnavailable, "503"),
+    (httpx.Response(500, text="trace: 17, 23, 211"), TrustedError, "500"),
+    (httpx.Response(200, text="<html>17, 23, 211"), TrustedError, "COSTEER_LOCAL_BASE_URL"),
+    (httpx.ConnectError("no"), TrustedUnavailable, "COSTEER_LOCAL_BASE_URL"),
+    (httpx.ConnectError("CERTIFICATE_VERIFY_FAILED"), TrustedUnavailable, "SSL_CERT_FILE"),
+    (httpx.ReadTimeout("late"), TrustedTimeout, "COSTEER_LOCAL_PATIENCE"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "words"), REFUSALS)
+async def test_each_refusal_says_what_to_change_and_quotes_nothing(
+    answer: httpx.Response | Exception, kind: type[TrustedError], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    transport = ToyServer(toy)
+    trusted = server(transport, api_key="sk-trusted")
+    await trusted.check(TOKENIZER)
+    transport.refusing = answer
+    with pytest.raises(kind, match=words) as caught:
+        await trusted.values([AWARE], "salt", np.array([1, 2]))
+    said = f"{caught.value!r} {caught.value.__cause__} {caplog.text}"
+    assert "17, 23" not in said and "sk-trusted" not in said
+    assert "remote" not in caught.value.message
+
+
+async def test_a_vllm_that_knows_no_logprob_token_ids_is_named_as_too_old() -> None:
+    with pytest.raises(TrustedError, match="logprob_token_ids"):
+        await server(ToyServer(toy, old=True)).values([AWARE], "salt", np.array([1, 2, 250]))
+
+
+@pytest.mark.parametrize("given", [(1, 2), [1, 2], Message("user", "hello"), "text"])
+async def test_only_private_prompts_go_there(given: Any) -> None:
+    transport = ToyServer(toy)
+    with pytest.raises(TypeError):
+        await server(transport).read([given], "salt")
+    assert transport.bodies == []
+
+
+async def test_a_session_that_ends_ends_its_requests() -> None:
+    transport = ToyServer(toy)
+    async with model(transport).session(CONTRASTS) as session:
+        await session.score([], 0, Wanted([np.array([1])], own=5))
+        session.cost.observe(2, 0.1)
+        assert await session.score([4], 0, Wanted([np.array([1])], own=5))
+    assert session._tasks == {}
+
+
+def test_a_recorded_response_is_understood() -> None:
+    recorded = recording("logprob_token_ids")
+    ids = np.array(sorted(recorded["request"]["body"]["logprob_token_ids"]))
+    found = wire.values(orjson.dumps(recorded["response"]), 1, ids)
+    told = recorded["response"]["choices"][0]["logprobs"]["top_logprobs"][0]
+    assert found.tolist() == [[told[f"token_id:{token_id}"] for token_id in ids]]
