@@ -10,6 +10,9 @@ import { requestList, together } from "./left/requests.js";
 import { createSent } from "./left/sent.js";
 import { stayed } from "./left/stayed.js";
 
+const HEADERS = `Not shown are the requests' headers: keys for the remote and, where the settings name a header
+  for a router, a random number of this conversation. It says no more than that these requests belong together.`;
+
 /**
  * The element for a reply's totals. `costeer` is that object, asked for with `sent`; `request` is the body of
  * the chat completion that was asked for, and `reply` the text of the reply. Its headings are h3.
@@ -33,6 +36,7 @@ export function whatLeft(costeer, { request, reply }) {
       sent.tokens > sent.told && h("p", { class: "quiet" }, "A line stands where the next request began."),
       together(sent),
       sent.requests.length ? requestList(sent) : h("p", {}, "There was no request."),
+      !sent.embedded && h("p", { class: "quiet" }, HEADERS),
     ),
     h("section", { class: "stack" }, h("h3", {}, "What never left"), about),
   );
