@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from app.prompts.message import Message
 from app.remote.interface import RemoteVocabulary
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
-from e2e.vllm_server import MODEL, VLLMServer
+from e2e.vllm_server import MODEL, VLLMServer, serve_vllm
 
 pytestmark = pytest.mark.vllm
 
@@ -37,6 +37,13 @@ ORDER = GenerationRequest(
     strength=0.5,
 )
 UNTOLD = frozenset({"return_token_ids"})
+
+
+@pytest.fixture(scope="module")
+def vllm(bundle_path: str) -> Iterator[VLLMServer]:
+    """In float32: in bfloat16 the same greedy request is answered differently now and then."""
+    with serve_vllm(bundle_path, "--dtype", "float32") as server:
+        yield server
 
 
 def generator_of(remote: VLLMRemote, runner: ModelRunner, known: RemoteVocabulary | None = None) -> Generator:
