@@ -17,7 +17,10 @@ SETTINGS = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
 
 VLLMS = [name for name in SERVICES if name.startswith("vllm")]
 
+REMOTES = [name for name in VLLMS if name != "vllm-trusted"]
+
 each_vllm = pytest.mark.parametrize("name", VLLMS)
+each_remote = pytest.mark.parametrize("name", REMOTES)
 each_proxy = pytest.mark.parametrize("name", PROXIES)
 
 
@@ -96,7 +99,7 @@ def test_vllm_is_pinned_and_reached_inside_the_network_only(name: str) -> None:
     assert device["capabilities"] == ["gpu"]
 
 
-@each_vllm
+@each_remote
 def test_vllm_gives_as_many_candidates_as_it_is_asked_for(name: str) -> None:
     options = SERVICES[name]["command"]
     wanted = SERVICES["costeer"]["environment"]["COSTEER_TOP_LOGPROBS"]
@@ -108,6 +111,7 @@ def test_vllm_gives_as_many_candidates_as_it_is_asked_for(name: str) -> None:
 def test_each_profile_starts_one_proxy_and_cpu_needs_no_gpu() -> None:
     assert of_profile("gpu") == {"costeer", "vllm"}
     assert of_profile("replicas") == {"costeer-replicas", "router", "vllm", "vllm-2"}
+    assert of_profile("trusted") == {"costeer-trusted", "vllm", "vllm-trusted"}
     assert of_profile("cpu") == {"costeer-cpu"}
     embedded = SERVICES["costeer-cpu"]
     assert embedded["environment"]["COSTEER_REMOTE_BASE_URL"] == "embedded"
@@ -126,6 +130,27 @@ def test_replicas_are_alike_but_for_their_gpu() -> None:
     assert {name: first[name] for name in first if name not in {"profiles", "deploy"}} == {
         name: second[name] for name in second if name not in {"profiles", "deploy"}
     }
+
+
+def test_the_trusted_vllm_is_another_one_than_the_remote_and_reached_by_the_proxy_alone() -> None:
+    proxy, trusted = SERVICES["costeer-trusted"], SERVICES["vllm-trusted"]
+    assert proxy["environment"]["COSTEER_LOCAL_BASE_URL"] == "http://vllm-trusted:8000/v1"
+    assert proxy["environment"]["COSTEER_REMOTE_BASE_URL"] == "http://vllm:8000/v1"
+    assert [name for name in SERVICES if "trusted" in SERVICES[name].get("networks", [])] == [
+        "costeer-trusted",
+        "vllm-trusted",
+    ]
+    assert trusted["networks"] == ["trusted"]
+    assert proxy["networks"] == ["default", "trusted"]
+    assert proxy["depends_on"].keys() == {"vllm", "vllm-trusted"}
+
+
+def test_the_trusted_vllm_has_a_key_of_its_own_and_logs_no_requests() -> None:
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    trusted = text[text.index("\n  vllm-trusted:\n") : text.index("\n  router:\n")]
+    assert "VLLM_API_KEY: ${COSTEER_LOCAL_API_KEY:-}" in trusted
+    assert "REMOTE" not in trusted
+    assert "--enable-log-requests" not in trusted
 
 
 def test_cuda_wheels_change_what_the_image_is_built_from_and_the_devices() -> None:
