@@ -302,6 +302,8 @@ def decoding_config(settings: Settings, max_model_len: int, *, shared: bool) -> 
         max_context_tokens=settings.max_context_tokens,
         max_model_len=max_model_len,
         draft_length=draft_length if settings.draft_length is None else settings.draft_length,
+        # A server on this machine may be a tunnel or a router to one that is not.
+        longest_draft=REMOTE_DRAFT if settings.draft_length is None else None,
         verify_batch=verify_batch if settings.verify_batch is None else settings.verify_batch,
         confidence_gate=settings.confidence_gate,
         margin=settings.margin,

@@ -25,7 +25,8 @@ class DecodingConfig:
     the local prompt, `max_model_len` the prompt and the reply together.
 
     `draft_length` bounds the draft tokens of one remote request; fewer are asked for where the remote runs
-    ahead of the local model. `verify_batch` is how many draft tokens to gather before a local pass, 0 to
+    ahead of the local model, and up to `longest_draft` where asking again is dear (None: never more).
+    `verify_batch` is how many draft tokens to gather before a local pass, 0 to
     score as many at once as pay.
 
     Two knobs trade personalisation for speed. Where the remote's likeliest token has at least the probability
@@ -43,6 +44,7 @@ class DecodingConfig:
     max_context_tokens: int = 2048
     max_model_len: int = 8192
     draft_length: int = 256
+    longest_draft: int | None = None
     verify_batch: int = 0
     confidence_gate: float | None = None
     margin: float | None = None

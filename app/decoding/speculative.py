@@ -16,7 +16,7 @@ from itertools import islice
 
 from app.decoding.acceptance import Acceptance
 from app.decoding.draft import DraftStream
-from app.decoding.pace import Pace, draft_length
+from app.decoding.pace import Pace, draft_length, long_enough
 from app.decoding.request import DecodeRequest, Token
 from app.decoding.retry import RetryingRemote
 from app.decoding.scorer import LocalScorer
@@ -294,13 +294,16 @@ class _Steering:
     def _wanted(self) -> int:
         """How many draft tokens to ask for. Where they are scored as fast as they arrive, a stream is closed
         in time, and a long draft costs nothing."""
-        stats, longest, gap = self._stats, self._request.config.draft_length, self._pace.gap
+        stats, config, gap = self._stats, self._request.config, self._pace.gap
+        longest, run = config.draft_length, (stats.clock() - self._began) / (stats.changed + 1)
+        if config.longest_draft is not None:
+            share, more = self._acceptance.share(0.0), self._pace.again - (gap or 0.0)
+            longest = long_enough(longest, config.longest_draft, share, more, run)
         if self._session is None:
             return longest
         kept_up = gap is None or self._session.cost.seconds(self._session.prompts) <= gap
         if kept_up or self._verifier.thinking:
             return longest
-        run = (stats.clock() - self._began) / (stats.changed + 1)
         return draft_length(longest, self._acceptance.share(1.0), self._pace.wait, run)
 
     async def _ask_for_one(self, barred: Sequence[int]) -> None:

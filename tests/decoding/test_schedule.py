@@ -103,6 +103,28 @@ def test_a_remote_that_runs_ahead_of_the_local_model_is_asked_for_less(
     assert bounded.seconds < 1.03 * unbounded.seconds
 
 
+@pytest.mark.parametrize(("rtt", "share"), [(100, 0.95), (500, 0.8), (2000, 0.75)])
+def test_short_drafts_cost_little_where_asking_again_is_dear(rtt: int, share: float) -> None:
+    """As of a server on this machine that only leads to one far away."""
+    place = Place(25 * MS, rtt * MS, 20 * MS, 0.5 * MS)
+    text = Text.drawn(240, 0.9, seed=5)
+    short = reply(text, place, draft_length=6)
+    ours = reply(text, place, draft_length=6, longest_draft=256)
+    far = reply(text, place)
+    assert ours.ids == short.ids == far.ids
+    assert ours.seconds < share * short.seconds
+    assert ours.seconds < 1.25 * far.seconds
+    assert ours.requests < 0.9 * short.requests
+
+
+def test_near_remotes_are_asked_for_short_drafts_as_ever() -> None:
+    for rtt in (0, 5, 20):
+        place = Place(46 * MS, rtt * MS, 20 * MS, 0.5 * MS)
+        text = Text.drawn(TOKENS, 0.9, seed=5)
+        short = reply(text, place, draft_length=6)
+        assert reply(text, place, draft_length=6, longest_draft=256).requests == short.requests
+
+
 def test_all_of_it_is_one_text() -> None:
     text = Text.drawn(TOKENS, 0.7, seed=7)
     wished = tuple(KEPT if kept else CHANGED for kept in text.kept)

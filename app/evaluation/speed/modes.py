@@ -29,7 +29,7 @@ def modes(
     found = [
         Mode(PLAIN, config, steered=False),
         Mode(DRAFT, config),
-        Mode(SINGLE, replace(config, draft_length=1, verify_batch=0)),
+        Mode(SINGLE, replace(config, draft_length=1, longest_draft=None, verify_batch=0)),
     ]
     if confidence_gate is not None:
         gated = replace(config, confidence_gate=confidence_gate)
