@@ -1,4 +1,4 @@
-"""Checks of a vLLM: reachable, API key, model, top_logprobs, round-trip time, and prefix cache.
+"""Checks of a vLLM: reachable, API key, model, top_logprobs, round-trip time, prefix cache, re-requests.
 
 They send the fixed texts of this file and of app/tokenization/probes.py, and nothing else.
 """
@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from app.doctor import asking_again
 from app.doctor.check import Check, Verdict, failed, ok, skipped, warning
 from app.errors import CoSteerError, ModelNotFound, RemoteError, RemoteTimeout, RemoteUnavailable
 from app.network.address import without_user
@@ -21,7 +22,7 @@ from app.remote.session import new_session
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
 
-NAMES = ("remote", "api key", "model", "logprobs", "round trip", "prefix cache")
+NAMES = ("remote", "api key", "model", "logprobs", "round trip", "prefix cache", asking_again.NAME)
 # vLLM before 0.8 returns logprobs after temperature and penalties.
 TOO_OLD = re.compile(r"0\.[0-7]\.\d+(?![\w.]*dev)")
 AT_MOST = re.compile(r"max allowed: (\d+)")
@@ -55,9 +56,11 @@ def checks(
         "logprobs": Check("logprobs", lambda: _logprobs(remote, top_logprobs), needs=("model",), seconds=60),
         "round trip": Check("round trip", lambda: _round_trip(remote), needs=("api key",)),
         "prefix cache": Check("prefix cache", lambda: _prefix_cache(remote), needs=("model",), seconds=120),
+        asking_again.NAME: Check(asking_again.NAME, lambda: _again(remote), needs=("model",), seconds=120),
     }
     if spared:
-        named["prefix cache"] = Check("prefix cache", _spared, needs=("model",))
+        for name in ("prefix cache", asking_again.NAME):
+            named[name] = Check(name, _spared, needs=("model",))
     return [named[name] for name in NAMES]
 
 
@@ -197,6 +200,11 @@ async def _ids(remote: VLLMRemote, text: str) -> Sequence[int]:
         if error.code != UNTOLD:
             raise
         return SOME
+
+
+async def _again(remote: VLLMRemote) -> Verdict:
+    remote = remote.in_session(new_session())  # as the requests of a reply are
+    return await asking_again.measured(remote, await _ids(remote, LONG))
 
 
 async def _spared() -> Verdict:

@@ -42,7 +42,7 @@ async def identity_of(remote: RemoteModel) -> Identity:
     try:
         return Identity(listed[name], tuple(await remote.tokenize_text(PROBE)))
     except RemoteError as error:
-        if type(error) not in {RemoteError, RemoteRejected}:
+        if error.code != UNTOLD and not isinstance(error, RemoteRejected):
             raise
         return Identity(listed[name], None)
 

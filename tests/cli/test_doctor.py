@@ -74,7 +74,7 @@ def test_the_list_reads_well_in_80_columns_and_without_colour(monkeypatch: pytes
     assert "\x1b" not in result.stdout
     at, _ = [number for number, line in enumerate(lines) if line.startswith("failed ")]
     assert any(line.strip().startswith("-> ") for line in lines[at : at + 4])
-    assert lines[-1] == "15 ok, 2 failed"
+    assert lines[-1] == "16 ok, 2 failed"
     assert result.exit_code == 1
 
 

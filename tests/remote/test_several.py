@@ -28,6 +28,7 @@ from app.errors import (
 )
 from app.remote import replicas as pooled
 from app.remote.interface import (
+    UNTOLD,
     DraftToken,
     Forward,
     Forwarded,
@@ -463,3 +464,17 @@ async def test_cut_at_any_byte_on_the_socket_every_token_comes_once(offset: int)
             assert [position.token_id async for position in stream] == IDS
     for prompt in drafts:  # what was received and not a token more
         assert prompt == [*PROMPT, *IDS[: len(prompt) - len(PROMPT)]]
+
+
+async def test_one_that_fails_while_it_is_compared_is_no_gateway_that_tells_no_tokens() -> None:
+    class Failing(Remote):
+        error = RemoteError("Engine core died.")
+
+        async def tokenize_text(self, text: str) -> list[int]:
+            raise self.error
+
+    failing, untold = Failing(), Failing()
+    untold.error = RemoteError("No such path.", code=UNTOLD)
+    async with several(Remote(), failing, untold) as remote:
+        await drafted(remote)
+        assert states(remote) == ["ready", "resting", "ready"]

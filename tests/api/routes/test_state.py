@@ -23,7 +23,8 @@ from app.settings.settings import Settings
 
 NAMES = [
     *("settings", "python", "local weights", "disk", "torch", "device", "database", "port", "access"),
-    *("remote", "api key", "model", "logprobs", "round trip", "prefix cache", "tokenizer", "chat template"),
+    *("remote", "api key", "model", "logprobs", "round trip", "prefix cache", "re-request"),
+    *("tokenizer", "chat template"),
 ]
 SECRETS = ("sk-remote-secret", "pa55word", "pr0xyword")
 

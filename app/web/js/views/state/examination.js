@@ -26,6 +26,7 @@ const LABELS = {
   logprobs: "Remote's probabilities",
   "round trip": "Way to the remote and back",
   "prefix cache": "Remote's memory of prompts",
+  "re-request": "What a token costs that steering changes",
   tokenizer: "Tokens",
   "chat template": "Form of conversations",
 };
