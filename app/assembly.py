@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
-
 from app.api.dependencies import Parts
 from app.api.received import made, swept
 from app.api.responses.stored import StoredResponses
@@ -22,10 +20,12 @@ from app.decoding.request import DecodingConfig
 from app.decoding.retry import RetryPolicy
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
-from app.errors import CoSteerError, TrustedError, WeightsError
+from app.errors import CoSteerError
 from app.local.interface import OwnedModel
 from app.local.trusted.model import TrustedModel
+from app.local.trusted.reading import read_tokenizer
 from app.local.trusted.server import TrustedServer
+from app.local.trusted.wire import ServedModel
 from app.local.weights import SILENT, Progress, resolve
 from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
@@ -48,9 +48,7 @@ if TYPE_CHECKING:  # they import torch, for seconds
 # it, and a local pass over a few tokens costs little more than over one. Elsewhere draft tokens are free.
 SHARED = 6
 REMOTE_DRAFT = 256
-# Seconds that a start waits for the server of the small model.
-START_SECONDS = 10.0
-# Seconds without a byte of its answer after which it counts as gone, where replies wait for it.
+# Seconds without a byte after which the small model's server counts as gone, where replies wait for it.
 UNHURRIED = 600.0
 
 
@@ -178,44 +176,23 @@ async def _trusted(settings: Settings, stack: AsyncExitStack, progress: Progress
     """The small model on its server, which may come up later if it need not be asked for the tokenizer."""
     server = open_trusted(settings)
     stack.push_async_callback(server.aclose)
-    tokenizer, longest = await trusted_tokenizer(settings, server, progress)
+    tokenizer, served = await trusted_tokenizer(settings, server, progress)
+    longest = served.max_model_len if served is not None else None
     model = TrustedModel(server, tokenizer, settings.top_logprobs)
-    return _Small(model, tokenizer, min(settings.max_model_len, longest))
+    return _Small(model, tokenizer, min(settings.max_model_len, longest or settings.max_model_len))
 
 
 async def trusted_tokenizer(
     settings: Settings, server: TrustedServer, progress: Progress = SILENT
-) -> tuple[Tokenizer, int]:
-    """The tokenizer of the small model on its server, and how many tokens that takes. Raises CoSteerError
-    with what to change."""
-    progress.stage("Asking the server of the small model", None)
-    name, longest = settings.local_tokenizer, settings.max_model_len
-    try:
-        with anyio.fail_after(START_SECONDS):
-            served = await server.served()
-        name, longest = name or served.root, served.max_model_len or longest
-    except (TrustedError, TimeoutError) as error:
-        if not name:
-            why = error.message if isinstance(error, TrustedError) else "The small model's server is silent."
-            raise CoSteerError(
-                f"{why} It has to be there at the start, unless COSTEER_LOCAL_TOKENIZER names its tokenizer."
-            ) from error
-    try:
-        path = resolve(
-            name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress
-        )
-    except WeightsError as error:
-        raise WeightsError(
-            f"The tokenizer of the small model's server: {error.message} Set COSTEER_LOCAL_TOKENIZER to the "
-            "hub id or folder of the model that the server has."
-        ) from error
-    tokenizer = load_tokenizer(path, "COSTEER_LOCAL_TOKENIZER", fast=True)
-    if not tokenizer.has_template:
-        raise WeightsError(
-            f"The model {name} has no chat template. Have the small model's server serve one that is "
-            "instruction-tuned."
-        )
-    return tokenizer, longest
+) -> tuple[Tokenizer, ServedModel | None]:
+    """The tokenizer of the small model on its server, and that model, if the server answers."""
+    return await read_tokenizer(
+        server,
+        settings.local_tokenizer,
+        cache_dir=settings.cache_dir,
+        weights_dir=settings.weights_dir,
+        progress=progress,
+    )
 
 
 def open_trusted(settings: Settings) -> TrustedServer:

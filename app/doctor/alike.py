@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.doctor import trusted
 from app.doctor.check import Check, Verdict, failed, ok, skipped
 from app.errors import CoSteerError
 from app.remote.interface import RemoteModel, RemoteVocabulary
@@ -34,34 +35,40 @@ class Alike:
         named: str = "",
         named_folder: Callable[[], Path | None] = lambda: None,
         needs: str = "model",
+        of_server: Callable[[], Awaitable[Tokenizer]] | None = None,
     ) -> None:
         """`folder` gives the local model's folder, and `named_folder` that of the tokenizer that the settings
         name for the remote, if they name one; None if it is not downloaded yet. Both may block. `needs` is
-        the check of the remote without which there is nothing to compare."""
+        the check of the remote without which there is nothing to compare. `of_server` loads the local
+        model's tokenizer where a server computes that, which must share it with the remote."""
         self._remote = remote
         self._model = model
         self._folder = folder
         self._named = named
         self._named_folder = named_folder
         self._needs = needs
+        self._of_server = of_server
         self._match: Match | None = None
         self._dated = False
 
     def checks(self) -> list[Check]:
-        needs = ("torch", "local weights", self._needs)
+        here = ("torch", "local weights") if self._of_server is None else (trusted.NAMES[3],)
+        needs = (*here, self._needs)
         return [
             Check(NAMES[0], self._tokenizer, needs, seconds=90),
             Check(NAMES[1], self._template, (NAMES[0],)),
         ]
 
     async def _tokenizer(self) -> Verdict:
-        folder = self._folder()
-        if folder is None:
+        if self._of_server is not None:
+            tokenizer = await self._of_server()
+        elif (folder := self._folder()) is not None:
+            tokenizer = await in_thread(lambda: _load(folder))
+        else:
             return skipped(
                 "Not looked at: the local model's tokenizer is not here yet.",
                 f"costeer models pull {self._model}",
             )
-        tokenizer = await in_thread(lambda: _load(folder))
         from app.decoding.vocabulary_match import VocabularyMatcher  # noqa: PLC0415
 
         self._dated = tokenizer.dated
@@ -73,7 +80,9 @@ class Alike:
                     "costeer serve",
                 )
             known = await in_thread(lambda: _vocabulary(named, self._named)) if named is not None else None
-            self._match = await VocabularyMatcher(self._remote, tokenizer, known).match()
+            self._match = await VocabularyMatcher(
+                self._remote, tokenizer, known, alike=self._of_server is not None
+            ).match()
         except CoSteerError as error:
             return failed(error.message, MEND)
         return _aligned(self._match, self._model)

@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from app.decoding.vocabulary_match import Match
-from app.doctor import access, alike, database, embedded, machine, port, remotes, weights
+from app.doctor import access, alike, database, embedded, machine, port, remotes, trusted, weights
 from app.doctor import remote as far
 from app.doctor import settings as written
 from app.doctor.check import Check
 from app.errors import CoSteerError, WeightsError
+from app.local.trusted.reading import read_tokenizer
+from app.local.trusted.server import TrustedServer
 from app.local.weights import is_file, presence
 from app.profiles.store.inspection import inspect
 from app.remote import vllm
@@ -22,6 +24,9 @@ from app.remote.interface import RemoteModel
 from app.remote.replicas import Replicas
 from app.remote.several import SeveralRemotes
 from app.settings.settings import EMBEDDED, Settings
+from app.tokenization.tokenizer import Tokenizer
+
+SERVED = "the small model on its server"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ def before_a_start(settings: Settings, stack: AsyncExitStack) -> list[Check]:
     """The checks of `costeer doctor`. The remote that they ask is closed with the stack."""
     remote = _remote(settings, stack)
     local = partial(_local_folder, settings)
+    small = _small(settings, stack)
     return [
         *_weights(settings),
         *_machine(settings, remote, local),
@@ -61,7 +67,8 @@ def before_a_start(settings: Settings, stack: AsyncExitStack) -> list[Check]:
             settings.host, lambda: inspect(settings.data_dir).guarded, trust_network=settings.trust_network
         ),
         *_of_remote(remote, settings),
-        *_alike(remote, settings, local),
+        *_of_small(small, settings),
+        *_alike(remote, settings, local, small),
     ]
 
 
@@ -78,7 +85,8 @@ def while_serving(settings: Settings, running: Running, stack: AsyncExitStack) -
         port.taken(settings.host, settings.port),
         *access.checks(settings.host, running.guarded, trust_network=settings.trust_network, serving=True),
         *_of_remote(remote, settings, serving=True),
-        *alike.compared(running.match, settings.local_model, dated=running.dated, needs=_reached(remote)),
+        *_of_small(_small(settings, stack), settings, serving=True),
+        *alike.compared(running.match, _model(settings), dated=running.dated, needs=_reached(remote)),
     ]
 
 
@@ -113,8 +121,8 @@ def _server(settings: Settings, stack: AsyncExitStack, url: str) -> vllm.VLLMRem
 
 
 def _weights(settings: Settings, *, loaded: bool = False) -> list[Check]:
-    names = {"local weights": settings.local_model}
-    if settings.remote_base_url == EMBEDDED and settings.embedded_model != settings.local_model:
+    names = {} if settings.local_base_url else {"local weights": settings.local_model}
+    if settings.remote_base_url == EMBEDDED and settings.embedded_model not in names.values():
         names["embedded weights"] = settings.embedded_model
     return weights.checks(
         names,
@@ -128,6 +136,8 @@ def _weights(settings: Settings, *, loaded: bool = False) -> list[Check]:
 def _machine(
     settings: Settings, remote: Remote, folder: Callable[[], Path | None], *, loaded: bool = False
 ) -> list[Check]:
+    if not settings.model_names():
+        return []
     return machine.checks(
         device=settings.device,
         dtype=settings.dtype,
@@ -135,6 +145,62 @@ def _machine(
         engine_cache=settings.cache_dir / "engine",
         leave_a_core=_here(remote),
         loaded=loaded,
+    )
+
+
+@dataclass(frozen=True)
+class Small:
+    """The server of the small model, and what loads its tokenizer."""
+
+    server: TrustedServer
+    tokenizer: Callable[[], Awaitable[Tokenizer]]
+
+
+def _model(settings: Settings) -> str:
+    """The small model's name."""
+    return settings.served_local_model or SERVED if settings.local_base_url else settings.local_model
+
+
+def _small(settings: Settings, stack: AsyncExitStack) -> Small | None:
+    """The server of the small model, closed with the stack; None where that is in this process."""
+    if not settings.local_base_url:
+        return None
+    server = TrustedServer(
+        settings.local_base_url,
+        model=settings.served_local_model,
+        api_key=settings.local_api_key.get_secret_value(),
+        connect_timeout=settings.remote_connect_timeout,
+        read_timeout=settings.local_patience,
+        remote_model=settings.remote_model,
+    )
+    stack.push_async_callback(server.aclose)
+    loaded: list[Tokenizer] = []
+
+    async def tokenizer() -> Tokenizer:
+        if not loaded:
+            read, _ = await read_tokenizer(
+                server,
+                settings.local_tokenizer,
+                cache_dir=settings.cache_dir,
+                weights_dir=settings.weights_dir,
+            )
+            loaded.append(read)
+        return loaded[0]
+
+    return Small(server, tokenizer)
+
+
+def _of_small(small: Small | None, settings: Settings, *, serving: bool = False) -> list[Check]:
+    if small is None:
+        return []
+    return trusted.checks(
+        small.server,
+        small.tokenizer,
+        url=settings.local_base_url,
+        plaintext=settings.local_plaintext,
+        has_key=bool(settings.local_api_key.get_secret_value()),
+        top_logprobs=settings.top_logprobs,
+        spared=serving and small.server.on_this_machine,
     )
 
 
@@ -171,18 +237,21 @@ def _of_server(server: vllm.VLLMRemote, url: str, settings: Settings, *, serving
     )
 
 
-def _alike(remote: Remote, settings: Settings, local: Callable[[], Path | None]) -> list[Check]:
+def _alike(
+    remote: Remote, settings: Settings, local: Callable[[], Path | None], small: Small | None
+) -> list[Check]:
     if remote is None:
         return embedded.checks(alike.NAMES)
     if isinstance(remote, CoSteerError):
         return far.refused(remote, (far.NAMES[0], *alike.NAMES))[1:]
     return alike.Alike(
         remote.one,
-        settings.local_model,
+        _model(settings),
         local,
         named=settings.remote_tokenizer,
         named_folder=partial(_folder, settings, settings.remote_tokenizer),
         needs="model" if remote.replicas is None else remotes.NAME,
+        of_server=small.tokenizer if small is not None else None,
     ).checks()
 
 
