@@ -66,7 +66,7 @@ def verdict(costs: Sequence[Cost], least: float, gap: float) -> Verdict:
     if not gap or last.again - gap <= BETWEEN * gap:
         return ok(told)
     seen = f"{told}: more than the {BETWEEN} draft tokens take that there are between two, as a rule."
-    fewer = "COSTEER_MARGIN=0.5 sends about half as many, and steers less (docs/evaluation.md)."
+    fewer = "COSTEER_MARGIN=0.5 sends about 40% fewer, and steers less (docs/evaluation.md)."
     if last.again - least > max(gap, ANEW * (last.anew - least)):
         return warning(
             f"{seen} The prompt is read anew each time.",
