@@ -81,11 +81,11 @@ async def test_a_device_that_is_not_here_fails(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_a_model_that_cannot_run_here_fails(tmp_path: Path, folder: Path) -> None:
-    layers = {"model_type": "gemma2", "layer_types": ["sliding_attention"], "num_hidden_layers": 1}
+    layers = {"model_type": "olmo3", "layer_types": ["chunked_attention"], "num_hidden_layers": 1}
     (folder / "config.json").write_text(json.dumps(layers))
     finding = (await looked(tmp_path, config_folder=lambda: folder))["device"]
     assert finding.state is State.FAILED
-    assert "sliding_attention" in finding.seen
+    assert "chunked_attention" in finding.seen
 
 
 def test_a_vllm_on_this_machine_is_left_a_core(monkeypatch: pytest.MonkeyPatch) -> None:

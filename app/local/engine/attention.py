@@ -31,11 +31,16 @@ class Attention:
         values: torch.Tensor,
         scale: float | None = None,
         window: int | None = None,
+        *,
+        cap: float | None = None,
     ) -> torch.Tensor:
         """`query` [new, heads, size], `keys` and `values` [1, key-value heads, slots, size] give
-        [new, heads * size]. With a `window`, a token sees that many positions, its own the last."""
+        [new, heads * size]. With a `window`, a token sees that many positions, its own the last; a `cap`
+        bends the scores so that none is beyond it."""
         new, heads, size = query.shape
         window = None if window is None or window >= self.slots else window
+        if cap is not None:
+            return self._capped(query, keys, values, scale=scale or size**-0.5, window=window, cap=cap)
         if new > FEW and query.device.type == "cpu":
             return self._by_head(query, keys, values, scale, window)
         groups = keys.shape[1]
@@ -60,6 +65,24 @@ class Attention:
             query.transpose(0, 1)[None], keys, values, mask, is_causal=causal, scale=scale, enable_gqa=True
         )
         return seen[0].transpose(0, 1).reshape(len(query), -1)
+
+    def _capped(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        scale: float,
+        window: int | None,
+        cap: float,
+    ) -> torch.Tensor:
+        """As Gemma 2 does it; torch's own attention cannot."""
+        share = query.shape[1] // keys.shape[1]
+        keys, values = (one[0].repeat_interleave(share, 0) for one in (keys, values))
+        scores = query.transpose(0, 1) @ keys.transpose(1, 2) * (scale / cap)
+        scores = scores.tanh() * cap + self.mask(query.dtype, 1, window)
+        seen = scores.softmax(-1, dtype=torch.float32).to(values.dtype) @ values
+        return seen.transpose(0, 1).reshape(len(query), -1)
 
     def mask(self, dtype: torch.dtype, share: int = 1, window: int | None = None) -> torch.Tensor:
         """[share * new, slots], added to the scores: 0 where a new token sees a slot, else -inf. Made once

@@ -23,6 +23,16 @@ FAMILIES = {
 }
 WINDOWED = {"gemma3_text"}
 FULL, SLIDING = "full_attention", "sliding_attention"
+# Those with layers that have a state, see recurrent/layers.py.
+STATEFUL = {
+    "qwen3_5_text",
+    "qwen3_5_moe_text",
+    "lfm2",
+    "lfm2_moe",
+    "granitemoehybrid",
+    "bamba",
+    "falcon_h1",
+}
 # Kinds of rotary embeddings whose frequencies depend on the length of the sequence.
 VARYING = {"dynamic", "longrope"}
 _PARAMETERS = re.compile(
@@ -38,16 +48,26 @@ def kinds(config: Any) -> list[str]:
     return list(getattr(config, "layer_types", None) or [FULL] * config.num_hidden_layers)
 
 
+def windows(config: Any) -> list[int | None]:
+    """How many positions each layer sees; None: all."""
+    window = getattr(config, "sliding_window", None)
+    if not getattr(config, "layer_types", None):
+        return [window] * config.num_hidden_layers
+    return [window if kind == SLIDING else None for kind in config.layer_types]
+
+
 def unsupported_kinds(config: Any) -> set[str]:
-    """The kinds of attention in this model that nothing here can compute."""
-    windowed = getattr(config, "model_type", None) in WINDOWED
-    return set(getattr(config, "layer_types", None) or []) - {FULL, SLIDING if windowed else FULL}
+    """The kinds of layers in this model that nothing here can compute."""
+    if getattr(config, "model_type", None) in STATEFUL:
+        return set()
+    return set(kinds(config)) - {FULL, SLIDING}
 
 
 def known(model: Any) -> bool:
     """Whether the decoder computes what this transformers model does: a known family, and nothing added."""
     config = model.config
-    if getattr(config, "model_type", None) not in FAMILIES or unsupported_kinds(config):
+    family = getattr(config, "model_type", None)
+    if family not in FAMILIES or set(kinds(config)) - {FULL, SLIDING if family in WINDOWED else FULL}:
         return False
     if any(getattr(config, name, None) for name in _BEYOND):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from transformers import AutoConfig, GenerationConfig
 from app.errors import WeightsError
 from app.local.engine.decoder import Decoder
 from app.local.engine.dtype import INT8, pick_dtype
-from app.local.engine.families import FAMILIES, FULL, known, unsupported_kinds
+from app.local.engine.families import FAMILIES, known, unsupported_kinds
 from app.local.engine.int8 import store
 from app.local.engine.int8.decoder import Int8Decoder
 from app.local.engine.int8.notes import computable
@@ -53,15 +53,17 @@ def load(
             "COSTEER_DTYPE unset: then what the model and the device can do is chosen."
         )
     from app.local.engine.foreign import ForeignDecoder  # noqa: PLC0415  # see _model
+    from app.local.engine.trial import objection  # noqa: PLC0415  # likewise
 
     chosen = pick_dtype(dtype, device, config, cache and cache / "dtype.json")
     model = _model(path, chosen).to(device)
     if known(model):
         return Decoder(model)
-    # transformers' code would ignore windows here.
-    if others := set(getattr(config, "layer_types", None) or []) - {FULL}:
-        raise _unsupported(path, others)
-    return ForeignDecoder(model)
+    foreign = ForeignDecoder(model)
+    # A wrong log-probability would steer, and nobody would notice.
+    if strange := objection(foreign, model.config, device):
+        raise _unsupported(path, strange)
+    return foreign
 
 
 def eight_bits(dtype: str, device: torch.device, config: Any) -> bool:
@@ -75,7 +77,7 @@ def read_config(path: str) -> Any:
     with _errors(path):
         config = AutoConfig.from_pretrained(path)
     if others := unsupported_kinds(config):
-        raise _unsupported(path, others)
+        raise _unsupported(path, f"layers of kind {', '.join(sorted(others))}")
     return config
 
 
@@ -131,10 +133,10 @@ def _model(path: str, dtype: torch.dtype | str) -> Any:
     return model.requires_grad_(False)
 
 
-def _unsupported(path: str, kinds: Collection[str]) -> WeightsError:
+def _unsupported(path: str, strange: str) -> WeightsError:
     return WeightsError(
-        f"The model {path} has layers of kind {', '.join(sorted(kinds))}, which cannot be computed here. "
-        "Choose one with full attention in every layer, or a text model of Gemma 3."
+        f"The model {path} has {strange}, which cannot be computed here. Choose one of "
+        "`costeer models list`, or another with full or sliding attention in its layers."
     )
 
 

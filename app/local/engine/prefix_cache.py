@@ -71,10 +71,11 @@ class PrefixCache:
             self._lent = [cache for cache in self._lent if cache.owner not in owners]
 
     def _find(self, sequence: Sequence[int], owner: Owner | None) -> KVCache:
-        # The longest shared prefix; among equals an idle cache, and of these the one with the fewest tokens.
+        # The longest shared prefix that can be used; among equals an idle cache,
+        # and of these the one with the fewest tokens.
         shared, idle, _, found = max(
             (
-                (common_prefix(cache.tokens, sequence), idle, -len(cache.tokens), cache)
+                (cache.reach(common_prefix(cache.tokens, sequence)), idle, -len(cache.tokens), cache)
                 for idle, caches in ((True, self._idle), (False, self._lent))
                 for cache in caches
                 if cache.owner == owner

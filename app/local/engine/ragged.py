@@ -15,6 +15,9 @@ import torch
 from app.local.engine.attention import Attention
 from app.local.engine.branch import Branch
 from app.local.engine.kv_cache import KVCache
+from app.local.engine.recurrent.convolution import Convolution
+from app.local.engine.recurrent.plan import Plan
+from app.local.engine.recurrent.scan import Steps, scan
 
 # A CPU multiplies four rows sooner than one or two: oneDNN takes another kernel, measured 10 to 30 % faster.
 FEWEST_ROWS = 4
@@ -23,12 +26,17 @@ FEWEST_ROWS = 4
 @dataclass(frozen=True)
 class Part:
     """The next tokens of one sequence: `cache` holds what comes before `ids`. Rows of log-probabilities are
-    returned for the last `keep` of `ids`, then for all tokens of the `branches`, which are not kept."""
+    returned for the last `keep` of `ids`, then for all tokens of the `branches`, which are not kept.
+
+    What follows after this pass may leave the sequence where branches do, from its token `since` on, or else
+    where rows were returned.
+    """
 
     cache: KVCache
     ids: Sequence[int]
     keep: int
     branches: Sequence[Branch] = ()
+    since: int | None = None
 
     def __len__(self) -> int:
         """Number of tokens computed."""
@@ -43,6 +51,12 @@ class Part:
     def kept(self) -> int:
         """Number of rows returned."""
         return self.keep + len(self) - len(self.ids)
+
+    @property
+    def rigid(self) -> int:
+        """Number of tokens of the sequence that are likely to stay."""
+        end = len(self.cache.tokens) + len(self.ids)
+        return end - self.keep if self.since is None else min(self.since, end - self.keep)
 
     def runs(self) -> list[range]:
         """The positions of the tokens computed: of `ids`, then of each branch."""
@@ -59,6 +73,8 @@ class RaggedBatch:
 
     def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
         self.parts = parts
+        self._device = device
+        self._plans: list[Plan] = []
         runs = [part.runs() for part in parts]
         self.attentions = [
             Attention(len(part.cache.tokens), one, device) for part, one in zip(parts, runs, strict=True)
@@ -86,21 +102,62 @@ class RaggedBatch:
             part.cache.append(layer, own)
 
     def attend(
-        self, layer: int, query: torch.Tensor, scale: float | None = None, window: int | None = None
+        self,
+        layer: int,
+        query: torch.Tensor,
+        scale: float | None = None,
+        window: int | None = None,
+        *,
+        cap: float | None = None,
     ) -> torch.Tensor:
         """Attention of `query` [tokens, heads, head size] over each sequence's own cache, of which only the
-        last `window` positions are seen if given. Returns [tokens, heads * head size]."""
+        last `window` positions are seen if given, with scores within `cap`. Returns [tokens, heads * head
+        size]."""
         queries = query.split_with_sizes(self._lengths)
         seen = [
-            attention(own, *part.cache.view(layer, attention.slots), scale, window)
+            attention(own, *part.cache.view(layer, attention.slots), scale, window, cap=cap)
             for part, attention, own in zip(self.parts, self.attentions, queries, strict=False)
         ]
         if self._padding:
             seen.append(queries[-1].flatten(1))  # whatever it is, nobody reads what comes of it
         return seen[0] if len(seen) == 1 else torch.cat(seen)
 
+    def convolve(self, layer: int, convolution: Convolution, x: torch.Tensor) -> torch.Tensor:
+        """A layer's convolution of `x` [tokens, channels] along each sequence. Returns the same shape."""
+        own = x.split_with_sizes(self._lengths)
+        made = [
+            convolution(part.cache.states, layer, plan, rows)
+            for part, plan, rows in zip(self.parts, self.plans(), own, strict=False)
+        ]
+        return self._whole(made, x)
+
+    def scan(self, layer: int, steps: Steps) -> torch.Tensor:
+        """What each token reads of a layer's states, [tokens, heads, value size]."""
+        first, read = 0, []
+        for part, plan in zip(self.parts, self.plans(), strict=True):
+            read.append(scan(part.cache.states.layer(layer), plan, steps.part(first, first + len(part))))
+            first += len(part)
+        return self._whole(read, steps.value)
+
+    def plans(self) -> list[Plan]:
+        """How the parts pass through layers with a state."""
+        if not self._plans:
+            self._plans = [
+                Plan(part.cache.states.start, len(part.cache.tokens), part.runs(), part.rigid, self._device)
+                for part in self.parts
+            ]
+        return self._plans
+
+    def _whole(self, made: list[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+        """What was made of the sequences as one, with rows for the padding, which nobody reads."""
+        if self._padding:
+            made.append(torch.zeros_like(like[: self._padding]))
+        return made[0] if len(made) == 1 else torch.cat(made)
+
     def commit(self) -> None:
         """Record the tokens that the pass has appended, except those of branches: their slots are free."""
+        for part, plan in zip(self.parts, self._plans, strict=False):
+            part.cache.states.settle(plan.base, read=plan.base > plan.held)
         for part in self.parts:
             part.cache.tokens.extend(part.ids)
 

@@ -144,7 +144,12 @@ class ModelRunner:
         Runs on the calling thread: the scheduler's, see `extend`.
         """
         batch = RaggedBatch(parts, self.device)
-        logprobs = self._decoder(batch)
+        try:
+            logprobs = self._decoder(batch)
+        except Exception:
+            for part in parts:
+                part.cache.clear()  # some layers have moved their states on, others not
+            raise
         batch.commit()
         return batch.split(logprobs.cpu())
 

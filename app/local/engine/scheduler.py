@@ -64,6 +64,11 @@ class Job(Generic[T]):
     done: asyncio.Future[T] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     abandoned: bool = False
 
+    def since(self, row: int) -> int:
+        """The token of a sequence from which on it may be left: where its first kept row is, or a branch."""
+        starts = (branch.start for branch in (self.branches[row] if self.branches else ()))
+        return min([len(self.sequences[row]) - self.keep, *starts])
+
     def settle(self, result: T | None, error: BaseException | None = None) -> None:
         """Hand the result, or the error, to the caller that awaits it in the event loop."""
 
@@ -173,9 +178,13 @@ class Scheduler:
         lease = job.lease
         for sequence in job.sequences[len(lease.caches) :]:
             lease.caches.append(self._caches.lend(sequence, lease.owner))
-        for cache, sequence in zip(lease.caches, job.sequences, strict=True):
+        for row, (cache, sequence) in enumerate(zip(lease.caches, job.sequences, strict=True)):
             held = min(common_prefix(cache.tokens, sequence), len(sequence) - job.keep)
+            # Branches need a state at or before their start; what is computed again is little.
+            if (since := job.since(row)) < held and cache.reach(since) < since:
+                held = since
             cache.rollback(held)
+            held = len(cache.tokens)
             job.found += held
             job.pending.append(sequence[held:])
             job.rows.append([])
@@ -230,4 +239,4 @@ def _part(job: Job[Any], row: int, count: int) -> Part:
     # The kept positions are the last ones of the sequence; a part may end before the first of them.
     keep = max(0, count - max(0, len(pending) - job.keep))
     branches = job.branches[row] if job.branches and count == len(pending) else ()
-    return Part(job.lease.caches[row], pending[:count], keep, branches)
+    return Part(job.lease.caches[row], pending[:count], keep, branches, job.since(row))

@@ -18,7 +18,6 @@ from app.local.engine.attention import FEW
 from app.local.engine.branch import Branch
 from app.local.engine.decoder import Decoder
 from app.local.engine.families import known
-from app.local.engine.foreign import ATTENTION, ForeignDecoder
 from app.local.engine.int8.decoder import Int8Decoder
 from app.local.engine.int8.graph import EXACT
 from app.local.engine.int8.network import write_network
@@ -185,18 +184,6 @@ def test_a_layer_that_was_added_or_replaced_is_not_known() -> None:
     model = made(KNOWN["llama"])
     model.model.layers[1].mlp.up_proj = nn.Sequential(model.model.layers[1].mlp.up_proj)
     assert not known(model)
-
-
-def test_a_family_it_does_not_know_runs_in_transformers_code() -> None:
-    model = made(UNKNOWN["another family"])
-    decoder = ForeignDecoder(made(UNKNOWN["another family"], ATTENTION))
-    ids, new, other = random_ids(50), random_ids(3), random_ids(9)
-    cache = KVCache()
-    passed(decoder, [Part(cache, ids, 1)])
-    branch = Branch(40, [1, 2])
-    got, beside = passed(decoder, [Part(cache, new, 2, [branch]), Part(KVCache(), other, 9)])
-    close(got, torch.cat([theirs(model, [*ids, *new], 2), theirs(model, [*ids[:40], 1, 2], 2)]))
-    close(beside, theirs(model, other, 9))
 
 
 def test_weights_that_were_taken_over_are_freed() -> None:

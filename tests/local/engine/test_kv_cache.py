@@ -162,7 +162,7 @@ def test_what_is_forgotten_is_gone_at_once_and_the_others_stay() -> None:
     caches = PrefixCache(1 << 30)
     kept(caches, LONG, ANNA)
     kept(caches, LONG, BEN)
-    tensors = [weakref.ref(buffer) for cache in held(caches) for buffer in cache._layers]
+    tensors = [weakref.ref(buffer) for cache in held(caches) for buffer in cache._layers.values()]
     assert caches.owners() == {ANNA, BEN}
     caches.forget({BEN})
     gc.collect()
