@@ -25,6 +25,9 @@ from app.local.engine.ragged import RaggedBatch
 # Extends the caches of a batch by its tokens; returns log-probabilities [kept, V] where it asks for them.
 Forward = Callable[[RaggedBatch], torch.Tensor]
 
+# The names of a text model's weights in a file that has others for images or sound as well.
+_TEXT_PART = {r"^(model\.)?language_model\.(model\.)?": "model."}
+
 
 def load(
     path: str,
@@ -75,7 +78,7 @@ def eight_bits(dtype: str, device: torch.device, config: Any) -> bool:
 def read_config(path: str) -> Any:
     """The model's configuration. Raises WeightsError for a model that cannot run here."""
     with _errors(path):
-        config = AutoConfig.from_pretrained(path)
+        config = _text_config(AutoConfig.from_pretrained(path))
     if others := unsupported_kinds(config):
         raise _unsupported(path, f"layers of kind {', '.join(sorted(others))}")
     return config
@@ -89,6 +92,14 @@ def eos_ids(path: str, config: Any) -> frozenset[int]:
         generation = GenerationConfig.from_model_config(config)
     eos = generation.eos_token_id
     return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
+
+
+def _text_config(config: Any) -> Any:
+    """The configuration of a model's part for text, if it has others for images or sound as well."""
+    text = config.get_text_config(decoder=True)
+    if text is not config:
+        text.tie_word_embeddings = config.tie_word_embeddings
+    return text
 
 
 def _int8(path: str, cache: Path | None, threads: int, longest: int) -> Int8Decoder | None:
@@ -124,9 +135,19 @@ def _model(path: str, dtype: torch.dtype | str) -> Any:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller has its own
     try:
         with _errors(path):
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, attn_implementation=ATTENTION
+            whole = AutoConfig.from_pretrained(path)
+            config = _text_config(whole)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                path,
+                config=config,
+                key_mapping=None if config is whole else _TEXT_PART,
+                dtype=dtype,
+                attn_implementation=ATTENTION,
+                output_loading_info=True,
             )
+            model, told = loaded
+            if told["missing_keys"]:
+                raise ValueError(f"Its weights lack {min(told['missing_keys'])}.")
     finally:
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import Olmo2Config
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    Olmo2Config,
+    Qwen3_5Config,
+    Qwen3_5ForConditionalGeneration,
+)
 
 from app.errors import WeightsError
 from app.local.engine.decoder import Decoder
 from app.local.engine.foreign import ForeignDecoder
 from app.local.engine.int8.decoder import Int8Decoder
+from app.local.engine.kv_cache import KVCache
 from app.local.engine.loading import eos_ids, load, read_config
-from local.engine.small_models import KNOWN, SHAPE, made
+from app.local.engine.ragged import Part
+from local.engine.small_models import FOREIGN, KNOWN, SHAPE, STATEFUL, close, made, passed
 
 CPU = torch.device("cpu")
 
@@ -70,3 +81,55 @@ def test_the_ends_of_a_text_are_those_of_its_generation_config_or_else_of_its_co
     (tmp_path / "generation_config.json").unlink()
     config.eos_token_id = 7
     assert eos_ids(str(tmp_path), config) == {7}
+
+
+VISION = {"hidden_size": 32, "intermediate_size": 32}
+SEEING: dict[str, Any] = {
+    "qwen3_5": lambda: Qwen3_5ForConditionalGeneration(
+        Qwen3_5Config(
+            text_config=STATEFUL["qwen3_5"].to_dict(),
+            vision_config={**VISION, "depth": 1, "num_heads": 2, "out_hidden_size": 96},
+        )
+    ),
+    "gemma3": lambda: Gemma3ForConditionalGeneration(
+        Gemma3Config(
+            text_config=KNOWN["gemma3"].to_dict(),
+            vision_config={
+                **VISION,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "image_size": 28,
+                "patch_size": 14,
+            },
+        )
+    ),
+    "gemma4": lambda: Gemma4ForConditionalGeneration(
+        Gemma4Config(
+            text_config=FOREIGN["gemma4"].to_dict(),
+            vision_config={**VISION, "num_hidden_layers": 1, "num_attention_heads": 2},
+            audio_config=None,
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_of_a_model_that_sees_the_part_for_text_is_loaded(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = SEEING[name]().eval()
+    model.save_pretrained(tmp_path)
+    decoder: Any = again_loaded(tmp_path, "float32", None)
+    ids = list(range(20))
+    with torch.inference_mode():
+        [got] = passed(decoder, [Part(KVCache(), ids, len(ids))])
+        wanted = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+    close(got, wanted)
+
+
+def test_weights_that_lack_a_layer_are_refused(tmp_path: Path) -> None:
+    made(KNOWN["llama"]).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    more = re.sub(r'"num_hidden_layers": \d+', '"num_hidden_layers": 4', config.read_text())
+    config.write_text(more)
+    with pytest.raises(WeightsError, match=r"lack model\.layers\.3"):
+        again_loaded(tmp_path, "float32", None)
