@@ -181,20 +181,19 @@ def _bound(connection: sqlite3.Connection, shelf: str, bounds: Bounds, now: floa
     """Drops what is too old, and what was used least lately of what is too much."""
     old = "DELETE FROM kept WHERE shelf = ? AND used < ?"
     connection.execute(old, (shelf, now - KEPT_SECONDS))
-    most = -1 if bounds.most_bytes is None else bounds.most_bytes
-    beyond = """
-        DELETE FROM kept WHERE id IN (
-            SELECT id FROM (
-                SELECT id, row_number() OVER newest AS number, sum(size) OVER newest AS bytes
-                FROM kept WHERE shelf = ? WINDOW newest AS (ORDER BY used DESC, id DESC)
-            ) WHERE number > ? OR (bytes > ? AND ? >= 0)
-        )
-    """
-    (count, size) = connection.execute(
-        "SELECT count(*), total(size) FROM kept WHERE shelf = ?", (shelf,)
-    ).fetchone()
-    if count > bounds.most or 0 <= most < size:
-        connection.execute(beyond, (shelf, bounds.most, most, most))
+    query = "SELECT count(*), total(size) FROM kept WHERE shelf = ?"
+    count, size = connection.execute(query, (shelf,)).fetchone()
+    most_bytes = size if bounds.most_bytes is None else bounds.most_bytes
+    if count <= bounds.most and size <= most_bytes:
+        return
+    oldest = "SELECT id, size FROM kept WHERE shelf = ? ORDER BY used, id"
+    gone = []
+    for row, its_size in connection.execute(oldest, (shelf,)):
+        if count <= bounds.most and size <= most_bytes:
+            break
+        gone.append((row,))
+        count, size = count - 1, size - its_size
+    connection.executemany("DELETE FROM kept WHERE id = ?", gone)
 
 
 def _total(connection: sqlite3.Connection, shelf: str, keys: list[bytes]) -> float:
