@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
 
 import httpx
 import pytest
@@ -201,53 +200,49 @@ def pid_of(answer: httpx.Response) -> int:
 
 
 def test_of_two_real_ones_one_is_killed_in_a_reply_and_nothing_is_lost() -> None:
-    with serving(2) as (process, printed):
+    # Each request has a connection of its own, which either worker accepts.
+    apart = httpx.Limits(max_keepalive_connections=0)
+    with serving(2) as (process, printed), httpx.Client(limits=apart, timeout=60) as client:
         url, body = pasted(printed)
         root = url.removesuffix("/chat/completions")
         body |= {"max_tokens": 40}
 
-        def alone(method: str, path: str, **given: Any) -> httpx.Response:
-            return httpx.request(method, f"{root}{path}", timeout=60, **given)
-
         def of_all(path: str) -> dict[int, httpx.Response]:
-            """An answer of each worker: connections are shared, so enough of them reach both."""
-            with ThreadPoolExecutor(16) as pool:
+            """An answer of each worker."""
+            with ThreadPoolExecutor(8) as pool:
                 for _ in range(200):
-                    answers = {pid_of(one): one for one in pool.map(lambda _: alone("GET", path), range(16))}
+                    several = pool.map(client.get, [f"{root}{path}"] * 8)
+                    answers = {pid_of(one): one for one in several}
                     if len(answers) == 2:
                         return answers
                     time.sleep(0.2)
             raise AssertionError("one worker answers all")
 
+        def written(_: int = 0) -> httpx.Response:
+            return client.post(url, json=body | {"stream": False})
+
         before = of_all("/models")
         asked = {"model": body["model"], "input": "Hi", "profile": "loud", "max_output_tokens": 5}
-        kept = alone("POST", "/responses", json=asked)
+        kept = client.post(f"{root}/responses", json=asked)
         assert kept.status_code == 200
         path = f"/responses/{kept.json()['id']}"
         assert {one.json()["id"] for one in of_all(path).values()} == {kept.json()["id"]}
 
-        with (
-            httpx.stream("POST", url, json=body, timeout=60) as dying,
-            ThreadPoolExecutor(8) as pool,
-        ):
+        with client.stream("POST", url, json=body) as dying, ThreadPoolExecutor(4) as pool:
             victim = pid_of(dying)
             chunks = dying.iter_text()
             next(chunks)
-            others = [pool.submit(httpx.post, url, json=body | {"stream": False}, timeout=60)]
             os.kill(victim, signal.SIGKILL)
             with pytest.raises(httpx.RemoteProtocolError):
                 "".join(chunks)
-            others += [
-                pool.submit(httpx.post, url, json=body | {"stream": False}, timeout=60) for _ in range(6)
-            ]
-            told = [one.result() for one in others[1:]]
+            told = [*pool.map(written, range(4))]
         assert {one.status_code for one in told} == {200}
         assert {pid_of(one) for one in told} == before.keys() - {victim}
 
         after = of_all(path)
         assert len(after.keys() - before.keys()) == 1
         assert {one.json()["id"] for one in after.values()} == {kept.json()["id"]}
-        httpx.delete(f"{root}/profiles/loud", timeout=60)
+        client.delete(f"{root}/profiles/loud")
         assert {one.status_code for one in of_all(path).values()} == {404}
 
         process.send_signal(signal.SIGTERM)
@@ -256,4 +251,4 @@ def test_of_two_real_ones_one_is_killed_in_a_reply_and_nothing_is_lost() -> None
         messages = [json.loads(line)["message"] for line in err.splitlines()]
         assert [one for one in messages if f"(process {victim}) ended: SIGKILL" in one]
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{root}/models")
+            client.get(f"{root}/models")
