@@ -30,8 +30,12 @@ REFUSED = {
 
 @pytest.fixture(autouse=True)
 def inference() -> Iterator[None]:
+    """With one thread: two would wait for each other at each of many small operations."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.inference_mode():
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", ["another family", *FOREIGN])

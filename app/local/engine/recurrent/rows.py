@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-ROOM = 32  # rows that a buffer has beyond those it holds
+ROOM = 16  # rows that a buffer has beyond those it holds
 
 
 class Rows:
