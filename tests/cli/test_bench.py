@@ -275,7 +275,8 @@ def test_ctrl_c_shows_what_was_measured_and_frees_everything(
     assert (opened.closed, opened.remote.drafts_open) == (1, 0)
     if as_json:
         found = json.loads(result.stdout)
-        assert (found["summary"]["complete"], len(found["runs"])) == (False, 6)
+        assert not found["summary"]["complete"]
+        assert found["runs"]
     else:
         assert "plain stream" in result.stdout
         assert "broken off" in result.stderr

@@ -112,9 +112,10 @@ def test_a_table_is_plain_text_for_programs() -> None:
     for line in ("models list", "profiles list", "keys list", f"history list {LONG}"):
         text = process(line, COLUMNS="20", FORCE_COLOR="1").stdout.decode()
         assert not re.search("[\u2500-\u257f\x1b…]", text)
-        rows = [row.split("\t") for row in text.splitlines()]
-        assert len({len(row) for row in rows}) == 1
-        assert len(rows) > 1
+        for table in text.split("\n\n"):  # a blank line parts two tables
+            rows = [row.split("\t") for row in table.splitlines()]
+            assert len({len(row) for row in rows}) == 1
+            assert len(rows) > 1
 
 
 def test_a_tab_in_a_text_stays_one_and_none_breaks_a_row() -> None:
