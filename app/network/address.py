@@ -29,6 +29,14 @@ def passwords(url: str) -> list[str]:
     return [basic, password, unquote(password)]
 
 
+def on_this_machine(url: str) -> bool:
+    """Whether the server of the URL runs here, as far as can be told without a look-up."""
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:  # not a URL, which the request reports
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Whether a connection to the host stays on this machine, as far as can be told without a look-up."""
     host = host.lower().rstrip(".")

@@ -6,12 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from app.errors import ModelNotFound, RemoteError, RemoteRejected, TokenizerMismatch
-from app.network.address import is_loopback, passwords
+from app.network.address import on_this_machine, passwords
 from app.network.outgoing import NO_HEADERS, Answer, Connection, Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
@@ -94,10 +93,7 @@ class VLLMRemote:
     @property
     def on_this_machine(self) -> bool:
         """Whether the remote runs here and so shares the processor with the local model."""
-        try:
-            return is_loopback(urlsplit(self._base_url).hostname or "")
-        except ValueError:  # not a URL, which the request reports
-            return False
+        return on_this_machine(self._base_url)
 
     passes_on = True
 

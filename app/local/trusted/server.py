@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -19,7 +18,7 @@ from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable
 from app.local.trusted import wire
 from app.local.trusted.apart import Apart
 from app.local.trusted.wire import ServedModel, Torn
-from app.network.address import is_loopback, passwords
+from app.network.address import on_this_machine, passwords
 from app.network.outgoing import Answer, Connection, Server, Transport
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
@@ -71,7 +70,8 @@ class TrustedServer:
         self._served: ServedModel | None = None
         self._checked = asyncio.Lock()
         self._is_checked = False
-        self._most = 1 << 30  # of its likeliest tokens, that it tells
+        # How many of its likeliest tokens it tells at most, once it has refused more; None before.
+        self.most: int | None = None
         self._apart: Apart | None = None
         self._connection = Connection(
             TRUSTED,
@@ -88,10 +88,7 @@ class TrustedServer:
     @property
     def on_this_machine(self) -> bool:
         """Whether the server runs here."""
-        try:
-            return is_loopback(urlsplit(self._base_url).hostname or "")
-        except ValueError:  # not a URL, which the request reports
-            return False
+        return on_this_machine(self._base_url)
 
     @property
     def torn(self) -> bool:
@@ -163,12 +160,12 @@ class TrustedServer:
     async def tops(self, prompts: Sequence[PrivatePrompt], salt: str, count: int) -> list[IntArray]:
         """At least `count` of the likeliest tokens after each prompt, or as many as the server tells."""
         for left in reversed(range(TRIES)):
-            most = min(count, self._most)
+            most = count if self.most is None else min(count, self.most)
             async with self._turn("tops"):
                 try:
                     answer = await self._complete(wire.top_body(prompts, salt, most))
                 except _TooMany as error:
-                    self._most = error.most
+                    self.most = error.most
                     continue
             with _understood():
                 try:
@@ -178,11 +175,6 @@ class TrustedServer:
                     if not left:
                         return wire.tops(answer, len(prompts), 0)
         raise TrustedError("The server of the small model tells none of its likeliest tokens.")
-
-    @property
-    def most(self) -> int | None:
-        """How many of its likeliest tokens it tells at most, once it has refused more; None before."""
-        return self._most if self._most < 1 << 30 else None
 
     def _turn(self, kind: str) -> Any:
         return nullcontext() if self._apart is None else self._apart.turn(kind)
