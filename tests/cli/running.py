@@ -10,7 +10,8 @@ import struct
 import subprocess
 import sys
 import termios
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,31 @@ def on_terminal(columns: int, *lines: str, **environment: str) -> str:
         os.close(ours)
     assert running.returncode == 0, shown
     return shown.decode().replace("\r\n", "\n")
+
+
+@contextmanager
+def serving(*python: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`costeer serve` in a process of its own, by these arguments of `python`, and what it printed when
+    ready."""
+    process = subprocess.Popen(
+        [sys.executable, *python, "serve", "--port", "0"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line.startswith("curl"):
+                break
+        yield process, printed
+    finally:
+        process.kill()
+        process.communicate()

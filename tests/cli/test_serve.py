@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import httpx
@@ -24,7 +21,8 @@ from app.cli.announcing import Met, announce
 from app.cli.serve import MISCONFIGURED
 from app.errors import CoSteerError
 from app.local import weights
-from cli.running import ROOT, done, misused, refused
+from cli import running
+from cli.running import done, misused, refused
 
 
 def never(*_: object) -> NoReturn:
@@ -164,7 +162,11 @@ app.cli.main()
 STUCK = """
 import app.cli.serving, asyncio
 
-async def tokenize(self, messages, **_):
+compared = FakeRemote.tokenize
+
+async def tokenize(self, messages, **more):
+    if "invitation" not in messages[-1].content:  # of a comparison, before a start
+        return await compared(self, messages, **more)
     print("stuck", flush=True)
     await asyncio.Event().wait()
 
@@ -173,27 +175,9 @@ app.cli.serving.GRACE_SECONDS = 1
 """
 
 
-@contextmanager
-def serving(more: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(more: str = "") -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """`costeer serve` over fake models in a process of its own, and what it printed when it was ready."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.replace("{more}", more), "serve", "--port", "0"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if line.startswith("curl"):
-                break
-        yield process, printed
-    finally:
-        process.kill()
-        process.communicate()
+    return running.serving("-c", SERVE.replace("{more}", more))
 
 
 BRIEF = """

@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 
 import httpx
@@ -28,6 +27,7 @@ from app.cli.workers import (
     Workers,
 )
 from app.errors import CoSteerError, SettingsError
+from cli import running
 from cli.running import ROOT, refused
 from cli.test_serve import pasted
 
@@ -166,32 +166,10 @@ def test_with_a_model_in_the_process_there_is_one(monkeypatch: pytest.MonkeyPatc
     assert "COSTEER_WORKERS" in refused("serve", status=MISCONFIGURED)
 
 
-@contextmanager
-def serving(workers: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(workers: int) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """`costeer serve` over fake models with several workers, and what it printed when it was ready."""
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "workers_over_fakes.py"), "serve", "--port", "0"],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-            "COSTEER_WORKERS": str(workers),
-            "COSTEER_LOG_FORMAT": "json",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if line.startswith("curl"):
-                break
-        yield process, printed
-    finally:
-        process.kill()
-        process.communicate()
+    over_fakes = str(ROOT / "tests" / "workers_over_fakes.py")
+    return running.serving(over_fakes, COSTEER_WORKERS=str(workers), COSTEER_LOG_FORMAT="json")
 
 
 def pid_of(answer: httpx.Response) -> int:
