@@ -76,7 +76,7 @@ class House:
     def of_loud(self) -> list[weakref.ref[Any]]:
         """All caches of the profile, and their tensors."""
         caches = [c for runner in (self.local, self.remote) for c in runner.held() if _is_loud(c.owner)]
-        return [weakref.ref(one) for cache in caches for one in (cache, *cache._layers)]
+        return [weakref.ref(one) for cache in caches for one in (cache, *cache._layers.values())]
 
 
 def _is_loud(owner: Any) -> bool:

@@ -71,9 +71,10 @@ class FakeVLLM:
 
     def _completed(self, body: dict[str, Any], replica: str) -> httpx.Response:
         if body.get("stream"):
-            if body["logprobs"] > self.cap:
-                return httpx.Response(200, content=stream("error_stream_logprobs_cap"))
-            return httpx.Response(200, content=as_sse([_chunk(min(body["logprobs"], self.gives))]))
+            over = body["logprobs"] > self.cap
+            chunks = as_sse([_chunk(min(body["logprobs"], self.gives))])
+            content = stream("error_stream_logprobs_cap") if over else chunks
+            return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=content)
         cached = self.cached if not self.routed_by or replica in self.readers else 0
         self.readers |= {replica} - {""}
         self.hits += cached

@@ -550,6 +550,10 @@ async def test_a_whole_reply_that_breaks_is_an_error(proxy: Proxy) -> None:
 
 
 async def test_nothing_private_is_handed_to_the_remote(proxy: Proxy) -> None:
+    await proxy.text(max_tokens=1)
+    compared = proxy.remote.everything()  # special tokens too, by their names
+    assert [value for value in PRIVATE if value in compared] == []
+    proxy.remote.handed.clear()
     messages = [
         {"role": "system", "content": "Be brief."},
         *HELLO,
