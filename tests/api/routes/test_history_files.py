@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,13 +40,19 @@ async def sent(proxy: Proxy, *files: File, **fields: Any) -> dict[str, Any]:
     return told
 
 
+def within(folder: Path) -> Iterator[Path]:
+    """All files and folders; what the server removes meanwhile is passed over (glob would raise)."""
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
+
+
 def left_behind(proxy: Proxy) -> list[Path]:
-    return list((proxy.store.path.parent / NAME).glob("**/*"))
+    return [*within(proxy.store.path.parent / NAME)]
 
 
 def others(folder: Path) -> set[Path]:
     """All files but those that were sent and are being read."""
-    return {path for path in folder.rglob("*") if NAME not in path.parts}
+    return {path for path in within(folder) if NAME not in path.parts}
 
 
 @pytest.fixture(autouse=True)
