@@ -23,10 +23,18 @@ def gigabytes(n: int) -> str:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of everything below a folder; 0 if the path does not exist."""
+    """Bytes of a file or of everything below a folder; 0 if the path does not exist. What another process
+    removes meanwhile does not count."""
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    files = (Path(place, name) for place, _, names in os.walk(path) for name in names)
+    return sum(map(_bytes, files))
+
+
+def _bytes(file: Path) -> int:
+    with suppress(OSError):
+        return file.stat().st_size
+    return 0
 
 
 def require(folder: Path, needed: int) -> None:
