@@ -90,6 +90,7 @@ class FakeTokenizer(Tokenizer):
         continue_final: bool = False,
         tools: Sequence[Mapping[str, Any]] = (),
         opens: bool = True,
+        thinks: bool = True,
     ) -> str:
         listed = f"{OF_ROLE['system']}Tools: {json.dumps(tools)}\ue000" if tools else ""
         rendered = listed + "".join(map(_turn, (message.fields() for message in messages)))

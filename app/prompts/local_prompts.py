@@ -24,7 +24,10 @@ from app.prompts.private import (
 )
 from app.prompts.template import has_calls, holds_calls, rendered, without_calls
 from app.tokenization.tokenizer import Tokenizer
+from app.tokenization.vocabulary import THINK
 
+# Closes reasoning of no words, as chat templates write it.
+UNTHOUGHT = f"\n{THINK[1]}\n\n"
 # What the private context is counted with, so that as much of it fits whatever the conversation is: templates
 # take more or less for a system message where the conversation has none.
 COUNTED = ((Message("user", "?"),), (Message("system", "?"), Message("user", "?")))
@@ -99,12 +102,11 @@ def local_prompts(
     # Cached, since contrasts share letters: the conversation as it is, before all.
     @cache
     def read(letter: Letter) -> ReadPrompt:
-        text = rendered(tokenizer, letter, continue_final=continue_final)
-        return ReadPrompt(text, PrivatePrompt(tuple(tokenizer.encode(text))))
+        return _read(letter, tokenizer, continue_final=continue_final)
 
     @cache
     def tokens(letter: Letter) -> int:
-        return len(tokenizer.encode(rendered(tokenizer, letter)))
+        return len(_read(letter, tokenizer).prompt.ids)
 
     def count(private: PrivateContext) -> int:
         added = [
@@ -152,6 +154,17 @@ def common_beginning(profile: Profile, tokenizer: Tokenizer, max_context_tokens:
         about_person((question,), replace(found.private, history=(text,))),
         about_person((Message("system", "#"), question), found.private),
     )
-    ids = [found.pairs[0].aware.prompt.ids, *(tokenizer.encode(rendered(tokenizer, one)) for one in letters)]
+    ids = [found.pairs[0].aware.prompt.ids, *(_read(one, tokenizer).prompt.ids for one in letters)]
     shared = takewhile(lambda ids: len(set(ids)) == 1, zip(*ids, strict=False))
     return PrivatePrompt(tuple(each[0] for each in shared))
+
+
+def _read(letter: Letter, tokenizer: Tokenizer, *, continue_final: bool = False) -> ReadPrompt:
+    """The letter, open for the reply's text. The remote's reasoning is not steered, so a model that reasons
+    has nothing of its own to say before the text: its reasoning is empty."""
+    text = rendered(tokenizer, letter, continue_final=continue_final, thinks=False)
+    ids = tokenizer.encode(text)
+    if not continue_final and tokenizer.thinking(ids):  # a template that knows nothing else
+        text += UNTHOUGHT
+        ids = tokenizer.encode(text)
+    return ReadPrompt(text, PrivatePrompt(tuple(ids)))

@@ -22,10 +22,12 @@ PYTHON = {"true": "True", "false": "False", "null": "None"}
 class Template(Protocol):
     """A model's chat template; see Tokenizer."""
 
-    def render(self, messages: Conversation, *, continue_final: bool = False) -> str: ...
+    def render(self, messages: Conversation, *, continue_final: bool = False, thinks: bool = True) -> str: ...
 
 
-def rendered(template: Template, messages: Conversation, *, continue_final: bool = False) -> str:
+def rendered(
+    template: Template, messages: Conversation, *, continue_final: bool = False, thinks: bool = True
+) -> str:
     """The conversation as text, with all of it there and in its order.
 
     Some templates refuse a system message, or two turns of one role; others leave messages out, or move the
@@ -40,7 +42,7 @@ def rendered(template: Template, messages: Conversation, *, continue_final: bool
     whole = len(messages) + sum(len(one.calls) for one in messages)
     for shape in _shapes(messages):
         try:
-            text = template.render(shape, continue_final=continue_final)
+            text = template.render(shape, continue_final=continue_final, thinks=thinks)
         except InvalidRequest as error:
             refusal = refusal or error
             continue

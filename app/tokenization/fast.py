@@ -83,9 +83,10 @@ class FastTokenizer:
         tokenize: bool,
         add_generation_prompt: bool,
         continue_final_message: bool,
+        **variables: Any,
     ) -> str:
-        """The rendered conversation. Raises ValueError where the final message cannot be continued, and what
-        the template raises."""
+        """The rendered conversation; `variables` are the template's own. Raises ValueError where the final
+        message cannot be continued, and what the template raises."""
         assert not tokenize  # noqa: S101  # nobody asks for it
         if self._template is None:
             raise ValueError("there is no chat template")
@@ -100,6 +101,7 @@ class FastTokenizer:
             messages=messages,
             tools=[dict(tool) for tool in tools] if tools is not None else None,
             documents=None,
+            **variables,
             add_generation_prompt=add_generation_prompt,
             **self._special,
         )

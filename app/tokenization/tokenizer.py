@@ -87,13 +87,15 @@ class Tokenizer:
         continue_final: bool = False,
         tools: Sequence[Mapping[str, Any]] = (),
         opens: bool = True,
+        thinks: bool = True,
     ) -> str:
         """The conversation in the model's chat template, open for the assistant's reply, which may call
         `tools`.
 
         With `continue_final` it ends with the unfinished final message, which the reply continues; without
-        `opens` nothing is open. Raises InvalidRequest where the template refuses the conversation or cannot
-        leave that message open.
+        `opens` nothing is open; without `thinks` the template is told to open no reasoning, by the variable
+        that those of Qwen, SmolLM and others have for it. Raises InvalidRequest where the template refuses
+        the conversation or cannot leave that message open.
         """
         conversation = [m.fields() for m in messages]
         try:
@@ -105,6 +107,7 @@ class Tokenizer:
                         tokenize=False,
                         add_generation_prompt=opens and not continue_final,
                         continue_final_message=continue_final,
+                        **({} if thinks else {"enable_thinking": False}),
                     )
                 )
         except (jinja2.TemplateError, TypeError) as error:  # a template may add what is no text to a text
