@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Bytes of a weight in 8 bits with what is kept in more: 1.24 to 1.52 with the bundles.
-BYTES_A_WEIGHT = 1.5
+EIGHT_BITS = 1.5
+FLOAT32 = 4.0
 SAME, FAMILY, BYTES = "the same", "of one family, compared at the start", "another: by bytes"
 UNMEASURED = "not measured"
 
@@ -23,11 +24,12 @@ class Pair:
     model_type: str
     weights: int
     expect: str = UNMEASURED
+    bytes_a_weight: float = EIGHT_BITS  # FLOAT32 for families that are not computed in 8 bits
 
     @property
     def memory(self) -> int:
-        """Bytes of its weights in 8 bits, at most."""
-        return int(BYTES_A_WEIGHT * self.weights)
+        """Bytes of its weights on a processor, at most."""
+        return int(self.bytes_a_weight * self.weights)
 
 
 RECOMMENDED = (
@@ -74,6 +76,33 @@ RECOMMENDED = (
         "Gemma",
         "gemma3_text",
         1_000_000_000,
+    ),
+    Pair(
+        "Qwen/Qwen3.5-0.8B",
+        "Qwen/Qwen3.5-9B and others of Qwen3.5",
+        FAMILY,
+        "Apache-2.0",
+        "qwen3_5_text",
+        760_000_000,
+        bytes_a_weight=FLOAT32,
+    ),
+    Pair(
+        "LiquidAI/LFM2-350M",
+        "LiquidAI/LFM2-8B-A1B and others of LFM2",
+        FAMILY,
+        "LFM Open 1.0",
+        "lfm2",
+        354_000_000,
+        bytes_a_weight=FLOAT32,
+    ),
+    Pair(
+        "ibm-granite/granite-4.0-h-350m",
+        "ibm-granite/granite-4.0-h-small and others",
+        FAMILY,
+        "Apache-2.0",
+        "granitemoehybrid",
+        340_000_000,
+        bytes_a_weight=FLOAT32,
     ),
     Pair(
         "meta-llama/Llama-3.2-1B-Instruct",

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from transformers import CONFIG_MAPPING
 
-from app.local.engine.families import unsupported_kinds
+from app.local.engine.families import FAMILIES, unsupported_kinds
 from app.local.weights import BUNDLES
 from app.local.weights.names import named_path
-from app.local.weights.recommended import RECOMMENDED, Pair, rows
+from app.local.weights.recommended import EIGHT_BITS, FLOAT32, RECOMMENDED, Pair, rows
 
 DOCS = Path(__file__).parents[3] / "docs" / "models.md"
 
@@ -31,3 +31,4 @@ def test_each_is_a_bundle_or_a_hub_id_of_a_family_that_is_computed(pair: Pair) -
     else:
         assert named_path(pair.local) is None
     assert not unsupported_kinds(CONFIG_MAPPING[pair.model_type]())
+    assert pair.bytes_a_weight == (EIGHT_BITS if pair.model_type in FAMILIES else FLOAT32)
