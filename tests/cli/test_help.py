@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local.weights.gguf_files import write_model
 from typer.main import get_command
 
 from app import __version__
@@ -111,17 +112,20 @@ print([name for name in ("torch", "transformers", "fastapi", "prompt_toolkit") i
 def test_no_command_but_serve_chat_preview_bench_and_eval_needs_torch() -> None:
     """Seconds of importing, for a list."""
     written("anna.toml", ANNA)
+    write_model(Path("a.gguf"))
     lines = ["profiles import anna.toml", "profiles show anna", "profiles export anna anna.json"]
     lines += ["history add anna anna.toml", "history search anna nurse", "history list anna"]
-    lines += ["keys create --profile anna", "keys list", "models list", "profiles delete anna --yes"]
+    lines += ["keys create --profile anna", "keys list", "models list", "models found"]
+    lines += ["profiles delete anna --yes"]
     result = subprocess.run(
         [sys.executable, "-c", LEAN, *lines],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LLAMA_CACHE": str(Path.cwd())},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
+    assert any(line.startswith("llama.cpp:a.gguf\tllama\t") for line in result.stdout.splitlines())
     assert result.stdout.splitlines()[-1] == "[]"
 
 

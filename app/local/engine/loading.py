@@ -148,6 +148,10 @@ def _model(path: str, dtype: torch.dtype | str) -> Any:
             model, told = loaded
             if told["missing_keys"]:
                 raise ValueError(f"Its weights lack {min(told['missing_keys'])}.")
+    except KeyError as error:
+        if ATTENTION not in error.args:
+            raise
+        raise _unsupported(path, "attention that cannot be replaced") from error  # as Falcon's
     finally:
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

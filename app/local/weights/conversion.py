@@ -27,7 +27,12 @@ def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> No
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
     with quiet():
+        header = read_header(gguf)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+        unknown = not eos_tokens
+        if unknown:  # what the file is refused for, before the weights take a minute
+            check_tokenizer(tokenizer, header)
+            eos_tokens = endings(header, tokenizer)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
@@ -35,12 +40,9 @@ def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> No
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
         )
-        header = read_header(gguf)
         stretch(model.config, gguf, header)
-        if not eos_tokens:
-            check_tokenizer(tokenizer, header)
+        if unknown:
             check_weights(model, tokenizer)
-            eos_tokens = endings(header, tokenizer)
         vocabulary = tokenizer.get_vocab()
         if missing := [token for token in eos_tokens if token not in vocabulary]:
             raise ConversionFailed(f"{gguf.name} has no token {', '.join(missing)}")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    BloomConfig,
+    FalconConfig,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     Gemma4Config,
@@ -133,3 +135,18 @@ def test_weights_that_lack_a_layer_are_refused(tmp_path: Path) -> None:
     config.write_text(more)
     with pytest.raises(WeightsError, match=r"lack model\.layers\.3"):
         again_loaded(tmp_path, "float32", None)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (FalconConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=2), "replaced"),
+        (BloomConfig(vocab_size=97, hidden_size=32, n_layer=2, n_head=2), "not known here"),
+    ],
+)
+def test_a_family_whose_attention_is_computed_otherwise_is_refused(
+    config: Any, why: str, tmp_path: Path
+) -> None:
+    made(config).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match=why):
+        again_loaded(tmp_path, "auto", None)

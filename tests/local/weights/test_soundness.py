@@ -13,7 +13,7 @@ import torch
 from gguf import GGUFWriter
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import decoders, models, pre_tokenizers
-from transformers import AutoConfig, LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from app.local.weights.conversion import to_transformers
@@ -91,6 +91,24 @@ def test_ends_of_several_families(
     special: tuple[str, ...], template: str, numbers: dict[str, int], ends: tuple[str, ...]
 ) -> None:
     assert endings(header(**numbers), tokenizer(special, template=template)) == ends
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        (None, "no chat template"),
+        ("{% for", r"cannot write a conversation \(TemplateSyntaxError\)"),
+        ("{{ raise_exception('no') }}", r"cannot write a conversation \(TemplateError\)"),
+        ("{{ messages + 1 }}", r"cannot write a conversation \(TypeError\)"),
+        ("{{ 1 / 0 }}", r"cannot write a conversation \(ZeroDivisionError\)"),
+    ],
+)
+def test_a_model_that_cannot_hold_a_conversation_is_refused_before_its_weights_are_read(
+    tmp_path: Path, template: str | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *_, **__: pytest.fail("it read them"))
+    with pytest.raises(ConversionFailed, match=why):
+        converted(tmp_path, template=template)
 
 
 def test_a_sound_tokenizer_passes() -> None:

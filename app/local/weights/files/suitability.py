@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Any
 
-from app.local.weights.conversion import quiet
+from app.local.weights.files.architectures import objection
 from app.local.weights.files.header import Header
 
 # What holds no language model of its own, by llama.cpp's `general.type`, and by its architectures.
@@ -16,24 +15,13 @@ TYPES = {
     "imatrix": "it holds statistics for quantising a model",
 }
 PROJECTORS, DRAFTS = {"clip"}, {"eagle3", "dflash"}
-# transformers' `model_type` where it is not GGUF's architecture.
-RENAMED = {
-    "qwen2moe": "qwen2_moe",
-    "qwen3moe": "qwen3_moe",
-    "gpt-oss": "gpt_oss",
-    "minimax-m2": "minimax_m2",
-    "gemma3": "gemma3_text",
-    "gemma4": "gemma4_text",
-    "qwen35": "qwen3_5_text",
-    "qwen35moe": "qwen3_5_moe_text",
-}
 # Bytes for each weight while a file is converted, and in all besides; 3.05 GB with 0.63 billion weights.
 CONVERTING, BESIDES = 4, 0.5e9
 
 
 def obstacle(header: Header) -> str:
     """Why the file cannot be taken, as the end of a sentence; empty for one that can."""
-    return _not_a_model(header) or _not_whole(header) or _not_computed(header.architecture)
+    return _not_a_model(header) or _not_whole(header) or objection(header.architecture)
 
 
 def memory(header: Header) -> int:
@@ -71,30 +59,4 @@ def _not_whole(header: Header) -> str:
         return "it has no vocabulary"
     if not header.text("tokenizer.chat_template"):
         return "it has no chat template: choose an instruction-tuned model"
-    return ""
-
-
-def _not_computed(architecture: str) -> str:
-    """Asks transformers, which reads the weights, and the engine, which computes the model."""
-    with quiet():
-        return _asked(architecture)
-
-
-def _asked(architecture: str) -> str:
-    from transformers import CONFIG_MAPPING  # noqa: PLC0415  # seconds
-    from transformers.integrations.ggml import GGUF_CONFIG_MAPPING  # noqa: PLC0415
-    from transformers.integrations.gguf.gguf_config_mapping import GGUF_CONFIG_ARCHS  # noqa: PLC0415
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES  # noqa: PLC0415
-
-    from app.local.engine.families import unsupported_kinds  # noqa: PLC0415
-
-    name = RENAMED.get(architecture, architecture)
-    readable = {*GGUF_CONFIG_MAPPING, *GGUF_CONFIG_ARCHS} - {"general", "tokenizer"}
-    if readable.isdisjoint({architecture, name}):
-        return f"files of the architecture {architecture[:40]!r} cannot be read here: name the model's hub id"
-    if name not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or name not in CONFIG_MAPPING:
-        return f"a model of the architecture {architecture[:40]!r} does not write on from a text"
-    config: Any = CONFIG_MAPPING[name]()
-    if kinds := unsupported_kinds(config):
-        return f"its layers of kind {', '.join(sorted(kinds))} cannot be computed here"
     return ""

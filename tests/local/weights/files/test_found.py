@@ -166,6 +166,7 @@ def field(name: str, value: Any) -> Callable[[GGUFWriter], None]:
         ({"architecture": "eagle3"}, "drafts"),
         ({"architecture": "rwkv7"}, "'rwkv7' cannot be read"),
         ({"architecture": "t5"}, "does not write on"),
+        ({"architecture": "gpt-oss"}, "cannot be computed here"),
         ({"template": None}, "no chat template"),
     ],
 )
@@ -177,15 +178,6 @@ def test_what_cannot_be_taken_says_why(tmp_path: Path, how: dict[str, Any], why:
     with pytest.raises(WeightsError, match="cannot be taken"):
         weights.resolve(str(one.path), cache_dir=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("models/*"))
-
-
-def test_the_engine_is_asked_what_it_computes(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(model, tmp_path / "weights/a.gguf")
-    monkeypatch.setattr("app.local.engine.families.unsupported_kinds", lambda config: {"lightning"})
-    (one,) = found(tmp_path / "weights")
-    assert one.obstacle == "its layers of kind lightning cannot be computed here"
 
 
 def test_a_large_model_is_listed_with_a_warning_and_not_converted(
