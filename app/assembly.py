@@ -20,7 +20,7 @@ from app.decoding.request import DecodingConfig
 from app.decoding.retry import RetryPolicy
 from app.decoding.vocabulary_match import VocabularyMatcher
 from app.decoding.warmup import Warmer
-from app.errors import CoSteerError
+from app.local import packages
 from app.local.interface import OwnedModel
 from app.local.trusted.model import TrustedModel
 from app.local.trusted.reading import read_tokenizer
@@ -297,13 +297,9 @@ def _runner(
     *,
     leave_a_core: bool = False,
 ) -> ModelRunner:
-    try:
-        from app.local.engine.runner import ModelRunner  # noqa: PLC0415  # imports torch, for seconds
-    except ModuleNotFoundError as error:
-        raise CoSteerError(
-            f"A model in this process takes packages that are not installed ({error.name}): pip install "
-            '"costeer[local]". Or set COSTEER_LOCAL_BASE_URL and COSTEER_REMOTE_BASE_URL to servers.'
-        ) from error
+    packages.require()
+    from app.local.engine.runner import ModelRunner  # noqa: PLC0415  # imports torch, for seconds
+
     path = resolve(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, progress=progress)
     progress.stage(f"Loading {name}", None)
     runner = ModelRunner(

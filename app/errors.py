@@ -26,6 +26,7 @@ CoSteerError
 │   ├── TrustedUnavailable    503
 │   └── TrustedTimeout        504
 ├── SettingsError             500  a setting is wrong, or does not suit; raised before serving
+│   └── NotInstalled               what it asks for takes packages that are not installed
 ├── WeightsError              500  model weights are unavailable; raised before serving
 ├── ProfileFileError          400  a profile file does not validate
 └── StoreError                500  the database cannot be used; 503 while it is locked
@@ -200,6 +201,10 @@ class TrustedTimeout(TrustedError):
 
 class SettingsError(CoSteerError):
     """No client ever sees it."""
+
+
+class NotInstalled(SettingsError):
+    """Names the packages, and what installs them."""
 
 
 class WeightsError(CoSteerError):

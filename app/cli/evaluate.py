@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from contextlib import AsyncExitStack, nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +17,9 @@ from app.cli.numbers import all_finite, all_positive, finite
 from app.cli.profiles import AsJson
 from app.cli.progress import ItemProgress, RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, NotInstalled
 from app.evaluation.quality.strengths import Levels, Tried, at_levels, of_budget, of_margin
+from app.local import packages
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import EMBEDDED, Settings
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.evaluation.quality.folder import Folder
     from app.evaluation.quality.plan import Plan
 
-NEEDED = ("matplotlib", "nltk", "rouge_score")
+NEEDED = (*packages.PACKAGES, "matplotlib", "nltk", "rouge_score")
 PREFERENCES = ("concise", "creative", "uplifting", "verbose")
 COMPARED = (Tried("strength", 0.5), Tried("strength", 1.0))
 LETTER = "letter"
@@ -206,9 +206,8 @@ def evaluate(
     Ctrl-C ends it; the same command goes on from there, with more lines, strengths, margins, levels or forms
     if wanted.
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InvalidRequest(f"Not installed: {', '.join(missing)}. Run: pip install 'costeer[eval]'")
+    if missing := packages.absent(NEEDED):
+        raise NotInstalled(f"Not installed: {', '.join(missing)}. Run: {packages.command('eval', missing)}")
     settings = read_settings(local_model=local_model, embedded_model=model)
     require_in_process(settings)
     # Fail on errors of the local model, or a partly steered reply would count as steered.

@@ -13,7 +13,7 @@ from app.cli.completion import models
 from app.cli.environment import read_settings
 from app.cli.progress import RichProgress
 from app.cli.terminal import mistakes_named, say, write, write_json, write_table
-from app.local import weights
+from app.local import packages, weights
 from app.local.weights import recommended
 
 commands = typer.Typer(help="Weights of the models that run in this process.", no_args_is_help=True)
@@ -98,7 +98,10 @@ def pull(
 
 
 def fetch(names: Sequence[str], cache_dir: Path, weights_dir: Path | None) -> dict[str, str]:
-    """Downloads the weights that are missing; returns each model's path. Raises WeightsError."""
+    """Downloads the weights that are missing; returns each model's path. Raises WeightsError, and
+    NotInstalled where no model can be computed here."""
+    if names:
+        packages.require()
     with RichProgress() as progress:
         return {
             name: weights.resolve(name, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress)

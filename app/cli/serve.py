@@ -44,6 +44,7 @@ def serve(
     # SIGTERM should clean up as Ctrl-C does, for instance end the pip of a download.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     startup.require_sharing(settings)
+    startup.require_packages(settings)
     if not settings.trust_network and not on_this_machine(settings.host):
         _refuse_without_key(settings.host, settings.data_dir)
     # The port first: if it is taken, that should be reported before minutes of downloading.

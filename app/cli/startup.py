@@ -10,6 +10,7 @@ from pathlib import Path
 from app import __version__
 from app.cli.terminal import counted
 from app.errors import SettingsError, StoreError
+from app.local import packages
 from app.local.weights import BUNDLES, Presence, disk, presence
 from app.network.address import without_user
 from app.profiles.store.inspection import profile_ids
@@ -38,6 +39,12 @@ def require_sharing(settings: Settings) -> None:
         raise SettingsError(IN_THIS_PROCESS.format(workers=settings.workers, models=" and ".join(names)))
     if settings.workers > 1 and sys.platform == "win32":
         raise SettingsError(ON_WINDOWS)
+
+
+def require_packages(settings: Settings) -> None:
+    """Raises NotInstalled where a model should run in this process and cannot."""
+    if settings.model_names():
+        packages.require()
 
 
 def models(settings: Settings) -> list[Presence]:

@@ -79,10 +79,9 @@ class Alike:
                     "Not looked at: the tokenizer that COSTEER_REMOTE_TOKENIZER names is not here yet.",
                     "costeer serve",
                 )
-            known = await in_thread(lambda: _vocabulary(named, self._named)) if named is not None else None
-            self._match = await VocabularyMatcher(
-                self._remote, tokenizer, known, alike=self._of_server is not None
-            ).match()
+            fast = self._of_server is not None
+            known = await in_thread(lambda: _vocabulary(named, self._named, fast=fast)) if named else None
+            self._match = await VocabularyMatcher(self._remote, tokenizer, known, alike=fast).match()
         except CoSteerError as error:
             return failed(error.message, MEND)
         return _aligned(self._match, self._model)
@@ -123,10 +122,11 @@ def _rendered(match: Match | None, *, dated: bool) -> Verdict:
     return ok(f"{why}: conversations are rendered by the remote, one round trip before each reply")
 
 
-def _vocabulary(folder: Path, name: str) -> RemoteVocabulary:
+def _vocabulary(folder: Path, name: str, *, fast: bool) -> RemoteVocabulary:
+    """`fast`: as a start takes it that needs no transformers for another tokenizer."""
     from app.tokenization.tokenizer import load_tokenizer  # noqa: PLC0415
 
-    tokenizer = load_tokenizer(str(folder), "COSTEER_REMOTE_TOKENIZER")
+    tokenizer = load_tokenizer(str(folder), "COSTEER_REMOTE_TOKENIZER", fast=fast)
     return RemoteVocabulary(tokenizer, f"by the tokenizer of {Path(name).name}")
 
 

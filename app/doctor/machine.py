@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app import __version__
 from app.doctor.check import Check, Verdict, failed, ok
+from app.local import packages
 from app.threads import in_thread
 
 PYTHON = (3, 11)
@@ -56,6 +57,9 @@ async def _python() -> Verdict:
 
 
 def _torch() -> Verdict:
+    if names := packages.absent():
+        servers = "or set COSTEER_LOCAL_BASE_URL and COSTEER_REMOTE_BASE_URL to servers"
+        return failed(f"Not installed: {', '.join(names)}.", f"{packages.command('local', names)}; {servers}")
     try:
         import torch  # noqa: PLC0415  # seconds
         import transformers  # noqa: F401, PLC0415
@@ -71,7 +75,7 @@ def _versions() -> Verdict:
         line for line in importlib.metadata.requires("costeer") or ["transformers"] if "transformers" in line
     )
     torch, transformers = (importlib.metadata.version(name) for name in ("torch", "transformers"))
-    return ok(f"torch {torch}, transformers {transformers} ({wanted})")
+    return ok(f"torch {torch}, transformers {transformers} ({wanted.partition(';')[0].strip()})")
 
 
 def _device(

@@ -153,6 +153,14 @@ def test_the_trusted_vllm_has_a_key_of_its_own_and_logs_no_requests() -> None:
     assert "--enable-log-requests" not in trusted
 
 
+def test_the_proxy_between_two_servers_has_an_image_without_torch() -> None:
+    images = {name: SERVICES[name]["image"] for name in PROXIES}
+    assert [name for name in PROXIES if images[name] == images["costeer-trusted"]] == ["costeer-trusted"]
+    build = dict(SERVICES["costeer-trusted"]["build"])
+    assert build.pop("args") == {"EXTRAS": ""}
+    assert build == SERVICES["costeer"]["build"]
+
+
 def test_cuda_wheels_change_what_the_image_is_built_from_and_the_devices() -> None:
     over = compose("compose.cuda.yaml")["services"]
     assert over.keys() == {"costeer"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -64,6 +66,28 @@ def test_torch_is_the_makefiles_and_for_the_cpu() -> None:
     given = dict(argument.split("=", 1) for argument in arguments_of("ARG"))
     assert given["TORCH"] == pin[1]
     assert given["TORCH_INDEX"].endswith("/cpu")
+
+
+@pytest.mark.parametrize("extras", ["", "local", "local sources"])
+def test_it_installs_what_the_package_takes_and_its_extras(extras: str) -> None:
+    (run,) = [arguments for arguments in arguments_of("RUN") if "tomllib" in arguments]
+    script = run.replace("python", shlex.quote(sys.executable), 1).partition(" > requirements.txt")[0]
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=ROOT, env={"EXTRAS": extras}, capture_output=True, text=True, check=True
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [one for extra in extras.split() for one in project["optional-dependencies"][extra]]
+    assert done.stdout.splitlines() == [*project["dependencies"], *wanted]
+    assert "EXTRAS=local" in arguments_of("ARG")
+
+
+@pytest.mark.parametrize(("extras", "fetched"), [("", False), ("local", True), ("sources local", True)])
+def test_it_fetches_torch_for_a_model_in_the_proxy_alone(extras: str, fetched: bool) -> None:
+    (run,) = [arguments for arguments in arguments_of("RUN") if "${TORCH_INDEX}" in arguments]
+    script = run.partition("&&")[2].replace("/opt/costeer/bin/pip", "echo")
+    environment = {"EXTRAS": extras, "TORCH": "torch", "TORCH_INDEX": "index"}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == (["install", "--index-url", "index", "torch"] if fetched else [])
 
 
 def test_no_secret_and_no_download_cache_is_in_a_layer() -> None:

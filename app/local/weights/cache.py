@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from app.local import packages
 from app.local.weights import disk
 from app.local.weights.bundles import BUNDLES, Bundle
 from app.local.weights.conversion import to_transformers
@@ -82,6 +83,7 @@ def pull(
         return folder
     downloads = cache_dir / "downloads" / bundle.name
     required = partial(needed, bundle, cache_dir, weights_dir)
+    packages.require()
     with disk.writing(cache_dir, required), _alone(cache_dir, bundle.name, progress):
         if installed(bundle, cache_dir):
             return folder
@@ -109,6 +111,7 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
     folder = model_folder(cache_dir, name)
     if _is_complete(folder, sha256):
         return folder
+    packages.require()
 
     def space() -> int:
         return known.converted_size if known else converted_size(gguf)

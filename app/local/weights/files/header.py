@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import WeightsError
+from app.local import packages
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -160,6 +161,7 @@ class _Reader:
 
     def _tensors(self, count: int) -> tuple[dict[str, Tensor], int]:
         """The tensors, by where they are behind the header, and where the last one ends."""
+        packages.require()
         from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType  # noqa: PLC0415  # not for a list
 
         sizes = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
