@@ -149,7 +149,22 @@ def write_aligned(cells: Sequence[str], widths: Sequence[int], styles: Sequence[
 def write_json(value: Any) -> None:
     """Prints JSON for programs; times are formatted as in the API, and keys that are numbers are texts."""
     how = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-    write_bytes(orjson.dumps(value, option=how))
+    try:
+        data = orjson.dumps(value, option=how)
+    except TypeError as error:
+        if "surrogates" not in str(error):
+            raise
+        data = orjson.dumps(_legible(value), option=how)  # names of files may be no UTF-8
+    write_bytes(data)
+
+
+def _legible(value: Any) -> Any:
+    """The value with the bytes in its texts escaped that are no UTF-8."""
+    if isinstance(value, dict):
+        return {_legible(key): _legible(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_legible(one) for one in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def write_bytes(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +14,22 @@ import torch
 from gguf import GGUFWriter
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import decoders, models, pre_tokenizers
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    Gemma4TextConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from app.local.weights.conversion import to_transformers
 from app.local.weights.endings import endings
 from app.local.weights.errors import ConversionFailed
 from app.local.weights.files.header import Header, Length, read_header
+from app.local.weights.files.suitability import obstacle
 from app.local.weights.soundness import check_tokenizer
-from app.local.weights.stretching import llama3_factors
+from app.local.weights.stretching import llama3_factors, stretch
 from local.weights.gguf_files import SPECIAL, TEMPLATE, write_model
 
 EACH = "{%% for m in messages %%}{{ m.content }}%s{%% endfor %%}"
@@ -174,11 +182,52 @@ def test_another_stretching_is_refused(tmp_path: Path) -> None:
         converted(tmp_path, tensors={"rope_freqs.weight": np.linspace(1, 9, 32, dtype=np.float32)})
 
 
-def test_linear_stretching_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fields", "tensors", "why"),
+    [
+        ({"scaling.type": "linear", "scaling.factor": 4.0}, {}, "linear"),
+        ({"scaling.type": "yarn", "scaling.factor": 4.0}, {}, "yarn"),
+        ({"scaling.factor": 2.0}, {}, "linear"),
+        ({"scale_linear": 2.0}, {}, "linear"),
+        ({"scaling.attn_factor": 1.19}, {}, "linear"),
+        ({"scaling.type": "longrope"}, {"rope_factors_long.weight": np.ones(32, np.float32)}, "longrope"),
+    ],
+)
+def test_stretching_that_nobody_reads_is_refused_and_known_beforehand(
+    fields: dict[str, Any], tensors: dict[str, Any], why: str, tmp_path: Path
+) -> None:
     def change(writer: GGUFWriter) -> None:
-        writer.add_string("llama.rope.scaling.type", "linear")
-        writer.add_float32("llama.rope.scaling.factor", 4.0)
+        for name, value in fields.items():
+            add = writer.add_string if isinstance(value, str) else writer.add_float32
+            add(f"llama.rope.{name}", value)
 
-    with pytest.raises(ConversionFailed, match="stretches its positions"):
-        converted(tmp_path, change=change)
-    assert read_header(tmp_path / "a.gguf").text("llama.rope.scaling.type") == "linear"
+    with pytest.raises(ConversionFailed, match=rf"stretches its positions \({why}\)"):
+        converted(tmp_path, change=change, tensors=tensors)
+    assert f"({why})" in obstacle(read_header(tmp_path / "a.gguf"))
+
+
+def test_a_factor_that_stretches_nothing_is_none(tmp_path: Path) -> None:
+    def change(writer: GGUFWriter) -> None:
+        writer.add_string("llama.rope.scaling.type", "none")
+        writer.add_float32("llama.rope.scaling.factor", 1.0)
+
+    write_model(tmp_path / "a.gguf", change=change)
+    assert obstacle(read_header(tmp_path / "a.gguf")) == ""
+
+
+@pytest.mark.parametrize(
+    ("factors", "read"),
+    [([1.0] * 64 + [1e30] * 192, True), ([1.0] * 256, False), ([2.0] * 64 + [1e30] * 192, False)],
+)
+def test_waves_that_gemma_4_holds_still_are_those_of_its_configuration(
+    factors: list[float], read: bool, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "a.gguf", tensors={"rope_freqs.weight": np.array(factors, np.float32)})
+    config = Gemma4TextConfig()
+    before = copy.deepcopy(config.rope_parameters)
+    if read:
+        stretch(config, tmp_path / "a.gguf", read_header(tmp_path / "a.gguf"))
+        assert config.rope_parameters == before
+    else:
+        with pytest.raises(ConversionFailed, match="in a way that is not read"):
+            stretch(config, tmp_path / "a.gguf", read_header(tmp_path / "a.gguf"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.errors import WeightsError
 from app.local.weights.files.header import Header, read_header
-from app.local.weights.files.places import PLACES, Located, files_below
+from app.local.weights.files.places import PLACES, Located, files_below, placed
 from app.local.weights.files.suitability import machine_memory, memory, obstacle
 
 
@@ -36,7 +36,7 @@ def found(weights_dir: Path | None = None) -> list[FoundFile]:
     """Every file in the folders of the other programs, and in `weights_dir`. Reads headers alone."""
     located = [one for place in PLACES for one in place.located()]
     if weights_dir is not None:
-        located += [Located(str(path), path) for path in files_below(weights_dir)]
+        located += [placed(str(path), path) for path in files_below(weights_dir)]
     return [_read(one) for one in _once(located)]
 
 
@@ -61,12 +61,9 @@ def closed() -> list[Path]:
 
 def _once(located: Iterable[Located]) -> list[Located]:
     """Each file under its first name."""
-    seen: dict[Path | str, Located] = {}
+    seen: dict[str, Located] = {}
     for one in located:
-        key: Path | str = one.name
-        with suppress(OSError):
-            key = one.name if one.wrong else one.path.resolve()
-        seen.setdefault(key, one)
+        seen.setdefault(one.name if one.wrong else os.path.realpath(one.path), one)
     return list(seen.values())
 
 

@@ -16,7 +16,7 @@ from app.local import packages
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 # Far beyond any model, and little enough that a file which claims it is refused at once.
-MOST_FIELDS, MOST_TENSORS, MOST_DIMENSIONS = 4_096, 65_536, 4
+MOST_FIELDS, MOST_TENSORS, MOST_DIMENSIONS, MOST_WEIGHTS = 4_096, 65_536, 4, 1 << 44
 LONGEST_NAME, LONGEST_TEXT = 1 << 16, 1 << 22
 MOST_ENTRIES = 1 << 21  # of a list; the largest vocabularies have a quarter million tokens
 # A list of up to so many entries is read; of a longer one only the length.
@@ -173,6 +173,7 @@ class _Reader:
             (dimensions,) = self._unpack(_KIND)
             self._bounded(dimensions, MOST_DIMENSIONS)
             elements = prod(self._unpack(struct.Struct(f"<{dimensions}Q")))
+            self._bounded(elements, MOST_WEIGHTS)
             kind, offset = self._unpack(_TENSOR)
             if kind not in names or kind not in sizes:
                 raise NotGGUF(f"{self._path} stores weights in a way that is not known here.")

@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -20,9 +21,12 @@ LARGEST_MANIFEST = 1 << 20
 WEIGHTS, ADAPTER = "application/vnd.ollama.image.model", "application/vnd.ollama.image.adapter"
 # Both of Ollama's registries, whose names it leaves out, as it does the namespace of its own models.
 REGISTRIES, OWN = ("registry.ollama.ai", "ollama.com"), "library"
+INCOMPLETE, LONGEST_COMMIT = "its download is not complete", 128
 MANIFESTS = ("manifests", "manifest-v2")
 _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})")
-_SNAPSHOT = re.compile(r"models--(?P<org>[\w.-]+?)--(?P<repo>[\w.-]+)/snapshots/[^/]+/(?P<file>.+)")
+_SNAPSHOT = re.compile(
+    r"models--(?P<org>[\w.-]+?)--(?P<repo>[\w.-]+)/snapshots/(?P<commit>[^/]+)/(?P<file>.+)"
+)
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,13 @@ class Place:
     files: Callable[[Path], Iterable[Located]]
 
     def located(self) -> list[Located]:
-        """Its files by name; the first folder goes first where two have one name. Reads no GGUF file."""
+        """Its files by name; of two with one name the first that can be one. Reads no GGUF file."""
         found: dict[str, Located] = {}
         for folder in self.folders():
             with suppress(OSError):
                 for one in self.files(folder):
-                    found.setdefault(one.name, one)
+                    if one.name not in found or (found[one.name].wrong and not one.wrong):
+                        found[one.name] = one
         return [found[name] for name in sorted(found)]
 
 
@@ -62,6 +67,8 @@ def named_file(name: str) -> Path | None:
     if place is None:
         return None
     located = {one.name: one for one in place.located()}
+    if place.prefix == "ollama":
+        name = _short(name)
     found = located.get(name) or located.get(f"{name}:latest") or located.get(f"{name}.gguf")
     if found is None:
         raise WeightsError(f"{place.label} has no model {name!r} on this machine.{suggestion(name, located)}")
@@ -78,11 +85,12 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """GGUF files of a folder and those below it, through links too, each folder once."""
-    waiting, seen, left = [(folder, 0)], set(), MOST
+    waiting, left = [(folder, 0)], MOST
+    seen: set[str] = set()
     while waiting:
         one, depth = waiting.pop()
         with suppress(OSError):
-            real = one.resolve()
+            real = os.path.realpath(one)  # Path.resolve raises RuntimeError for links in a circle
             if real in seen:
                 continue
             seen.add(real)
@@ -98,23 +106,51 @@ def files_below(folder: Path) -> Iterator[Path]:
                         yield Path(entry.path)
 
 
+def placed(name: str, path: Path, gone: str = "what it links to is gone, or may not be read") -> Located:
+    """The file at `path`, which is none where nothing, or something else, lies there."""
+    kind = _kind(path)
+    if kind is None:
+        return Located(name, path, gone)
+    return Located(name, path, "" if kind == stat.S_IFREG else "it is no file, but a pipe or a device")
+
+
+def _kind(path: Path) -> int | None:
+    """What lies at the end of the path, as stat says it; None for nothing that can be seen. Path.is_file
+    raises where a folder on the way may not be entered."""
+    with suppress(OSError, ValueError):
+        return stat.S_IFMT(path.stat().st_mode)
+    return None
+
+
 def _plain(prefix: str) -> Callable[[Path], Iterator[Located]]:
     """Files that are named by their paths below the folder."""
 
     def files(folder: Path) -> Iterator[Located]:
         for path in files_below(folder):
-            name = f"{prefix}:{path.relative_to(folder).as_posix()}"
-            yield Located(name, path, "" if path.is_file() else "what it links to is gone")
+            yield placed(f"{prefix}:{path.relative_to(folder).as_posix()}", path)
 
     return files
 
 
 def _of_hub(folder: Path) -> Iterator[Located]:
     """Files in the hub's own cache, named by repository; in a snapshot, a file is a link to a blob."""
+    found = []
     for path in files_below(folder):
         if match := _SNAPSHOT.fullmatch(path.relative_to(folder).as_posix()):
             name = f"hub:{match['org']}/{match['repo']}/{match['file']}"
-            yield Located(name, path, "" if path.is_file() else "its download is not complete")
+            main = folder / f"models--{match['org']}--{match['repo']}" / "refs" / "main"
+            found.append((_content(main) != match["commit"], placed(name, path, INCOMPLETE)))
+    # Of several commits the one that is the newest of its branch.
+    yield from (one for _, one in sorted(found, key=lambda one: one[0]))
+
+
+def _content(ref: Path) -> str:
+    """The commit that a branch is at; empty where that is not known."""
+    with suppress(OSError, ValueError):
+        if _kind(ref) == stat.S_IFREG:
+            with ref.open(encoding="utf-8") as file:
+                return file.read(LONGEST_COMMIT).strip()
+    return ""
 
 
 def _of_ollama(folder: Path) -> Iterator[Located]:
@@ -123,17 +159,25 @@ def _of_ollama(folder: Path) -> Iterator[Located]:
         root = folder / kind
         for manifest in sorted(root.glob("*/*/*/*")):
             host, namespace, model, tag = manifest.relative_to(root).parts
-            with suppress(OSError, ValueError):
-                if tag.startswith(".") or manifest.stat().st_size > LARGEST_MANIFEST:
+            if tag.startswith(".") or _kind(manifest) != stat.S_IFREG:
+                continue
+            with suppress(OSError, ValueError, RecursionError):
+                if manifest.stat().st_size > LARGEST_MANIFEST:
                     continue
-                name = "/".join([*_unless(host, REGISTRIES), *_unless(namespace, (OWN,)), model])
+                name = _short("/".join([host, namespace, model])).removeprefix("ollama:")
                 one = _blob(f"ollama:{name}:{tag}", folder, json.loads(manifest.read_bytes()))
                 if one is not None:
                     yield one
 
 
-def _unless(part: str, left_out: tuple[str, ...]) -> list[str]:
-    return [] if part in left_out else [part]
+def _short(name: str) -> str:
+    """The name as Ollama lists it: without its own registry, and then without its own namespace."""
+    parts = name.removeprefix("ollama:").split("/")
+    if len(parts) == 3 and parts[0] in REGISTRIES:
+        del parts[0]
+    if len(parts) == 2 and parts[0] == OWN:
+        del parts[0]
+    return "ollama:" + "/".join(parts)
 
 
 def _blob(name: str, folder: Path, manifest: object) -> Located | None:
@@ -151,9 +195,7 @@ def _blob(name: str, folder: Path, manifest: object) -> Located | None:
         return Located(name, path, "Ollama adds an adapter to its weights, which is not read here")
     if len(weights) > 1:
         return Located(name, path, "Ollama keeps it in several files, which are not joined here")
-    if not path.is_file():
-        return Located(name, path, "its file is gone, or may not be read. Pull it again with Ollama")
-    return Located(name, path)
+    return placed(name, path, "its file is gone, or may not be read. Pull it again with Ollama")
 
 
 def _lmstudio_folders() -> list[Path]:
@@ -161,7 +203,7 @@ def _lmstudio_folders() -> list[Path]:
     homes = [home / ".lmstudio", home / ".cache" / "lm-studio"]
     with suppress(OSError, ValueError):
         pointed = (home / ".lmstudio-home-pointer").read_text(encoding="utf-8").strip()
-        if pointed and Path(pointed).is_absolute():
+        if "\0" not in pointed and Path(pointed).is_absolute():
             homes.insert(0, Path(pointed))
     return [one / "models" for one in homes]
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from app.local.weights.files.architectures import objection
 from app.local.weights.files.header import Header
+from app.local.weights.stretching import unread
 
 # What holds no language model of its own, by llama.cpp's `general.type`, and by its architectures.
 TYPES = {
@@ -21,7 +22,7 @@ CONVERTING, BESIDES = 4, 0.5e9
 
 def obstacle(header: Header) -> str:
     """Why the file cannot be taken, as the end of a sentence; empty for one that can."""
-    return _not_a_model(header) or _not_whole(header) or objection(header.architecture)
+    return _not_a_model(header) or _not_whole(header) or objection(header.architecture) or unread(header)
 
 
 def memory(header: Header) -> int:

@@ -229,6 +229,103 @@ def test_what_is_broken_is_listed_and_stops_nothing(model: Path) -> None:
         named_file("ollama:gone:1b")
 
 
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
+    """A reader of a pipe waits until somebody writes to it."""
+    folder, own = Path.home() / ".cache/llama.cpp", tmp_path / "weights"
+    manifests = Path.home() / ".ollama/models/manifests/registry.ollama.ai/library/a"
+    for one in (folder, own, manifests):
+        one.mkdir(parents=True)
+        os.mkfifo(one / "a.gguf")
+    (own / "self.gguf").symlink_to(own / "self.gguf")
+    assert {one.path: "pipe" in one.obstacle for one in found(own)} == {
+        folder / "a.gguf": True,
+        own / "a.gguf": True,
+    }
+
+
+def test_folders_that_are_none_hold_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    monkeypatch.setenv("LLAMA_CACHE", str(loop))
+    (Path.home() / ".lmstudio-home-pointer").write_text("/a\0b")
+    manifest = Path.home() / ".ollama/models/manifests/registry.ollama.ai/library/a/1b"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("[" * 100_000)
+    assert (found(loop), names(), closed()) == ([], [], [])
+
+
+def test_a_file_behind_a_closed_folder_hides_no_other(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path.home() / ".cache/llama.cpp"
+    in_llamacpp(model)
+    (folder / "closed").mkdir()
+    (folder / "a.gguf").symlink_to(folder / "closed/a.gguf")
+    gone = pulled(b"x", Path.home() / ".ollama/models", "registry.ollama.ai/library/shut/1b")
+    stat = os.stat
+
+    def refused(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path) in {str(folder / "a.gguf"), str(gone)}:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refused)
+    seen = {one.name: one.obstacle for one in found()}
+    assert seen.pop("llama.cpp:org_Parrot-GGUF_Parrot-F32.gguf") == ""
+    assert set(seen) == {"llama.cpp:a.gguf", "ollama:shut:1b"}
+    assert all("may not be read" in why for why in seen.values())
+
+
+def test_of_a_repository_in_several_commits_its_branch_s_is_taken(tmp_path: Path) -> None:
+    root = Path.home() / ".cache/huggingface/hub/models--org--a"
+    for commit in ("aaa", "bbb", "ccc"):
+        (root / "snapshots" / commit).mkdir(parents=True)
+        (root / "snapshots" / commit / "m.gguf").write_text(commit)
+    (root / "refs").mkdir()
+    for commit in ("ccc", "aaa", "bbb"):
+        (root / "refs/main").write_text(commit)
+        path = named_file("hub:org/a/m.gguf")
+        assert path is not None
+        assert path.read_text() == commit
+    (root / "snapshots/bbb/m.gguf").unlink()
+    (root / "snapshots/bbb/m.gguf").symlink_to("gone")
+    path = named_file("hub:org/a/m.gguf")
+    assert path is not None
+    assert path.read_text() in {"aaa", "ccc"}
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("parrot", "parrot:latest"),
+        ("library/parrot", "parrot:latest"),
+        ("registry.ollama.ai/library/parrot:latest", "parrot:latest"),
+        ("registry.ollama.ai/me/mine:1b", "me/mine:1b"),
+        ("localhost:5000/library/far", "localhost:5000/library/far:latest"),
+        ("localhost:5000/library/far:latest", "localhost:5000/library/far:latest"),
+        ("hf.co/org/repo:Q4_K_M", "hf.co/org/repo:Q4_K_M"),
+    ],
+)
+def test_names_are_taken_as_ollama_takes_them(written: str, listed: str) -> None:
+    root = Path.home() / ".ollama/models"
+    for name in (
+        "registry.ollama.ai/library/parrot/latest",
+        "registry.ollama.ai/me/mine/1b",
+        "localhost:5000/library/far/latest",
+        "hf.co/org/repo/Q4_K_M",
+    ):
+        pulled(name.encode(), root, name)
+    assert f"ollama:{listed}" in names()
+    assert named_file(f"ollama:{written}") == named_file(f"ollama:{listed}")
+
+
+def test_names_that_are_no_utf_8_and_control_a_terminal_are_listed_escaped(model: Path) -> None:
+    folder = Path.home() / ".cache/llama.cpp"
+    for name in (b"bad\xff.gguf", b"red\x1b[31m.gguf"):
+        put(model, folder / os.fsdecode(name))
+    listed = {one["name"] for one in json.loads(done("models", "found", "--json"))}
+    assert listed == {"llama.cpp:bad\\udcff.gguf", "llama.cpp:red\x1b[31m.gguf"}
+    assert "llama.cpp:red\\x1b[31m.gguf\tllama" in done("models", "found")
+
+
 def test_a_folder_that_may_not_be_read_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_llamacpp(model)
     refused = Path.home() / ".cache/llama.cpp"

@@ -71,6 +71,14 @@ def test_a_file_that_is_cut_off_says_by_how_much_or_is_none(tmp_path: Path) -> N
             {"fields": text("t") + struct.pack("<IQIQ", 1, 4, 77, 0), "fields_count": 0, "tensors": 1},
             "not known",
         ),
+        (
+            {
+                "fields": text("t") + struct.pack("<IQQIQ", 2, 1 << 40, 1 << 40, 0, 0),
+                "fields_count": 0,
+                "tensors": 1,
+            },
+            "claims",
+        ),
         ({"fields": text("general.alignment") + struct.pack("<II", 4, 0)}, "alignment"),
         ({"version": 1}, "version"),
         ({"version": 3 << 24}, "version"),
