@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,7 @@ def pull(
         if installed(bundle, cache_dir):
             return folder
         disk.sweep(downloads)
+        _sweep(cache_dir)
         disk.require(cache_dir, required())
         try:
             gguf = _fetch(bundle, Folder(weights_dir), downloads, progress)
@@ -120,6 +121,7 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
         if not _is_complete(folder, sha256):
             if known is None:
                 require_suitable(gguf)
+            _sweep(cache_dir)
             disk.require(cache_dir, space())
             eos_tokens = known.eos_tokens if known else ()
             install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress, unchanged=before)
@@ -174,10 +176,8 @@ def install(
     unfinished.mkdir(parents=True)
     progress.stage(f"Converting {gguf.name} (once, up to a few minutes)", None)
     try:
-        with _conversion_errors(gguf):
+        with _conversion_errors(gguf, unchanged):
             to_transformers(gguf, unfinished, eos_tokens)
-            if unchanged is not None and _state(gguf) != unchanged:
-                raise ConversionFailed(f"{gguf} has changed while it was read. Try again.")
         files = {path.name: path.stat().st_size for path in sorted(unfinished.iterdir())}
         marker = {"format": FORMAT, "sha256": sha256, "files": files}
         (unfinished / MARKER).write_text(json.dumps(marker, indent=2), encoding="utf-8")
@@ -186,6 +186,14 @@ def install(
         unfinished.rename(folder)
     finally:
         disk.remove(unfinished)
+
+
+def _sweep(cache_dir: Path) -> None:
+    """Removes what processes have left of other models that were killed while they converted them, as is
+    done to those that take too much memory."""
+    for unfinished in (cache_dir / "models").glob("*.tmp"):
+        with suppress(Timeout), _lock(cache_dir, unfinished.stem).acquire(timeout=0):
+            disk.remove(unfinished)
 
 
 def _known(sha256: str) -> Bundle | None:
@@ -227,23 +235,32 @@ def _fetch(bundle: Bundle, own: Folder, downloads: Path, progress: Progress) -> 
 
 
 @contextmanager
-def _conversion_errors(gguf: Path) -> Iterator[None]:
+def _conversion_errors(gguf: Path, unchanged: State | None) -> Iterator[None]:
     try:
         yield
-    except ConversionFailed:
-        raise
     except Exception as error:
         if disk.is_full(error):
             raise
+        _require(gguf, unchanged)  # whatever a file that changes is refused with
+        if isinstance(error, ConversionFailed):
+            raise
         raise ConversionFailed(f"{gguf} cannot be converted: {type(error).__name__}: {error}") from error
+    _require(gguf, unchanged)
+
+
+def _require(gguf: Path, unchanged: State | None) -> None:
+    if unchanged is None:
+        return
+    with suppress(OSError):
+        if _state(gguf) == unchanged:
+            return
+    raise ConversionFailed(f"{gguf} has changed while it was read. Try again.")
 
 
 @contextmanager
 def _alone(cache_dir: Path, name: str, progress: Progress) -> Iterator[None]:
     """A file lock: one process at a time pulls this model."""
-    path = cache_dir / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = _lock(cache_dir, name)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -253,3 +270,9 @@ def _alone(cache_dir: Path, name: str, progress: Progress) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _lock(cache_dir: Path, name: str) -> FileLock:
+    path = cache_dir / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
+from typing import Any
 
 from app.local.weights.endings import endings
 from app.local.weights.errors import ConversionFailed
 from app.local.weights.files.header import read_header
-from app.local.weights.soundness import check_tokenizer, check_weights
+from app.local.weights.soundness import check_tokenizer, check_weights, check_whole
 from app.local.weights.stretching import stretch
 
 
@@ -33,13 +34,16 @@ def to_transformers(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> No
         if unknown:  # what the file is refused for, before the weights take a minute
             check_tokenizer(tokenizer, header)
             eos_tokens = endings(header, tokenizer)
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
             dtype=torch.bfloat16,
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
+            output_loading_info=True,
         )
+        model, told = loaded
+        check_whole(model, told["missing_keys"], header)
         stretch(model.config, gguf, header)
         if unknown:
             check_weights(model, tokenizer)

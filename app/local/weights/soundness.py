@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
+from collections.abc import Collection
 from typing import Any
 
 from app.local.weights.errors import ConversionFailed
@@ -20,6 +22,7 @@ KNOWN = (
 # read in a wrong order.
 CHANCE = 0.15
 MOST_ADDED = 8_192
+_BIAS = re.compile(r"blk\.(\d{1,9})\..+\.bias")  # those of later blocks draft, and are left out
 
 
 def check_tokenizer(tokenizer: Any, header: Header) -> None:
@@ -36,6 +39,22 @@ def check_tokenizer(tokenizer: Any, header: Header) -> None:
         back = tokenizer.decode(ids, clean_up_tokenization_spaces=False).removeprefix(" ")
         if back not in {text, unicodedata.normalize("NFC", text)}:
             raise _unsound("its tokenizer does not give a text back as it was")
+
+
+def check_whole(model: Any, missing: Collection[str], header: Header) -> None:
+    """Raises ConversionFailed where the file lacks weights, which transformers draws at random, or has biases
+    that its model has no place for, which it leaves out."""
+    if missing:
+        raise _unsound(f"its file lacks {len(missing)} of the weights, {min(missing)} for one")
+    there = sum(one.numel() for name, one in model.state_dict().items() if name.endswith("bias"))
+    layers = model.config.num_hidden_layers
+    told = sum(
+        one.elements
+        for name, one in header.tensors.items()
+        if (layer := _BIAS.fullmatch(name)) and int(layer[1]) < layers
+    )
+    if told > there:
+        raise _unsound(f"its file has biases, {told:,} weights, and transformers' model {there:,}")
 
 
 def check_weights(model: Any, tokenizer: Any) -> None:

@@ -37,8 +37,10 @@ def write_model(
     forgetful: bool = False,
     special: tuple[str, ...] = SPECIAL,
     tensors: dict[str, Any] | None = None,
+    left_out: tuple[str, ...] = (),
 ) -> None:
-    """`change` adds fields, `tensors` are more of those. A `forgetful` model finds all tokens alike."""
+    """`change` adds fields, `tensors` are more of those, `left_out` some that are not written. A `forgetful`
+    model finds all tokens alike."""
     tokens, merges = vocabulary(special)
     writer = GGUFWriter(path, architecture)
     writer.add_name("parrot")
@@ -65,7 +67,8 @@ def write_model(
         writer.add_chat_template(template)
     change(writer)
     for name, values in {**_weights(tokens, merges, forgetful=forgetful), **(tensors or {})}.items():
-        writer.add_tensor(name, values)
+        if name not in left_out:
+            writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -138,6 +138,21 @@ def test_a_tokenizer_that_breaks_a_law_is_noticed(
         check_tokenizer(spoilt(), claimed)
 
 
+def test_a_file_that_lacks_weights_is_noticed(tmp_path: Path) -> None:
+    """transformers would draw them at random."""
+    with pytest.raises(ConversionFailed, match=r"lacks 1 of the weights, model\.layers\.0\.post_attention"):
+        converted(tmp_path, left_out=("blk.0.ffn_norm.weight",))
+
+
+def test_biases_that_the_model_has_no_place_for_are_noticed(tmp_path: Path) -> None:
+    bias = np.ones(384, np.float32)
+    with pytest.raises(ConversionFailed, match="has biases, 384 weights, and transformers' model 0"):
+        converted(tmp_path, tensors={"blk.0.attn_q.bias": bias})
+    # A block beyond the model's drafts.
+    (tmp_path / "out").rmdir()
+    converted(tmp_path, tensors={"blk.1.attn_q.bias": bias})
+
+
 def test_weights_that_know_nothing_are_noticed(tmp_path: Path) -> None:
     with pytest.raises(ConversionFailed, match=r"costs it 5\.\d nats a token, and chance 5\.\d"):
         converted(tmp_path, forgetful=True)

@@ -253,6 +253,16 @@ class TestPull:
         } | {"downloads"}
         assert model_of(folder) == CONTENT
 
+    def test_what_killed_conversions_of_other_models_left_is_swept(self, cache_dir: Path) -> None:
+        """But not what another process is about to make of one."""
+        for name in ("killed", "at-work"):
+            (cache_dir / "models" / f"{name}.tmp").mkdir(parents=True)
+        (cache_dir / "locks").mkdir()
+        lock = FileLock(cache_dir / "locks" / "at-work.lock", thread_local=False)
+        with lock.acquire():
+            weights.pull(bundle(Given()), cache_dir=cache_dir)
+        assert {one.name for one in (cache_dir / "models").iterdir()} == {"tiny", "at-work.tmp"}
+
     @pytest.mark.parametrize("damage", ["truncated", "removed", "older", "other", "no marker", "bad marker"])
     def test_incomplete_or_older_folder_is_converted_anew(self, cache_dir: Path, damage: str) -> None:
         tiny = bundle(Given())
@@ -617,12 +627,15 @@ class TestResolve:
         assert weights.resolve(str(tmp_path / "renamed.gguf"), cache_dir=cache_dir) == str(folder)
         assert (folder / "config.json").read_text() == "{}"
 
+    @pytest.mark.parametrize("error", [None, ValueError("no text"), FileNotFoundError()])
     def test_gguf_file_that_changes_while_it_is_read_is_not_kept(
-        self, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
     ) -> None:
         def changes(gguf: Path, folder: Path, eos_tokens: tuple[str, ...]) -> None:
             fake_conversion(gguf, folder, eos_tokens)
             gguf.write_bytes(gguf.read_bytes() + b"more")
+            if error is not None:
+                raise error
 
         monkeypatch.setattr("app.local.weights.cache.to_transformers", changes)
         write_gguf(tmp_path / "mine.gguf")
