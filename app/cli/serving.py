@@ -21,6 +21,7 @@ from rich.console import Console
 from app.api.dependencies import Parts
 from app.assembly import open_parts
 from app.cli.announcing import Met, announce
+from app.cli.collection import uncollected
 from app.cli.progress import RichProgress
 from app.decoding.generator import Generator
 from app.decoding.vocabulary_match import IDENTITY
@@ -95,7 +96,7 @@ async def _opened(
 ) -> AsyncIterator[tuple[Parts, Met]]:
     """The parts, closed at the end, and what is known once they are there. Raises CoSteerError."""
     async with AsyncExitStack() as stack:
-        with shown as progress:
+        with shown as progress, uncollected():
             parts = await stack.enter_async_context(open_parts(settings, progress))
         model, notes = await _met(parts.generator, settings.remote_model)
         if (proxy := settings.proxy()) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect
 
 from app.errors import StoreError
 from app.profiles.shipped import shipped
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = shipped("migrations")
+# How a migration names itself and the one that it follows.
+REVISION = re.compile(r"""^(down_)?revision = ["'](\w+)["']$""", re.MULTILINE)
 # The lock file, beside the database, and how the name of what is not complete ends.
 LOCK = f"{DATABASE}.lock"
 PARTIAL = ".partial"
@@ -47,21 +50,34 @@ def prepare(data_dir: Path) -> Path:
 
 def require_current(path: Path) -> None:
     """Raises StoreError unless the database is there and its schema is at head. Only reads."""
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
     if not path.exists():
         raise StoreError("there is no database yet; `costeer profiles create` makes one", path=path)
     engine = open_engine(path, read_only=True)
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+            current = _is_current(connection)
     finally:
         engine.dispose()
-    if current != ScriptDirectory.from_config(_config()).get_current_head():
+    if not current:
         raise StoreError(
             "another version of costeer wrote it; `costeer profiles list` upgrades it", path=path
         )
+
+
+def head() -> str:
+    """The revision of the newest schema. Alembic would say so too, but its import is a tenth of a start."""
+    texts = [path.read_text(encoding="utf-8") for path in (MIGRATIONS / "versions").glob("*.py")]
+    named = [match for text in texts for match in REVISION.findall(text)]
+    (newest,) = {name for kind, name in named if not kind} - {name for kind, name in named if kind}
+    return str(newest)
+
+
+def _is_current(connection: Connection) -> bool:
+    """Whether the schema is at head."""
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+    return [tuple(row) for row in rows] == [(head(),)]
 
 
 def _config() -> Config:
@@ -74,39 +90,51 @@ def _config() -> Config:
 
 def _migrate(path: Path) -> None:
     """Migrates the schema to head in one transaction. The caller holds the lock file."""
-    from alembic import command  # noqa: PLC0415
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    config = _config()
-    script = ScriptDirectory.from_config(config)
     # With foreign keys on, rebuilding a table would delete the rows that refer to it.
     engine = open_engine(path, foreign_keys=False)
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-            if current is None and inspect(connection).get_table_names():
-                raise StoreError(f"it belongs to another program; {OTHER_FOLDER}", path=path)
-        if current not in {None, *(revision.revision for revision in script.walk_revisions())}:
-            raise StoreError(
-                f"it was written by a newer costeer (its schema is {current!r}): upgrade costeer, or "
-                f"{OTHER_FOLDER}",
-                path=path,
-            )
+            current = _is_current(connection)
+            before = None if current else _known_revision(connection, path)
         with closing(engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA journal_mode = WAL")
-        if current not in {None, script.get_current_head()}:
-            _backup(path, str(current))
+        if before is not None:
+            _backup(path, before)
         with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
-            if current != script.get_current_head():
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                    raise StoreError("it was not upgraded: it holds history without a profile", path=path)
+            if not current:
+                _upgrade(connection, path)
             if not index.is_current(connection):
                 index.rebuild(connection)
     finally:
         engine.dispose()
+
+
+def _known_revision(connection: Connection, path: Path) -> str | None:
+    """The revision of a schema that can be upgraded; None of an empty database. Raises StoreError."""
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None and inspect(connection).get_table_names():
+        raise StoreError(f"it belongs to another program; {OTHER_FOLDER}", path=path)
+    known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision not in {None, *known}:
+        raise StoreError(
+            f"it was written by a newer costeer (its schema is {revision!r}): upgrade costeer, or "
+            f"{OTHER_FOLDER}",
+            path=path,
+        )
+    return revision
+
+
+def _upgrade(connection: Connection, path: Path) -> None:
+    from alembic import command  # noqa: PLC0415
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+        raise StoreError("it was not upgraded: it holds history without a profile", path=path)
 
 
 def _backup(path: Path, revision: str) -> None:

@@ -43,6 +43,10 @@ HEAD = str(SCRIPT.get_current_head())
 EARLIER = [one.revision for one in SCRIPT.walk_revisions() if one.revision != HEAD]
 
 
+def test_the_newest_revision_is_alembic_s() -> None:
+    assert migration.head() == HEAD
+
+
 @pytest.fixture
 def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddMigration:
     """Makes the store use a copy of the migrations with one more, which does what is given."""
