@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,45 +153,65 @@ def test_the_doctor_names_what_is_absent_and_looks_at_the_rest(ends: dict[str, d
     assert [name for name, one in findings.items() if one["state"] == "failed"] == ["torch"]
 
 
-async def test_a_reply_between_two_servers_is_steered(tmp_path: Path, clean_environment: Path) -> None:
+@dataclass
+class Servers:
+    """The remote and the server of the small model, what names them, and the ids of the profile's name."""
+
+    remote: ToyVLLM
+    trusted: ToyVLLM
+    environment: dict[str, str]
+    private: list[int]
+
+    def told(self, server: ToyVLLM) -> bool:
+        """Whether a prompt of the server's had the name."""
+        return any(holds(prompt, self.private) for prompt in server.prompts)
+
+
+def holds(prompt: Sequence[int], ids: list[int]) -> bool:
+    return any(list(prompt[at : at + len(ids)]) == ids for at in range(len(prompt)))
+
+
+@pytest.fixture
+async def servers(tmp_path: Path, clean_environment: Path) -> AsyncIterator[Servers]:
+    """The remote would write a, and the small model b to whoever has this name."""
     folder = tmp_path / "tokenizer"
     folder.mkdir()
     tokenizer = byte_level(folder)
     (folder / "config.json").write_text("{}")
-    (plain,), (steered,) = tokenizer.encode("a"), tokenizer.encode("b")
+    (a,), (b,) = tokenizer.encode("a"), tokenizer.encode("b")
     private = tokenizer.encode(LOUD_DOCUMENT.profile.name)
-
-    def remote(prompt: Any) -> dict[int, float]:
-        return {plain: -0.3, steered: -2.0}
-
-    def small(prompt: Any) -> dict[int, float]:
-        told = any(list(prompt[at : at + len(private)]) == private for at in range(len(prompt)))
-        return {plain: -6.0, steered: -0.1} if told else {plain: -0.5, steered: -1.5}
-
-    far, trusted = ToyVLLM(tokenizer, remote), ToyVLLM(tokenizer, small)
     with Store.open(tmp_path / "data") as store:
         store.profiles.put(LOUD_DOCUMENT)
-    body: dict[str, Any] = {"model": "toy", "max_tokens": 6, "temperature": 0, "profile": "loud"}
-    body["messages"] = [{"role": "user", "content": "Hello"}]
-    async with behind_a_port(served(far)) as far_url, behind_a_port(served(trusted)) as trusted_url:
-        told = {
-            "COSTEER_REMOTE_BASE_URL": f"{far_url}/v1",
+    remote = ToyVLLM(tokenizer, lambda prompt: {a: -0.3, b: -2.0})
+    trusted = ToyVLLM(
+        tokenizer, lambda prompt: {a: -6.0, b: -0.1} if holds(prompt, private) else {a: -0.5, b: -1.5}
+    )
+    async with behind_a_port(served(remote)) as remote_url, behind_a_port(served(trusted)) as trusted_url:
+        environment = {
+            "COSTEER_REMOTE_BASE_URL": f"{remote_url}/v1",
             "COSTEER_LOCAL_BASE_URL": f"{trusted_url}/v1",
             "COSTEER_LOCAL_TOKENIZER": str(folder),
             "COSTEER_REMOTE_TOKENIZER": str(folder),
             "COSTEER_DATA_DIR": str(tmp_path / "data"),
             "COSTEER_CACHE_DIR": str(tmp_path / "cache"),
+            "COSTEER_PORT": "1",
         }
-        texts, findings = await asyncio.to_thread(_answered, body, told)
-    assert texts == {"1": "bbbbbb", "0": "aaaaaa"}
+        yield Servers(remote, trusted, environment, private)
+
+
+async def test_a_reply_between_two_servers_is_steered(servers: Servers) -> None:
+    texts, findings = await asyncio.to_thread(_answered, servers.environment)
+    assert texts == {1: "bbbbbb", 0: "aaaaaa"}
     assert {one["state"] for one in findings} <= {"ok", "warning", "skipped"}, findings
-    assert any(private == prompt[at : at + len(private)] for prompt in trusted.prompts for at in range(400))
-    assert not any(private == prompt[at : at + len(private)] for prompt in far.prompts for at in range(400))
+    assert servers.told(servers.trusted)
+    assert not servers.told(servers.remote)
 
 
-def _answered(body: dict[str, Any], told: dict[str, str]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+def _answered(environment: dict[str, str]) -> tuple[dict[int, str], list[dict[str, Any]]]:
     """The replies by their strength, and what the server's own doctor finds."""
-    with serving(FILE, **told) as (process, printed):
+    body: dict[str, Any] = {"model": "toy", "max_tokens": 6, "temperature": 0, "profile": "loud"}
+    body["messages"] = [{"role": "user", "content": "Hello"}]
+    with serving(FILE, **environment) as (process, printed):
         assert "curl" in printed, process.communicate()
         base_url = pasted(printed)[0].removesuffix("/chat/completions")
         with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as client:
@@ -197,5 +219,25 @@ def _answered(body: dict[str, Any], told: dict[str, str]) -> tuple[dict[str, str
             for strength in (1, 0):
                 answer = client.post("/chat/completions", json={**body, "strength": strength})
                 assert answer.status_code == 200, answer.text
-                texts[str(strength)] = answer.json()["choices"][0]["message"]["content"]
+                texts[strength] = answer.json()["choices"][0]["message"]["content"]
             return texts, client.get("/doctor").json()["findings"]
+
+
+async def test_commands_between_two_servers_work(servers: Servers) -> None:
+    lines = ["doctor --json", "profiles preview loud Hello", "chat -p loud --strength 1 --max-tokens 6 Hello"]
+    command, environment = started(**servers.environment)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [command[0], FILE, *lines],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    doctor, preview, chat = map(json.loads, done.stdout.splitlines())
+    findings = {one["name"]: one["state"] for one in json.loads(doctor["out"])["findings"]}
+    assert doctor["status"] == 0, findings
+    assert findings["tokenizer"] == "ok"
+    assert "torch" not in findings
+    assert LOUD_DOCUMENT.profile.name in preview["out"], preview
+    assert "bbbbbb" in chat["out"], chat

@@ -249,7 +249,7 @@ def _alike(
         _model(settings),
         local,
         named=settings.remote_tokenizer,
-        named_folder=partial(_folder, settings, settings.remote_tokenizer),
+        named_folder=partial(_folder, settings, settings.remote_tokenizer, weights=False),
         needs="model" if remote.replicas is None else remotes.NAME,
         of_server=small.tokenizer if small is not None else None,
     ).checks()
@@ -274,6 +274,8 @@ def _loaded_folder(settings: Settings) -> Path | None:
     return None if is_file(settings.local_model) else _local_folder(settings)
 
 
-def _folder(settings: Settings, name: str) -> Path | None:
-    """A model's folder; None if it is not downloaded. Raises WeightsError for an unknown name."""
-    return presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir).folder
+def _folder(settings: Settings, name: str, *, weights: bool = True) -> Path | None:
+    """A model's folder, or that of its tokenizer alone; None if it is not downloaded. Raises WeightsError for
+    an unknown name."""
+    found = presence(name, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir, weights=weights)
+    return found.folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from app.errors import CoSteerError, TrustedError, WeightsError
+from app.errors import CoSteerError, NotInstalled, TrustedError, WeightsError
 from app.local.trusted.server import TrustedServer
 from app.local.trusted.wire import ServedModel
 from app.local.weights import SILENT, Progress, resolve
@@ -42,8 +42,8 @@ async def read_tokenizer(
     name = named or (served.root if served is not None else "")
     try:
         path = resolve(name, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress)
-    except WeightsError as error:
-        raise WeightsError(
+    except (NotInstalled, WeightsError) as error:
+        raise type(error)(
             f"The tokenizer of the small model's server: {error.message} Set COSTEER_LOCAL_TOKENIZER to the "
             "hub id or folder of the model that the server has."
         ) from error

@@ -37,16 +37,18 @@ class Presence:
     space: int = 0
 
 
-def presence(name: str, *, cache_dir: Path, weights_dir: Path | None = None) -> Presence:
-    """The presence of a model that the settings name. Raises WeightsError for what `resolve` would refuse,
-    and for a folder that lacks files."""
+def presence(
+    name: str, *, cache_dir: Path, weights_dir: Path | None = None, weights: bool = True
+) -> Presence:
+    """The presence of a model that the settings name; without `weights`, of its tokenizer alone. Raises
+    WeightsError for what `resolve` would refuse, and for a folder that lacks files."""
     if bundle := BUNDLES.get(name):
         return _of_bundle(bundle, cache_dir, weights_dir)
     path = named_path(name)
     if path is None:
-        return _of_hub(name)
+        return _of_hub(name, weights=weights)
     if path.is_dir():
-        return Presence(name, _whole(path))
+        return Presence(name, _whole(path, weights=weights))
     if (folder := converted_file(path, cache_dir)) is not None:
         return Presence(name, folder)
     require_suitable(path)
@@ -72,29 +74,31 @@ def _of_bundle(bundle: Bundle, cache_dir: Path, weights_dir: Path | None) -> Pre
     return Presence(bundle.name, None, labels, space - bundle.converted_size, space)
 
 
-def _of_hub(name: str) -> Presence:
+def _of_hub(name: str, *, weights: bool) -> Presence:
     """A hub model: the folder in transformers' own cache, or what it would download."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow to import
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
-        return Presence(name, _whole(folder))
+        return Presence(name, _whole(folder, weights=weights))
     except (LocalEntryNotFoundError, WeightsError):
         return Presence(name, None, f"Hugging Face hub ({name})", download=None)
 
 
-def _whole(folder: Path) -> Path:
-    """The folder. Raises WeightsError unless it holds what transformers loads."""
-    missing = _missing(folder)
+def _whole(folder: Path, *, weights: bool) -> Path:
+    """The folder. Raises WeightsError unless it holds what is loaded of it."""
+    missing = _missing(folder, weights=weights)
     if missing:
         raise WeightsError(f"{folder} is not complete: it has no {missing}. Copy the model again.")
     return folder
 
 
-def _missing(folder: Path) -> str | None:
+def _missing(folder: Path, *, weights: bool) -> str | None:
     if not any((folder / name).is_file() for name in TOKENIZERS):
         return "tokenizer.json"
+    if not weights:
+        return None
     indices = sorted(folder.glob("*.index.json"))
     try:
         parts = {str(part) for one in indices for part in json.loads(one.read_bytes())["weight_map"].values()}
