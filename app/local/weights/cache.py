@@ -99,14 +99,15 @@ def pull(
     return folder
 
 
-def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Path:
-    """The transformers folder of a user's own GGUF file, named by its SHA-256; raises as `pull` does.
+def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT, label: str = "") -> Path:
+    """The transformers folder of a user's own GGUF file, named by its SHA-256; raises as `pull` does. To the
+    user the file is `label`, or else its name.
 
     The file is read only, and may be another program's, which replaces it with another version: that has
     another SHA-256, and is converted in its turn.
     """
     before = _state(gguf)
-    sha256 = disk.digest(gguf, progress)
+    sha256 = disk.digest(gguf, progress, label)
     known = _known(sha256)
     name = known.name if known else f"gguf-{sha256[:16]}"
     folder = model_folder(cache_dir, name)
@@ -124,7 +125,15 @@ def pull_file(gguf: Path, *, cache_dir: Path, progress: Progress = SILENT) -> Pa
             _sweep(cache_dir)
             disk.require(cache_dir, space())
             eos_tokens = known.eos_tokens if known else ()
-            install(gguf, folder, sha256=sha256, eos_tokens=eos_tokens, progress=progress, unchanged=before)
+            install(
+                gguf,
+                folder,
+                sha256=sha256,
+                eos_tokens=eos_tokens,
+                progress=progress,
+                unchanged=before,
+                label=label,
+            )
     return folder
 
 
@@ -168,13 +177,14 @@ def install(
     eos_tokens: tuple[str, ...],
     progress: Progress,
     unchanged: State | None = None,
+    label: str = "",
 ) -> None:
     """Converts a verified GGUF file into `folder`, which appears complete or not at all. `unchanged` is what
     the file was when it was verified, if others may write to it."""
     unfinished = folder.with_name(f"{folder.name}.tmp")
     disk.remove(unfinished)
     unfinished.mkdir(parents=True)
-    progress.stage(f"Converting {gguf.name} (once, up to a few minutes)", None)
+    progress.stage(f"Converting {label or gguf.name} (once, up to a few minutes)", None)
     try:
         with _conversion_errors(gguf, unchanged):
             to_transformers(gguf, unfinished, eos_tokens)

@@ -101,9 +101,9 @@ def sweep(folder: Path) -> None:
         remove(path)
 
 
-def digest(path: Path, progress: Progress) -> str:
-    """The file's SHA-256 in hexadecimal; one stage of `progress`."""
-    progress.stage(f"Checking {path.name}", path.stat().st_size)
+def digest(path: Path, progress: Progress, label: str = "") -> str:
+    """The file's SHA-256 in hexadecimal; one stage of `progress`, which calls the file `label`."""
+    progress.stage(f"Checking {label or path.name}", path.stat().st_size)
     sha256 = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

@@ -29,7 +29,11 @@ def resolve(
     path = named_path(name_or_path)
     if path is None:
         return name_or_path
-    return str(path if path.is_dir() else pull_file(path, cache_dir=cache_dir, progress=progress))
+    if path.is_dir():
+        return str(path)
+    # Ollama's files are called by their SHA-256.
+    label = path.name if name_or_path.endswith(path.name) else name_or_path
+    return str(pull_file(path, cache_dir=cache_dir, progress=progress, label=label))
 
 
 def named_path(name_or_path: str) -> Path | None:
