@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import tokenizers
-from jinja2.ext import Extension, loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import AddedToken
+
+from app.tokenization.chat_template import DEFAULT, WITH_TOOLS, ChatTemplates
 
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+# Special tokens without a name in templates, and with names of their own.
+MORE = ("additional_special_tokens", "extra_special_tokens")
+# Files that few models have. Another program has fetched the rest of a model without asking for these.
+TOOLS_TEMPLATE = f"additional_chat_templates/{WITH_TOOLS}.jinja"
+OLDER_NAMES = "special_tokens_map.json"
+RARE = (TOOLS_TEMPLATE, OLDER_NAMES)
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 # Classes of transformers that compose characters first.
 COMPOSED = ("Qwen2Tokenizer", "Qwen2TokenizerFast")
-# What stands at the end of the final message while it is rendered, so that the text can be cut there.
-TAG = "CONTINUE_FINAL_MESSAGE_TAG "
 
 
 class FastTokenizer:
     """As much of a transformers tokenizer as Tokenizer uses; its texts and ids are the same."""
 
     def __init__(
-        self, backend: tokenizers.Tokenizer, chat_template: str | None, special: Mapping[str, str]
+        self, backend: tokenizers.Tokenizer, templates: Mapping[str, str], special: Mapping[str, str]
     ) -> None:
-        """`special`: the special tokens by their names in templates, as bos_token."""
+        """`templates`: chat templates by their names. `special`: the special tokens by their names in
+        templates, as bos_token. Raises ValueError for a template that cannot be read."""
         self.backend_tokenizer = backend
-        self.chat_template = chat_template
-        self._special = dict(special)
-        self._template = _environment().from_string(chat_template) if chat_template is not None else None
-        eos = self._special.get("eos_token")
+        # All of them: whether any writes the date is looked for in it.
+        self.chat_template = dict(templates) if DEFAULT in templates else None
+        self._templates = ChatTemplates(templates, special) if DEFAULT in templates else None
+        eos = special.get("eos_token")
         self.eos_token_id = backend.token_to_id(eos) if eos is not None else None
         self.added_tokens_decoder = backend.get_added_tokens_decoder()
 
@@ -44,7 +49,7 @@ class FastTokenizer:
         config = _json(path, "tokenizer_config.json")
         # Older models have some of them here alone.
         config = {
-            **_json(path, "special_tokens_map.json"),
+            **_json(path, OLDER_NAMES),
             **{k: v for k, v in config.items() if v is not None},
         }
         try:
@@ -56,8 +61,12 @@ class FastTokenizer:
             backend.normalizer = tokenizers.normalizers.NFC()
         backend.no_truncation()
         backend.no_padding()
-        special = {name: _text(config[name]) for name in NAMES if config.get(name) is not None}
-        return cls(backend, _template(path, config), special)
+        try:
+            special = {name: _token(token) for name, token in _named(config)}
+            _complete(backend, config, special)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} has a tokenizer_config.json whose special tokens are none.") from error
+        return cls(backend, _templates(path, config), {name: one.content for name, one in special.items()})
 
     def get_vocab(self) -> dict[str, int]:
         return self.backend_tokenizer.get_vocab(with_added_tokens=True)
@@ -76,36 +85,13 @@ class FastTokenizer:
         return self.backend_tokenizer.id_to_token(token_id)
 
     def apply_chat_template(
-        self,
-        conversation: Sequence[Mapping[str, Any]],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None,
-        tokenize: bool,
-        add_generation_prompt: bool,
-        continue_final_message: bool,
-        **variables: Any,
+        self, conversation: Sequence[Mapping[str, Any]], *, tokenize: bool, **how: Any
     ) -> str:
-        """The rendered conversation; `variables` are the template's own. Raises ValueError where the final
-        message cannot be continued, and what the template raises."""
+        """The rendered conversation; `how` is that of ChatTemplates. Raises as it does."""
         assert not tokenize  # noqa: S101  # nobody asks for it
-        if self._template is None:
+        if self._templates is None:
             raise ValueError("there is no chat template")
-        if not conversation:
-            raise ValueError("there is no message")
-        # Templates often fail at a key without a value, and none fails without the key.
-        messages = [{name: value for name, value in one.items() if value is not None} for one in conversation]
-        final = str(messages[-1].get("content", ""))
-        if continue_final_message:
-            messages[-1]["content"] = final + TAG
-        text = self._template.render(
-            messages=messages,
-            tools=[dict(tool) for tool in tools] if tools is not None else None,
-            documents=None,
-            **variables,
-            add_generation_prompt=add_generation_prompt,
-            **self._special,
-        )
-        return _cut(text, final) if continue_final_message else text
+        return self._templates.render(conversation, **how)
 
 
 def fast_eos_ids(path: str) -> frozenset[int]:
@@ -117,87 +103,84 @@ def fast_eos_ids(path: str) -> frozenset[int]:
     return frozenset()
 
 
-def _cut(text: str, final: str) -> str:
-    """The text up to the end of the final message. Raises ValueError, which does not quote it."""
-    at = text.rfind(TAG.strip())
-    if at < 0 or final.strip() not in text:
-        raise ValueError("the template changes the final message")
-    if text[at : at + len(TAG)] == TAG:
-        return text[:at]
-    return text[:at].rstrip()  # the template trims messages
+def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The special tokens that templates have names for."""
+    yield from ((name, config[name]) for name in NAMES if config.get(name) is not None)
+    more = config.get("extra_special_tokens")
+    if isinstance(more, dict):
+        yield from more.items()
 
 
-def _template(path: str, config: Mapping[str, Any]) -> str | None:
-    found = _file(path, "chat_template.jinja")
-    if found is not None:
-        return found.read_text(encoding="utf-8")
+def _complete(
+    backend: tokenizers.Tokenizer, config: Mapping[str, Any], special: Mapping[str, AddedToken]
+) -> None:
+    """Adds what the configuration has and tokenizer.json lacks, and marks as special what it says is."""
+    listed = config.get("added_tokens_decoder") or {}
+    there = backend.get_added_tokens_decoder()
+    missing = [
+        token
+        for number, token in sorted((int(number), _token(one)) for number, one in listed.items())
+        if _state(there.get(number)) != _state(token)
+    ]
+    backend.add_tokens(missing)
+    known = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
+    more = [_token(one) for name in MORE if isinstance(config.get(name), list) for one in config[name]]
+    backend.add_special_tokens([one for one in (*special.values(), *more) if one.content not in known])
+
+
+def _state(token: AddedToken | None) -> tuple[Any, ...]:
+    return () if token is None else (token.content, token.special, *(getattr(token, one) for one in FLAGS))
+
+
+def _token(token: Any) -> AddedToken:
+    """A token of a configuration, where it is a text or an object."""
+    if isinstance(token, str):
+        return AddedToken(token, special=True, normalized=False)
+    flags = {name: bool(token[name]) for name in (*FLAGS, "special") if name in token}
+    return AddedToken(token["content"], **flags)
+
+
+def _templates(path: str, config: Mapping[str, Any]) -> dict[str, str]:
+    """The chat templates by their names."""
+    files = {DEFAULT: "chat_template.jinja", WITH_TOOLS: TOOLS_TEMPLATE}
+    found = {name: file for name, where in files.items() if (file := _file(path, where)) is not None}
+    if found:
+        return {name: file.read_text(encoding="utf-8") for name, file in found.items()}
     template = config.get("chat_template")
-    if isinstance(template, list):  # several, by their names
-        template = next((one["template"] for one in template if one.get("name") == "default"), None)
-    return template if isinstance(template, str) else None
-
-
-def _text(token: Any) -> str:
-    return str(token["content"]) if isinstance(token, dict) else str(token)
+    if isinstance(template, list):
+        named = [one for one in template if isinstance(one, dict)]
+        return {str(one.get("name")): str(one.get("template")) for one in named}
+    return {DEFAULT: template} if isinstance(template, str) else {}
 
 
 def _json(path: str, name: str) -> dict[str, Any]:
     found = _file(path, name)
     if found is None:
         return {}
-    read = json.loads(found.read_text(encoding="utf-8"))
+    try:
+        read = json.loads(found.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} has a {name} that cannot be read.") from error
     return read if isinstance(read, dict) else {}
 
 
 def _file(path: str, name: str) -> Path | None:
     """A file of the folder, or of the hub's repository; None where it has none. Raises OSError where the hub
-    has not, or cannot be reached and the file was never fetched."""
+    has not the repository, or cannot be reached and nothing is known of the file."""
     if Path(path).is_dir():
         return found if (found := Path(path) / name).is_file() else None
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415  # slow to import
+    from huggingface_hub import (  # noqa: PLC0415  # slow to import
+        _CACHED_NO_EXIST,
+        hf_hub_download,
+        try_to_load_from_cache,
+    )
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
         return Path(hf_hub_download(path, name))
     except LocalEntryNotFoundError as error:
+        if name in RARE or try_to_load_from_cache(path, name) is _CACHED_NO_EXIST:
+            return None
         raise OSError(f"{path} is not here, and the hub cannot be reached.") from error
     except EntryNotFoundError:
         return None
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    """As transformers compiles templates: they are code of others."""
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return environment
-
-
-class Generation(Extension):
-    """The tag {% generation %}, around what an assistant said: it renders what is in it."""
-
-    tags = {"generation"}  # noqa: RUF012  # jinja's own declaration
-
-    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
-        next(parser.stream)
-        return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
-
-
-def _to_json(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """jinja's own would escape HTML."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
-
-
-def _raise(message: str) -> None:
-    raise jinja2.TemplateError(message)
