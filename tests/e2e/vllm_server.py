@@ -70,16 +70,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve_vllm(model_path: str, *options: str) -> Iterator[VLLMServer]:
-    """Serve a transformers folder while the block runs, with more `options` of vLLM's. Raises RuntimeError
-    with the end of vLLM's log.
+def serve_vllm(model_path: str, *options: str, port: int = 0) -> Iterator[VLLMServer]:
+    """Serve a transformers folder while the block runs, at `port` or a free one, with more `options` of
+    vLLM's. Raises RuntimeError with the end of vLLM's log.
 
     In a session of its own it competes for the processor as one that was started elsewhere does: Linux may
     share time between sessions first, and among the threads of each only then.
     """
     if not PYTHON.exists():
         raise RuntimeError("There is no .venv-vllm. Run tests/e2e/install-vllm.sh first.")
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "vllm.log")
         with log.open("wb") as output:
