@@ -97,7 +97,7 @@ def test_a_rejected_draft_is_rolled_back_without_computing_a_token_again() -> No
 
 
 def test_snapshots_are_bounded_count_as_memory_and_stay_where_prompts_ended() -> None:
-    _, decoder = both("qwen3_5")
+    model, decoder = both("qwen3_5")
     cache, ends = KVCache(), []
     for _ in range(MOST + 3):
         passed(decoder, [Part(cache, random_ids(APART + 20), 1)])
@@ -109,6 +109,8 @@ def test_snapshots_are_bounded_count_as_memory_and_stay_where_prompts_ended() ->
     cache.rollback(starts[-1] - 1)
     assert len(cache.tokens) == starts[-2]
     assert cache.nbytes < held
+    [rows] = passed(decoder, [Part(cache, random_ids(3), 3)])
+    close(rows, theirs(model, cache.tokens, 3), ERROR)
 
 
 def test_a_cache_lent_by_prefix_has_no_state_of_what_comes_after_it() -> None:
