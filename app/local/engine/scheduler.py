@@ -163,7 +163,7 @@ class Scheduler:
             released, self._released = self._released, []
         for job in arrived:
             if not job.abandoned:
-                self._admit(job)
+                self._try_to_admit(job)
         self._jobs = [job for job in self._jobs if job.lease not in released]
         for lease in released:
             for cache in lease.caches:
@@ -173,6 +173,14 @@ class Scheduler:
             self._next_trim = time.monotonic() + TRIM_SECONDS
             trim()
         return not self._closing
+
+    def _try_to_admit(self, job: Job[Any]) -> None:
+        try:
+            self._admit(job)
+        except Exception as error:  # no memory for a copy of a cache, say; all others go on
+            for cache in job.lease.caches:
+                cache.clear()
+            job.settle(None, error)
 
     def _admit(self, job: Job[Any]) -> None:
         lease = job.lease

@@ -11,7 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.local.engine.kv_cache import KVCache
 from app.local.engine.memory import trim
+from app.local.engine.owner import Owner
 from app.local.engine.prefix_cache import PrefixCache
 from app.local.engine.ragged import Part
 from app.local.engine.scheduler import FEWEST, Job, Lease, Scheduler, shares
@@ -132,6 +134,25 @@ async def test_an_error_reaches_those_in_the_pass_and_the_next_pass_is_made(
         await scheduler.run(job(Lease(), [1]))
     passes.failure = None
     assert await scheduler.run(job(Lease(), [2])) == [[2]]
+
+
+async def test_a_cache_that_finds_no_memory_fails_its_job_and_no_other(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error there would end the thread, and everybody would wait for ever."""
+    lend = PrefixCache.lend
+
+    def full(self: PrefixCache, sequence: Sequence[int], owner: Owner | None) -> KVCache:
+        if len(sequence) > 3:
+            raise RuntimeError("out of memory")
+        return lend(self, sequence, owner)
+
+    monkeypatch.setattr(PrefixCache, "lend", full)
+    lease = Lease()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await asyncio.wait_for(scheduler.run(job(lease, [1, 2], [1, 2, 3, 4])), 30)
+    assert await asyncio.wait_for(scheduler.run(job(Lease(), [1, 2])), 30) == [[2]]
+    assert await asyncio.wait_for(scheduler.run(job(lease, [1, 2], [3])), 30) == [[2], [3]]
 
 
 async def test_an_error_in_one_result_is_its_own_alone(scheduler: Scheduler, passes: Passes) -> None:
