@@ -295,6 +295,9 @@ class _Steering:
         """How many draft tokens to ask for. Where they are scored as fast as they arrive, a stream is closed
         in time, and a long draft costs nothing."""
         stats, config, gap = self._stats, self._request.config, self._pace.gap
+        if self._request.sampling.seed is not None and not self._request.sampling.greedy:
+            # Each request draws by a seed of its own: the same reply is cut at the same places, by no clock.
+            return config.draft_length
         longest, run = config.draft_length, (stats.clock() - self._began) / (stats.changed + 1)
         if config.longest_draft is not None:
             share, more = self._acceptance.share(0.0), self._pace.again - (gap or 0.0)

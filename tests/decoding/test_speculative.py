@@ -369,6 +369,20 @@ async def test_the_same_seed_gives_the_same_text_and_another_another() -> None:
     assert texts[0] == texts[1] != texts[2]
 
 
+@pytest.mark.parametrize("strength", [0.8, AUTO])
+async def test_the_same_seed_gives_the_same_text_whatever_time_it_takes(
+    strength: Strength, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drafts that a slow small model would cut short, by the clock, end where other draws begin."""
+    texts = []
+    for length in (2, 5, 16):
+        monkeypatch.setattr("app.decoding.speculative.draft_length", lambda *_, length=length: length)
+        sampling = SamplingParams(temperature=0.9, top_p=0.95, top_k=5, seed=11)
+        wanted = request(sampling=sampling, strength=strength)
+        texts.append(ids((await run(wanted, local=ToyLocal(cost=PassCost(10.0, 1.0))))[0]))
+    assert texts[1:] == texts[:-1]
+
+
 async def test_later_requests_draw_with_other_seeds_than_the_first() -> None:
     remote = ToyRemote()
     await run(request(sampling=SamplingParams(seed=3), draft_length=1), remote)
