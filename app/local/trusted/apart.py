@@ -1,43 +1,49 @@
-"""Keeps two kinds of requests apart: those of one kind run together, those of the other wait."""
+"""Keeps two kinds of requests apart once that is needed: those of one kind run together, others wait."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
 class Apart:
-    """Turns for kinds of requests. Whoever waits is let in before more of the kind that runs."""
+    """Turns for kinds of requests. Whoever waits is let in before more of the kind that runs.
+
+    Until it is `needed` all run together; they are counted from the first on, so that those which run by
+    then are waited for.
+    """
 
     def __init__(self) -> None:
-        self._kind = ""
-        self._running = 0
+        self.needed = False
+        self._running: Counter[str] = Counter()
         self._waiting = 0
-        self._free = asyncio.Event()
+        self._ended = asyncio.Event()
 
     @asynccontextmanager
     async def turn(self, kind: str) -> AsyncIterator[None]:
-        """A turn of this kind: none of another kind runs meanwhile."""
-        if self._running and (kind != self._kind or self._waiting):
+        """A turn of this kind; once that is needed, none of another kind runs meanwhile."""
+        if self.needed and self._running.total() and (self._waiting or self._others(kind)):
             self._waiting += 1
             try:
-                await self._freed(kind)
+                await self._alone(kind)
             finally:
                 self._waiting -= 1
-        self._kind = kind
-        self._running += 1
+        self._running[kind] += 1
         try:
             yield
         finally:
-            self._running -= 1
-            if not self._running:
-                self._free.set()
+            self._running[kind] -= 1
+            if not self._running[kind]:
+                self._ended.set()
 
-    async def _freed(self, kind: str) -> None:
-        self._free.clear()
+    def _others(self, kind: str) -> int:
+        return self._running.total() - self._running[kind]
+
+    async def _alone(self, kind: str) -> None:
         while True:
-            await self._free.wait()
-            if not self._running or kind == self._kind:
+            self._ended.clear()
+            await self._ended.wait()
+            if not self._others(kind):
                 return
-            self._free.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
 import orjson
@@ -72,7 +72,7 @@ class TrustedServer:
         self._is_checked = False
         # How many of its likeliest tokens it tells at most, once it has refused more; None before.
         self.most: int | None = None
-        self._apart: Apart | None = None
+        self._apart = Apart()
         self._connection = Connection(
             TRUSTED,
             api_key=api_key,
@@ -93,7 +93,7 @@ class TrustedServer:
     @property
     def torn(self) -> bool:
         """Whether its sampler was seen to mix up two kinds of requests, which are kept apart since."""
-        return self._apart is not None
+        return self._apart.needed
 
     async def served(self) -> ServedModel:
         """The model in use, cached once found. Raises TrustedError where the server does not have it."""
@@ -152,7 +152,7 @@ class TrustedServer:
 
     async def values(self, prompts: Sequence[PrivatePrompt], salt: str, ids: IntArray) -> FloatArray:
         """[prompts, K]: the logprobs of the tokens `ids` [K] after each prompt."""
-        async with self._turn("values"):
+        async with self._apart.turn("values"):
             answer = await self._complete(wire.values_body(prompts, salt, ids))
         with _understood():
             return wire.values(answer, len(prompts), ids)
@@ -161,7 +161,7 @@ class TrustedServer:
         """At least `count` of the likeliest tokens after each prompt, or as many as the server tells."""
         for left in reversed(range(TRIES)):
             most = count if self.most is None else min(count, self.most)
-            async with self._turn("tops"):
+            async with self._apart.turn("tops"):
                 try:
                     answer = await self._complete(wire.top_body(prompts, salt, most))
                 except _TooMany as error:
@@ -171,13 +171,10 @@ class TrustedServer:
                 try:
                     return wire.tops(answer, len(prompts), most)
                 except Torn:
-                    self._apart = self._apart or Apart()
+                    self._apart.needed = True
                     if not left:
                         return wire.tops(answer, len(prompts), 0)
         raise TrustedError("The server of the small model tells none of its likeliest tokens.")
-
-    def _turn(self, kind: str) -> Any:
-        return nullcontext() if self._apart is None else self._apart.turn(kind)
 
     def _chosen(self, listed: Sequence[ServedModel]) -> ServedModel:
         for model in listed:
