@@ -226,10 +226,11 @@ class _Guard:
             self._in_order(run)
 
     def _in_order(self, run: Sequence[str]) -> None:
-        """Guards each word behind those in front of it, and everywhere the first that says something."""
+        """Guards each word behind those in front of it, and everywhere the first that says something, and the
+        first such word of a script with spaces, which is also said without what stands in front."""
         self._behind_each_other(run)
         telling = [word for word in run if content(word)] or run
-        self.following[()].update(telling[:1])
+        self.following[()].update(telling[:1], [word for word in telling if spaced(word)][:1])
 
     def _behind_each_other(self, run: Sequence[str]) -> None:
         for place in range(1, len(run)):

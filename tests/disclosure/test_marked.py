@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.disclosure.guarded import guarded
@@ -69,6 +69,7 @@ def test_nothing_is_less_strict_than_what_it_stands_in(
         assert (one.key is None or one.item is None) and (one.key or one.item or one.what == "name")
 
 
+@example(PrivateContext(Profile("ann", "Ann Ek", (("address", "王小明 +47 22 85 50 50"),))), Disclosure())
 @given(PEOPLE, DISCLOSURES)
 def test_a_field_that_is_marked_shape_or_fill_is_guarded(
     private: PrivateContext, disclosure: Disclosure
