@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import orjson
 from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable
 from app.local.trusted import wire
 from app.local.trusted.apart import Apart
+from app.local.trusted.standing import Clock, Standing
 from app.local.trusted.wire import ServedModel, Torn
 from app.network.address import on_this_machine, passwords
 from app.network.outgoing import Answer, Connection, Server, Transport
@@ -56,6 +58,7 @@ class TrustedServer:
         read_timeout: float = 120.0,
         transport: Transport | None = None,
         remote_model: str = "",
+        clock: Clock = time.monotonic,
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `remote_model`:
         what the remote is asked for by name, if by any: a server that has this one and not the other is told
@@ -69,7 +72,7 @@ class TrustedServer:
         self._remote_model = remote_model
         self._served: ServedModel | None = None
         self._checked = asyncio.Lock()
-        self._is_checked = False
+        self._standing = Standing(clock)
         # How many of its likeliest tokens it tells at most, once it has refused more; None before.
         self.most: int | None = None
         self._apart = Apart()
@@ -96,7 +99,7 @@ class TrustedServer:
         return self._apart.needed
 
     async def served(self) -> ServedModel:
-        """The model in use, cached once found. Raises TrustedError where the server does not have it."""
+        """The model in use, as it was found last. Raises TrustedError where the server does not have it."""
         if self._served is None:
             self._served = self._chosen(await self.models())
         return self._served
@@ -128,13 +131,14 @@ class TrustedServer:
         return answer.status in {401, 403}
 
     async def check(self, tokenizer: Encoder) -> None:
-        """Check, once, that it has the model and that `tokenizer` is its tokenizer, by fixed texts that are
-        nobody's. Before that it is told nothing private. Raises TrustedError with what to change."""
+        """Check that it has the model, with `tokenizer` as its tokenizer, by texts that are nobody's: once,
+        and again where it may have been started anew. Before that it is told nothing private. Raises
+        TrustedError with what to change."""
         async with self._checked:
-            if not self._is_checked:
-                await self.served()
+            if not self._standing.proved:
+                self._served, self.most = self._chosen(await self.models()), None
                 await self.compare(tokenizer)
-                self._is_checked = True
+                self._standing.prove()
 
     async def compare(self, tokenizer: Encoder) -> None:
         """Raises TrustedError where `tokenizer` is not the server's."""
@@ -200,13 +204,20 @@ class TrustedServer:
     async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        answer = await self._connection.send(method, url, content, headers)
         try:
-            if answer.status != 200:
-                raise _refusal(answer.status, await answer.read())
-            yield answer
-        finally:
-            await answer.aclose()
+            answer = await self._connection.send(method, url, content, headers)
+            try:
+                if answer.status != 200:
+                    raise _refusal(answer.status, await answer.read())
+                yield answer
+            finally:
+                await answer.aclose()
+        except _TooMany:
+            raise
+        except TrustedError:
+            self._standing.lose()
+            raise
+        self._standing.answered()
 
 
 class _TooMany(TrustedError):

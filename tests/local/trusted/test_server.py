@@ -17,9 +17,11 @@ from app.local.interface import Wanted
 from app.local.trusted import wire
 from app.local.trusted.model import TrustedModel
 from app.local.trusted.server import TrustedServer
+from app.local.trusted.standing import QUIET_SECONDS
 from app.prompts.message import Message
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, log_softmax
+from app.tokenization.probes import PROBES
 from app.tokenization.tokenizer import Tokenizer
 from local.trusted.toy_server import URL, ToyServer, ToyTokenizer
 
@@ -110,6 +112,64 @@ async def test_before_anything_private_it_is_checked_by_texts_that_are_nobody_s(
         with pytest.raises(TrustedError, match="COSTEER_LOCAL_TOKENIZER"):
             await session.score([], 0, Wanted([np.array([1])]))
     assert transport.bodies == []
+
+
+class Passing:
+    """A clock."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["while it is asked", "while nothing is asked of it"])
+async def test_started_anew_with_another_model_it_is_told_nothing_until_the_one_that_is_meant_is_back(
+    fails: bool,
+) -> None:
+    transport, clock = ToyServer(toy), Passing()
+    trusted = TrustedModel(server(transport, clock=clock), TOKENIZER, 4)
+    async with trusted.session(CONTRASTS) as session:
+        wanted = Wanted([np.array([1, 2])], own=0)
+        assert await session.score([], 0, wanted)
+        if fails:
+            transport.refusing = httpx.ConnectError("no")
+            with pytest.raises(TrustedUnavailable):
+                await session.score([], 0, wanted)
+            transport.refusing = None
+        else:
+            clock.now += QUIET_SECONDS + 1
+        transport.shifted, told = 1, len(transport.bodies)
+        for _ in range(2):
+            await trusted._server.models()  # as those ask who look whether it is ready
+            with pytest.raises(TrustedError, match="COSTEER_LOCAL_TOKENIZER"):
+                await session.score([], 0, wanted)
+        assert len(transport.bodies) == told
+        transport.shifted = 0
+        assert await session.score([], 0, wanted)
+        assert len(transport.bodies) > told
+
+
+async def test_while_it_answers_it_is_compared_once() -> None:
+    transport, clock = ToyServer(toy), Passing()
+    trusted = TrustedModel(server(transport, clock=clock), TOKENIZER, 4)
+    async with trusted.session(CONTRASTS) as session:
+        for _ in range(5):
+            await session.score([], 0, Wanted([np.array([1, 2])], own=0))
+            clock.now += QUIET_SECONDS - 1
+    assert transport.asked.count("/tokenize") == len(PROBES)
+
+
+async def test_started_anew_it_may_call_its_model_otherwise_and_tell_more_tokens() -> None:
+    transport, clock = ToyServer(toy, models=["small"], most=3), Passing()
+    trusted = server(transport, clock=clock)
+    await trusted.check(TOKENIZER)
+    assert len((await trusted.tops([AWARE], "salt", 10))[0]) == 3
+    transport.models, transport.most = ["smaller"], 20
+    clock.now += QUIET_SECONDS + 1
+    await trusted.check(TOKENIZER)
+    assert (await trusted.served()).id == "smaller"
+    assert len((await trusted.tops([AWARE], "salt", 10))[0]) == 10
 
 
 class Shifted(ToyTokenizer):

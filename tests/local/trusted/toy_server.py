@@ -56,6 +56,7 @@ class ToyServer(httpx.AsyncBaseTransport):
         self.bodies: list[dict[str, Any]] = []  # of completions
         self.asked: list[str] = []  # the paths of all requests
         self.refusing: httpx.Response | Exception | None = None
+        self.shifted = 0  # 0: its tokenizer is ToyTokenizer
         self._by_ids = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -75,7 +76,9 @@ class ToyServer(httpx.AsyncBaseTransport):
                 return httpx.Response(200, json={"version": "0.32.0"})
             case "/tokenize":
                 assert body["prompt"] in PROBES
-                return httpx.Response(200, json={"tokens": [len(body["prompt"])]})
+                if body["model"] not in self.models:
+                    return httpx.Response(404, json={"error": {"message": "no such model"}})
+                return httpx.Response(200, json={"tokens": [len(body["prompt"]) + self.shifted]})
             case "/v1/completions":
                 return await self._completed(body)
         return httpx.Response(404, json={"detail": "Not Found"})
