@@ -189,6 +189,10 @@ class TrustedError(CoSteerError):
     code = "trusted_error"
 
 
+class TrustedUnfit(TrustedError):
+    """It answers, and something has to be changed there or here: it is not what the settings say."""
+
+
 class TrustedUnavailable(TrustedError):
     status = 503
     code = "trusted_unavailable"

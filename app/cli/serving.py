@@ -25,7 +25,7 @@ from app.cli.collection import uncollected
 from app.cli.progress import RichProgress
 from app.decoding.generator import Generator
 from app.decoding.vocabulary_match import IDENTITY
-from app.errors import CoSteerError, TokenizerMismatch, WeightsError
+from app.errors import CoSteerError, TokenizerMismatch, TrustedError, TrustedUnfit, WeightsError
 from app.local.weights import SILENT, Progress
 from app.main import create_app
 from app.network.accepting import SharingServer
@@ -34,6 +34,7 @@ from app.network.proxy import UNUSED
 from app.settings.settings import Settings
 
 GRACE_SECONDS = 10  # that open requests get to finish after a signal
+TRIAL_SECONDS = 10.0  # that a start waits for the server of the small model
 
 
 def run(settings: Settings, listener: socket.socket, console: Console) -> None:
@@ -99,6 +100,7 @@ async def _opened(
         with shown as progress, uncollected():
             parts = await stack.enter_async_context(open_parts(settings, progress))
         model, notes = await _met(parts.generator, settings.remote_model)
+        notes += await _tried(parts.generator)
         if (proxy := settings.proxy()) is not None:
             notes.append(f"The remote is reached through the proxy {proxy}.")
         elif settings.remote_proxy.get_secret_value():
@@ -123,6 +125,20 @@ def _config(settings: Settings, parts: Parts, worker: int = 1) -> uvicorn.Config
     gc.collect()
     gc.freeze()
     return config
+
+
+async def _tried(generator: Generator) -> list[str]:
+    """Notes on the server of the small model. One that does not answer is only a warning, since replies are
+    steered once it does; one that has to be changed raises."""
+    try:
+        async with asyncio.timeout(TRIAL_SECONDS):
+            await generator.try_local()
+    except TrustedUnfit:
+        raise
+    except (TrustedError, TimeoutError) as error:
+        silent = "The server of the small model is silent."
+        return [f"warning: {error.message if isinstance(error, TrustedError) else silent}"]
+    return []
 
 
 async def _met(generator: Generator, named: str) -> tuple[str, list[str]]:

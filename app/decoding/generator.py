@@ -148,6 +148,11 @@ class Generator:
         if isinstance(self._local, Elsewhere):
             await self._local.check()
 
+    async def try_local(self) -> None:
+        """Raises TrustedError where a server computes the local model, and does not score a text for it."""
+        if isinstance(self._local, Elsewhere):
+            await self._local.try_out()
+
     @property
     def tokenizer(self) -> Tokenizer:
         """The local model's."""

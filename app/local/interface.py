@@ -131,6 +131,10 @@ class Elsewhere(Protocol):
         """Raises TrustedError where the server cannot be used now."""
         ...
 
+    async def try_out(self) -> None:
+        """Have it score a text that is nobody's. Raises TrustedError."""
+        ...
+
 
 def with_rows(model: OwnedModel) -> RowModel:
     """The model as one with rows. Raises Unsupported where a server computes it."""

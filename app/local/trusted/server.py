@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable
+from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable, TrustedUnfit
 from app.local.trusted import wire
 from app.local.trusted.apart import Apart
 from app.local.trusted.standing import Clock, Standing
@@ -144,7 +144,7 @@ class TrustedServer:
         """Raises TrustedError where `tokenizer` is not the server's."""
         theirs = list(await asyncio.gather(*(self.tokenize(text) for text in PROBES)))
         if first_difference(theirs, [tokenizer.encode(text) for text in PROBES]) is not None:
-            raise TrustedError(
+            raise TrustedUnfit(
                 "The tokenizer that the small model's prompts are made with is not that of its server. Set "
                 "COSTEER_LOCAL_TOKENIZER to the hub id or the folder of the model that the server has.",
                 code="tokenizer_mismatch",
@@ -186,11 +186,11 @@ class TrustedServer:
                 return model
         names = [model.id for model in listed]
         if self._remote_model and self._remote_model in names:
-            raise TrustedError(
+            raise TrustedUnfit(
                 "The server of COSTEER_LOCAL_BASE_URL has the model that COSTEER_REMOTE_MODEL names, and not "
                 "the small one. Are the two addresses swapped? It was told nothing."
             )
-        raise TrustedError(
+        raise TrustedUnfit(
             f"The server of the small model does not serve {self._model!r}; it serves: "
             f"{', '.join(names) or 'none'}. Set COSTEER_LOCAL_MODEL."
         )
@@ -235,7 +235,7 @@ def _understood() -> Iterator[None]:
         yield
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, IndexError):
         # Not chained: the error may quote the response.
-        raise TrustedError(
+        raise TrustedUnfit(
             "The answer of the small model's server is not a vLLM's. COSTEER_LOCAL_BASE_URL should end in a "
             "vLLM's /v1."
         ) from None
@@ -244,17 +244,17 @@ def _understood() -> Iterator[None]:
 def _refusal(status: int, body: bytes) -> TrustedError:
     """An error response as an exception, of which numbers alone are told: it may quote the request."""
     if status in {401, 403}:
-        return TrustedError(
+        return TrustedUnfit(
             "The server of the small model does not let us in. Set COSTEER_LOCAL_API_KEY.",
             code="trusted_unauthorized",
         )
     if 300 <= status < 400:
-        return TrustedError(
+        return TrustedUnfit(
             "The server of the small model answers from another address, and redirects are not followed. Set "
             "COSTEER_LOCAL_BASE_URL to that address."
         )
     if status == 404:
-        return TrustedError(
+        return TrustedUnfit(
             "The server of the small model has no such model or path. COSTEER_LOCAL_BASE_URL should end in a "
             "vLLM's /v1, and COSTEER_LOCAL_MODEL name what it serves."
         )

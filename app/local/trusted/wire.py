@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from app.errors import TrustedError
+from app.errors import TrustedError, TrustedUnfit
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
 
@@ -70,7 +70,7 @@ def values(answer: bytes, prompts: int, ids: IntArray) -> FloatArray:
             prompts, len(ids)
         )
     except KeyError:
-        raise TrustedError(
+        raise TrustedUnfit(
             "The server of the small model does not tell the logprobs of the tokens that it is asked for "
             "(logprob_token_ids). Upgrade its vLLM (tested with 0.32)."
         ) from None

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from remote.recordings import recording
 
-from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable
+from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable, TrustedUnfit
 from app.local.engine.owner import Owner
 from app.local.interface import Wanted
 from app.local.trusted import wire
@@ -237,3 +237,34 @@ def test_a_recorded_response_is_understood() -> None:
     found = wire.values(orjson.dumps(recorded["response"]), 1, ids)
     told = recorded["response"]["choices"][0]["logprobs"]["top_logprobs"][0]
     assert found.tolist() == [[told[f"token_id:{token_id}"] for token_id in ids]]
+
+
+async def test_it_is_tried_out_with_a_text_that_is_nobody_s() -> None:
+    transport = ToyServer(toy)
+    await model(transport).try_out()
+    assert [body["prompt"] for body in transport.bodies] == [[TOKENIZER.encode(PROBES[0])]]
+
+
+UNFIT: list[tuple[dict[str, Any], dict[str, Any], int, str]] = [
+    ({"models": ["other"]}, {"model": "small"}, 0, "'small'; it serves: other.*COSTEER_LOCAL_MODEL"),
+    ({"models": ["big"]}, {"model": "small", "remote_model": "big"}, 0, "swapped"),
+    ({"key": "secret"}, {}, 0, "COSTEER_LOCAL_API_KEY"),
+    ({}, {}, 1, "COSTEER_LOCAL_TOKENIZER"),
+    ({"old": True}, {}, 0, "logprob_token_ids"),
+]
+
+
+@pytest.mark.parametrize(("served", "given", "shifted", "words"), UNFIT)
+async def test_what_it_is_not_is_told_apart_from_what_it_cannot_do_now(
+    served: dict[str, Any], given: dict[str, Any], shifted: int, words: str
+) -> None:
+    transport = ToyServer(toy, **served)
+    transport.shifted = shifted
+    with pytest.raises(TrustedUnfit, match=words):
+        await model(transport, **given).try_out()
+    for passing in (httpx.ConnectError("no"), httpx.ReadTimeout("late"), httpx.Response(503)):
+        transport = ToyServer(toy)
+        transport.refusing = passing
+        with pytest.raises(TrustedError) as caught:
+            await model(transport).try_out()
+        assert not isinstance(caught.value, TrustedUnfit)
