@@ -159,7 +159,7 @@ def test_a_view_that_is_not_seen_asks_nothing(page: Page) -> None:
 def test_a_server_that_is_gone_is_said_once_and_forgiven(page: Page) -> None:
     page.clock.install()
     open_state(page)
-    examined(page)
+    expect(line(page, "Remote", "Ready for replies")).to_contain_text("Ready")  # it asks again behind that
     page.route("**/ready", lambda route: route.abort())
     page.clock.run_for(6000)
     gone = page.get_by_role("alert").filter(has_text="The server's state is not known")
