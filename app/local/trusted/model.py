@@ -21,7 +21,6 @@ from app.local.trusted.server import TrustedServer
 from app.local.trusted.wire import MOST_IDS
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
-from app.tokenization.probes import PROBES
 from app.tokenization.sequence import common_prefix
 from app.tokenization.tokenizer import Tokenizer
 
@@ -74,8 +73,7 @@ class TrustedModel:
     async def try_out(self) -> None:
         """Have it score a text that is nobody's. Raises TrustedError."""
         await self._server.check(self._tokenizer)
-        prompt = PrivatePrompt(tuple(self._tokenizer.encode(PROBES[0])))
-        await self._server.values([prompt], _salted(None, self._salt), np.arange(3))
+        await self._server.try_out(self._tokenizer)
 
     @asynccontextmanager
     async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[TrustedSession]:

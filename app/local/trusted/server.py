@@ -11,8 +11,10 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import orjson
 
 from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable, TrustedUnfit
@@ -35,6 +37,7 @@ TRUSTED = Server(
     timed_out=TrustedTimeout,
 )
 AT_MOST = re.compile(rb"max allowed: (\d+)")
+TRIAL_SALT = "a trial"  # no secret: it sets nobody's texts apart
 # How often the likeliest tokens are asked for again where others' requests tear them.
 TRIES = 4
 
@@ -71,7 +74,6 @@ class TrustedServer:
         self._model = model
         self._remote_model = remote_model
         self._served: ServedModel | None = None
-        self._checked = asyncio.Lock()
         self._standing = Standing(clock)
         # How many of its likeliest tokens it tells at most, once it has refused more; None before.
         self.most: int | None = None
@@ -86,6 +88,7 @@ class TrustedServer:
         )
 
     async def aclose(self) -> None:
+        await self._standing.aclose()
         await self._connection.aclose()
 
     @property
@@ -134,11 +137,18 @@ class TrustedServer:
         """Check that it has the model, with `tokenizer` as its tokenizer, by texts that are nobody's: once,
         and again where it may have been started anew. Before that it is told nothing private. Raises
         TrustedError with what to change."""
-        async with self._checked:
-            if not self._standing.proved:
-                self._served, self.most = self._chosen(await self.models()), None
-                await self.compare(tokenizer)
-                self._standing.prove()
+        await self._standing.prove(partial(self._compare_anew, tokenizer))
+
+    async def _compare_anew(self, tokenizer: Encoder) -> None:
+        self._served, self.most = self._chosen(await self.models()), None
+        await self.compare(tokenizer)
+        if self._standing.silent:  # its engine may hang where the rest of it answers
+            await self.try_out(tokenizer)
+
+    async def try_out(self, tokenizer: Encoder) -> None:
+        """Have it score a text that is nobody's."""
+        prompt = PrivatePrompt(tuple(tokenizer.encode(PROBES[0])))
+        await self.values([prompt], TRIAL_SALT, np.arange(3))
 
     async def compare(self, tokenizer: Encoder) -> None:
         """Raises TrustedError where `tokenizer` is not the server's."""
@@ -204,6 +214,7 @@ class TrustedServer:
     async def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> AsyncIterator[Answer]:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        began = self._standing.now()
         try:
             answer = await self._connection.send(method, url, content, headers)
             try:
@@ -214,8 +225,8 @@ class TrustedServer:
                 await answer.aclose()
         except _TooMany:
             raise
-        except TrustedError:
-            self._standing.lose()
+        except TrustedError as error:
+            self._standing.fail(began, slow=isinstance(error, TrustedTimeout | TrustedUnavailable))
             raise
         self._standing.answered()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from remote.recordings import recording
 from app.errors import TrustedError, TrustedTimeout, TrustedUnavailable, TrustedUnfit
 from app.local.engine.owner import Owner
 from app.local.interface import Wanted
-from app.local.trusted import wire
+from app.local.trusted import standing, wire
 from app.local.trusted.model import TrustedModel
 from app.local.trusted.server import TrustedServer
 from app.local.trusted.standing import QUIET_SECONDS
@@ -268,3 +269,61 @@ async def test_what_it_is_not_is_told_apart_from_what_it_cannot_do_now(
         with pytest.raises(TrustedError) as caught:
             await model(transport).try_out()
         assert not isinstance(caught.value, TrustedUnfit)
+
+
+class Stalling(ToyServer):
+    """Answers once it may, completions at least."""
+
+    def __init__(self, *, engine_alone: bool) -> None:
+        super().__init__(toy)
+        self.may = asyncio.Event()
+        self.may.set()
+        self._engine_alone = engine_alone
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.may.is_set() and (request.url.path.endswith("completions") or not self._engine_alone):
+            self.asked.append("waits")
+            try:
+                async with asyncio.timeout(0.05):
+                    await self.may.wait()
+            except TimeoutError:
+                raise httpx.ReadTimeout("late") from None
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.parametrize("engine_alone", [True, False])
+async def test_one_that_was_silent_is_asked_in_the_background_and_keeps_nobody_waiting(
+    engine_alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "LEASH_SECONDS", 0.0)
+    transport = Stalling(engine_alone=engine_alone)
+    trusted = server(transport)
+    async with TrustedModel(trusted, TOKENIZER, 4).session(CONTRASTS) as session:
+        wanted = Wanted([np.array([1, 2])], own=0)
+        assert await session.score([], 0, wanted)
+        transport.may.clear()
+        with pytest.raises(TrustedTimeout, match="COSTEER_LOCAL_PATIENCE"):
+            await session.score([], 0, wanted)
+        del transport.asked[:]
+        for _ in range(3):
+            with pytest.raises(TrustedTimeout, match="Restart it"):
+                await session.score([], 0, wanted)
+        await asyncio.sleep(0.01)
+        assert transport.asked.count("waits") == 1, "one trial for all"
+        assert not transport.bodies[1:], "which is told nothing private"
+        transport.may.set()
+        monkeypatch.setattr(standing, "LEASH_SECONDS", 1.0)
+        assert await session.score([], 0, wanted)
+    await trusted.aclose()
+
+
+async def test_a_trial_ends_with_the_server_s_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "LEASH_SECONDS", 0.0)
+    transport = Stalling(engine_alone=False)
+    trusted = server(transport)
+    trusted._standing.fail(0.0, slow=True)
+    transport.may.clear()
+    with pytest.raises(TrustedTimeout):
+        await trusted.check(TOKENIZER)
+    await trusted.aclose()
+    assert {task for task in asyncio.all_tasks() if not task.done()} == {asyncio.current_task()}
