@@ -316,6 +316,7 @@ def test_an_hour_without_replies_has_no_charts(page: Page, accessible: Callable[
 def test_a_reply_is_seen_in_the_next_look(page: Page, server: Server) -> None:
     page.clock.install()
     open_state(page)
+    expect(page.get_by_text("in the last hour").first).to_be_visible()  # it looks again behind that
     before = server.api("GET", "/v1/activity")["total"]["replies"]
     message = {"role": "user", "content": "Say hello."}
     server.api(
