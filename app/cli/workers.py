@@ -223,9 +223,12 @@ def work(number: int, settings: Settings, listener: socket.socket, news: Connect
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     from app.cli.serving import run_worker  # noqa: PLC0415  # after the log is set up
 
+    def tell(what: Met | Refused) -> None:
+        with suppress(OSError):  # whoever started it has ended, and so will this one
+            news.send(what)
+
     try:
-        run_worker(number, settings, listener, news.send)
+        run_worker(number, settings, listener, tell)
     except CoSteerError as error:
-        with suppress(OSError):
-            news.send(Refused(str(error), isinstance(error, (SettingsError, TokenizerMismatch))))
+        tell(Refused(str(error), isinstance(error, (SettingsError, TokenizerMismatch))))
         sys.exit(1)

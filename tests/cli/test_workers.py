@@ -6,9 +6,11 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
@@ -25,8 +27,10 @@ from app.cli.workers import (
     Refused,
     Started,
     Workers,
+    work,
 )
 from app.errors import CoSteerError, SettingsError
+from app.settings.settings import Settings
 from cli import running
 from cli.running import ROOT, refused
 from cli.test_serve import pasted
@@ -156,6 +160,25 @@ def test_what_does_not_end_in_time_is_killed(caplog: pytest.LogCaptureFixture) -
         sys.exit(143)
     assert [process.signals for process in house.processes] == [["TERM", "KILL"]] * 2
     assert "process 1 did not end in time" in caplog.text
+
+
+def test_a_worker_that_is_alone_in_the_world_has_nobody_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever started it was killed before it served."""
+    told: list[Met] = []
+
+    def serves(_number: int, _settings: Settings, _listener: object, tell: Callable[[Met], None]) -> None:
+        tell(Met("qwen"))
+        told.append(Met("qwen"))
+
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("app.cli.workers.write_log", lambda *_: None)
+    monkeypatch.setattr("app.cli.serving.run_worker", serves)
+    here, there = multiprocessing.Pipe(duplex=False)
+    here.close()
+    with socket.socket() as listener:
+        work(1, Settings(), listener, there)
+    assert told
 
 
 def test_with_a_model_in_the_process_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
