@@ -204,7 +204,8 @@ def open_trusted(settings: Settings) -> TrustedServer:
         api_key=settings.local_api_key.get_secret_value(),
         connect_timeout=settings.remote_connect_timeout,
         read_timeout=settings.local_patience if settings.on_local_failure == "unsteered" else UNHURRIED,
-        remote_model=settings.remote_model,
+        # Where one server is meant for both, it may have one model for both.
+        remote_model="" if settings.local_same_server else settings.remote_model,
     )
 
 

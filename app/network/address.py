@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import socket
-from ipaddress import IPv6Address, ip_address
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 USER = re.compile(r"(?<=://)[^/?#]*@")
@@ -37,18 +38,46 @@ def on_this_machine(url: str) -> bool:
         return False
 
 
+def place(url: str) -> tuple[str, int | None]:
+    """The host and port of a URL, equal for all spellings of them: all names of this machine are one, and so
+    are the ports of http and https, behind which a host has one server."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # not a URL, which is refused by itself
+        return url, None
+    port = None if port in {None, 80, 443} else port
+    return "localhost" if is_loopback(host) else _spelled(host), port
+
+
 def is_loopback(host: str) -> bool:
     """Whether a connection to the host stays on this machine, as far as can be told without a look-up."""
-    host = host.lower().rstrip(".")
+    host = _spelled(host)
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _spelled(host: str) -> str:
+    """One spelling of a host's name or address."""
+    host = host.lower()
+    if not host.isascii():
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    host = host.rstrip(".")
+    address = _address(host)
+    return host if address is None else str(address)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host)
     except ValueError:
         try:
             address = ip_address(socket.inet_aton(host))  # 127.1 and the like, as connect() takes them
         except (OSError, UnicodeError):
-            return False
+            return None
     if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return address.is_loopback or address.is_unspecified
+        return address.ipv4_mapped or address
+    return address

@@ -60,7 +60,8 @@ def read_name(value: str) -> str:
 
 
 def _of_lines(value: str) -> list[tuple[str, str]]:
-    lines = [line.partition(":") for line in value.splitlines() if line.strip()]
+    # Not splitlines, which would cut a value at characters that it must not have.
+    lines = [line.partition(":") for line in re.split(r"\r?\n", value) if line.strip()]
     return [(name.strip(), text.strip()) for name, _, text in lines]
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.logs import Form, Level
-from app.network.address import is_loopback, without_user
+from app.network.address import is_loopback, place, without_user
 from app.network.proxy import Proxy, proxy_for, proxy_url
 from app.profiles import disclosure as disclosed
 from app.profiles.fields import StrengthIn
@@ -235,7 +235,7 @@ class Settings(BaseSettings):
         if (
             parts.scheme == "http"
             and not is_loopback(parts.hostname or "")
-            and not info.data["local_plaintext"]
+            and not info.data.get("local_plaintext")
         ):
             raise ValueError(
                 "must start with https:// beyond this machine, since private text is sent there. Or set "
@@ -243,7 +243,7 @@ class Settings(BaseSettings):
                 "one machine"
             )
         remotes = _urls(info.data.get("remote_base_url", EMBEDDED))
-        if not info.data.get("local_same_server") and _place(value) in map(_place, remotes):
+        if not info.data.get("local_same_server") and place(value) in map(place, remotes):
             raise ValueError(
                 "must not be the server of COSTEER_REMOTE_BASE_URL, which must not read private text. If it "
                 "may, set COSTEER_LOCAL_SAME_SERVER to True"
@@ -407,21 +407,11 @@ def _urls(value: str) -> list[str]:
     return [url.strip().rstrip("/") for url in value.split(",") if url.strip()]
 
 
-def _place(url: str) -> tuple[str, int | None]:
-    """The host and port of a URL; all names of this machine are one."""
-    try:
-        parts = urlsplit(url.strip())
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:  # not a URL, which is refused by itself
-        return url, None
-    return "localhost" if is_loopback(host) else host, port
-
-
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
         # Reading the port validates it.
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+    return usable and url.isprintable() and " " not in url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.network.address import is_loopback, passwords, without_user
+from app.network.address import is_loopback, passwords, place, without_user
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,19 @@ def test_a_url_is_shown_without_its_user(url: str, shown: str) -> None:
 def test_a_password_is_known_as_it_is_written_and_as_it_is_sent() -> None:
     assert passwords("http://user:p%40a@host/v1") == ["dXNlcjpwQGE=", "p%40a", "p@a"]
     assert passwords("http://user@host/v1") == passwords("embedded") == passwords("http://[::1/v1") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://h:8001/v1", "https://h:8002/v1"),
+        ("http://h/v1", "http://h:8001/v1"),
+        ("http://10.0.0.5/v1", "http://10.0.0.6/v1"),
+        ("http://[fd00::1]/v1", "http://[fd00::2]/v1"),
+        ("http://localhost:1/v1", "http://localhost:2/v1"),
+        ("http://a.h/v1", "http://h/v1"),
+    ],
+)
+def test_other_hosts_and_ports_are_other_places(one: str, other: str) -> None:
+    assert place(one) != place(other)
+    assert place(one) == place(one.upper().replace("/V1", "/other/path"))

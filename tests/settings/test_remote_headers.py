@@ -29,3 +29,10 @@ def test_what_the_proxy_writes_itself_is_refused_in_any_case(name: str) -> None:
     for written in (f"{name}: one", json.dumps({name.upper(): "one"})):
         with pytest.raises(ValueError, match=f"cannot have {name}"):
             read_headers(written)
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_no_character_but_a_line_end_ends_a_header(end: str) -> None:
+    with pytest.raises(ValueError, match="entry 1 is not"):
+        read_headers(f"X-One: a{end}X-Two: b")
+    assert read_headers("X-One: a\r\nX-Two: b") == read_headers("X-One: a\nX-Two: b")

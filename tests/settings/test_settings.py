@@ -433,6 +433,13 @@ def test_private_text_is_encrypted_beyond_this_machine_or_it_is_said_why_not(url
         ("http://127.0.0.1:8001/v1", "http://localhost:8001/v1"),
         ("http://[::1]:8001/v1", "http://127.0.0.1:8001/v1"),
         (TRUSTED, f"https://elsewhere/v1,{TRUSTED}"),
+        ("https://10.0.0.5:8001/v1", "http://10.0.5:8001/v1"),
+        ("https://10.0.0.5:8001/v1", "http://167772165:8001/v1"),
+        ("https://10.0.0.5:8001/v1", "http://[::ffff:10.0.0.5]:8001/v1"),
+        ("https://[fd00::1]:8001/v1", "http://[fd00:0:0:0::0:1]:8001/v1"),
+        ("https://b\u00fccher.home/v1", "https://xn--bcher-kva.home/v1"),
+        ("https://gpu\u3002home/v1", "https://gpu.home/v1"),
+        ("https://gpu.home/v1", "http://gpu.home/v1"),
     ],
 )
 def test_the_remote_is_no_server_that_reads_private_text_unless_that_is_meant(
@@ -457,6 +464,8 @@ def test_two_servers_of_one_machine_are_two() -> None:
         f"https://h/v1?key={SECRET}",
         "gpu.home:8002",
         f"{TRUSTED},{TRUSTED}",
+        f"{TRUSTED}\r\nX: {SECRET}",
+        f"https://gpu home/{SECRET}",
     ],
 )
 def test_a_wrong_url_of_the_small_model_s_server_is_refused_without_quoting_it(url: str) -> None:
@@ -472,3 +481,16 @@ def test_a_key_and_a_user_of_the_small_model_s_server_exclude_each_other() -> No
         local_base_url=TRUSTED, local_api_key=SecretStr(SECRET), remote_base_url="http://u:p@h/v1"
     )
     assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["http://h/v1\tx", "http://h\x00/v1", "http://h h/v1"])
+def test_a_url_with_blanks_or_control_characters_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="http://host:8001/v1"):
+        Settings(remote_base_url=url)
+
+
+def test_a_reason_that_is_no_text_is_named_and_is_none() -> None:
+    given: Any = {"local_plaintext": 3, "local_base_url": "http://gpu.home:8002/v1"}
+    with pytest.raises(ValidationError) as caught:
+        Settings(**given)
+    assert [error["loc"] for error in caught.value.errors()] == [("local_plaintext",), ("local_base_url",)]

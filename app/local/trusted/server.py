@@ -64,8 +64,8 @@ class TrustedServer:
         clock: Clock = time.monotonic,
     ) -> None:
         """`base_url` ends in /v1. An empty `model` takes the first that the server lists. `remote_model`:
-        what the remote is asked for by name, if by any: a server that has this one and not the other is told
-        nothing, since the two addresses are swapped.
+        what the remote is asked for by name, if by any: a server that has this one, and not the other or no
+        other that is named, is told nothing, since the two addresses may be swapped.
 
         Raises CoSteerError where the certificates that the environment names cannot be used.
         """
@@ -191,15 +191,22 @@ class TrustedServer:
         raise TrustedError("The server of the small model tells none of its likeliest tokens.")
 
     def _chosen(self, listed: Sequence[ServedModel]) -> ServedModel:
+        names = [model.id for model in listed]
+        if self._remote_model in names and self._model not in names and self._remote_model:
+            if self._model:
+                raise TrustedUnfit(
+                    "The server of COSTEER_LOCAL_BASE_URL has the model that COSTEER_REMOTE_MODEL names, and "
+                    "not the small one. Are the two addresses swapped? It was told nothing."
+                )
+            raise TrustedUnfit(
+                "The server of COSTEER_LOCAL_BASE_URL has the model that COSTEER_REMOTE_MODEL names. Are the "
+                "two addresses swapped? It was told nothing. If it has the small model, too, name that in "
+                "COSTEER_LOCAL_MODEL; if both models have one name, start one of the servers with another "
+                "--served-model-name."
+            )
         for model in listed:
             if model.id == self._model or not self._model:
                 return model
-        names = [model.id for model in listed]
-        if self._remote_model and self._remote_model in names:
-            raise TrustedUnfit(
-                "The server of COSTEER_LOCAL_BASE_URL has the model that COSTEER_REMOTE_MODEL names, and not "
-                "the small one. Are the two addresses swapped? It was told nothing."
-            )
         raise TrustedUnfit(
             f"The server of the small model does not serve {self._model!r}; it serves: "
             f"{', '.join(names) or 'none'}. Set COSTEER_LOCAL_MODEL."
@@ -244,7 +251,7 @@ def _understood() -> Iterator[None]:
     """Raise malformed responses as TrustedError."""
     try:
         yield
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, IndexError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         # Not chained: the error may quote the response.
         raise TrustedUnfit(
             "The answer of the small model's server is not a vLLM's. COSTEER_LOCAL_BASE_URL should end in a "
