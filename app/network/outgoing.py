@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import anyio
 import httpx
+import orjson
 
 from app.errors import CoSteerError
 from app.network.proxy import Proxy
@@ -24,6 +26,8 @@ IDLE_SECONDS = 4.0
 # on generating.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+# Of an answer that is read at once, decompressed.
+MOST_BYTES = 128 * 2**20
 SHORT = 4  # a header's value of fewer characters is no secret, and stands in many a text
 Transport = httpx.AsyncBaseTransport
 
@@ -64,21 +68,40 @@ Watch = Callable[[str, str, bytes], Departure | None]
 class Answer:
     """A server's response: status and headers at once, the body as it arrives. The caller closes it."""
 
-    def __init__(self, response: httpx.Response, server: Server, proxy: Proxy | None) -> None:
+    def __init__(
+        self, response: httpx.Response, server: Server, proxy: Proxy | None, patience: float
+    ) -> None:
+        """`patience`: seconds that the whole body may take where it is read at once."""
         self.status = response.status_code
         self.headers: Mapping[str, str] = {
             name: response.headers[name] for name in PASSED_ON if name in response.headers
         }
         self._response = response
-        self._server, self._proxy = server, proxy
+        self._read: bytes | None = None
+        self._server, self._proxy, self._patience = server, proxy, patience
 
     async def read(self) -> bytes:
-        """The whole body."""
-        with _map_errors(self._server, self._proxy):
-            return await self._response.aread()
+        """The whole body, of MOST_BYTES at most. A server that sends a byte now and then is given up, too."""
+        parts, size = [], 0
+        try:
+            with anyio.fail_after(self._patience):
+                async with aclosing(self.body()) as arriving:
+                    async for part in arriving:
+                        parts.append(part)
+                        size += len(part)
+                        if size > MOST_BYTES:
+                            raise self._server.failed(f"{self._server} sends more than any answer has.")
+        except TimeoutError:
+            raise _silent(self._server) from None
+        self._read = b"".join(parts)
+        return self._read
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """The bytes as they arrive, decompressed; closing the response ends the server's work."""
+    async def body(self) -> AsyncGenerator[bytes, None]:
+        """The bytes as they arrive, decompressed, or all that was read before; closing the response ends the
+        server's work."""
+        if self._read is not None:
+            yield self._read
+            return
         with _map_errors(self._server, self._proxy):
             async for chunk in self._response.aiter_bytes():
                 yield chunk
@@ -112,11 +135,11 @@ class Connection:
         """`watch` is asked for each request that is sent."""
         self._server = server
         self._watch = watch
-        told = [*map(_parts, headers.values()), [api_key, *secrets]]
-        self._secrets = sorted({one.encode() for some in told for one in some if one}, key=len, reverse=True)
+        told = {api_key, *secrets, *(part for name in headers for part in _parts(name, headers[name]))}
+        self._secrets = sorted(told - {""}, key=len, reverse=True)
         self._proxy = proxy
         self._authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._connect_timeout = connect_timeout
+        self._connect_timeout, self._patience = connect_timeout, read_timeout
         timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
         self._client = httpx.AsyncClient(
             timeout=timeout,
@@ -157,7 +180,7 @@ class Connection:
                 # The server had closed a pooled connection while it was idle (vLLM does so after 5 s).
                 # Nothing of a response had arrived, so one retry is safe.
                 response = await self._sent(request, watched=watched)
-        return Answer(response, self._server, self._proxy)
+        return Answer(response, self._server, self._proxy, self._patience)
 
     async def open(self, url: str) -> Answer:
         """The response, whatever its status, to a request without the API key; unread, it holds a connection.
@@ -167,15 +190,28 @@ class Connection:
         with _map_errors(self._server, self._proxy):
             request = self._client.build_request("GET", url, timeout=self._connect_timeout)
             response = await self._client.send(request, stream=True)
-            if response.headers.get("content-length") != "0":
-                await response.aread()
-        return Answer(response, self._server, self._proxy)
+        answer = Answer(response, self._server, self._proxy, self._connect_timeout)
+        if response.headers.get("content-length") != "0":
+            try:
+                await answer.read()
+            finally:
+                await answer.aclose()
+        return answer
 
     def without_secrets(self, body: bytes) -> bytes:
-        """An error body with *** in place of the API key, passwords and values of the headers."""
-        for secret in self._secrets:
-            body = body.replace(secret, b"***")
-        return body
+        """An error body with *** in place of the API key, passwords and values of the headers, however JSON
+        has them escaped."""
+        shown = _starred(body, [one.encode() for one in self._secrets])
+        try:
+            plain = orjson.dumps(orjson.loads(shown))
+        except ValueError:
+            return shown
+        starred = _starred(plain, [orjson.dumps(one)[1:-1] for one in self._secrets])
+        return shown if starred == plain else starred
+
+    def shown(self, said: bytes) -> bytes:
+        """What a success said, as it is, unless it may be an error all the same."""
+        return self.without_secrets(said) if b'"error"' in said else said
 
     async def _sent(self, request: httpx.Request, *, watched: bool) -> httpx.Response:
         """The response, whose body is not read yet. What leaves is the request's own bytes."""
@@ -189,9 +225,18 @@ class Connection:
         return response
 
 
-def _parts(value: str) -> list[str]:
-    """What of a header's value no error may quote: all of it, and a token or password behind its kind."""
-    return [one for one in (value, value.rpartition(" ")[2]) if len(one) >= SHORT]
+def _parts(name: str, value: str) -> list[str]:
+    """What of a header's value no error may quote: all of it, a token or password behind its kind, and the
+    values of cookies."""
+    cookies = value.split(";") if name.lower() == "cookie" else []
+    parts = [value, value.rpartition(" ")[2], *(one.partition("=")[2].strip() for one in cookies)]
+    return [one for one in parts if len(one) >= SHORT]
+
+
+def _starred(text: bytes, secrets: Sequence[bytes]) -> bytes:
+    for secret in secrets:
+        text = text.replace(secret, b"***")
+    return text
 
 
 def network(proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
@@ -235,13 +280,15 @@ def _map_errors(server: Server, proxy: Proxy | None) -> Iterator[None]:
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise _unreached(server, proxy, untrusted="CERTIFICATE_VERIFY_FAILED" in str(error)) from error
     except httpx.TimeoutException as error:
-        raise server.timed_out(
-            f"{server} sent nothing for too long. Try again, or raise {server.read_timeout}."
-        ) from error
+        raise _silent(server) from error
     except httpx.RequestError as error:
         raise server.failed(
             f"The connection to {server.called} broke ({type(error).__name__}). Try again."
         ) from error
+
+
+def _silent(server: Server) -> CoSteerError:
+    return server.timed_out(f"{server} sent nothing for too long. Try again, or raise {server.read_timeout}.")
 
 
 def _unreached(server: Server, proxy: Proxy | None, *, untrusted: bool) -> CoSteerError:

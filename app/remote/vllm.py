@@ -128,7 +128,7 @@ class VLLMRemote:
         if fresh or not self._cards:
             async with self._request("GET", f"{self._base_url}/models", None) as answer:
                 with understood():
-                    self._cards = cards(await answer.read())
+                    self._cards = cards(self._connection.shown(await answer.read()))
         return list(self._cards)
 
     async def tokenize(
@@ -197,9 +197,9 @@ class VLLMRemote:
         await self._spares.release()
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
             self._spares.keep()
-            await _check_streamed(answer)
+            await self._check_streamed(answer)
             with understood():
-                async for data in timely(events(answer.body()), self._token_timeout):
+                async for data in timely(self._events(answer), self._token_timeout):
                     if data == b"[DONE]":
                         continue  # read the response to its end, so that its connection is reused
                     self._spares.keep()
@@ -218,8 +218,8 @@ class VLLMRemote:
         async with self._request("POST", f"{self._base_url}/chat/completions", body) as answer:
             with understood():
                 if handover.stream:
-                    await _check_streamed(answer)
-                    spoken = pieces(timely(events(answer.body()), self._token_timeout))
+                    await self._check_streamed(answer)
+                    spoken = pieces(timely(self._events(answer), self._token_timeout))
                 else:
                     spoken = _whole(answer)
                 async for piece in without_blanks(spoken) if handover.begun else spoken:
@@ -302,7 +302,9 @@ class VLLMRemote:
         """The response to a request that names the model, whatever its status."""
         answer = await self._send("POST", url, {"model": (await self.card()).id, **body})
         try:
-            return answer.status, self._connection.without_secrets(await answer.read()), answer.headers
+            said = await answer.read()
+            kept = self._connection.shown if answer.status == 200 else self._connection.without_secrets
+            return answer.status, kept(said), answer.headers
         finally:
             await answer.aclose()
 
@@ -324,15 +326,18 @@ class VLLMRemote:
         finally:
             await answer.aclose()
 
+    async def _events(self, answer: Answer) -> AsyncIterator[bytes]:
+        async for data in events(answer.body()):
+            yield self._connection.shown(data)
+
+    async def _check_streamed(self, answer: Answer) -> None:
+        if answer.headers.get("content-type", "").startswith("application/json"):
+            raise unstreamed(self._connection.shown(await answer.read()))
+
     async def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
         return await self._connection.send(method, url, content, headers | self._of_session())
-
-
-async def _check_streamed(answer: Answer) -> None:
-    if answer.headers.get("content-type", "").startswith("application/json"):
-        raise unstreamed(await answer.read())
 
 
 async def _whole(answer: Answer) -> AsyncIterator[Said]:

@@ -16,10 +16,13 @@ from app.prompts.message import Message, Tool
 from app.remote.errors import from_error
 from app.remote.handover import check_messages, check_plain
 from app.remote.interface import DraftToken, ModelCard
+from app.steering.formula import FloatArray
 from app.steering.sampling import SamplingParams
 
 # The name with gpu_ is that of vLLM 0.8 and 0.9.
 HITS = re.compile(rb"^vllm:(?:gpu_)?prefix_cache_hits_total(?:\{[^\n]*\})? ([0-9.eE+-]+)", re.MULTILINE)
+# Bytes; an event with 1000 candidates of a token has some 60,000.
+MOST_OF_A_LINE = 8 * 2**20
 TOKEN_PREFIX = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_tokens_as_token_ids
 
 
@@ -28,7 +31,7 @@ def understood() -> Iterator[None]:
     """Raise malformed responses as RemoteError."""
     try:
         yield
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RemoteError(
             "The remote's answer is not a vLLM's. COSTEER_REMOTE_BASE_URL should end in a vLLM's /v1."
         ) from error
@@ -134,6 +137,8 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
+        if len(rest) > MOST_OF_A_LINE:
+            raise RemoteError("The remote's stream has a line without an end.")
 
 
 async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
@@ -179,9 +184,9 @@ def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
         ids = [_token_id(token) for token in logprobs["tokens"]]
     positions = [
         DraftToken(
-            token_id=token_id,
+            token_id=_checked(token_id),
             candidates=np.fromiter(map(_token_id, top), np.int64, len(top)),
-            logprobs=np.fromiter(top.values(), np.float64, len(top)),
+            logprobs=_numbers(np.fromiter(top.values(), np.float64, len(top))),
             ends=finish_reason == "stop" and index == len(ids) - 1,
         )
         for index, (token_id, top) in enumerate(zip(ids, logprobs["top_logprobs"], strict=True))
@@ -213,4 +218,18 @@ def _token_id(token: str) -> int:
             "before it to let the fields return_tokens_as_token_ids and return_token_ids through, or vLLM to "
             "be started with --return-tokens-as-token-ids."
         )
-    return int(token[len(TOKEN_PREFIX) :])
+    return _checked(int(token[len(TOKEN_PREFIX) :]))
+
+
+def _checked(token_id: object) -> int:
+    """An id below 0 would be read from the end of a vocabulary."""
+    if type(token_id) is not int or token_id < 0:
+        raise ValueError("no token id")
+    return token_id
+
+
+def _numbers(logprobs: FloatArray) -> FloatArray:
+    """One that is no number, as null in place of a NaN, would spread over all candidates of its position."""
+    if np.isnan(logprobs).any():
+        raise ValueError("a logprob that is no number")
+    return logprobs

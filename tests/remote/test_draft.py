@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.errors import (
     RemoteError,
 )
+from app.remote import wire
 from app.remote.vllm import VLLMRemote
 from app.steering.sampling import SamplingParams
 from remote.recordings import (
@@ -198,6 +199,13 @@ def without_logprobs() -> bytes:
     return as_sse(chunks)
 
 
+def with_logprobs(told: dict[str, float | None], token_id: float = 5) -> bytes:
+    chunk = events(stream("stream_greedy"))[0]
+    choice = chunk["choices"][0]
+    choice["token_ids"], choice["logprobs"]["top_logprobs"] = [token_id], [told]
+    return as_sse([chunk])
+
+
 def with_text_tokens() -> bytes:
     chunks = events(stream("stream_greedy"))
     chunks[0]["choices"][0]["logprobs"]["top_logprobs"] = [{"Here": -0.65, "Sure": -1.9}]
@@ -212,6 +220,11 @@ def with_text_tokens() -> bytes:
         (b"data: {not json\n\n", "not a vLLM's"),
         (as_sse([{"choices": [{"index": 0}]}]), "not a vLLM's"),
         (b"<!doctype html>\n<title>It works</title>\n", "before the reply was finished"),
+        (with_logprobs({"token_id:5": None}), "not a vLLM's"),
+        (with_logprobs({"token_id:5": -0.1, "token_id:-1": -3.0}), "not a vLLM's"),
+        (with_logprobs({"token_id:5": -0.1, f"token_id:{2**70}": -3.0}), "not a vLLM's"),
+        (with_logprobs({"token_id:5": -0.1}, -1), "not a vLLM's"),
+        (with_logprobs({"token_id:5": -0.1}, 5.0), "not a vLLM's"),
     ],
 )
 async def test_a_stream_that_is_no_vllms_is_refused(body: bytes, says: str) -> None:
@@ -223,3 +236,11 @@ async def test_a_stream_that_is_no_vllms_is_refused(body: bytes, says: str) -> N
 async def test_bytes_that_do_not_decompress_are_an_error_of_the_remote() -> None:
     _, error = await failing_draft(remote_answering(b"no gzip", headers={"Content-Encoding": "gzip"}))
     assert type(error) is RemoteError
+
+
+async def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MOST_OF_A_LINE", 1000)
+    _, error = await failing_draft(remote_answering(b"data: ", *[b"x" * 300] * 4))
+    assert "a line without an end" in error.message
+    whole = await draft(remote_answering(stream("stream_greedy")))
+    assert len(whole) > 1

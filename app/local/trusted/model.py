@@ -216,7 +216,12 @@ class TrustedSession:
         asking = self._soon(self._server.tops(prompts, self._salt, count))
         size = len(self.pairs)
         for number, position in enumerate(positions):
-            self._tops[position] = self._soon(_part(asking, number * size, size))
+            self._tops[position] = self._soon(self._part(asking, number * size, size))
+
+    async def _part(self, asking: asyncio.Task[list[IntArray]], first: int, size: int) -> list[IntArray]:
+        """Those of one position that are tokens: a model may have logprobs of more ids than its tokenizer."""
+        found = (await _finished(asking))[first : first + size]
+        return [one[one < len(self._tokenizer)] for one in found]
 
     async def _values(self, positions: Sequence[int], ids: Sequence[IntArray]) -> list[FloatArray]:
         """Of each position [prompts, K]: the logprobs of its `ids` [K]. Positions share a request as long as
@@ -258,10 +263,6 @@ async def _finished(task: asyncio.Task[T]) -> T:
     """The task's result; whoever is cancelled meanwhile leaves it running."""
     await asyncio.wait([task])
     return task.result()
-
-
-async def _part(asking: asyncio.Task[list[IntArray]], first: int, size: int) -> list[IntArray]:
-    return (await _finished(asking))[first : first + size]
 
 
 def _requests(ids: Sequence[IntArray]) -> Iterator[tuple[list[int], IntArray]]:

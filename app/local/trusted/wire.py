@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ MOST_IDS = 128
 TOKEN = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_tokens_as_token_ids
 # vLLM writes this in place of -inf, which JSON has not.
 LEAST = -9999.0
+# By how much a logprob may be above 0.
+ROUNDING = 0.01
+NAMED = re.compile(f"{TOKEN}[0-9]{{1,18}}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def served(listing: bytes) -> list[ServedModel]:
     return [
         ServedModel(
             str(model["id"]),
-            model.get("max_model_len"),
+            size if type(size := model.get("max_model_len")) is int and size > 0 else None,
             root if isinstance(root := model.get("root"), str) else "",
         )
         for model in orjson.loads(listing)["data"]
@@ -63,25 +67,25 @@ def top_body(prompts: Sequence[PrivatePrompt], salt: str, count: int) -> dict[st
 
 
 def values(answer: bytes, prompts: int, ids: IntArray) -> FloatArray:
-    """[prompts, K]: the logprobs of the tokens `ids` [K]."""
+    """[prompts, K]: the logprobs of the tokens `ids` [K]. Raises TrustedError and what malformed answers
+    raise; see `_understood` in server.py."""
     names = [f"{TOKEN}{token_id}" for token_id in ids.tolist()]
     try:
-        return np.array([[row[name] for name in names] for row in _rows(answer, prompts)]).reshape(
-            prompts, len(ids)
-        )
+        rows = [[row[name] for name in names] for row in _rows(answer, prompts)]
     except KeyError:
         raise TrustedUnfit(
             "The server of the small model does not tell the logprobs of the tokens that it is asked for "
             "(logprob_token_ids). Upgrade its vLLM (tested with 0.32)."
         ) from None
+    return _logprobs(np.array(rows, np.float64).reshape(prompts, len(ids)))
 
 
 def tops(answer: bytes, prompts: int, count: int) -> list[IntArray]:
-    """The likeliest tokens after each prompt, the likeliest first. Raises Torn."""
+    """The likeliest tokens after each prompt, the likeliest first. Raises Torn, and what `values` raises."""
     found = []
     for row in _rows(answer, prompts):
-        ids = np.fromiter((int(name.removeprefix(TOKEN)) for name in row), np.int64, len(row))
-        logprobs = np.fromiter(row.values(), np.float64, len(row))
+        ids = np.fromiter(map(_token_id, row), np.int64, len(row))
+        logprobs = _logprobs(np.fromiter(row.values(), np.float64, len(row)))
         told = logprobs > LEAST
         if told.sum() < count:
             raise Torn("The server of the small model tells too few of its likeliest tokens. Try again.")
@@ -111,3 +115,22 @@ def _rows(answer: bytes, prompts: int) -> list[Mapping[str, float]]:
     choices = orjson.loads(answer)["choices"]
     by_index = {choice["index"]: choice["logprobs"]["top_logprobs"][0] for choice in choices}
     return [by_index[index] for index in range(prompts)]
+
+
+def _token_id(name: str) -> int:
+    if not NAMED.fullmatch(name):
+        raise ValueError("a token that is not named by its id")
+    return int(name.removeprefix(TOKEN))
+
+
+def _logprobs(told: FloatArray) -> FloatArray:
+    """The same, with no value below LEAST. One that is no number, as null in place of a NaN, would spread
+    over all candidates of its position."""
+    if np.isnan(told).any():
+        raise ValueError("a logprob that is no number")
+    if (told > ROUNDING).any():
+        raise TrustedUnfit(
+            "The server of the small model tells numbers that are no logprobs. Start its vLLM without "
+            "--logprobs-mode."
+        )
+    return np.maximum(told, LEAST)

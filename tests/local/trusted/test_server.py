@@ -107,7 +107,10 @@ async def test_before_anything_private_it_is_checked_by_texts_that_are_nobody_s(
     trusted = model(transport, model="small", remote_model="big")
     with pytest.raises(TrustedError, match="swapped"):
         await trusted.warm(AWARE)
-    assert transport.asked == ["/v1/models"]
+    unnamed = model(transport, remote_model="big")
+    with pytest.raises(TrustedError, match="swapped"):
+        await unnamed.warm(AWARE)
+    assert transport.asked == ["/v1/models"] * 2
     other = TrustedModel(server(transport), cast(Tokenizer, Shifted(VOCABULARY)), 4)
     async with other.session(CONTRASTS) as session:
         with pytest.raises(TrustedError, match="COSTEER_LOCAL_TOKENIZER"):
@@ -249,6 +252,7 @@ async def test_it_is_tried_out_with_a_text_that_is_nobody_s() -> None:
 UNFIT: list[tuple[dict[str, Any], dict[str, Any], int, str]] = [
     ({"models": ["other"]}, {"model": "small"}, 0, "'small'; it serves: other.*COSTEER_LOCAL_MODEL"),
     ({"models": ["big"]}, {"model": "small", "remote_model": "big"}, 0, "swapped"),
+    ({"models": ["big"]}, {"remote_model": "big"}, 0, "swapped.*COSTEER_LOCAL_MODEL"),
     ({"key": "secret"}, {}, 0, "COSTEER_LOCAL_API_KEY"),
     ({}, {}, 1, "COSTEER_LOCAL_TOKENIZER"),
     ({"old": True}, {}, 0, "logprob_token_ids"),
