@@ -99,8 +99,10 @@ async def _opened(
     async with AsyncExitStack() as stack:
         with shown as progress, uncollected():
             parts = await stack.enter_async_context(open_parts(settings, progress))
+        # First: with another tokenizer than the small model's, the remote's would seem to be the wrong one.
+        tried = await _tried(parts.generator)
         model, notes = await _met(parts.generator, settings.remote_model)
-        notes += await _tried(parts.generator)
+        notes += tried
         if (proxy := settings.proxy()) is not None:
             notes.append(f"The remote is reached through the proxy {proxy}.")
         elif settings.remote_proxy.get_secret_value():

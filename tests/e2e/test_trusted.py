@@ -1,22 +1,26 @@
 """The small model on a real vLLM, the remote on another: replies are as with it in this process, the remote
-hears nothing private, and a server that is killed in the middle of a reply loses nothing."""
+hears nothing private, and a server that stalls, is killed, is replaced or does not fit harms no reply."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from gateway import Gateway
 from real_port import behind_a_port
 
 from app.api.dependencies import Parts
 from app.assembly import open_parts
+from app.cli import serving as starting
+from app.errors import TrustedUnfit
+from app.local.weights import SILENT, resolve
 from app.main import create_app
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import Settings
@@ -27,12 +31,14 @@ from e2e.vllm_server import MODEL, ROOT, VLLMServer, serve_vllm
 
 pytestmark = pytest.mark.vllm
 
-ISABEL = read_profile_file(ROOT / "profiles" / "isabel.toml")
+ISABEL, WALTER = (read_profile_file(ROOT / "profiles" / f"{name}.toml") for name in ("isabel", "walter"))
+OTHER_BUNDLE = "qwen2.5-coder-0.5b-instruct"
 QUESTIONS = (
     "Write a short invitation to dinner on Saturday.",
     "What do you see from your window this morning?",
 )
-TOKENS, KILLED_AFTER = 24, 8
+LONG = "Write a long story about a journey by train through the mountains, with every detail."
+TOKENS, KILLED_AFTER, LONG_TOKENS = 24, 8, 400
 FLOAT32 = ("--dtype", "float32")  # in bfloat16 the same greedy request is answered differently now and then
 
 
@@ -66,7 +72,7 @@ class Served:
     parts: Parts
 
     async def reply(self, question: str, kill: VLLMServer | None = None, **fields: Any) -> Reply:
-        """A greedy reply for Isabel; `kill` is killed in the middle."""
+        """A greedy reply, for Isabel unless `fields` say otherwise; `kill` is killed in the middle."""
         stream = await self.client.chat.completions.create(
             model=MODEL,
             messages=[{"role": "user", "content": question}],
@@ -91,12 +97,29 @@ class Served:
         assert kill is None, "the reply was over before"
         return reply
 
+    async def steered(self, question: str, max_tokens: int) -> AsyncGenerator[bool, None]:
+        """Of each token of a greedy reply for Isabel, as it comes, whether the small model was heard."""
+        stream = await self.client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": question}],
+            max_tokens=max_tokens,
+            temperature=0,
+            stream=True,
+            extra_body={"profile": "isabel", "costeer": {"detail": True}},
+        )
+        async with stream:
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    for token in (choice.model_extra or {}).get("costeer", {}).get("tokens", []):
+                        yield token["local_delta"] is not None
+
 
 @asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
     chosen = Settings(data_dir=folder, **settings)
     async with open_parts(chosen) as parts:
         parts.store.profiles.put(ISABEL)
+        parts.store.profiles.put(WALTER)
         async with (
             behind_a_port(create_app(chosen, parts)) as url,
             openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
@@ -108,26 +131,41 @@ def on_a_server(base_url: str, bundle_path: str, **settings: Any) -> dict[str, A
     return {"local_base_url": base_url, "local_model": MODEL, "local_tokenizer": bundle_path, **settings}
 
 
+def other_path() -> str:
+    """A model with another tokenizer, as a transformers folder."""
+    settings = Settings()
+    return resolve(OTHER_BUNDLE, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir)
+
+
 async def test_replies_are_those_of_the_small_model_in_this_process_and_the_remote_hears_nothing_private(
     remote: VLLMServer, trusted: VLLMServer, bundle_path: str, tmp_path: Path
 ) -> None:
     to_remote, to_trusted = Relay(remote.port), Relay(trusted.port)
-    asked = [(question, strength) for question in QUESTIONS for strength in (0.5, "auto")]
+    asked: list[dict[str, Any]] = [
+        {"question": question, "strength": strength, "profile": profile}
+        for question, profile in (
+            (QUESTIONS[0], "isabel"),
+            (QUESTIONS[1], "isabel"),
+            (QUESTIONS[0], "walter"),
+        )
+        for strength in (0.5, "auto")
+    ]
     async with to_remote.listening() as remote_url, to_trusted.listening() as trusted_url:
         server = on_a_server(trusted_url, bundle_path)
         async with serving(tmp_path / "server", remote_base_url=remote_url, **server) as served:
-            there = [await served.reply(question, strength=strength) for question, strength in asked]
+            there = [await served.reply(**one) for one in asked]
     async with serving(
         tmp_path / "here", remote_base_url=remote.base_url, local_model=BUNDLE, dtype="float32"
     ) as served:
-        here = [await served.reply(question, strength=strength) for question, strength in asked]
+        here = [await served.reply(**one) for one in asked]
         alone = [await served.reply(question, strength=0) for question in QUESTIONS]
     assert [one.text for one in there] == [one.text for one in here]
     assert [one.finish for one in there] == [one.finish for one in here]
-    assert here[0].text != alone[0].text, "it steers"
+    assert not any((one.marks or {}).get("unassisted") for one in there)
+    assert len({here[0].text, here[4].text, alone[0].text}) == 3, "it steers, by the person"
 
     tokenizer = Tokenizer(bundle_path)
-    private = secrets(ISABEL)
+    private = secrets(ISABEL) | secrets(WALTER)
 
     def read(relay: Relay) -> str:
         """All that was sent, ids decoded."""
@@ -144,6 +182,51 @@ async def test_replies_are_those_of_the_small_model_in_this_process_and_the_remo
     assert found(private, read(to_remote)) <= said
     told = found(private, read(to_trusted))
     assert len(told) > len(said) and len(told) > 20, "the small model's server is told the person"
+
+
+async def test_one_that_does_not_fit_refuses_the_start_and_says_what_to_change(
+    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, tmp_path: Path
+) -> None:
+    async def refused(**changed: Any) -> str:
+        given = {**on_a_server(trusted.base_url, bundle_path), "remote_base_url": remote.base_url, **changed}
+        with pytest.raises(TrustedUnfit) as caught:
+            async with starting._opened(Settings(data_dir=tmp_path, **given), nullcontext(SILENT)):
+                pass
+        return caught.value.message
+
+    assert "COSTEER_LOCAL_MODEL" in await refused(local_model="another")
+    assert "swapped" in await refused(local_model="another", remote_model=MODEL)
+    assert "COSTEER_LOCAL_TOKENIZER" in await refused(local_tokenizer=other_path())
+    paths = ("/v1/completions", "/v1/models", "/tokenize")
+    old = Gateway(trusted.root, prefix="", strips=frozenset({"logprob_token_ids"}), shown=paths, asks={})
+    async with old.listening() as url:
+        assert "logprob_token_ids" in await refused(local_base_url=f"{url}/v1")
+    with pytest.raises(ValueError, match="COSTEER_LOCAL_SAME_SERVER"):
+        await refused(remote_base_url=trusted.base_url)
+
+
+async def test_one_that_stalls_in_mid_reply_leaves_tokens_to_the_remote_and_steers_the_rest(
+    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, tmp_path: Path
+) -> None:
+    server = on_a_server(trusted.base_url, bundle_path, remote_base_url=remote.base_url, strength=0.5)
+    async with serving(tmp_path, **server) as served:
+        await served.reply(LONG)  # its prompts are read
+        before, since = 0, []  # tokens that were steered; of each since it stalls, whether it is
+        try:
+            async with aclosing(served.steered(LONG, LONG_TOKENS)) as tokens:
+                async for steered in tokens:
+                    if before == KILLED_AFTER:
+                        since.append(steered)
+                    elif steered and (before := before + 1) == KILLED_AFTER:
+                        os.killpg(trusted.pid, signal.SIGSTOP)
+                    if since.count(False) == KILLED_AFTER:
+                        os.killpg(trusted.pid, signal.SIGCONT)
+                    if since.count(False) >= KILLED_AFTER and since[-KILLED_AFTER:] == [True] * KILLED_AFTER:
+                        break
+        finally:
+            os.killpg(trusted.pid, signal.SIGCONT)
+    assert since.count(False) >= KILLED_AFTER
+    assert since[-KILLED_AFTER:] == [True] * KILLED_AFTER, "once it goes on, it steers"
 
 
 async def test_killed_in_mid_reply_it_leaves_the_rest_to_the_remote_and_steers_again_once_it_is_back(
@@ -166,6 +249,13 @@ async def test_killed_in_mid_reply_it_leaves_the_rest_to_the_remote_and_steers_a
         away = await served.reply(question)
         assert away.finish is not None and away.marks is not None
         assert away.marks["unassisted"]
+
+        with serve_vllm(other_path(), *FLOAT32, port=trusted.port) as another:
+            asked = await another.metric("vllm:prompt_tokens_total")
+            replaced = await served.reply(question)
+            assert replaced.text == away.text and replaced.marks is not None
+            assert "TrustedUnfit" in replaced.marks["mishap"]
+            assert asked == await another.metric("vllm:prompt_tokens_total"), "it is told nothing"
 
         with serve_vllm(bundle_path, *FLOAT32, port=trusted.port) as back:
             again = await served.reply(question)
