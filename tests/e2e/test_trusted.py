@@ -3,6 +3,7 @@ hears nothing private, and a server that stalls, is killed, is replaced or does 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -20,7 +21,7 @@ from app.api.dependencies import Parts
 from app.assembly import open_parts
 from app.cli import serving as starting
 from app.errors import TrustedUnfit
-from app.local.weights import SILENT, resolve
+from app.local.weights import SILENT
 from app.main import create_app
 from app.profiles.profile_file import read_profile_file
 from app.settings.settings import Settings
@@ -32,7 +33,6 @@ from e2e.vllm_server import MODEL, ROOT, VLLMServer, serve_vllm
 pytestmark = pytest.mark.vllm
 
 ISABEL, WALTER = (read_profile_file(ROOT / "profiles" / f"{name}.toml") for name in ("isabel", "walter"))
-OTHER_BUNDLE = "qwen2.5-coder-0.5b-instruct"
 QUESTIONS = (
     "Write a short invitation to dinner on Saturday.",
     "What do you see from your window this morning?",
@@ -131,10 +131,17 @@ def on_a_server(base_url: str, bundle_path: str, **settings: Any) -> dict[str, A
     return {"local_base_url": base_url, "local_model": MODEL, "local_tokenizer": bundle_path, **settings}
 
 
-def other_path() -> str:
-    """A model with another tokenizer, as a transformers folder."""
-    settings = Settings()
-    return resolve(OTHER_BUNDLE, cache_dir=settings.cache_dir, weights_dir=settings.weights_dir)
+@pytest.fixture(scope="module")
+def other_path(bundle_path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same model with another tokenizer, which joins no letters."""
+    folder = tmp_path_factory.mktemp("other")
+    for file in Path(bundle_path).iterdir():
+        (folder / file.name).symlink_to(file)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["merges"] = []
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    return str(folder)
 
 
 async def test_replies_are_those_of_the_small_model_in_this_process_and_the_remote_hears_nothing_private(
@@ -185,7 +192,7 @@ async def test_replies_are_those_of_the_small_model_in_this_process_and_the_remo
 
 
 async def test_one_that_does_not_fit_refuses_the_start_and_says_what_to_change(
-    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, tmp_path: Path
+    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, other_path: str, tmp_path: Path
 ) -> None:
     async def refused(**changed: Any) -> str:
         given = {**on_a_server(trusted.base_url, bundle_path), "remote_base_url": remote.base_url, **changed}
@@ -196,7 +203,7 @@ async def test_one_that_does_not_fit_refuses_the_start_and_says_what_to_change(
 
     assert "COSTEER_LOCAL_MODEL" in await refused(local_model="another")
     assert "swapped" in await refused(local_model="another", remote_model=MODEL)
-    assert "COSTEER_LOCAL_TOKENIZER" in await refused(local_tokenizer=other_path())
+    assert "COSTEER_LOCAL_TOKENIZER" in await refused(local_tokenizer=other_path)
     paths = ("/v1/completions", "/v1/models", "/tokenize")
     old = Gateway(trusted.root, prefix="", strips=frozenset({"logprob_token_ids"}), shown=paths, asks={})
     async with old.listening() as url:
@@ -230,7 +237,7 @@ async def test_one_that_stalls_in_mid_reply_leaves_tokens_to_the_remote_and_stee
 
 
 async def test_killed_in_mid_reply_it_leaves_the_rest_to_the_remote_and_steers_again_once_it_is_back(
-    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, tmp_path: Path
+    remote: VLLMServer, trusted: VLLMServer, bundle_path: str, other_path: str, tmp_path: Path
 ) -> None:
     """The last test here: it leaves no server of the small model behind."""
     server = on_a_server(trusted.base_url, bundle_path, remote_base_url=remote.base_url, strength=0.5)
@@ -250,7 +257,7 @@ async def test_killed_in_mid_reply_it_leaves_the_rest_to_the_remote_and_steers_a
         assert away.finish is not None and away.marks is not None
         assert away.marks["unassisted"]
 
-        with serve_vllm(other_path(), *FLOAT32, port=trusted.port) as another:
+        with serve_vllm(other_path, *FLOAT32, port=trusted.port) as another:
             asked = await another.metric("vllm:prompt_tokens_total")
             replaced = await served.reply(question)
             assert replaced.text == away.text and replaced.marks is not None
