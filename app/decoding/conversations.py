@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 
-from app.profiles.shelf import MemoryShelves, Shelves
+from app.errors import StoreError
+from app.profiles.shelf import SPENT, MemoryCounts, MemoryShelves, Shelves
 from app.prompts.message import Message
 from app.remote.session import new_session
+
+log = logging.getLogger(__name__)
 
 LONGEST = 100_000  # characters of a reply
 
@@ -23,6 +27,7 @@ class Conversations:
         """Without `shelves` all is remembered in this process."""
         shelves = shelves or MemoryShelves()
         self._replies, self._spent, self._sessions = shelves.replies, shelves.spent, shelves.sessions
+        self._spent_here = MemoryCounts(SPENT)
 
     def remember(self, owner: str, reply: str, as_told: str) -> None:
         """A finished reply as the client has it, and as the remote has it. `owner`: whose profile it was."""
@@ -40,15 +45,21 @@ class Conversations:
         return f"{reply[:start]}{told.strip()}{reply[start + len(text) :]}"
 
     def spend(self, owner: str, messages: Sequence[Message], nats: float) -> None:
-        """Counts what a reply to `messages` has told, finished or not."""
+        """Counts what a reply to `messages` has told, finished or not; what the shelves do not take, in this
+        process at least."""
         if not nats:
             return
         *_, digest = _digests(owner, messages)
-        self._spent.add(digest, nats, owner)
+        try:
+            self._spent.add(digest, nats, owner)
+        except StoreError as error:
+            log.warning("what a reply has told is counted by this process alone: %s", error.reason)
+            self._spent_here.add(digest, nats, owner)
 
     def nats(self, owner: str, messages: Sequence[Message]) -> float:
         """What all replies to these messages, and to each beginning of them, have told."""
-        return self._spent.total(_digests(owner, messages))
+        digests = [*_digests(owner, messages)]
+        return self._spent.total(digests) + self._spent_here.total(digests)
 
     def session(self, owner: str, messages: Sequence[Message]) -> str:
         """The id by which a router knows the conversation: that of the longest beginning which ends with a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from app.disclosure.filling import turned_back
 from app.disclosure.matcher import Guard, written
 from app.disclosure.said import first_said
 from app.disclosure.withheld import withheld
-from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
+from app.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, StoreError
 from app.local.engine.owner import Owner
 from app.local.interface import Elsewhere, OwnedModel, RowModel, with_rows
 from app.profiles.disclosure import Disclosure
@@ -34,6 +35,8 @@ from app.steering.sampling import SamplingParams
 from app.steering.strength import Strength, steers
 from app.tokenization.tokenizer import Tokenizer
 from app.tokenization.vocabulary import THINK
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,13 +80,26 @@ class _Told:
 
     def finished(self, reply: str, as_told: str | None, calls: Sequence[ToolCall] = ()) -> int:
         """See Told. Blocks: for a worker thread."""
-        if self.session is not None:
-            self._belongs(reply, calls, self.session)
-        if self.asked.profile is None and not self.asked.preferences:
-            return 0
         if as_told is None:
             as_told = turned_back(reply, self.shown.guarded.turning)
-        said = len(first_said(self.shown.private, self.shown.messages, as_told))
+        try:
+            self._keep(reply, as_told, calls)
+        except StoreError as error:  # the reply is finished, and must not fail because of it
+            log.warning("of a reply is not kept what the next turn would find: %s", error.reason)
+        if not self._steerable:
+            return 0
+        return len(first_said(self.shown.private, self.shown.messages, as_told))
+
+    @property
+    def _steerable(self) -> bool:
+        return self.asked.profile is not None or bool(self.asked.preferences)
+
+    def _keep(self, reply: str, as_told: str, calls: Sequence[ToolCall]) -> None:
+        """Keeps what the next turn of the conversation should find. Raises StoreError."""
+        if self.session is not None:
+            self._belongs(reply, calls, self.session)
+        if not self._steerable:
+            return
         if self.asked.continue_final:
             reply = self.asked.messages[-1].content + reply
             as_told = self.shown.messages[-1].content + as_told
@@ -93,7 +109,6 @@ class _Told:
         _, thought, answer = reply.partition(THINK[1])
         if thought:
             self.conversations.remember(whose, answer, as_told.partition(THINK[1])[2])
-        return said
 
     def _belongs(self, reply: str, calls: Sequence[ToolCall], session: str) -> None:
         """Keeps whose session it is when a client sends the reply back, with what was thought or without."""

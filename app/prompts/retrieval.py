@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
+from app.errors import StoreError
 from app.profiles.profile import Hit, Kind, StoredItem
 from app.profiles.shelf import CHOICES, MemoryShelf, Shelf
 from app.profiles.terms import passages, terms
 from app.prompts.message import Message
+
+log = logging.getLogger(__name__)
 
 # Only the last user turns are searched for; each counts half as much as the one after it.
 TURNS = 3
@@ -65,7 +69,10 @@ class Retriever:
             hits = self._search(profile_id, messages)
         if remember and any(hit.score > 0 for hit in hits):
             found = [(hit.stored.id, hit.number, hit.score) for hit in hits]
-            self._remembered.keep(keys[-1], json.dumps(found).encode(), profile_id)
+            try:
+                self._remembered.keep(keys[-1], json.dumps(found).encode(), profile_id)
+            except StoreError as error:  # the next turn searches again
+                log.warning("which passages were chosen is not kept: %s", error.reason)
         return hits
 
     def keep_only(self, profile_ids: Collection[str]) -> None:

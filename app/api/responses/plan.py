@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,9 +25,11 @@ from app.api.schemas.steerable import WRITTEN_HERE
 from app.api.store_writes import write
 from app.api.tool_use import left_to_the_remote, seeded
 from app.decoding.generator import GenerationRequest
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, StoreError
 from app.profiles.profile import Profile
 from app.remote.sent import Sent, note
+
+log = logging.getLogger(__name__)
 
 PREVIOUS = "previous_response_id"
 # What OpenAI has and nobody here does, with what to send in its place.
@@ -81,9 +84,14 @@ class Generation:
             told = self.told | _told(parts, profile, response)
             parts.responses.keep(Stored(response, self.conversation, *owner, told))
 
-        async def keep_if_wanted(response: dict[str, Any]) -> None:
+        async def keep_if_wanted(response: dict[str, Any]) -> bool:
             if self.body.store is not False:
-                await write(keep, response)
+                try:
+                    await write(keep, response)
+                except StoreError as error:  # it is finished, and must not fail because of it
+                    log.warning("a response is not kept: %s", error.reason)
+                    return False
+            return True
 
         return keep_if_wanted
 

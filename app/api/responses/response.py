@@ -25,8 +25,8 @@ from app.decoding.choices import Choices
 from app.errors import CoSteerError
 from app.remote.sent import Sent
 
-# Keeps a finished response, without its detail.
-Keep = Callable[[dict[str, Any]], Awaitable[None]]
+# Keeps a finished response, without its detail, if that is wanted; False where it cannot be kept.
+Keep = Callable[[dict[str, Any]], Awaitable[bool]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,8 +61,7 @@ async def whole(
     output = options.output(choices)
     await while_present(request, _write(choices, output))
     outcome = await record(output.text)
-    await keep(_finished(choices, options, output, detail=False))
-    body = _finished(choices, options, output)
+    body = await _kept(choices, options, output, keep)
     seconds = choices.clock() - options.started
     if options.detail:
         body["costeer"] = await options.told(choices, seconds)
@@ -92,8 +91,7 @@ async def events(
                 if piece.finish_reason is None:
                     grace.check()
         outcome = await record(output.text)
-        await keep(_finished(choices, options, output, detail=False))
-        response = _finished(choices, options, output)
+        response = await _kept(choices, options, output, keep)
         response |= await _in_total(choices, options, outcome)
     except CoSteerError as error:
         failure = error
@@ -167,6 +165,13 @@ def _finished(
         response["incomplete_details"] = {"reason": reason}
     response["usage"] = _usage(choices, output)
     return response
+
+
+async def _kept(choices: Choices, options: ResponseOptions, output: Output, keep: Keep) -> dict[str, Any]:
+    """The finished response, which says whether it is one that is kept."""
+    can_go_on = await keep(_finished(choices, options, output, detail=False))
+    response = _finished(choices, options, output)
+    return response if can_go_on else {**response, "store": False}
 
 
 def _usage(choices: Choices, output: Output) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from app.profiles.shelf import CHOICES, REPLIES, RESPONSES, SESSIONS, SPENT, Bounds
+from app.profiles.store.engine import BUSY_TIMEOUT
 from app.profiles.store.state import KEPT_SECONDS, State
 
 # That something was used is written at most once a minute: reading is to be no writing.
@@ -101,7 +102,7 @@ class StoredShelf:
         return None if row is None else row[0]
 
     def drop(self, key: bytes) -> None:
-        with self._state.writing() as connection:
+        with self._state.writing(BUSY_TIMEOUT) as connection:
             connection.execute("DELETE FROM kept WHERE shelf = ? AND key = ?", (self._name, key))
         self._state.wipe()
 
@@ -111,7 +112,7 @@ class StoredShelf:
 
     def clear(self) -> None:
         """Drops all values."""
-        with self._state.writing() as connection:
+        with self._state.writing(BUSY_TIMEOUT) as connection:
             connection.execute("DELETE FROM kept WHERE shelf = ?", (self._name,))
 
 

@@ -6,6 +6,7 @@ the disk, and wakes nobody who watches the profiles.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -16,16 +17,23 @@ from typing import Self
 
 from filelock import FileLock
 
-from app.profiles.store.engine import BUSY_TIMEOUT, named_errors
+from app.errors import StoreError
+from app.profiles.store.engine import BUSY_TIMEOUT, locked, named_errors
 from app.profiles.store.migration import private_file
+
+log = logging.getLogger(__name__)
 
 STATE = "state.db"
 # What is not used for so long is dropped, so that no restart keeps anything for ever.
 KEPT_SECONDS = 30 * 24 * 3600.0
 # Seconds that an erasure waits for readers of the log.
 WIPE_TIMEOUT = 5.0
+# Seconds that a reply waits for others who write: transactions here are short, and clients wait for its end.
+PATIENCE = 2.0
 # A file of another version is replaced: all in it may be lost.
 VERSION = 1
+# What SQLite says of a file that is damaged, is no database, or has none of these tables.
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 SCHEMA = """
 CREATE TABLE kept (
     id INTEGER PRIMARY KEY, shelf TEXT NOT NULL, key BLOB NOT NULL, owner TEXT NOT NULL,
@@ -44,28 +52,31 @@ Clock = Callable[[], float]
 
 
 class State:
-    """The file. Safe across threads and processes; any method may raise StoreError."""
+    """The file. Safe across threads and processes; any method may raise StoreError.
 
-    def __init__(self, path: Path, clock: Clock = time.time) -> None:
-        """For a file that is there; callers use `open`. `clock` gives Unix seconds."""
-        self.path = path
+    A file that is damaged, or was taken away, is begun anew while the workers run: each of them looks whether
+    the one that it has is the one that is there.
+    """
+
+    def __init__(self, data_dir: Path, clock: Clock = time.time) -> None:
+        """`clock` gives Unix seconds."""
+        self.path = data_dir / STATE
         self.clock = clock
-        self._reader, self._writer = _connected(path), _connected(path)
-        self._reading, self._one_writer = threading.Lock(), threading.Lock()
+        self._reader, self._writer = _Side(self.path), _Side(self.path)
 
     @classmethod
     def open(cls, data_dir: Path, clock: Clock = time.time) -> Self:
         """Opens the file in `data_dir`; creates it, readable by its owner only, where there is none that this
         version can read."""
-        path = data_dir / STATE
-        with named_errors(path), FileLock(data_dir / f"{STATE}.lock", timeout=BUSY_TIMEOUT, mode=0o600):
-            if not _is_current(path):
-                remove(data_dir)
-                private_file(path)
-                _create(path)
-            state = cls(path, clock)
-        with state.writing() as connection:
-            connection.execute("DELETE FROM kept WHERE used < ?", (clock() - KEPT_SECONDS,))
+        state = cls(data_dir, clock)
+        try:
+            with state.reading():
+                pass
+            with state.writing(BUSY_TIMEOUT) as connection:
+                connection.execute("DELETE FROM kept WHERE used < ?", (clock() - KEPT_SECONDS,))
+        except BaseException:
+            state.close()
+            raise
         return state
 
     def close(self) -> None:
@@ -75,27 +86,30 @@ class State:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for one statement."""
-        with named_errors(self.path), self._reading:
-            yield self._reader
+        with self._reader.using() as connection:
+            yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction, committed when the block ends without an error."""
-        with named_errors(self.path), self._one_writer:
-            self._writer.execute("BEGIN IMMEDIATE")
+    def writing(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+        """A write transaction, committed when the block ends without an error. Others who write are waited
+        for `patience` seconds, in this process and in others."""
+        with self._writer.using(patience) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._writer
+                yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                # An error like that of a full disk may have ended it already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     def wipe(self) -> None:
         """Takes what was deleted out of the log, too. A reader that is in the way delays it until the next
         time; the file itself never has anything deleted."""
         deadline = time.monotonic() + WIPE_TIMEOUT
-        with named_errors(self.path), self._one_writer:
-            while self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        with self._writer.using(BUSY_TIMEOUT) as connection:
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.01)
@@ -107,7 +121,7 @@ class State:
             rows = connection.execute("SELECT DISTINCT owner FROM kept WHERE shelf LIKE ?", (of,)).fetchall()
         gone = [(owner, of) for (owner,) in rows if owner not in left]
         if gone:
-            with self.writing() as connection:
+            with self.writing(BUSY_TIMEOUT) as connection:
                 connection.executemany("DELETE FROM kept WHERE owner = ? AND shelf LIKE ?", gone)
             self.wipe()
 
@@ -118,8 +132,111 @@ def erase_others(data_dir: Path, owners: Callable[[], Collection[str]]) -> None:
     with named_errors(path):
         if not path.exists() or not _is_current(path):
             return
-        with closing(State(path)) as state:
+        with closing(State(data_dir)) as state:
             state.keep_only(owners())
+
+
+class _Side:
+    """One connection to the file, which one thread uses at a time: to the file that lies there, even if it is
+    another one than before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: _File | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """For good."""
+        with self._lock:
+            self._closed = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # SQLite leaves the log alone where that is another file's by now.
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = None
+
+    @contextmanager
+    def using(self, patience: float = BUSY_TIMEOUT) -> Iterator[sqlite3.Connection]:
+        """The connection. Others are waited for `patience` seconds. Raises StoreError; of a file that is
+        damaged once, since it is begun anew."""
+        asked = time.monotonic()
+        if not self._lock.acquire(timeout=patience):
+            raise locked(self._path)
+        try:
+            with named_errors(self._path):
+                connection = self._current()
+                left = max(0.0, patience - (time.monotonic() - asked))
+                connection.execute(f"PRAGMA busy_timeout = {left * 1000:.0f}")
+                try:
+                    yield connection
+                except sqlite3.DatabaseError as error:
+                    if _is_damage(error):
+                        raise self._begun_anew() from error
+                    raise
+        finally:
+            self._lock.release()
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection to the file that is there now."""
+        if self._closed:
+            raise sqlite3.ProgrammingError("closed")
+        # As long as it is open, no other file gets its number.
+        if self._connection is not None and self._file == _file(self._path):
+            return self._connection
+        gone = self._connection is not None
+        self._let_go()
+        with _alone(self._path):
+            if not _is_current(self._path):
+                if gone:
+                    log.warning("%s is gone, and begun anew: what it had of conversations is lost", STATE)
+                remove(self._path.parent)
+                private_file(self._path)
+                _create(self._path)
+            connection, self._file = _connected(self._path), _file(self._path)
+            # Only now SQLite opens the log that belongs to the file.
+            connection.execute("SELECT 1 FROM kept LIMIT 1").fetchone()
+        self._connection = connection
+        return connection
+
+    def _begun_anew(self) -> StoreError:
+        """Removes the file, unless another worker has done so, and says that."""
+        with _alone(self._path):
+            if _file(self._path) == self._file:
+                log.warning("%s is damaged, and begun anew: what it had of conversations is lost", STATE)
+                remove(self._path.parent)
+            self._let_go()
+        return StoreError(
+            "what it had of conversations was damaged, and is begun anew; try again",
+            path=self._path,
+            reason="it was damaged",
+            status=503,
+        )
+
+
+# Which file it is, whatever its name: its device and its number there.
+_File = tuple[int, int]
+
+
+def _file(path: Path) -> _File | None:
+    """The file that is there now, if there is one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _alone(path: Path) -> FileLock:
+    """While it is held, nobody else opens, creates or removes the file."""
+    return FileLock(path.with_name(f"{path.name}.lock"), timeout=BUSY_TIMEOUT, mode=0o600)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
 
 
 def remove(data_dir: Path) -> None:
