@@ -162,10 +162,19 @@ class Workers:
                 closing.close()
 
     def start_due(self) -> None:
-        """Starts those that are due."""
+        """Starts those that are due. Raises OSError where none has ever served; later it is tried again."""
         for worker in self._workers:
             if worker.started is None and worker.due <= self._clock():
-                worker.started, worker.began = self._start(worker.number), self._clock()
+                worker.began = self._clock()
+                try:
+                    worker.started = self._start(worker.number)
+                except OSError as error:  # no memory, processes or files are left for it
+                    if not self._met:
+                        raise
+                    pause = self._rests(worker)
+                    log.error(
+                        "worker %d cannot be started: %s; tried again in %.0f s", worker.number, error, pause
+                    )
 
     def step(self) -> None:
         """Waits until something happens or another one is due, and looks what."""
@@ -195,10 +204,7 @@ class Workers:
     def _replace(self, worker: _Worker, started: Started) -> None:
         started.process.join()
         started.news.close()
-        lasted = self._clock() - worker.began >= LASTING_SECONDS
-        worker.failures = 0 if lasted else worker.failures + 1
-        pause = 0.0 if lasted else min(FIRST_PAUSE * 2 ** (worker.failures - 1), LONGEST_PAUSE)
-        worker.started, worker.due = None, self._clock() + pause
+        pause = self._rests(worker)
         log.warning(
             "worker %d (process %s) ended: %s; another one begins in %.0f s",
             worker.number,
@@ -206,6 +212,14 @@ class Workers:
             _how(started.process.exitcode),
             pause,
         )
+
+    def _rests(self, worker: _Worker) -> float:
+        """Leaves its place empty for the seconds that this returns."""
+        lasted = self._clock() - worker.began >= LASTING_SECONDS
+        worker.failures = 0 if lasted else worker.failures + 1
+        pause = 0.0 if lasted else min(FIRST_PAUSE * 2 ** (worker.failures - 1), LONGEST_PAUSE)
+        worker.started, worker.due = None, self._clock() + pause
+        return pause
 
 
 def _how(exitcode: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -151,6 +152,37 @@ def test_a_lasting_worker_is_replaced_at_once_and_others_after_longer_and_longer
         house.ends(9)
         house.workers.start_due()
         assert len(house.processes) == 11
+
+
+def test_one_for_which_nothing_is_left_is_tried_again_and_ends_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House(2)
+    house.workers.start_due()
+    house.says(0, Met("qwen"))
+    house.ends(1)
+    start = house._start
+    house.workers._start = refuses
+    house.now += FIRST_PAUSE
+    house.workers.start_due()
+    assert "worker 2 cannot be started" in caplog.text
+    house.workers._start = start
+    house.workers.start_due()
+    assert house.numbers == [1, 2], "it waits twice as long"
+    house.now += 2 * FIRST_PAUSE
+    house.workers.start_due()
+    assert house.numbers == [1, 2, 2]
+
+
+def test_where_nothing_is_left_at_the_start_that_is_the_error() -> None:
+    house = House(1)
+    house.workers._start = refuses
+    with pytest.raises(OSError, match="Cannot allocate"):
+        house.workers.start_due()
+
+
+def refuses(_number: int) -> Started:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
 def test_what_does_not_end_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
