@@ -21,7 +21,7 @@ TOKEN = "token_id:"  # noqa: S105  # what vLLM writes before an id with return_t
 LEAST = -9999.0
 # By how much a logprob may be above 0.
 ROUNDING = 0.01
-NAMED = re.compile(f"{TOKEN}[0-9]{{1,18}}")
+NAMED = re.compile(f"{TOKEN}(0|[1-9][0-9]{{0,17}})")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ def values(answer: bytes, prompts: int, ids: IntArray) -> FloatArray:
     """[prompts, K]: the logprobs of the tokens `ids` [K]. Raises TrustedError and what malformed answers
     raise; see `_understood` in server.py."""
     names = [f"{TOKEN}{token_id}" for token_id in ids.tolist()]
+    told = _rows(answer, prompts)
     try:
-        rows = [[row[name] for name in names] for row in _rows(answer, prompts)]
+        rows = [[row[name] for name in names] for row in told]
     except KeyError:
         raise TrustedUnfit(
             "The server of the small model does not tell the logprobs of the tokens that it is asked for "

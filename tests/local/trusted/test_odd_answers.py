@@ -47,6 +47,7 @@ def each(value: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (lambda row: {f"token_id:{2**70}": -0.1, **row}, "not a vLLM's"),
         (lambda row: {"token_id:-5": -0.1, **row}, "not a vLLM's"),
         (lambda row: {"token": -0.1, **row}, "not a vLLM's"),
+        (lambda row: {"token_id:05": -0.1, **row}, "not a vLLM's"),
     ],
 )
 async def test_what_is_no_logprob_of_a_token_never_gets_to_a_reply(
@@ -56,6 +57,19 @@ async def test_what_is_no_logprob_of_a_token_never_gets_to_a_reply(
     with pytest.raises(TrustedError, match=words):
         async with odd.session(CONTRASTS) as session:
             await session.score([9], 0, Wanted([np.arange(8), np.arange(8)], own=5))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"{}", b'{"choices":[]}', b'{"choices":[{"index":0}]}', b'{"choices":[{"index":0,"logprobs":{}}]}'],
+)
+async def test_an_answer_that_is_no_vllm_s_is_called_that_and_not_an_old_one_s(answer: bytes) -> None:
+    transport = ToyServer(toy)
+    trusted = server(transport)
+    await trusted.check(TOKENIZER)
+    transport.refusing = httpx.Response(200, content=answer)
+    with pytest.raises(TrustedError, match="not a vLLM's"):
+        await trusted.values([AWARE], "salt", np.array([1, 2]))
 
 
 async def test_a_token_beyond_the_tokenizer_is_no_candidate_and_nothing_is_less_likely_than_nothing() -> None:
