@@ -22,7 +22,7 @@ from app.local.trusted import wire
 from app.local.trusted.apart import Apart
 from app.local.trusted.standing import Clock, Standing
 from app.local.trusted.wire import ServedModel, Torn
-from app.network.address import on_this_machine, passwords
+from app.network.address import on_this_machine, passwords, without_user
 from app.network.outgoing import Answer, Connection, Server, Transport
 from app.prompts.private import PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
@@ -128,8 +128,8 @@ class TrustedServer:
                 return tokens
 
     async def asks_for_key(self) -> bool:
-        """Whether the list of models is refused to a request without an API key."""
-        answer = await self._connection.open(f"{self._base_url}/models")
+        """Whether the list of models is refused to a request without an API key or password."""
+        answer = await self._connection.open(without_user(f"{self._base_url}/models"))
         await answer.aclose()
         return answer.status in {401, 403}
 

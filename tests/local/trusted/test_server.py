@@ -331,3 +331,21 @@ async def test_a_trial_ends_with_the_server_s_connections(monkeypatch: pytest.Mo
         await trusted.check(TOKENIZER)
     await trusted.aclose()
     assert {task for task in asyncio.all_tasks() if not task.done()} == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("user", ["", "lotte:pw@"])
+@pytest.mark.parametrize("asks", [True, False])
+async def test_whether_it_asks_for_a_key_is_seen_without_a_key_and_without_a_password(
+    user: str, asks: bool
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        refused = asks and "authorization" not in request.headers
+        return httpx.Response(401 if refused else 200, json={"data": [{"id": "toy"}]})
+
+    trusted = TrustedServer(
+        URL.replace("://", f"://{user}"),
+        api_key="" if user else "sk-trusted",
+        transport=httpx.MockTransport(answer),
+    )
+    assert [one.id for one in await trusted.models()] == ["toy"]
+    assert await trusted.asks_for_key() is asks
