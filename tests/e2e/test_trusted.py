@@ -15,6 +15,7 @@ from typing import Any
 import openai
 import pytest
 from gateway import Gateway
+from openai.types.chat import ChatCompletionChunk
 from real_port import behind_a_port
 
 from app.api.dependencies import Parts
@@ -73,14 +74,7 @@ class Served:
 
     async def reply(self, question: str, kill: VLLMServer | None = None, **fields: Any) -> Reply:
         """A greedy reply, for Isabel unless `fields` say otherwise; `kill` is killed in the middle."""
-        stream = await self.client.chat.completions.create(
-            model=MODEL,
-            messages=[{"role": "user", "content": question}],
-            max_tokens=TOKENS,
-            temperature=0,
-            stream=True,
-            extra_body={"profile": "isabel", **fields},
-        )
+        stream = await self._asked(question, TOKENS, fields)
         reply, pieces = Reply(), 0
         try:
             async for chunk in stream:
@@ -99,19 +93,24 @@ class Served:
 
     async def steered(self, question: str, max_tokens: int) -> AsyncGenerator[bool, None]:
         """Of each token of a greedy reply for Isabel, as it comes, whether the small model was heard."""
-        stream = await self.client.chat.completions.create(
-            model=MODEL,
-            messages=[{"role": "user", "content": question}],
-            max_tokens=max_tokens,
-            temperature=0,
-            stream=True,
-            extra_body={"profile": "isabel", "costeer": {"detail": True}},
-        )
+        stream = await self._asked(question, max_tokens, {"costeer": {"detail": True}})
         async with stream:
             async for chunk in stream:
                 for choice in chunk.choices:
                     for token in (choice.model_extra or {}).get("costeer", {}).get("tokens", []):
                         yield token["local_delta"] is not None
+
+    async def _asked(
+        self, question: str, max_tokens: int, fields: dict[str, Any]
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await self.client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": question}],
+            max_tokens=max_tokens,
+            temperature=0,
+            stream=True,
+            extra_body={"profile": "isabel", **fields},
+        )
 
 
 @asynccontextmanager

@@ -66,7 +66,7 @@ KNOWN = {
     "gemma": GemmaConfig(**SHAPE | {"tie_word_embeddings": True}, head_dim=32),
     "gemma3": Gemma3TextConfig(**SHAPE, head_dim=32, sliding_window=7, layer_types=WINDOWS),
 }
-_PADDED: dict[str, Any] = SHAPE | {"pad_token_id": 0}
+PADDED: dict[str, Any] = SHAPE | {"pad_token_id": 0}
 _ALTERNATING = ["sliding_attention", "full_attention"]
 _PLAIN: dict[str, Any] = {"rope_type": "default", "rope_theta": 10_000.0}
 _PER_LAYER: dict[str, Any] = {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": VOCABULARY}
@@ -101,16 +101,16 @@ FOREIGN: dict[str, Any] = {
         **SHAPE, head_dim=16, sliding_window=5, layer_types=WINDOWS, rope_parameters=_PLAIN
     ),
     "qwen2, windows": Qwen2Config(**SHAPE, use_sliding_window=True, sliding_window=5, max_window_layers=1),
-    "phi3": Phi3Config(**_PADDED, sliding_window=6),
+    "phi3": Phi3Config(**PADDED, sliding_window=6),
     "cohere2": Cohere2Config(**SHAPE, sliding_window=6),
-    "qwen3_moe": Qwen3MoeConfig(**_PADDED, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32),
+    "qwen3_moe": Qwen3MoeConfig(**PADDED, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32),
 }
 _MAMBA: dict[str, Any] = {"mamba_n_heads": 6, "mamba_d_head": 32, "mamba_d_state": 16, "mamba_chunk_size": 16}
 _AROUND = ["linear_attention", "full_attention", "linear_attention"]
 # With layers that have a state.
 STATEFUL: dict[str, Any] = {
     "qwen3_5": Qwen3_5TextConfig(
-        **_PADDED,
+        **PADDED,
         head_dim=32,
         linear_num_key_heads=2,
         linear_num_value_heads=4,
@@ -119,9 +119,9 @@ STATEFUL: dict[str, Any] = {
         layer_types=_AROUND,
         rope_parameters=_PLAIN | {"mrope_section": [2, 1, 1], "partial_rotary_factor": 0.25},
     ),
-    "lfm2": Lfm2Config(**_PADDED, layer_types=["conv", "full_attention", "conv"]),
+    "lfm2": Lfm2Config(**PADDED, layer_types=["conv", "full_attention", "conv"]),
     "lfm2_moe": Lfm2MoeConfig(
-        **_PADDED,
+        **PADDED,
         layer_types=["conv", "full_attention", "conv"],
         num_experts=4,
         num_experts_per_tok=2,
@@ -129,7 +129,7 @@ STATEFUL: dict[str, Any] = {
         num_dense_layers=1,
     ),
     "granite": GraniteMoeHybridConfig(
-        **_PADDED,
+        **PADDED,
         **_MAMBA,
         num_local_experts=0,
         shared_intermediate_size=64,
@@ -140,7 +140,7 @@ STATEFUL: dict[str, Any] = {
         attention_multiplier=0.2,
     ),
     "granite, experts and groups": GraniteMoeHybridConfig(
-        **_PADDED,
+        **PADDED,
         **_MAMBA,
         mamba_n_groups=2,
         num_local_experts=4,
@@ -148,9 +148,9 @@ STATEFUL: dict[str, Any] = {
         layer_types=_AROUND,
         position_embedding_type="rope",
     ),
-    "bamba": BambaConfig(**_PADDED, **_MAMBA, attn_layer_indices=[1]),
+    "bamba": BambaConfig(**PADDED, **_MAMBA, attn_layer_indices=[1]),
     "falcon_h1": FalconH1Config(
-        **_PADDED,
+        **PADDED,
         mamba_d_ssm=64,
         mamba_n_heads=4,
         mamba_d_head=16,

@@ -30,9 +30,19 @@ from app.local.engine.prefix_cache import PrefixCache
 from app.local.engine.ragged import Part
 from app.local.engine.scheduler import Job, Lease, Scheduler
 from app.local.engine.trial import objection
-from local.engine.small_models import FOREIGN, KNOWN, SHAPE, STATEFUL, VOCABULARY, close, made, passed, theirs
+from local.engine.small_models import (
+    FOREIGN,
+    KNOWN,
+    PADDED,
+    SHAPE,
+    STATEFUL,
+    VOCABULARY,
+    close,
+    made,
+    passed,
+    theirs,
+)
 
-PADDED = SHAPE | {"pad_token_id": 0}
 TIED = {"tie_word_embeddings": True}
 ONE: dict[str, Any] = {"num_hidden_layers": 1}
 # Shapes at the ends of what a configuration may say.
