@@ -15,6 +15,7 @@ from sources import made
 from page.keyboard import tab_to
 from page.persons import Person, made_person, opened
 from page.server import Server
+from page.waiting import kept_waiting
 
 Accessible = Callable[[Page], None]
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script><style>*{display:none}</style>'
@@ -422,6 +423,30 @@ def test_what_was_written_is_not_lost_to_a_key(page: Page, person: Person) -> No
     asked.get_by_role("button", name="Leave").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert [one["text"] for one in person.texts()] == ["Pages and pages."]
+
+
+def test_leaving_a_text_waits_for_what_is_being_saved(page: Page, person: Person) -> None:
+    opened(page, person, "History")
+    page.get_by_role("button", name="Write a text").click()
+    writing = page.get_by_role("dialog", name="Write a text")
+    writing.get_by_label("Text", exact=True).fill("Pages and pages.")
+    with kept_waiting(page, "**/history"):
+        with page.expect_request("**/history"):
+            writing.get_by_role("button", name="Add").click()
+        page.keyboard.press("Escape")
+    note(page, "Added.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    texts(page).first.get_by_role("button").click()
+    reading = page.get_by_role("dialog")
+    reading.get_by_role("button", name="Edit").click()
+    reading.get_by_label("Text", exact=True).fill("Less.")
+    with kept_waiting(page, "**/history/*"):
+        with page.expect_request("**/history/*"):
+            reading.get_by_role("button", name="Save").click()
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(texts(page).first).to_contain_text("Less.")
+    assert [one["text"] for one in person.texts()] == ["Less."]
 
 
 def test_a_text_that_another_window_has_deleted_goes(page: Page, person: Person) -> None:

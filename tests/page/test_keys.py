@@ -15,6 +15,7 @@ from page.conftest import watched
 from page.keyboard import tab_to
 from page.server import Server, serving
 from page.test_people import HOSTILE
+from page.waiting import kept_waiting
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +290,18 @@ def test_what_the_server_refuses_is_said(keys: Page, server: Server) -> None:
     keys.unroute("**/v1/keys")
     keys.get_by_role("button", name="Try again").click()
     expect(keys.get_by_role("button", name="New key")).to_be_visible()
+
+
+@pytest.mark.parametrize("by", ["key", "button"])
+def test_a_key_that_is_being_made_is_shown_whoever_leaves(keys: Page, by: str) -> None:
+    keys.get_by_role("button", name="New key").click()
+    dialog = keys.get_by_role("dialog", name="New key")
+    with kept_waiting(keys, "**/v1/keys"):
+        with keys.expect_request("**/v1/keys"):
+            dialog.get_by_role("button", name="Make the key").click()
+        keys.keyboard.press("Escape") if by == "key" else dialog.get_by_role("button", name="Cancel").click()
+    shown = keys.get_by_role("dialog", name="The key is made").get_by_label("Key", exact=True)
+    expect(shown).to_be_focused()
 
 
 def test_two_tabs_have_a_key_each(context: BrowserContext, keys: Page, server: Server) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from page.conftest import watched
 from page.keyboard import tab_to
 from page.server import Server
+from page.waiting import kept_waiting
 
 ANNA: dict[str, Any] = {
     "id": "anna",
@@ -609,6 +610,7 @@ def test_all_of_it_can_be_done_by_keys_alone(page: Page, server: Server, anna: d
     page.keyboard.press("Tab")
     with saving(page):
         page.keyboard.press("Enter")  # delete
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
     with saving(page):
         page.keyboard.press("Enter")  # undo
     tab_to(page, page.get_by_role("button", name="Add a fact"))
@@ -713,6 +715,48 @@ def test_a_form_that_is_left_asks_where_something_was_written(opened: Page) -> N
     form.get_by_role("button", name="Cancel").click()
     asked.get_by_role("button", name="Leave").click()
     expect(opened.get_by_role("button", name="Add a fact")).to_be_focused()
+
+
+@pytest.mark.parametrize("by", ["key", "button"])
+def test_leaving_a_form_waits_for_what_is_being_saved(opened: Page, server: Server, by: str) -> None:
+    def leave(form: Locator) -> None:
+        opened.keyboard.press("Escape") if by == "key" else form.get_by_role("button", name="Cancel").click()
+
+    opened.get_by_role("button", name="Add a fact").click()
+    form = opened.get_by_role("form", name="Add fact")
+    form.get_by_label("Name").fill("boat")
+    form.get_by_label("What it says").fill("A dinghy")
+    anna = "**/v1/profiles/anna"
+    with kept_waiting(opened, anna):
+        with opened.expect_request(anna):
+            form.get_by_role("button", name="Add", exact=True).click()
+        leave(form)
+    expect(opened.get_by_role("button", name="Add a fact")).to_be_focused()
+    assert stored(server)["fields"]["boat"] == "A dinghy"
+
+    opened.get_by_role("button", name="Edit: Boat").click()
+    form = opened.get_by_role("form", name="Save fact")
+    form.get_by_label("What it says").fill("A ship")
+    with kept_waiting(opened, anna):
+        with opened.expect_request(anna):
+            form.get_by_role("button", name="Save").click()
+        leave(form)
+    expect(opened.get_by_role("button", name="Edit: Boat")).to_be_focused()
+    assert stored(server)["fields"]["boat"] == "A ship"
+
+
+def test_leaving_a_form_asks_once_its_saving_has_failed(opened: Page) -> None:
+    opened.get_by_role("button", name="Add a fact").click()
+    form = opened.get_by_role("form", name="Add fact")
+    form.get_by_label("Name").fill("pets")
+    form.get_by_label("What it says").fill("A dog")
+    with kept_waiting(opened, "**/v1/profiles/anna"):
+        form.get_by_role("button", name="Add", exact=True).click()
+        opened.keyboard.press("Escape")
+    asked = opened.get_by_role("dialog", name="Leave without saving?")
+    asked.get_by_role("button", name="Go on writing").click()
+    expect(form.get_by_role("alert")).to_contain_text("There is a fact of that name already")
+    expect(form.get_by_label("What it says")).to_have_value("A dog")
 
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__"])

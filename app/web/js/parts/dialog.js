@@ -1,28 +1,33 @@
 /** Dialogs, by the browser's own element: focus goes in, stays in, and comes back. */
 
 import { h, uniqueId } from "../dom.js";
-import { once } from "./once.js";
+import { answered, once } from "./once.js";
 
 /**
- * Opens a dialog with `title` and whatever `content(close)` gives; resolves to what `close` was called with,
- * or to null after Escape, if `mayLeave()` resolves to true then.
+ * Opens a dialog with `title` and whatever `content(close, leave)` gives; resolves to what `close` was called
+ * with, or to null after Escape or `leave()`. These wait until what a form in the dialog sends has been
+ * answered, and then for `mayLeave()`, which resolves to whether it may close.
  */
 export function openDialog(title, content, { wide = false, mayLeave = null } = {}) {
   return new Promise((resolve) => {
     let result = null;
     const heading = uniqueId("dialog");
     const close = (value = null) => {
+      if (!dialog.open) return;
       result = value;
       dialog.close();
     };
+    const leave = once(async () => {
+      await answered(dialog);
+      if (dialog.open && (!mayLeave || await mayLeave())) close();
+    });
     const dialog = h(
       "dialog",
       { "aria-labelledby": heading, class: wide ? "wide" : null },
-      h("div", { class: "inner" }, h("h2", { id: heading, dir: "auto" }, title), content(close)),
+      h("div", { class: "inner" }, h("h2", { id: heading, dir: "auto" }, title), content(close, leave)),
     );
-    const leave = once(async () => await mayLeave() && close());
     dialog.addEventListener("cancel", (event) => {
-      if (!mayLeave || event.target !== dialog) return;
+      if (event.target !== dialog || (!mayLeave && !answered(dialog))) return;
       event.preventDefault();
       leave();
     });

@@ -14,11 +14,23 @@ export function once(work) {
   };
 }
 
+const sendings = new WeakMap(); // by form, while what it sends is on its way
+
 /** Likewise for what submits a form; the browser's own sending is always kept back. */
 export function onSubmit(work) {
-  const send = once(work);
   return (event) => {
     event.preventDefault();
-    send();
+    const form = event.currentTarget;
+    if (sendings.has(form)) return;
+    sendings.set(form, work().finally(() => sendings.delete(form)));
   };
+}
+
+/**
+ * Resolves once what `element`, or forms in it, are sending has been answered; null where none sends. Who leaves a
+ * form waits for it: until then nobody can say whether what was written is saved.
+ */
+export function answered(element) {
+  const going = [element, ...element.querySelectorAll("form")].filter((one) => sendings.has(one));
+  return going.length ? Promise.allSettled(going.map((one) => sendings.get(one))) : null;
 }

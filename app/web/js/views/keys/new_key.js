@@ -25,13 +25,13 @@ const USED = "This tab uses the key until it is closed. In another one the page 
  * whether requests need a key already. Resolves to whether one was made.
  */
 export async function newKey(profiles, closed) {
-  const made = await openDialog("New key", (close) => form(profiles, closed, close));
+  const made = await openDialog("New key", (...ends) => form(profiles, closed, ...ends));
   if (!made) return false;
   await openDialog("The key is made", (close) => shown(made, close), { wide: true });
   return true;
 }
 
-function form(profiles, closed, close) {
+function form(profiles, closed, close, leave) {
   const options = [...profiles.map(({ id, name }) => [id, name]), [ADMIN, "Everything (an admin key)"]];
   const opens = select(options, options[0][0], { onchange: () => warnOfAdmin() });
   const label = h("input", { maxlength: LABEL_LENGTH, autocomplete: "off", dir: "auto", autofocus: true });
@@ -62,7 +62,7 @@ function form(profiles, closed, close) {
     h(
       "div",
       { class: "buttons" },
-      h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"),
+      h("button", { class: "button", type: "button", onclick: leave }, "Cancel"),
       h("button", { class: "button main" }, "Make the key"),
     ),
   );

@@ -5,7 +5,7 @@ import { fill, h } from "../../dom.js";
 import { confirmed, mayGiveUp, openDialog } from "../../parts/dialog.js";
 import { field, select } from "../../parts/field.js";
 import { excerpt, markedWords } from "../../parts/marked.js";
-import { once, onSubmit } from "../../parts/once.js";
+import { answered, once, onSubmit } from "../../parts/once.js";
 import { say, warn } from "../../parts/status.js";
 import { inWords } from "../../parts/trouble.js";
 import { CHOICES, LEVELS } from "./levels.js";
@@ -122,23 +122,32 @@ function reading(item, { edit, erase, close }) {
 
 /**
  * A form for a text. `save(changes)` stores what was changed, and may throw; `cancel()` leaves it. Gives the
- * element, and `mayLeave()`, which resolves to whether it may be left: it asks where something was written.
+ * element, and `mayLeave()`, which resolves to whether it may be left: it waits for a saving that goes on, and
+ * asks where something was written that is not saved.
  */
 export function itemForm(item, { act, save, cancel }) {
   const inputs = inputsOf(item);
   const value = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value]));
-  const before = value();
+  let before = value();
   const changed = ([name, one]) => one !== before[name];
   const changes = () => Object.fromEntries(Object.entries(value()).filter(changed));
   const mistake = h("p", { class: "mistake", role: "alert" });
-  const mayLeave = () => mayGiveUp(Object.keys(changes()).length > 0);
+  const mayLeave = async () => {
+    await answered(element);
+    return mayGiveUp(Object.keys(changes()).length > 0);
+  };
   const leave = once(async () => await mayLeave() && cancel());
+
+  async function store() {
+    await save(changes());
+    before = value();
+  }
 
   async function submit() {
     mistake.textContent = inputs.text.value.trim() ? "" : "There is no text yet.";
     try {
       if (mistake.textContent) inputs.text.focus();
-      else await save(changes());
+      else await store();
     } catch (error) {
       mistake.textContent = `Not saved. ${inWords(error)}`;
       inputs.text.focus();

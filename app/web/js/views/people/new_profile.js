@@ -23,7 +23,7 @@ export function idFrom(name) {
     .replace(/^-+|-+$/g, "").slice(0, ID_LENGTH);
 }
 
-function form(close) {
+function form(close, leave) {
   const { name, id, fields } = inputs();
   const [nameField, idField] = fields;
   const failure = h("p", { class: "mistake", role: "alert" });
@@ -57,7 +57,7 @@ function form(close) {
     h(
       "div",
       { class: "buttons" },
-      h("button", { class: "button", type: "button", onclick: () => close(null) }, "Cancel"),
+      h("button", { class: "button", type: "button", onclick: leave }, "Cancel"),
       h("button", { class: "button main" }, "Make it"),
     ),
   );

@@ -2,13 +2,13 @@
 
 import { h } from "../../dom.js";
 import { mayGiveUp } from "../../parts/dialog.js";
-import { once, onSubmit } from "../../parts/once.js";
+import { answered, once, onSubmit } from "../../parts/once.js";
 import { reason } from "./words.js";
 
 /**
  * A form for `item`, or for a new one where that is null. `store(value)` saves it; `close` is called behind
- * that with what it gave, and with null by Cancel and Escape; it asks before that where something was
- * written. Gives the element, and `focus()`.
+ * that with what it gave, and with null by Cancel and Escape; these wait for a saving that goes on, and ask
+ * where something was written that is not saved. Gives the element, and `focus()`.
  */
 export function itemForm(kind, item, act, store, close) {
   const inner = kind.form(item);
@@ -18,7 +18,9 @@ export function itemForm(kind, item, act, store, close) {
   async function submit() {
     mistake.textContent = "";
     try {
-      close(await store(inner.value()));
+      const stored = await store(inner.value());
+      before = written();
+      close(stored);
     } catch (error) {
       mistake.textContent = reason(error);
       focus(error.field);
@@ -26,7 +28,10 @@ export function itemForm(kind, item, act, store, close) {
   }
 
   const written = () => [...element.querySelectorAll("input, textarea")].map((one) => one.value).join("\n");
-  const leave = once(async () => await mayGiveUp(written() !== before) && close(null));
+  const leave = once(async () => {
+    await answered(element);
+    if (await mayGiveUp(written() !== before)) close(null);
+  });
 
   function keys(event) {
     if (event.key === "Escape") {
@@ -54,6 +59,6 @@ export function itemForm(kind, item, act, store, close) {
       h("button", { class: "button small", type: "button", onclick: leave }, "Cancel"),
     ),
   );
-  const before = written();
+  let before = written();
   return { element, focus };
 }
