@@ -42,6 +42,8 @@ REJECTIONS = {
 }
 # Authentication is between this proxy and the remote, whatever the client sent.
 OURS = {401, 403}
+# Why a reply ended that was not finished: its vLLM was paused or put to sleep, or could not go on.
+GIVEN_UP = {"abort", "error"}
 
 
 def refusal(status: int, body: bytes, headers: Mapping[str, str], *, forwarded: bool = False) -> CoSteerError:
@@ -63,6 +65,15 @@ def web_page() -> RemoteError:
     )
 
 
+def check_finished(finish_reason: str | None) -> None:
+    """Raise RemoteError where the remote has given a reply up: what came of it is not all."""
+    if finish_reason in GIVEN_UP:
+        raise RemoteError(
+            f"The remote gave the reply up before it was finished (finish_reason {finish_reason}), as one "
+            "that is paused does. Try again."
+        )
+
+
 def is_for_the_client(status: int, body: bytes) -> bool:
     """Whether an error response goes to the client unchanged: it is OpenAI's own error object."""
     if status < 400 or status in OURS:
@@ -77,14 +88,23 @@ def is_for_the_client(status: int, body: bytes) -> bool:
 
 
 def from_error(
-    error: Any, status: int, *, retry_after: float | None = None, forwarded: bool = False
+    error: Any,
+    status: int,
+    *,
+    retry_after: float | None = None,
+    forwarded: bool = False,
+    begun: bool = False,
 ) -> CoSteerError:
-    """vLLM's error, an object or (401) a bare string, as ours."""
+    """vLLM's error, an object or (401) a bare string, as ours.
+
+    `begun`: it stands behind a part of the answer. The request was taken then, so it is not what is wrong,
+    though an older vLLM calls each failure there a bad request.
+    """
     fields = error if isinstance(error, dict) else {"message": str(error)}
     message = str(fields.get("message", "no message"))
     param = given if isinstance(given := fields.get("param"), str) else None
     status = code if isinstance(code := fields.get("code"), int) else status
-    known = _known(status, message, param, forwarded=forwarded)
+    known = _known(status, message, param, forwarded=forwarded) if not begun else None
     if known is not None:
         return known
     if status == 429:
@@ -98,7 +118,7 @@ def from_error(
         )
     if status in {408, 504}:
         return RemoteTimeout(f"The remote ran out of time: {message}. Try again.", status=status)
-    if status in REJECTIONS or (forwarded and 400 <= status < 500):
+    if not begun and (status in REJECTIONS or (forwarded and 400 <= status < 500)):
         return RemoteRejected(f"The remote refuses the request: {message}", param=param, status=status)
     return RemoteError(f"The remote failed with status {status}: {message}")
 

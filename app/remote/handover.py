@@ -10,7 +10,7 @@ import orjson
 
 from app.errors import RemoteError
 from app.prompts.message import Message, ToolCall
-from app.remote.errors import from_error
+from app.remote.errors import check_finished, from_error
 from app.remote.interface import CallPiece, Handover, Said
 
 PLAIN = (str, int, float, bool, type(None))
@@ -65,30 +65,39 @@ def said(answer: bytes) -> Said:
     spoken = _spoken(choice, choice["message"])
     if spoken.finish_reason is None:
         raise RemoteError("The remote's response does not say why the reply ended.")
+    check_finished(spoken.finish_reason)
     return replace(spoken, tokens=_tokens(response))
 
 
 async def pieces(events: AsyncIterator[bytes]) -> AsyncIterator[Said]:
     """What the remote says, piece by piece, from the data of its events.
 
-    The last piece waits for the end of the stream, where the number of tokens stands. Raises RemoteError
-    where the stream ends before the reply does, and what an event of an error says.
+    The last piece waits for the end of the stream, where the number of tokens stands; where that is cut off,
+    the pieces are counted. Raises RemoteError where the stream ends before the reply does, and what an event
+    of an error says.
     """
     last: Said | None = None
-    tokens = 0
-    async for data in events:
-        if data == b"[DONE]":
-            continue  # read the response to its end, so that its connection is reused
-        chunk = orjson.loads(data)
-        if "error" in chunk:
-            raise from_error(chunk["error"], RemoteError.status)
-        tokens = _tokens(chunk) or tokens
-        for choice in chunk["choices"]:
-            piece = _spoken(choice, choice["delta"])
-            if piece.finish_reason is not None:
-                last = piece
-            elif piece != Said():
-                yield piece
+    tokens = came = 0
+    try:
+        async for data in events:
+            if data == b"[DONE]":
+                continue  # read the response to its end, so that its connection is reused
+            chunk = orjson.loads(data)
+            if "error" in chunk:
+                raise from_error(chunk["error"], RemoteError.status, begun=came > 0)
+            tokens = _tokens(chunk) or tokens
+            for choice in chunk["choices"]:
+                piece = _spoken(choice, choice["delta"])
+                check_finished(piece.finish_reason)
+                if piece.finish_reason is not None:
+                    last = piece
+                elif piece != Said():
+                    came += 1
+                    yield piece
+    except RemoteError:
+        if last is None:
+            raise
+        tokens = tokens or came + 1  # the reply is whole, and only its end has no text
     if last is None:
         raise RemoteError("The remote's stream ended before the reply was finished.")
     yield replace(last, tokens=tokens)

@@ -14,7 +14,7 @@ from app.network.address import on_this_machine, passwords
 from app.network.outgoing import NO_HEADERS, Answer, Connection, Transport
 from app.network.proxy import Proxy
 from app.prompts.message import Message, Tool
-from app.remote.errors import OURS, REMOTE, is_for_the_client, refusal, web_page
+from app.remote.errors import OURS, REMOTE, check_finished, is_for_the_client, refusal, web_page
 from app.remote.handover import chat_body, pieces, said, without_blanks
 from app.remote.interface import DraftToken, Forward, Handover, ModelCard, RemoteVocabulary, Said
 from app.remote.sent import leaving
@@ -193,7 +193,7 @@ class VLLMRemote:
         """Draft tokens as they arrive; closing the iterator closes the connection, and vLLM aborts."""
         body = draft_body(prompt, sampling, top_logprobs, max_tokens)
         body = {"model": (await self.card()).id, **body}
-        finished = False
+        begun = finished = False
         await self._spares.release()
         async with self._request("POST", f"{self._base_url}/completions", body) as answer:
             self._spares.keep()
@@ -203,12 +203,16 @@ class VLLMRemote:
                     if data == b"[DONE]":
                         continue  # read the response to its end, so that its connection is reused
                     self._spares.keep()
-                    positions, finish_reason = drafted_positions(data)
+                    positions, finish_reason = drafted_positions(data, begun=begun)
                     finished = finished or finish_reason is not None
                     for position in positions:
+                        begun = True
                         yield position
+                    check_finished(finish_reason)
         if not finished:
             raise RemoteError("The remote's stream ended before the reply was finished.")
+        if not begun:
+            raise RemoteError("The remote ended its reply without drafting a token.")
 
     async def take_over(self, handover: Handover) -> AsyncGenerator[Said, None]:
         """The rest of a reply, by the server's chat endpoint and its own parsers; closing the iterator closes

@@ -162,11 +162,12 @@ async def timely(arriving: AsyncIterator[bytes], seconds: float) -> AsyncIterato
         limit = seconds
 
 
-def drafted_positions(data: bytes) -> tuple[list[DraftToken], str | None]:
-    """The draft tokens of one event, which may hold several or none, and its finish_reason."""
+def drafted_positions(data: bytes, *, begun: bool = False) -> tuple[list[DraftToken], str | None]:
+    """The draft tokens of one event, which may hold several or none, and its finish_reason. `begun`: there
+    were some in an earlier one."""
     chunk = orjson.loads(data)
     if "error" in chunk:
-        raise from_error(chunk["error"], RemoteError.status)
+        raise from_error(chunk["error"], RemoteError.status, begun=begun)
     if not chunk["choices"]:  # the usage event
         return [], None
     (choice,) = chunk["choices"]

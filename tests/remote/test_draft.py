@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from contextlib import aclosing
 
 import pytest
 import respx
@@ -184,6 +185,14 @@ async def test_positions_before_an_error_event_are_delivered(
     assert ids == [8420, 594, 264, 825]
     assert (type(error), error.status) == (RemoteError, 502)
     assert "EngineCore encountered an issue" in error.message
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "abort", "error"])
+async def test_a_reply_without_a_token_is_no_reply(reason: str) -> None:
+    event = {"choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]}
+    async with aclosing(remote_answering(as_sse([event]))) as remote:
+        ids, error = await failing_draft(remote)
+    assert (ids, type(error), error.code) == ([], RemoteError, RemoteError.code)
 
 
 async def test_done_without_a_finish_reason_is_no_success() -> None:

@@ -31,6 +31,20 @@ def answer(prompt: Sequence[int]) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in [*chunks, b"data: [DONE]\n\n", b""])
 
 
+def told(status: int) -> bytes:
+    """The chunk with which a vLLM tells that its engine has died."""
+    data = b'data: {"error": {"message": "EngineDeadError", "code": %d}}\n\n' % status
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def given_up(reason: str) -> bytes:
+    """The chunk with which a vLLM ends a reply that it does not finish: no token stands in it."""
+    event = orjson.loads(drafted_event(0)[6:])
+    event["choices"][0] |= {"text": "", "token_ids": [], "logprobs": None, "finish_reason": reason}
+    data = b"data: " + orjson.dumps(event) + b"\n\ndata: [DONE]\n\n"
+    return b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data)
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -75,10 +89,22 @@ async def test_cut_at_any_byte_every_token_comes_once(offset: int) -> None:
         b"5\r\nhello\r\nnot a chunk size\r\n",
         b"14\r\ndata: {not any JSON}\n\r\n",
         b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n",
-        b'3c\r\ndata: {"error": {"message": "EngineDeadError", "code": 500}}\n\n\r\n',
+        told(500),
+        told(400),
         b"ffffff\r\ndata: {",
+        given_up("abort"),
+        given_up("error"),
     ],
-    ids=["chunk size", "JSON", "done too soon", "error in the stream", "truncated chunk"],
+    ids=[
+        "chunk size",
+        "JSON",
+        "done too soon",
+        "error in the stream",
+        "called a bad request",
+        "truncated chunk",
+        "aborted",
+        "finished in an error",
+    ],
 )
 async def test_after_garbage_the_reply_goes_on(garbage: bytes) -> None:
     async def serve(connection: Connection) -> None:

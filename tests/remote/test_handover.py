@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import httpx
+import orjson
 import pytest
 import respx
 from fakes import message_of
@@ -19,6 +20,7 @@ from app.prompts.private import PrivateMessage
 from app.remote.handover import without_blanks
 from app.remote.interface import CallPiece, Handover, Said
 from app.remote.vllm import VLLMRemote
+from remote.loopback import Connection, loopback
 from remote.recordings import BASE, as_sse, events, recording, remote_answering, sent, stream
 
 BODY = recording("calls")["request"]["body"]
@@ -123,14 +125,42 @@ async def test_a_stream_that_ends_too_early_is_an_error_after_all_that_came(cut:
     [
         (as_sse([chunk({"content": "a"}), {"error": {"message": "gone", "code": 500}}]), RemoteError),
         (as_sse([{"error": {"message": "bad", "code": 400}}]), RemoteRejected),
+        (as_sse([chunk({"content": "a"}), {"error": {"message": "gone", "code": 400}}]), RemoteError),
+        (as_sse([chunk({"content": "a"}), chunk({}, "abort")]), RemoteError),
+        (as_sse([chunk({}, "error")]), RemoteError),
         (b"data: {\n\n", RemoteError),
         (b'data: {"choices": [{}]}\n\n', RemoteError),
     ],
 )
 async def test_an_error_in_the_stream_is_raised(broken: bytes, kind: type[CoSteerError]) -> None:
     async with aclosing(remote_answering(broken)) as remote:
-        with pytest.raises(kind):
+        with pytest.raises(kind) as caught:
             await all_said(remote)
+    assert type(caught.value) is kind
+
+
+async def test_a_whole_answer_that_was_given_up_is_an_error() -> None:
+    answer = orjson.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": "abort"}]})
+    async with aclosing(remote_answering(answer)) as remote:
+        with pytest.raises(RemoteError, match="gave the reply up"):
+            await all_said(remote, replace(HANDOVER, stream=False))
+
+
+@pytest.mark.parametrize("usage", [True, False])
+async def test_a_reply_that_is_finished_stands_though_its_stream_is_cut_behind_it(usage: bool) -> None:
+    recorded = events(stream("calls"))
+    whole = [one for one in recorded if one["choices"]]
+
+    async def serve(connection: Connection) -> None:
+        connection.start()
+        connection.chunk(as_sse(recorded if usage else whole, done=False))
+        raise ConnectionError
+
+    async with loopback(serve) as server, aclosing(VLLMRemote(server.base_url)) as remote:
+        spoken = await all_said(remote)
+    assert calls(spoken) == [["get_weather", city] for city in CITIES]
+    assert spoken[-1].finish_reason == "tool_calls"
+    assert spoken[-1].tokens == 55 if usage else 0 < spoken[-1].tokens <= 55
 
 
 async def test_what_the_remote_refuses_is_raised(router: respx.Router, remote: VLLMRemote) -> None:
