@@ -68,12 +68,15 @@ class Replicas:
         self._revive()
         if (ready := self._ready(tried)) is not None:
             return kept if kept is not None and kept.ready and kept.number not in tried else ready
-        # None works: then those that rest are not left alone, and those that are slow are waited for.
+        # None works: then those that rest are not left alone, and those that are slow are waited for, until
+        # the first of them works: one that hangs must not hold up a reply that another can write.
         left = [one for one in self.all if one.number not in tried]
-        if self._model is not None:
-            await _done([self._admitted(one) for one in left if one.state != "another model"])
-        tried |= {one.number: one.error for one in left if one.error is not None and not one.ready}
-        return self._ready(tried)
+        waiting = {self._admitted(one) for one in left if self._model and one.state != "another model"}
+        while waiting and self._ready(tried) is None:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if (ready := self._ready(tried)) is None:
+            tried |= {one.number: one.error for one in left if one.error is not None}
+        return ready
 
     def free(self, tried: Tried) -> bool:
         """Whether one that was not tried works."""

@@ -180,10 +180,12 @@ class SeveralRemotes:
         return in_session(replica.remote, self._session)
 
     def _tried(self, replica: Replica, error: CoSteerError, tried: Tried) -> None:
-        """Note a failure of the remote's. Raises any other `error`."""
-        if not fails(error):
+        """Note a failure of the remote's. Raises any other `error`, but for a reply that another one had
+        taken: then it is not the request that is wrong, and this one may well take others."""
+        if fails(error):
+            self.replicas.failed(replica, error)
+        elif self._kept is None or self._kept is replica:
             raise error
-        self.replicas.failed(replica, error)
         tried[replica.number] = error
 
     def _works(self, replica: Replica) -> None:

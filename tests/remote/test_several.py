@@ -256,6 +256,17 @@ async def test_what_is_wrong_with_a_request_is_told_by_the_first(error: type[CoS
         assert not second.calls
 
 
+@pytest.mark.parametrize("error", [ContextLengthExceeded, RemoteRejected])
+async def test_a_reply_that_one_has_begun_does_not_end_where_another_refuses_it(
+    error: type[CoSteerError],
+) -> None:
+    first, second = Remote(RemoteError("gone"), good=3), Remote(error("too long"))
+    async with several(first, second) as remote:
+        got, _ = await drafted(remote, RetryPolicy(30.0, first_wait=0.01))
+        assert states(remote)[1] == "ready"
+    assert got == await undisturbed()
+
+
 async def test_the_longest_prompt_is_what_the_least_of_them_takes() -> None:
     async with several(Remote(length=1000), Remote(length=700), Remote(length=900)) as remote:
         assert (await remote.card()).max_model_len == 700
@@ -310,6 +321,18 @@ async def test_one_that_never_answers_is_not_waited_for(monkeypatch: pytest.Monk
         assert states(remote) == ["not compared", "ready"]
         first.slow.set()
         await until(lambda: states(remote) == ["ready", "ready"])
+
+
+async def test_one_that_hangs_holds_up_no_reply_that_another_can_write() -> None:
+    first, second, clock = Remote(), Remote(), Clock()
+    async with several(first, second, clock=clock) as remote:
+        assert (await drafted(remote))[0] == await undisturbed()
+        second.slow.clear()
+        remote.replicas.failed(remote.replicas.all[1], RemoteTimeout("late"))
+        first.failures, first.good = [RemoteError("gone")], 3
+        async with asyncio.timeout(10):  # not as long as the second one takes to say what it serves
+            assert (await drafted(remote, RetryPolicy(30.0, first_wait=0.01)))[0] == await undisturbed()
+        assert states(remote) == ["ready", "resting"]
 
 
 async def test_what_comparing_sends_is_of_no_reply() -> None:
