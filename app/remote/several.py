@@ -16,6 +16,7 @@ from app.errors import (
 )
 from app.local.engine.owner import Owner
 from app.prompts.message import Message, Tool
+from app.remote.beginning import Begun
 from app.remote.interface import (
     DraftToken,
     Forward,
@@ -119,11 +120,16 @@ class SeveralRemotes:
         return self._stream(lambda remote: remote.take_over(handover))
 
     async def forward(self, request: Forward) -> Forwarded:
-        """See RemoteModel. What has lasting effects is sent again only where nothing of it was sent."""
+        """See RemoteModel. What has lasting effects is sent again only where nothing of it was sent, and
+        nothing is once a part of the answer is out."""
         tried: Tried = {}
         while (replica := await self.replicas.take(tried, self._kept)) is not None:
             try:
                 answer = await self._asked(replica).forward(request)
+                if request.lasting:
+                    return answer
+                begun = Begun(answer, request)
+                await begun.begin()
             except CoSteerError as error:
                 # What a client wrote may fail, or take too long, at every remote: they do not rest for that.
                 if isinstance(error, RateLimited | RemoteUnavailable):
@@ -133,12 +139,12 @@ class SeveralRemotes:
                 if not again or not fails(error) or isinstance(error, RemoteTimeout):
                     raise
                 continue
-            if answer.status != 429 and answer.status < 500:
-                return answer
-            tried[replica.number] = RemoteError(f"It failed with status {answer.status}.")
-            if request.lasting or not self.replicas.free(tried):
-                return answer
-            await answer.aclose()
+            if (failure := begun.failure) is None:
+                return begun
+            tried[replica.number] = failure
+            if not self.replicas.free(tried):
+                return begun
+            await begun.aclose()
         raise all_failed(tried)
 
     async def _ask(self, request: Callable[[RemoteModel], Awaitable[T]]) -> T:

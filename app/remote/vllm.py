@@ -281,6 +281,9 @@ class VLLMRemote:
             watched=False,  # it is the client's own
         )
         if 200 <= answer.status < 300:
+            if request.method == "POST" and not request.lasting and _is_a_page(answer):
+                await answer.aclose()
+                raise web_page()
             return answer
         try:
             said = await answer.read()
@@ -324,7 +327,7 @@ class VLLMRemote:
             if answer.status != 200:
                 said = self._connection.without_secrets(await answer.read())
                 raise refusal(answer.status, said, answer.headers)
-            if answer.headers.get("content-type", "").startswith("text/html"):
+            if _is_a_page(answer):
                 raise web_page()
             yield answer
         finally:
@@ -342,6 +345,11 @@ class VLLMRemote:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
         return await self._connection.send(method, url, content, headers | self._of_session())
+
+
+def _is_a_page(answer: Answer) -> bool:
+    """Whether it is for people, as a gateway's to sign in."""
+    return answer.headers.get("content-type", "").startswith("text/html")
 
 
 async def _whole(answer: Answer) -> AsyncIterator[Said]:

@@ -212,6 +212,16 @@ async def test_any_other_refusal_is_one_of_ours(  # noqa: PLR0917
     assert (type(caught.value), caught.value.status) == (kind, told)
 
 
+async def test_a_page_for_people_is_no_answer_but_where_a_file_is_one(
+    router: respx.Router, remote: VLLMRemote
+) -> None:
+    router.post(f"{BASE}/embeddings").respond(200, html="<title>Sign in</title>")
+    router.get(f"{BASE}/files/f/content").respond(200, html="<title>Mine</title>")
+    with pytest.raises(RemoteError, match="a web page, as a gateway's to sign in"):
+        await remote.forward(ASKED)
+    assert b"Mine" in await taken(await remote.forward(Forward("GET", "files/f/content", "x")))
+
+
 async def test_a_refusal_that_quotes_the_remote_s_key_is_told_without_it(
     router: respx.Router, remote: VLLMRemote
 ) -> None:

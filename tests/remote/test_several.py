@@ -404,6 +404,11 @@ async def test_a_reply_that_was_handed_over_and_breaks_off_is_not_begun_again() 
 
 FILE = Forward("POST", "files", "a file")
 EMBEDDINGS = Forward("POST", "embeddings", "embeddings")
+CHAT = Forward("POST", "chat/completions", "a chat")
+
+
+async def taken(answer: Forwarded) -> bytes:
+    return b"".join([chunk async for chunk in answer.body()])
 
 
 @pytest.mark.parametrize(
@@ -424,11 +429,11 @@ EMBEDDINGS = Forward("POST", "embeddings", "embeddings")
 async def test_what_is_passed_on_is_tried_again_where_that_does_nothing_twice(
     asked: Forward, error: CoSteerError, again: bool
 ) -> None:
-    first, second, done = Remote(), Remote(), FakeAnswer(b"{}")
-    first.answers, second.answers = [error], [done]
+    first, second = Remote(), Remote()
+    first.answers, second.answers = [error], [FakeAnswer(b"{}")]
     async with several(first, second) as remote:
         if again:
-            assert await remote.forward(asked) is done
+            assert await taken(await remote.forward(asked)) == b"{}"
         else:
             with pytest.raises(type(error)):
                 await remote.forward(asked)
@@ -443,6 +448,101 @@ async def test_an_answer_of_failure_is_the_last_ones() -> None:
         first.answers = [FakeAnswer(b"1", status=503)]
         assert (await remote.forward(FILE)).status == 503
         assert states(remote) == ["ready", "ready"]
+
+
+BROKE = RemoteError("The connection to the remote broke (ReadError). Try again.")
+SSE = {"content-type": "text/event-stream; charset=utf-8"}
+EVENTS = [b": ping\n\n", b'data: {"choi', b'ces":[{"finish_reason":null}]}\n\n', b"data: [DONE]\n\n"]
+WRITTEN = b'{"choices":[{"message":{"content":"a"},"finish_reason":"%s"}]}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        FakeAnswer(b'{"choices":[', failure=BROKE),
+        FakeAnswer(b"<html>Sign in</html>"),
+        FakeAnswer(b'{"error":{"message":"no room","code":503}}'),
+        FakeAnswer(WRITTEN % b"abort"),
+        FakeAnswer(headers=SSE),
+        FakeAnswer(headers=SSE, failure=BROKE),
+        FakeAnswer(b'data: {"choices":[', headers=SSE, failure=BROKE),
+        FakeAnswer(b'data: {"error":', b'{"message":"EngineDeadError","code":500}}\n\n', headers=SSE),
+        FakeAnswer(b'event: error\ndata: {"type":"error","error":{"type":"overloaded"}}\n\n', headers=SSE),
+        FakeAnswer(b"data: [DONE]\n\n", headers=SSE),
+        FakeAnswer(failure=BROKE, headers={"content-type": "audio/mpeg"}),
+    ],
+)
+async def test_of_what_is_passed_on_nothing_is_out_before_it_is_seen_to_work(answer: FakeAnswer) -> None:
+    first, second = Remote(), Remote()
+    first.answers, second.answers = [answer], [FakeAnswer(*EVENTS, headers=SSE)]
+    async with several(first, second) as remote:
+        assert await taken(await remote.forward(CHAT)) == b"".join(EVENTS)
+    assert answer.closed.is_set()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        FakeAnswer(WRITTEN % b"length"),
+        FakeAnswer(b'{"error":{"message":"too long","code":400}}'),
+        FakeAnswer(b'{"error":null}'),
+        FakeAnswer(b'["error"]'),
+        FakeAnswer(b"{" + b" " * 2**17 + b"}"),
+        FakeAnswer(b"data: " + b"a" * 2**17, headers=SSE),
+        FakeAnswer(b'data: {"error":{"message":"too long","code":400}}\n\n', headers=SSE),
+        FakeAnswer(b'{"error":{"message":"no such model"}}', status=404),
+        FakeAnswer(b"\0", headers={"content-type": "audio/mpeg"}),
+        FakeAnswer(*EVENTS, headers=SSE),
+    ],
+)
+async def test_what_is_an_answer_is_passed_on_byte_for_byte(answer: FakeAnswer) -> None:
+    first, second = Remote(), Remote()
+    first.answers = [answer]
+    whole = await taken(answer)
+    async with several(first, second) as remote:
+        assert await taken(await remote.forward(CHAT)) == whole
+
+
+async def test_what_breaks_off_once_a_part_is_out_is_not_begun_again() -> None:
+    first, second = Remote(), Remote()
+    first.answers = [FakeAnswer(*EVENTS[1:3], headers=SSE, failure=BROKE)]
+    async with several(first, second) as remote:
+        answer, came = await remote.forward(CHAT), b""
+        with pytest.raises(RemoteError, match="broke"):
+            async for chunk in answer.body():
+                came += chunk
+    assert came == b"".join(EVENTS[1:3])
+
+
+async def test_what_is_only_fetched_may_tell_of_a_failure() -> None:
+    first, second = Remote(), Remote()
+    first.answers = [FakeAnswer(b'{"error":{"code":"server_error"}}')]
+    async with several(first, second) as remote:
+        answer = await remote.forward(Forward("GET", "responses/r", "a response"))
+        assert await taken(answer) == b'{"error":{"code":"server_error"}}'
+
+
+async def test_the_wait_that_one_asks_for_is_told_though_another_is_away() -> None:
+    full = b'{"error":{"message":"Too much.","type":"requests","param":null,"code":null}}'
+    first, second = Remote(), Remote()
+    first.answers = [FakeAnswer(full, status=429, headers={"retry-after": "7"})]
+    second.answers = [RemoteUnreachable("No connection.")]
+    async with several(first, second) as remote:
+        with pytest.raises(RateLimited, match=r"Remote 1: .*Too much.* Remote 2: No connection") as caught:
+            await remote.forward(CHAT)
+    assert caught.value.retry_after == 7.0
+
+
+async def test_a_client_that_leaves_before_an_answer_has_begun_ends_it() -> None:
+    first, second = Remote(), Remote()
+    answer = FakeAnswer(headers=SSE, endless=True)
+    first.answers = [answer]
+    async with several(first, second) as remote:
+        asking = asyncio.create_task(remote.forward(CHAT))
+        await until(lambda: not first.answers)
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert asking.cancelled() and answer.closed.is_set()
 
 
 async def test_a_model_that_one_does_not_serve_any_more_is_asked_of_the_next() -> None:
