@@ -88,6 +88,11 @@ class Replicas:
         why = error.code or type(error).__name__
         self._tell(f"Remote {replica.number} fails ({why}), and is left alone for {rest:.1f} s.")
 
+    def doubt(self, replica: Replica) -> None:
+        """Ask a remote in the background whether it works, since it has failed at what may be wrong itself.
+        It is used until it has answered."""
+        self._admitted(replica)
+
     async def compare(self) -> None:
         """Ask each remote that does not work what it serves, and wait for that."""
         if self._model is None:

@@ -131,9 +131,12 @@ class SeveralRemotes:
                 begun = Begun(answer, request)
                 await begun.begin()
             except CoSteerError as error:
-                # What a client wrote may fail, or take too long, at every remote: they do not rest for that.
+                # What a client wrote may fail, or take too long, at every remote: they do not rest for that
+                # alone, but one that hangs must not be the first for ever.
                 if isinstance(error, RateLimited | RemoteUnavailable):
                     self.replicas.failed(replica, error)
+                elif fails(error):
+                    self.replicas.doubt(replica)
                 tried[replica.number] = error
                 again = isinstance(error, RemoteUnreachable) or not request.lasting
                 if not again or not fails(error) or isinstance(error, RemoteTimeout):
@@ -141,6 +144,7 @@ class SeveralRemotes:
                 continue
             if (failure := begun.failure) is None:
                 return begun
+            self.replicas.doubt(replica)
             tried[replica.number] = failure
             if not self.replicas.free(tried):
                 return begun

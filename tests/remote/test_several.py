@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import httpx
 import orjson
@@ -531,6 +531,28 @@ async def test_the_wait_that_one_asks_for_is_told_though_another_is_away() -> No
         with pytest.raises(RateLimited, match=r"Remote 1: .*Too much.* Remote 2: No connection") as caught:
             await remote.forward(CHAT)
     assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [RemoteTimeout("late"), RemoteError("broke"), FakeAnswer(b"", status=500), FakeAnswer(b"<html>")],
+)
+@pytest.mark.parametrize("away", [None, RemoteUnreachable("No connection.")])
+async def test_one_that_fails_at_what_is_passed_on_is_looked_at(
+    answer: Forwarded | CoSteerError, away: CoSteerError | None
+) -> None:
+    first, second = Remote(), Remote()
+    first.answers, second.answers = [answer], [FakeAnswer(b"{}")]
+    async with several(first, second) as remote:
+        await remote.card()
+        first.away, asked = away, first.asked
+        with suppress(RemoteTimeout):
+            await remote.forward(CHAT)
+        admission = remote.replicas.all[0].admission
+        assert admission is not None
+        await admission
+        assert first.asked > asked
+        assert states(remote)[0] == ("resting" if away else "ready")
 
 
 async def test_a_client_that_leaves_before_an_answer_has_begun_ends_it() -> None:
