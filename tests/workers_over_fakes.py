@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 import app.assembly
 import app.cli
 import app.cli.startup
+import app.cli.workers
 import app.local.weights
 import app.main
 from app.assembly import Models
@@ -59,6 +60,7 @@ app.cli.startup.models = lambda settings: []
 app.cli.startup.require_sharing = lambda settings: None
 
 if __name__ == "__main__":
+    app.cli.workers.LOOK_SECONDS = float(os.environ.get("SECONDS_A_LOOK", "10"))
     with Store.open(Settings().data_dir) as store:
         store.profiles.put(LOUD_DOCUMENT)
     app.cli.main()

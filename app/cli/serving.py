@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 
 import uvicorn
 from rich.console import Console
@@ -22,6 +15,7 @@ from app.api.dependencies import Parts
 from app.assembly import open_parts
 from app.cli.announcing import Met, announce
 from app.cli.collection import uncollected
+from app.cli.parent import Parent
 from app.cli.progress import RichProgress
 from app.decoding.generator import Generator
 from app.decoding.vocabulary_match import IDENTITY
@@ -42,10 +36,10 @@ def run(settings: Settings, listener: socket.socket, console: Console) -> None:
     _run(serve(settings, listener, console))
 
 
-def run_worker(number: int, settings: Settings, listener: socket.socket, tell: Callable[[Met], None]) -> None:
-    """Serves as one of several processes with this `listener`, until a signal or the end of the process that
-    has started this one. `tell` is called once. Raises CoSteerError if it cannot start."""
-    _run(_work(number, settings, listener, tell))
+def run_worker(number: int, settings: Settings, listener: socket.socket, parent: Parent) -> None:
+    """Serves as one of several processes with this `listener`, until a signal or the end of its `parent`,
+    which is told once it serves. Raises CoSteerError if it cannot start."""
+    _run(_work(number, settings, listener, parent))
 
 
 async def serve(settings: Settings, listener: socket.socket, console: Console) -> None:
@@ -55,13 +49,15 @@ async def serve(settings: Settings, listener: socket.socket, console: Console) -
         await uvicorn.Server(_config(settings, parts)).serve(sockets=[listener])
 
 
-async def _work(
-    number: int, settings: Settings, listener: socket.socket, tell: Callable[[Met], None]
-) -> None:
+async def _work(number: int, settings: Settings, listener: socket.socket, parent: Parent) -> None:
     async with _opened(settings, nullcontext(SILENT)) as (parts, met):
         server = SharingServer(_config(settings, parts, number), listener)
-        tell(met)
-        with _parent_watched(server):
+
+        def end() -> None:
+            server.should_exit = True
+
+        with parent.attended(end):
+            parent.tell(met)
             await server.serve()
 
 
@@ -70,25 +66,6 @@ def _run(serving: Coroutine[None, None, None]) -> None:
     loop_factory = uvicorn.Config("", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serving)
-
-
-@contextmanager
-def _parent_watched(server: uvicorn.Server) -> Iterator[None]:
-    """Within the block the server ends with the process that has started this one, however that ends."""
-    loop, parent = asyncio.get_running_loop(), multiprocessing.parent_process()
-    if parent is None:
-        yield
-        return
-
-    def end() -> None:
-        loop.remove_reader(parent.sentinel)
-        server.should_exit = True
-
-    loop.add_reader(parent.sentinel, end)
-    try:
-        yield
-    finally:
-        loop.remove_reader(parent.sentinel)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from app.api.received import swept
 from app.cli.announcing import Met, announce
+from app.cli.parent import Alive, Parent, Refused
 from app.errors import CoSteerError, SettingsError, TokenizerMismatch
 from app.logs import write_log
 from app.profiles.store import Store
@@ -32,9 +33,19 @@ log = logging.getLogger(__name__)
 
 # Seconds that workers get to end after a signal: what open requests get (see serving.py), and some to close.
 GRACE_SECONDS = 15.0
-# A worker that lasts for less is replaced after a while: a second, then twice as long each time.
+# A worker that serves for less, if at all, is replaced after a while: a second, then twice as long each time.
 LASTING_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+# So often each worker may end before any has served; then none ever will.
+TRIES = 3
+# Seconds between two looks at whether those that serve still do, and after how many looks without an answer
+# one is killed. Looks are counted, not seconds: whatever stops this process, too, is one look long.
+LOOK_SECONDS, PATIENT_LOOKS = 10.0, 6
+
+NEVER = (
+    "No worker can start: each has ended {tries} times before it served, the last one with {how}. The log "
+    "above says why, unless the system has ended them, as for want of memory."
+)
 
 
 def run_workers(settings: Settings, listener: socket.socket, console: Console) -> None:
@@ -45,7 +56,7 @@ def run_workers(settings: Settings, listener: socket.socket, console: Console) -
     context = multiprocessing.get_context("spawn")
 
     def started(number: int) -> Started:
-        here, there = context.Pipe(duplex=False)
+        here, there = context.Pipe()
         process = context.Process(
             target=work, args=(number, settings, listener, there), name=f"worker {number}", daemon=True
         )
@@ -69,17 +80,6 @@ def _prepared(data_dir: Path) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class Refused:
-    """Why a worker cannot start. `misconfigured`: it would not either before the settings are changed."""
-
-    message: str
-    misconfigured: bool
-
-    def error(self) -> CoSteerError:
-        return SettingsError(self.message) if self.misconfigured else CoSteerError(self.message)
-
-
 class Process(Protocol):
     """What is needed of a process."""
 
@@ -96,7 +96,8 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Started:
-    """A process, and where it says once that it serves (Met) or why it cannot (Refused)."""
+    """A process, and where it says once that it serves (Met) or why it cannot (Refused), and answers whatever
+    it is asked (Alive)."""
 
     process: Process | BaseProcess
     news: Connection
@@ -104,12 +105,13 @@ class Started:
 
 @dataclass
 class _Worker:
-    """One place among the workers. `due`: when the next process begins in it; `failures`: how many in a row
-    did not last."""
+    """One place among the workers. `served`: since when its process serves; `silent`: looks since that has
+    answered; `due`: when the next one begins; `failures`: how many in a row did not last."""
 
     number: int
     started: Started | None = None
-    began: float = -math.inf
+    served: float = math.inf
+    silent: int = 0
     due: float = -math.inf
     failures: int = 0
 
@@ -128,6 +130,7 @@ class Workers:
         self._workers = [_Worker(number) for number in range(1, count + 1)]
         self._start, self._serves, self._clock = start, serves, clock
         self._met = False
+        self._look = clock() + LOOK_SECONDS
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -151,8 +154,9 @@ class Workers:
                         process.join()
 
     def watch(self, closing: socket.socket | None = None) -> NoReturn:
-        """Keeps all workers running. Raises the error of one that cannot start, unless one has served, and
-        what a signal raises; then `closing` is closed, so that nobody connects to what ends."""
+        """Keeps all workers running. Raises what a signal raises and, as long as none has served, the error
+        of one that cannot start, or CoSteerError where they end and none says why. Then `closing` is closed,
+        so that nobody connects to what ends."""
         try:
             while True:
                 self.start_due()
@@ -165,7 +169,7 @@ class Workers:
         """Starts those that are due. Raises OSError where none has ever served; later it is tried again."""
         for worker in self._workers:
             if worker.started is None and worker.due <= self._clock():
-                worker.began = self._clock()
+                worker.served, worker.silent = math.inf, 0
                 try:
                     worker.started = self._start(worker.number)
                 except OSError as error:  # no memory, processes or files are left for it
@@ -177,28 +181,49 @@ class Workers:
                     )
 
     def step(self) -> None:
-        """Waits until something happens or another one is due, and looks what."""
+        """Waits until something happens, another one is due or it is time for a look, and looks what."""
         next_due = min((one.due for one in self._workers if one.started is None), default=math.inf)
-        patience = None if next_due == math.inf else max(0.0, next_due - self._clock())
+        patience = max(0.0, min(next_due, self._look) - self._clock())
         there = [one.started for one in self._workers if one.started is not None]
         happened = wait([one.process.sentinel for one in there] + [one.news for one in there], patience)
         for worker in self._workers:
             if worker.started is not None and worker.started.news in happened:
-                self._hear(worker.started)
+                self._hear(worker, worker.started)
             if worker.started is not None and worker.started.process.sentinel in happened:
                 self._replace(worker, worker.started)
+        if self._look <= self._clock():
+            self._look = self._clock() + LOOK_SECONDS
+            for worker in self._workers:
+                if worker.started is not None and worker.served < math.inf:
+                    self._ask(worker, worker.started)
 
-    def _hear(self, started: Started) -> None:
+    def _ask(self, worker: _Worker, started: Started) -> None:
+        """Asks whether it still works, or kills it if it has not answered for long."""
+        if worker.silent >= PATIENT_LOOKS:
+            log.error(
+                "worker %d (process %s) answers nothing and is killed", worker.number, started.process.pid
+            )
+            started.process.kill()
+        elif not worker.silent:  # one question at a time: what is not read must not fill the pipe
+            with suppress(OSError):  # it has ended
+                started.news.send_bytes(b"")
+        worker.silent += 1
+
+    def _hear(self, worker: _Worker, started: Started) -> None:
         try:
             news = started.news.recv()
         except (EOFError, OSError):  # it has ended
             return
-        if isinstance(news, Met) and not self._met:
-            self._met = True
-            self._serves(news)
+        if isinstance(news, Alive):
+            worker.silent = 0
+        elif isinstance(news, Met):
+            worker.served = self._clock()
+            if not self._met:
+                self._met = True
+                self._serves(news)
         elif isinstance(news, Refused):
             if not self._met:
-                raise news.error()
+                raise SettingsError(news.message) if news.misconfigured else CoSteerError(news.message)
             log.error("a worker could not start: %s", news.message)
 
     def _replace(self, worker: _Worker, started: Started) -> None:
@@ -212,10 +237,12 @@ class Workers:
             _how(started.process.exitcode),
             pause,
         )
+        if not self._met and all(one.failures >= TRIES for one in self._workers):
+            raise CoSteerError(NEVER.format(tries=TRIES, how=_how(started.process.exitcode)))
 
     def _rests(self, worker: _Worker) -> float:
         """Leaves its place empty for the seconds that this returns."""
-        lasted = self._clock() - worker.began >= LASTING_SECONDS
+        lasted = self._clock() - worker.served >= LASTING_SECONDS
         worker.failures = 0 if lasted else worker.failures + 1
         pause = 0.0 if lasted else min(FIRST_PAUSE * 2 ** (worker.failures - 1), LONGEST_PAUSE)
         worker.started, worker.due = None, self._clock() + pause
@@ -229,7 +256,7 @@ def _how(exitcode: int | None) -> str:
     return f"status {exitcode}"
 
 
-def work(number: int, settings: Settings, listener: socket.socket, news: Connection) -> None:
+def work(number: int, settings: Settings, listener: socket.socket, pipe: Connection) -> None:
     """A worker process: serves until it is told to end, or whoever started it has ended."""
     # Ctrl-C goes to all processes of a terminal's group, but the workers end when they are told to.
     os.setsid()
@@ -237,12 +264,13 @@ def work(number: int, settings: Settings, listener: socket.socket, news: Connect
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     from app.cli.serving import run_worker  # noqa: PLC0415  # after the log is set up
 
-    def tell(what: Met | Refused) -> None:
-        with suppress(OSError):  # whoever started it has ended, and so will this one
-            news.send(what)
-
+    parent = Parent(pipe)
     try:
-        run_worker(number, settings, listener, tell)
+        run_worker(number, settings, listener, parent)
     except CoSteerError as error:
-        tell(Refused(str(error), isinstance(error, (SettingsError, TokenizerMismatch))))
+        parent.tell(Refused(str(error), isinstance(error, (SettingsError, TokenizerMismatch))))
+        sys.exit(1)
+    except Exception:
+        # Here, since multiprocessing would print the error's text, which may quote anything.
+        log.exception("a worker ends by an error that was not expected")
         sys.exit(1)

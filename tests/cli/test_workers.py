@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import multiprocessing
@@ -11,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
@@ -20,17 +20,21 @@ import httpx
 import pytest
 
 from app.cli.announcing import Met
+from app.cli.parent import Alive, News, Parent, Refused
 from app.cli.serve import MISCONFIGURED
 from app.cli.workers import (
     FIRST_PAUSE,
     LASTING_SECONDS,
     LONGEST_PAUSE,
-    Refused,
+    LOOK_SECONDS,
+    PATIENT_LOOKS,
+    TRIES,
     Started,
     Workers,
     work,
 )
 from app.errors import CoSteerError, SettingsError
+from app.logs import Lines
 from app.settings.settings import Settings
 from cli import running
 from cli.running import ROOT, refused
@@ -82,13 +86,13 @@ class House:
 
     def _start(self, number: int) -> Started:
         process = Process(len(self.processes), stubborn=self._stubborn)
-        here, there = multiprocessing.Pipe(duplex=False)
+        here, there = multiprocessing.Pipe()
         self.processes.append(process)
         self.numbers.append(number)
         self.pipes.append(there)
         return Started(process, here)
 
-    def says(self, index: int, news: Met | Refused) -> None:
+    def says(self, index: int, news: News) -> None:
         self.pipes[index].send(news)
         self.workers.step()
 
@@ -132,6 +136,7 @@ def test_a_lasting_worker_is_replaced_at_once_and_others_after_longer_and_longer
     house = House(1)
     with house.workers.running():
         house.workers.start_due()
+        house.says(0, Met("qwen"))
         house.now += LASTING_SECONDS
         house.ends(0)
         house.workers.start_due()
@@ -148,10 +153,83 @@ def test_a_lasting_worker_is_replaced_at_once_and_others_after_longer_and_longer
             house.workers.start_due()
             assert len(house.processes) == index + 2
         assert pauses == pytest.approx([FIRST_PAUSE * 2**n for n in range(5)] + [LONGEST_PAUSE] * 3, abs=1e-6)
+        house.says(9, Met("qwen"))
         house.now += LASTING_SECONDS
         house.ends(9)
         house.workers.start_due()
         assert len(house.processes) == 11
+
+
+@pytest.mark.parametrize("seconds", [0.0, LASTING_SECONDS], ids=["at once", "after long"])
+def test_where_all_end_before_any_serves_so_does_the_start(seconds: float) -> None:
+    house = House(2)
+    with pytest.raises(CoSteerError, match=r"3 times .* SIGSEGV"), house.workers.running():
+        for index in range(2 * TRIES):
+            house.workers.start_due()
+            house.now += seconds
+            house.ends(index, -signal.SIGSEGV)
+            house.now += LONGEST_PAUSE
+    ended = [process for process in house.processes if process.exitcode == -signal.SIGSEGV]
+    assert len(ended) == 2 * TRIES, "it ends no sooner"
+
+
+def test_those_that_end_are_tried_again_as_long_as_another_one_may_serve() -> None:
+    house = House(2)
+    with house.workers.running():
+        house.workers.start_due()
+        for index in (1, 2, 3, 4, 5):
+            house.ends(index)
+            house.now += LONGEST_PAUSE
+            house.workers.start_due()
+        house.says(0, Met("qwen"))
+        house.ends(6)
+    assert house.met
+
+
+def test_one_that_answers_no_more_is_killed_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    house = House(3)
+    with house.workers.running():
+        house.workers.start_due()
+        house.says(0, Met("qwen"))
+        house.says(1, Met("qwen"))
+        for _ in range(PATIENT_LOOKS + 1):
+            assert house.processes[1].signals == []
+            house.now += LOOK_SECONDS
+            house.workers.step()
+            assert house.pipes[0].recv_bytes() == b""
+            house.says(0, Alive())
+        assert [process.signals for process in house.processes] == [[], ["KILL"], []]
+        assert not house.pipes[2].poll(), "one that starts takes as long as it takes"
+        house.workers.start_due()
+        assert house.numbers == [1, 2, 3, 2]
+        assert house.pipes[1].recv_bytes() == b""
+        with pytest.raises(EOFError):  # one question at a time
+            house.pipes[1].recv_bytes()
+    assert "worker 2 (process 1) answers nothing" in caplog.text
+
+
+def test_whatever_stops_all_for_long_ends_no_worker() -> None:
+    """A laptop that sleeps, a container that is paused: none has answered meanwhile."""
+    house = House(1)
+    with house.workers.running():
+        house.workers.start_due()
+        house.says(0, Met("qwen"))
+        for _ in range(PATIENT_LOOKS + 1):
+            house.now += 1000 * LOOK_SECONDS
+            house.workers.step()
+            house.says(0, Alive())
+        assert house.processes[0].signals == []
+
+
+async def test_a_worker_s_loop_answers_its_parent() -> None:
+    here, there = multiprocessing.Pipe()
+    with Parent(there).attended(lambda: None):
+        for _ in range(2):
+            here.send_bytes(b"")
+            assert await asyncio.to_thread(here.poll, 60)
+            assert here.recv() == Alive()
+        here.close()
+        there.close()
 
 
 def test_one_for_which_nothing_is_left_is_tried_again_and_ends_no_other(
@@ -198,19 +276,42 @@ def test_a_worker_that_is_alone_in_the_world_has_nobody_to_tell(monkeypatch: pyt
     """Whoever started it was killed before it served."""
     told: list[Met] = []
 
-    def serves(_number: int, _settings: Settings, _listener: object, tell: Callable[[Met], None]) -> None:
-        tell(Met("qwen"))
+    def serves(_number: int, _settings: Settings, _listener: object, parent: Parent) -> None:
+        parent.tell(Met("qwen"))
         told.append(Met("qwen"))
 
     monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr("app.cli.workers.write_log", lambda *_: None)
     monkeypatch.setattr("app.cli.serving.run_worker", serves)
-    here, there = multiprocessing.Pipe(duplex=False)
+    here, there = multiprocessing.Pipe()
     here.close()
     with socket.socket() as listener:
         work(1, Settings(), listener, there)
     assert told
+
+
+def test_one_that_ends_by_a_mistake_says_where_and_quotes_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it had at hand may be private."""
+    quoted = "a " + "secret"
+
+    def serves(*_: object) -> None:
+        raise RuntimeError(quoted)
+
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("app.cli.workers.write_log", lambda *_: None)
+    monkeypatch.setattr("app.cli.serving.run_worker", serves)
+    with socket.socket() as listener, pytest.raises(SystemExit) as ending:
+        work(1, Settings(), listener, multiprocessing.Pipe()[1])
+    assert ending.value.code == 1
+    (record,) = caplog.records
+    record.exc_text = None  # as pytest has formatted it
+    logged = Lines().format(record)
+    assert "in serves" in logged and "RuntimeError" in logged
+    assert quoted not in logged
 
 
 def test_with_a_model_in_the_process_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,10 +322,10 @@ def test_with_a_model_in_the_process_there_is_one(monkeypatch: pytest.MonkeyPatc
     assert "COSTEER_WORKERS" in refused("serve", status=MISCONFIGURED)
 
 
-def serving(workers: int) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
+def serving(workers: int, **environment: str) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """`costeer serve` over fake models with several workers, and what it printed when it was ready."""
     over_fakes = str(ROOT / "tests" / "workers_over_fakes.py")
-    return running.serving(over_fakes, COSTEER_WORKERS=str(workers), COSTEER_LOG_FORMAT="json")
+    return running.serving(over_fakes, COSTEER_WORKERS=str(workers), COSTEER_LOG_FORMAT="json", **environment)
 
 
 def pid_of(answer: httpx.Response) -> int:
@@ -285,3 +386,20 @@ def test_of_two_real_ones_one_is_killed_in_a_reply_and_nothing_is_lost() -> None
         assert [one for one in messages if f"(process {victim}) ended: SIGKILL" in one]
         with pytest.raises(httpx.ConnectError):
             client.get(f"{root}/models")
+
+
+def test_of_two_real_ones_one_that_stands_still_is_replaced() -> None:
+    with serving(2, SECONDS_A_LOOK="2") as (process, printed), httpx.Client(timeout=60) as client:
+        url, body = pasted(printed)
+        with client.stream("POST", url, json=body | {"max_tokens": 4000}) as dying:
+            victim = pid_of(dying)
+            os.kill(victim, signal.SIGSTOP)
+            with pytest.raises(httpx.RemoteProtocolError):
+                dying.read()
+        assert client.post(url, json=body).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    messages = [json.loads(line)["message"] for line in err.splitlines()]
+    (killed,) = [one for one in messages if "answers nothing" in one]
+    assert f"(process {victim})" in killed
+    assert [one for one in messages if f"(process {victim}) ended: SIGKILL" in one]
