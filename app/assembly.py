@@ -25,7 +25,6 @@ from app.local.interface import OwnedModel
 from app.local.trusted.model import TrustedModel
 from app.local.trusted.reading import read_tokenizer
 from app.local.trusted.server import TrustedServer
-from app.local.trusted.wire import ServedModel
 from app.local.weights import SILENT, Progress, resolve
 from app.profiles.shelf import MemoryShelves
 from app.profiles.store import Store
@@ -176,16 +175,15 @@ async def _trusted(settings: Settings, stack: AsyncExitStack, progress: Progress
     """The small model on its server, which may come up later if it need not be asked for the tokenizer."""
     server = open_trusted(settings)
     stack.push_async_callback(server.aclose)
-    tokenizer, served = await trusted_tokenizer(settings, server, progress)
-    longest = served.max_model_len if served is not None else None
-    model = TrustedModel(server, tokenizer, settings.top_logprobs)
-    return _Small(model, tokenizer, min(settings.max_model_len, longest or settings.max_model_len))
+    tokenizer = await trusted_tokenizer(settings, server, progress)
+    # How much the server itself takes, the generator asks.
+    return _Small(TrustedModel(server, tokenizer, settings.top_logprobs), tokenizer, settings.max_model_len)
 
 
 async def trusted_tokenizer(
     settings: Settings, server: TrustedServer, progress: Progress = SILENT
-) -> tuple[Tokenizer, ServedModel | None]:
-    """The tokenizer of the small model on its server, and that model, if the server answers."""
+) -> Tokenizer:
+    """The tokenizer of the small model on its server."""
     return await read_tokenizer(
         server,
         settings.local_tokenizer,

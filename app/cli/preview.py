@@ -103,8 +103,7 @@ async def _of_server(settings: Settings) -> Tokenizer:
     from app.assembly import open_trusted, trusted_tokenizer  # noqa: PLC0415
 
     async with aclosing(open_trusted(settings)) as server:
-        tokenizer, _ = await trusted_tokenizer(settings, server)
-    return tokenizer
+        return await trusted_tokenizer(settings, server)
 
 
 def _own(given: Sequence[str], *, none: bool) -> tuple[Preference, ...] | None:

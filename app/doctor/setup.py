@@ -178,7 +178,7 @@ def _small(settings: Settings, stack: AsyncExitStack) -> Small | None:
 
     async def tokenizer() -> Tokenizer:
         if not loaded:
-            read, _ = await read_tokenizer(
+            read = await read_tokenizer(
                 server,
                 settings.local_tokenizer,
                 cache_dir=settings.cache_dir,

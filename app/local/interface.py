@@ -135,6 +135,11 @@ class Elsewhere(Protocol):
         """Have it score a text that is nobody's. Raises TrustedError."""
         ...
 
+    async def longest(self) -> int | None:
+        """The most tokens of a prompt and its reply, as the server told last; None if it told none, or
+        nothing yet."""
+        ...
+
 
 def with_rows(model: OwnedModel) -> RowModel:
     """The model as one with rows. Raises Unsupported where a server computes it."""

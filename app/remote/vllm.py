@@ -129,6 +129,9 @@ class VLLMRemote:
             async with self._request("GET", f"{self._base_url}/models", None) as answer:
                 with understood():
                     self._cards = cards(self._connection.shown(await answer.read()))
+            # It may have been started anew with another limit.
+            if (known := self._card) is not None:
+                self._card = next((card for card in self._cards if card.id == known.id), known)
         return list(self._cards)
 
     async def tokenize(

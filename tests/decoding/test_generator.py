@@ -250,6 +250,42 @@ async def test_prompts_and_reply_fit_both_models(
     assert used <= (remote_len, local_len)
 
 
+class OnAServer(FakeLocal):
+    """A small model on a server, which tells how much it takes once it is there."""
+
+    told: int | None = None
+
+    def kept_for(self, owner: Owner | None) -> OnAServer:
+        return self
+
+    async def check(self) -> None: ...
+    async def try_out(self) -> None: ...
+
+    async def longest(self) -> int | None:
+        return self.told
+
+
+async def test_prompts_and_reply_fit_what_a_server_of_the_small_model_tells_even_if_late(
+    remote: FakeRemote,
+) -> None:
+    remote.max_model_len, local = 100_000, OnAServer()
+    matcher = VocabularyMatcher(remote, FakeTokenizer())
+    generator = Generator(remote, local, matcher, DecodingConfig(max_model_len=800))
+
+    async def longest() -> int:
+        request = (await generator.prepare(ORDER)).request
+        return request.max_tokens + max(len(one.aware.ids) for one in request.contrasts)
+
+    assert await longest() == 800
+    local.told = 500
+    assert await longest() == 500
+    local.told = 100
+    with pytest.raises(ContextLengthExceeded):
+        await longest()
+    local.told = 10_000
+    assert await longest() == 800
+
+
 async def test_a_reply_that_is_not_steered_may_be_as_long_as_the_remote_allows(remote: FakeRemote) -> None:
     remote.max_model_len = 100_000
     generator = writer_of(remote, DecodingConfig(max_model_len=400))

@@ -72,6 +72,19 @@ async def test_the_list_is_asked_for_again_only_when_it_should_be_fresh(
     assert await remote.cards(fresh=False) == await remote.cards()
 
 
+async def test_whenever_the_list_is_asked_for_the_card_follows_it(
+    router: respx.Router, remote: VLLMRemote
+) -> None:
+    """The remote may be started anew, with another limit."""
+    await remote.card()
+    router["models"].respond(200, json={"data": [{"id": "new"}, {"id": "qwen", "max_model_len": 10}]})
+    await remote.cards()
+    assert await remote.card() == ModelCard("qwen", 10)
+    router["models"].respond(200, json={"data": [{"id": "new"}]})
+    await remote.cards()
+    assert (await remote.card()).id == "qwen"
+
+
 async def test_the_named_model_is_taken_and_one_not_served_is_refused(router: respx.Router) -> None:
     two = {"data": [{"id": "first"}, {"id": "second", "max_model_len": 10}]}
     router["models"].respond(200, json=two)

@@ -7,17 +7,19 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import anyio
 import numpy as np
 
+from app.errors import TrustedError
 from app.local.engine.owner import Owner
 from app.local.engine.pass_cost import PassCost
 from app.local.interface import LocalLogprobs, Wanted
 from app.local.trusted.logprobs import TrustedLogprobs, likeliest
 from app.local.trusted.server import TrustedServer
+from app.local.trusted.standing import LEASH_SECONDS
 from app.local.trusted.wire import MOST_IDS
 from app.prompts.private import Contrast, PrivatePrompt
 from app.steering.formula import FloatArray, IntArray
@@ -74,6 +76,14 @@ class TrustedModel:
         """Have it score a text that is nobody's. Raises TrustedError."""
         await self._server.check(self._tokenizer)
         await self._server.try_out(self._tokenizer)
+
+    async def longest(self) -> int | None:
+        """The most tokens of a prompt and its reply, as the server told last; None if it told none. One that
+        was never heard of is asked now, and not waited for long."""
+        if self._server.heard is None:
+            with anyio.move_on_after(LEASH_SECONDS), suppress(TrustedError):
+                await self._server.check(self._tokenizer)
+        return self._server.heard.max_model_len if self._server.heard is not None else None
 
     @asynccontextmanager
     async def session(self, contrasts: Sequence[Contrast]) -> AsyncIterator[TrustedSession]:

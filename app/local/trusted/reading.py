@@ -8,7 +8,6 @@ import anyio
 
 from app.errors import CoSteerError, NotInstalled, TrustedError, WeightsError
 from app.local.trusted.server import TrustedServer
-from app.local.trusted.wire import ServedModel
 from app.local.weights import SILENT, Progress, resolve
 from app.tokenization.tokenizer import Tokenizer, load_tokenizer
 
@@ -23,23 +22,10 @@ async def read_tokenizer(
     cache_dir: Path,
     weights_dir: Path | None,
     progress: Progress = SILENT,
-) -> tuple[Tokenizer, ServedModel | None]:
-    """The tokenizer that is `named`, a hub id or folder, else that of the model which the server has loaded;
-    and that model, None where the server does not answer, which it has to if none is named. Raises
-    CoSteerError with what to change. Blocks while it loads."""
-    progress.stage("Asking the server of the small model", None)
-    served: ServedModel | None = None
-    try:
-        with anyio.fail_after(SECONDS):
-            served = await server.served()
-    except (TrustedError, TimeoutError) as error:
-        if not named:
-            silent = "The server of the small model is silent."
-            raise CoSteerError(
-                f"{error.message if isinstance(error, TrustedError) else silent} It has to be there at the "
-                "start, unless COSTEER_LOCAL_TOKENIZER names its tokenizer."
-            ) from error
-    name = named or (served.root if served is not None else "")
+) -> Tokenizer:
+    """The tokenizer that is `named`, a hub id or folder, else that of the model which the server has loaded,
+    which then has to answer. Raises CoSteerError with what to change. Blocks while it loads."""
+    name = named or await _loaded(server, progress)
     try:
         path = resolve(name, cache_dir=cache_dir, weights_dir=weights_dir, progress=progress)
     except (NotInstalled, WeightsError) as error:
@@ -53,4 +39,18 @@ async def read_tokenizer(
             f"The model {name} has no chat template. Have the small model's server serve one that is "
             "instruction-tuned."
         )
-    return tokenizer, served
+    return tokenizer
+
+
+async def _loaded(server: TrustedServer, progress: Progress) -> str:
+    """What the server's model was loaded from."""
+    progress.stage("Asking the server of the small model", None)
+    try:
+        with anyio.fail_after(SECONDS):
+            return (await server.served()).root
+    except (TrustedError, TimeoutError) as error:
+        silent = "The server of the small model is silent."
+        raise CoSteerError(
+            f"{error.message if isinstance(error, TrustedError) else silent} It has to be there at the "
+            "start, unless COSTEER_LOCAL_TOKENIZER names its tokenizer."
+        ) from error

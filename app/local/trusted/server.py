@@ -101,6 +101,11 @@ class TrustedServer:
         """Whether its sampler was seen to mix up two kinds of requests, which are kept apart since."""
         return self._apart.needed
 
+    @property
+    def heard(self) -> ServedModel | None:
+        """The model in use, as it was found last; None before."""
+        return self._served
+
     async def served(self) -> ServedModel:
         """The model in use, as it was found last. Raises TrustedError where the server does not have it."""
         if self._served is None:

@@ -118,6 +118,40 @@ async def test_before_anything_private_it_is_checked_by_texts_that_are_nobody_s(
     assert transport.bodies == []
 
 
+async def test_how_much_it_takes_is_learnt_whenever_it_comes_up_and_of_one_that_is_started_anew() -> None:
+    transport, clock = ToyServer(toy), Passing()
+    trusted = model(transport, clock=clock)
+    transport.refusing = httpx.ConnectError("no")
+    assert await trusted.longest() is None
+    transport.refusing = None
+    assert await trusted.longest() == 100
+    asked = len(transport.asked)
+    transport.longest = 50
+    assert (await trusted.longest(), len(transport.asked)) == (100, asked), "it is not asked for each reply"
+    clock.now += QUIET_SECONDS + 1
+    await trusted.check()
+    assert await trusted.longest() == 50
+    transport.longest = None
+    clock.now += QUIET_SECONDS + 1
+    await trusted.check()
+    assert await trusted.longest() is None
+
+
+async def test_one_that_is_silent_holds_up_nobody_for_long_who_wants_to_know_how_much_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.local.trusted.model.LEASH_SECONDS", 0.01)
+
+    class Silent(ToyServer):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            return await super().handle_async_request(request)
+
+    trusted = server(Silent(toy))
+    assert await TrustedModel(trusted, TOKENIZER, 4).longest() is None
+    await trusted.aclose()
+
+
 class Passing:
     """A clock."""
 

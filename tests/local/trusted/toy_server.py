@@ -56,6 +56,7 @@ class ToyServer(httpx.AsyncBaseTransport):
         self.bodies: list[dict[str, Any]] = []  # of completions
         self.asked: list[str] = []  # the paths of all requests
         self.refusing: httpx.Response | Exception | None = None
+        self.longest: int | None = 100
         self.shifted = 0  # 0: its tokenizer is ToyTokenizer
         self._by_ids = 0
 
@@ -70,7 +71,8 @@ class ToyServer(httpx.AsyncBaseTransport):
         body = orjson.loads(await request.aread() or b"{}")
         match request.url.path:
             case "/v1/models":
-                listed = [{"id": name, "max_model_len": 100, "root": f"org/{name}"} for name in self.models]
+                size = self.longest
+                listed = [{"id": name, "max_model_len": size, "root": f"org/{name}"} for name in self.models]
                 return httpx.Response(200, json={"data": listed})
             case "/version":
                 return httpx.Response(200, json={"version": "0.32.0"})
