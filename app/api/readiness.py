@@ -1,4 +1,4 @@
-"""The readiness check behind GET /ready: whether the remote, tokenizer and database are usable now."""
+"""The readiness check behind GET /ready: whether the models and what is stored are usable now."""
 
 from __future__ import annotations
 
@@ -64,10 +64,11 @@ def readiness_of(request: Request) -> Readiness:
 
 
 async def _look(parts: Parts) -> Report:
-    remote, local, database = await asyncio.gather(
+    remote, local, database, state = await asyncio.gather(
         _reason(_listed(parts), "The remote does not answer."),
         _reason(parts.generator.check_local(), "The server of the small model cannot be used."),
         _reason(asyncio.to_thread(parts.store.check), "The database cannot be written."),
+        _reason(_shared(parts), "What the workers share cannot be written."),
     )
     tokenizer: str | None = "Not compared yet: the remote is not ready."
     if remote is None:
@@ -75,11 +76,19 @@ async def _look(parts: Parts) -> Report:
         tokenizer = await _reason(compared, "The remote's tokenizer could not be compared.")
     # One in this process was loaded before the start.
     reasons = {"remote": remote, "tokenizer": tokenizer, "local_model": local, "database": database}
+    if parts.board is not None:
+        reasons["state"] = state
     return Report(
         reasons,
         await parts.generator.alignment() if tokenizer is None else None,
         parts.remote.states() if isinstance(parts.remote, HasReplicas) else None,
     )
+
+
+async def _shared(parts: Parts) -> None:
+    """Checks the file that several workers share. Raises StoreError."""
+    if parts.board is not None:
+        await asyncio.to_thread(parts.board.check)
 
 
 async def _listed(parts: Parts) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -20,6 +21,8 @@ from app.decoding.request import DecodingConfig
 from app.errors import RemoteUnavailable, StoreError
 from app.network.proxy import Proxy as RemoteProxy
 from app.profiles.store.engine import named_errors
+from app.profiles.store.shelves import StoredShelves
+from app.profiles.store.state import STATE
 from app.remote.replicas import Replicas
 from app.remote.several import SeveralRemotes
 
@@ -87,6 +90,25 @@ async def test_a_database_that_cannot_be_written_is_named(
     found = await reasons(proxy)
     assert list(found) == ["database"]
     assert found["database"] == "The database cannot be written. (the disk is full)"
+
+
+async def test_of_several_workers_what_they_share_is_looked_at_too(proxy: Proxy, tmp_path: Path) -> None:
+    with StoredShelves.open(tmp_path) as shelves:
+        proxy.app.state.parts = replace(proxy.app.state.parts, board=shelves.board)
+        status, body = await ready(proxy)
+        assert (status, body["parts"]["state"]) == (200, {"ready": True, "reason": None})
+        (tmp_path / STATE).unlink()
+        (tmp_path / STATE).mkdir()
+        assert await reasons(proxy) == {
+            "state": "What the workers share cannot be written. (it cannot be opened)"
+        }
+        (tmp_path / STATE).rmdir()
+        assert (await ready(proxy))[0] == 200, "it is begun anew"
+        (tmp_path / STATE).write_bytes(b"Lotte's diary" * 1000)
+        assert (await ready(proxy))[0] == 200
+        with closing(sqlite3.connect(tmp_path / STATE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert list(await reasons(proxy)) == ["state"]
 
 
 async def test_probes_in_quick_succession_ask_once(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from app.errors import StoreError
 from app.profiles.store.backup import Contents, Written, copy_to, made_ready, replace_all
 from app.profiles.store.database import Database
-from app.profiles.store.engine import DISK_IS_FULL
+from app.profiles.store.engine import DISK_IS_FULL, named_errors
 from app.profiles.store.history import HistoryStore
 from app.profiles.store.keys import KeyStore
 from app.profiles.store.profiles import Change, ProfileStore
@@ -54,7 +54,9 @@ class Store:
         """A trial write of a meaningless value. Raises StoreError if it fails or the disk is nearly full."""
         with self._database.writing(CHECK_PATIENCE) as session:
             session.connection().exec_driver_sql("PRAGMA application_id = 0")
-        if shutil.disk_usage(self.path.parent).free < ROOM:
+        with named_errors(self.path):
+            free = shutil.disk_usage(self.path.parent).free
+        if free < ROOM:
             raise StoreError(f"{self.path}: {DISK_IS_FULL}; free some space", reason=DISK_IS_FULL)
 
     def contents(self) -> Contents:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from app.errors import StoreError
-from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, locked, named_errors, open_engine
+from app.profiles.store.engine import BUSY_TIMEOUT, DATABASE, file_at, locked, named_errors, open_engine
 from app.profiles.store.migration import prepare, require_current
 from app.profiles.store.state import erase_others
 
@@ -33,6 +33,8 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """For a file whose schema is at head already; callers use `open` or `look`."""
         self.path = path
+        with named_errors(path):
+            self._file = file_at(path)
         self._reader = open_engine(path, read_only=read_only)
         # A read transaction cannot become a write while another writes: SQLite fails without waiting.
         self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
@@ -92,11 +94,18 @@ class Database:
         """A write transaction: committed, and on the disk, when the block ends without an error.
 
         Waits without limit for writers of this process, and up to BUSY_TIMEOUT for those of another; with
-        `patience`, that many seconds for all of them together. Raises StoreError after that.
+        `patience`, that many seconds for all of them together. Raises StoreError after that, and where the
+        file was taken away: what is written to it then, nobody would find.
         """
         with named_errors(self.path), self._as_only_writer(patience) as left:
             engine = self._writer if left is None else self._writer.execution_options(patience=left)
             with Session(engine) as session, session.begin():
+                if file_at(self.path) != self._file:
+                    raise StoreError(
+                        "it was moved away, or another file is in its place; put it back, or start again",
+                        path=self.path,
+                        reason="it was moved away",
+                    )
                 yield session
         self._wipe_late()
 

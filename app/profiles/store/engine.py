@@ -96,6 +96,19 @@ def locked(path: Path) -> StoreError:
     return StoreError(advice, path=path, reason=advice.partition(";")[0], status=503)
 
 
+# Which file it is, whatever its name: its device and its number there.
+File = tuple[int, int]
+
+
+def file_at(path: Path) -> File | None:
+    """The file that is there now, if there is one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
     """Maps errors of SQLite and the file system to StoreError, which says what to do."""

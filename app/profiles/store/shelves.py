@@ -95,6 +95,10 @@ class StoredShelf:
             rows = connection.execute(query, (self._name, len(beginning), beginning)).fetchall()
         return [value for (value,) in rows]
 
+    def check(self) -> None:
+        """Raises StoreError where nothing can be written."""
+        self._state.check()
+
     def key_of(self, name: str) -> bytes | None:
         query = "SELECT key FROM kept JOIN name ON kept_id = id WHERE name = ? AND shelf = ?"
         with self._state.reading() as connection:

@@ -18,7 +18,7 @@ from typing import Self
 from filelock import FileLock
 
 from app.errors import StoreError
-from app.profiles.store.engine import BUSY_TIMEOUT, locked, named_errors
+from app.profiles.store.engine import BUSY_TIMEOUT, File, file_at, locked, named_errors
 from app.profiles.store.migration import private_file
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,11 @@ class State:
                     connection.execute("ROLLBACK")
                 raise
 
+    def check(self) -> None:
+        """A trial write of a meaningless value. Raises StoreError if it fails."""
+        with self.writing() as connection:
+            connection.execute("PRAGMA application_id = 0")
+
     def wipe(self) -> None:
         """Takes what was deleted out of the log, too. A reader that is in the way delays it until the next
         time; the file itself never has anything deleted."""
@@ -144,7 +149,7 @@ class _Side:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._file: _File | None = None
+        self._file: File | None = None
         self._closed = False
 
     def close(self) -> None:
@@ -185,7 +190,7 @@ class _Side:
         if self._closed:
             raise sqlite3.ProgrammingError("closed")
         # As long as it is open, no other file gets its number.
-        if self._connection is not None and self._file == _file(self._path):
+        if self._connection is not None and self._file == file_at(self._path):
             return self._connection
         gone = self._connection is not None
         self._let_go()
@@ -196,7 +201,7 @@ class _Side:
                 remove(self._path.parent)
                 private_file(self._path)
                 _create(self._path)
-            connection, self._file = _connected(self._path), _file(self._path)
+            connection, self._file = _connected(self._path), file_at(self._path)
             # Only now SQLite opens the log that belongs to the file.
             connection.execute("SELECT 1 FROM kept LIMIT 1").fetchone()
         self._connection = connection
@@ -205,7 +210,7 @@ class _Side:
     def _begun_anew(self) -> StoreError:
         """Removes the file, unless another worker has done so, and says that."""
         with _alone(self._path):
-            if _file(self._path) == self._file:
+            if file_at(self._path) == self._file:
                 log.warning("%s is damaged, and begun anew: what it had of conversations is lost", STATE)
                 remove(self._path.parent)
             self._let_go()
@@ -215,19 +220,6 @@ class _Side:
             reason="it was damaged",
             status=503,
         )
-
-
-# Which file it is, whatever its name: its device and its number there.
-_File = tuple[int, int]
-
-
-def _file(path: Path) -> _File | None:
-    """The file that is there now, if there is one."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _alone(path: Path) -> FileLock:

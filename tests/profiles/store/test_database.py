@@ -258,6 +258,27 @@ def test_a_look_at_the_database_notices_what_a_writer_would(
         assert found.execute("PRAGMA user_version").fetchall() == [(index.VERSION,)], "the index is as it was"
 
 
+@pytest.mark.parametrize("how", ["file", "folder", "replaced"])
+def test_nothing_is_written_to_a_file_that_is_not_there_any_more(tmp_path: Path, how: str) -> None:
+    """It would be told to be stored, and nobody would find it."""
+    with Store.open(tmp_path / "data") as store:
+        store.profiles.put(ISABEL)
+        if how == "folder":
+            shutil.move(tmp_path / "data", tmp_path / "away")
+        else:
+            store.path.rename(tmp_path / "away")
+        if how == "replaced":
+            Store.open(tmp_path / "data").close()
+        for write in (store.check, lambda: store.profiles.delete(ISABEL.profile.id)):
+            with pytest.raises(StoreError, match="moved away") as refused:
+                write()
+            assert refused.value.reason == "it was moved away"
+            assert str(tmp_path) not in refused.value.message
+        if how == "file":
+            (tmp_path / "away").rename(store.path)
+            store.profiles.delete(ISABEL.profile.id)
+
+
 def test_opening_a_second_time_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     """Closing any descriptor of a file drops a process's locks on it, and with them the log's protection."""
     with Store.open(tmp_path) as store:

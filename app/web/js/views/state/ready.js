@@ -19,6 +19,11 @@ const PARTS = {
     "profiles, histories and keys",
     "Make room on the disk, or end other programs that use it.",
   ],
+  state: [
+    "Shared state",
+    "what the workers keep of conversations",
+    "Make room on the disk, or end other programs that use it.",
+  ],
 };
 const SAME = "Both models cut text into the same tokens.";
 
