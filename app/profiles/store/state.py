@@ -30,6 +30,8 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 WIPE_TIMEOUT = 5.0
 # Seconds that a reply waits for others who write: transactions here are short, and clients wait for its end.
 PATIENCE = 2.0
+# And as long as others have been waited for in vain: a reply writes several times.
+IMPATIENCE = 0.1
 # A file of another version is replaced: all in it may be lost.
 VERSION = 1
 # What SQLite says of a file that is damaged, is no database, or has none of these tables.
@@ -63,6 +65,7 @@ class State:
         self.path = data_dir / STATE
         self.clock = clock
         self._reader, self._writer = _Side(self.path), _Side(self.path)
+        self._patience = PATIENCE
 
     @classmethod
     def open(cls, data_dir: Path, clock: Clock = time.time) -> Self:
@@ -90,19 +93,25 @@ class State:
             yield connection
 
     @contextmanager
-    def writing(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+    def writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
         """A write transaction, committed when the block ends without an error. Others who write are waited
-        for `patience` seconds, in this process and in others."""
-        with self._writer.using(patience) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                # An error like that of a full disk may have ended it already.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        for `patience` seconds, in this process and in others; if None, as long as a reply waits for them."""
+        begun = False
+        try:
+            with self._writer.using(self._patience if patience is None else patience) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                begun, self._patience = True, PATIENCE
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    # An error like that of a full disk may have ended it already.
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+        finally:
+            if not begun:
+                self._patience = IMPATIENCE
 
     def check(self) -> None:
         """A trial write of a meaningless value. Raises StoreError if it fails."""
