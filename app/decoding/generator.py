@@ -168,10 +168,10 @@ class Generator:
         if isinstance(self._local, Elsewhere):
             await self._local.try_out()
 
-    async def _longest(self) -> int:
-        """The most tokens that the local model takes of a prompt and its reply. A server of it may come up
-        later than this one, and anew with another limit."""
-        told = await self._local.longest() if isinstance(self._local, Elsewhere) else None
+    async def _longest(self, wanted: int) -> int:
+        """The most tokens that the local model takes of a prompt and its reply, of which `wanted` are to be.
+        A server of it may come up later than this one, and anew with another limit."""
+        told = await self._local.longest(wanted) if isinstance(self._local, Elsewhere) else None
         return min(self._config.max_model_len, told or self._config.max_model_len)
 
     @property
@@ -220,9 +220,9 @@ class Generator:
         )
         contrasts = local.contrasts() if local is not None else ()
         room = card.max_model_len - len(prompt) if card.max_model_len else self._config.max_model_len
-        longest = await self._longest() if contrasts else 0
-        for one in contrasts:
-            room = min(room, longest - max(len(one.aware.ids), len(one.agnostic.ids)))
+        if contrasts:
+            read = max(len(prompt.ids) for one in contrasts for prompt in (one.aware, one.agnostic))
+            room = min(room, await self._longest(read + 1) - read)
         if room <= 0:
             raise ContextLengthExceeded(
                 f"The conversation has {len(prompt)} tokens, which leaves no room for a reply. Shorten the "

@@ -135,9 +135,9 @@ class Elsewhere(Protocol):
         """Have it score a text that is nobody's. Raises TrustedError."""
         ...
 
-    async def longest(self) -> int | None:
+    async def longest(self, wanted: int) -> int | None:
         """The most tokens of a prompt and its reply, as the server told last; None if it told none, or
-        nothing yet."""
+        nothing yet. Before that is less than `wanted`, it is asked again."""
         ...
 
 

@@ -254,6 +254,7 @@ class OnAServer(FakeLocal):
     """A small model on a server, which tells how much it takes once it is there."""
 
     told: int | None = None
+    wanted = 0
 
     def kept_for(self, owner: Owner | None) -> OnAServer:
         return self
@@ -261,7 +262,8 @@ class OnAServer(FakeLocal):
     async def check(self) -> None: ...
     async def try_out(self) -> None: ...
 
-    async def longest(self) -> int | None:
+    async def longest(self, wanted: int) -> int | None:
+        self.wanted = wanted
         return self.told
 
 
@@ -274,7 +276,9 @@ async def test_prompts_and_reply_fit_what_a_server_of_the_small_model_tells_even
 
     async def longest() -> int:
         request = (await generator.prepare(ORDER)).request
-        return request.max_tokens + max(len(one.aware.ids) for one in request.contrasts)
+        prompt = max(len(one.aware.ids) for one in request.contrasts)
+        assert local.wanted == prompt + 1
+        return request.max_tokens + prompt
 
     assert await longest() == 800
     local.told = 500

@@ -77,10 +77,10 @@ class TrustedModel:
         await self._server.check(self._tokenizer)
         await self._server.try_out(self._tokenizer)
 
-    async def longest(self) -> int | None:
-        """The most tokens of a prompt and its reply, as the server told last; None if it told none. One that
-        was never heard of is asked now, and not waited for long."""
-        if self._server.heard is None:
+    async def longest(self, wanted: int) -> int | None:
+        """See Elsewhere. It may come up late, and anew with another limit; it is not waited for long."""
+        heard = self._server.heard
+        if heard is None or (heard.max_model_len or wanted) < wanted:
             with anyio.move_on_after(LEASH_SECONDS), suppress(TrustedError):
                 await self._server.check(self._tokenizer)
         return self._server.heard.max_model_len if self._server.heard is not None else None

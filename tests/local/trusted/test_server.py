@@ -122,19 +122,25 @@ async def test_how_much_it_takes_is_learnt_whenever_it_comes_up_and_of_one_that_
     transport, clock = ToyServer(toy), Passing()
     trusted = model(transport, clock=clock)
     transport.refusing = httpx.ConnectError("no")
-    assert await trusted.longest() is None
+    assert await trusted.longest(1) is None
     transport.refusing = None
-    assert await trusted.longest() == 100
+    assert await trusted.longest(1) == 100
     asked = len(transport.asked)
     transport.longest = 50
-    assert (await trusted.longest(), len(transport.asked)) == (100, asked), "it is not asked for each reply"
+    assert (await trusted.longest(100), len(transport.asked)) == (100, asked), (
+        "it is not asked for each reply"
+    )
+    assert (await trusted.longest(101), len(transport.asked)) == (100, asked), "nor while it answers"
     clock.now += QUIET_SECONDS + 1
     await trusted.check()
-    assert await trusted.longest() == 50
+    assert await trusted.longest(1) == 50
+    transport.longest = 200
+    clock.now += QUIET_SECONDS + 1
+    assert await trusted.longest(50) == 50
+    assert await trusted.longest(51) == 200, "before a prompt is refused it is asked again"
     transport.longest = None
     clock.now += QUIET_SECONDS + 1
-    await trusted.check()
-    assert await trusted.longest() is None
+    assert await trusted.longest(201) is None
 
 
 async def test_one_that_is_silent_holds_up_nobody_for_long_who_wants_to_know_how_much_it_takes(
@@ -148,7 +154,7 @@ async def test_one_that_is_silent_holds_up_nobody_for_long_who_wants_to_know_how
             return await super().handle_async_request(request)
 
     trusted = server(Silent(toy))
-    assert await TrustedModel(trusted, TOKENIZER, 4).longest() is None
+    assert await TrustedModel(trusted, TOKENIZER, 4).longest(1) is None
     await trusted.aclose()
 
 
