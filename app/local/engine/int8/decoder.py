@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from app.local.engine.attention import Attention
 from app.local.engine.int8.notes import EMBEDDING, GRAPH, SLOTS, Notes
@@ -90,22 +91,30 @@ class Int8Decoder:
     def _pass(self, sequences: Sequence[tuple[Part, Attention]]) -> torch.Tensor:
         binding, unused = self._binding, SLOTS - len(sequences)
         used, self._used = self._used, SLOTS  # all of them, should this fail halfway
-        self._turn(max(attention.slots for _, attention in sequences))
+        self._turn(max(attention.slots for _, attention in sequences) + 1)
         for slot, (part, attention) in enumerate(sequences):
-            self._bind(slot, part.cache, attention.slots)
+            self._bind(slot, part.cache, attention.slots + 1)
             self._attend(slot, attention, list(chain.from_iterable(part.runs())))
         for slot in range(len(sequences), max(used, len(sequences))):
-            self._bind(slot, self._unused, 1)
+            self._bind(slot, self._unused, 2)
             self._attend(slot, UNUSED, [0])
         self._used = len(sequences)
         ids = [part.tokens for part, _ in sequences]
-        lengths = [*map(len, ids), *[1] * unused, SLOTS - 1 - unused]
-        ends = accumulate(map(len, ids))
+        ends = [*accumulate(map(len, ids))]
+        rows = [range(end - len(tokens), end) for tokens, end in zip(ids, ends, strict=True)]
         kept = [
             row for (part, _), end in zip(sequences, ends, strict=True) for row in range(end - part.kept, end)
         ]
-        for name, numbers in (("tokens", [sum(map(len, ids))]), ("lengths", lengths), ("kept", kept)):
-            binding.bind_cpu_input(name, np.array(numbers, np.int64))
+        attending = [*map(_in_company, rows), *[[0, 0]] * unused]
+        starts = accumulate(map(len, attending), initial=0)
+        attended = [range(start, start + len(own)) for own, start in zip(rows, starts, strict=False)]
+        for name, numbers in (
+            ("attending", chain.from_iterable(attending)),
+            ("lengths", map(len, attending)),
+            ("attended", chain.from_iterable(attended)),
+            ("kept", kept),
+        ):
+            binding.bind_cpu_input(name, np.array([*numbers], np.int64))
         binding.bind_cpu_input("x", self._embedding([*chain.from_iterable(ids)]))
         logprobs = torch.empty(max(len(kept), 1), self._notes.vocabulary)  # no rows would have no address
         self._point(binding.bind_output, "logprobs", logprobs, len(kept))
@@ -125,12 +134,15 @@ class Int8Decoder:
 
     def _attend(self, slot: int, attention: Attention, positions: Sequence[int]) -> None:
         """Bind where a sequence's new tokens are, and which slots of its cache they see."""
-        binding = self._binding
-        binding.bind_cpu_input(f"last_{slot}", np.array([attention.slots - 1], np.int32))
-        binding.bind_cpu_input(f"slots_{slot}", np.array(attention.slots, np.int32))
-        binding.bind_cpu_input(f"positions_{slot}", np.array([positions], np.int64))
+        binding, more = self._binding, len(_in_company(positions)) - len(positions)
+        slots = attention.slots + more
+        binding.bind_cpu_input(f"last_{slot}", np.array([slots - 1], np.int32))
+        binding.bind_cpu_input(f"slots_{slot}", np.array(slots, np.int32))
+        binding.bind_cpu_input(f"positions_{slot}", np.array([_in_company(positions)], np.int64))
         for kind, window in self._notes.windows.items():
             mask = attention.mask(torch.float32, window=window)
+            if more:
+                mask = F.pad(mask, (0, 1), value=-torch.inf).repeat(2, 1)
             binding.bind_cpu_input(f"mask_{kind}_{slot}", mask[None, None].numpy())
 
     def _bind(self, slot: int, cache: KVCache, positions: int) -> None:
@@ -154,6 +166,13 @@ class Int8Decoder:
         memory."""
         shape = [len(tensor) if rows is None else rows, *tensor.shape[1:]]
         bind(name, "cpu", 0, np.float32, shape, tensor.data_ptr())
+
+
+def _in_company(rows: Sequence[int]) -> Sequence[int]:
+    """A lone row twice. ONNX Runtime attends for one row by other code, which rounds otherwise: probabilities
+    would depend on how many tokens of a sequence happened to share a pass. What the second row leaves in the
+    cache is hidden, and written over by the next pass."""
+    return [*rows, *rows] if len(rows) == 1 else rows
 
 
 def _begun(part: Part) -> tuple[Part, Attention]:

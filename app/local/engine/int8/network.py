@@ -57,9 +57,9 @@ def write_network(model: Any, folder: Path, accuracy: int = ROUNDED) -> None:
 class _Network:
     """Tokens of all sequences are rows of the same products; attention takes each sequence's own rows.
 
-    Inputs: `x` [tokens, hidden size], embedded; `tokens` [1], their number; `lengths` [SLOTS + 1], how many
-    rows each sequence has, then how many are left over; `kept` [rows], after which log-probabilities are
-    wanted. A sequence of no rows cannot be attended to: each unused slot gets a row of zeros at the end.
+    Inputs: `x` [tokens, hidden size], embedded; `attending`, the row of `x` in each row of attention, a
+    sequence's one behind another; `lengths` [SLOTS], how many of them each sequence has, at least one;
+    `attended` [tokens], where a token is among them; `kept` [rows], after which log-probabilities are wanted.
     """
 
     def __init__(self, graph: Graph, config: Any) -> None:
@@ -69,10 +69,10 @@ class _Network:
         self._count = 0
         self._inputs: set[str] = set()
         self._x = graph.input("x", ["tokens", config.hidden_size])
-        self._tokens = graph.input("tokens", [1], TensorProto.INT64)
-        self._lengths = graph.input("lengths", [SLOTS + 1], TensorProto.INT64)
-        self._zero, self._one = (graph.constant(np.array([number])) for number in (0, 1))
-        self._spare = ""
+        self._attending = graph.input("attending", ["attention rows"], TensorProto.INT64)
+        self._lengths = graph.input("lengths", [SLOTS], TensorProto.INT64)
+        self._attended = graph.input("attended", ["tokens"], TensorProto.INT64)
+        self._zero = graph.constant(np.array([0]))
 
     def add(self, layer: DecoderLayer, kind: str) -> None:
         """A layer, which does what DecoderLayer does."""
@@ -118,15 +118,13 @@ class _Network:
         return graph.node("Concat", *parts, axis=1)
 
     def _attend(self, layer: DecoderLayer, kind: str, rows: str) -> str:
-        graph, index = self._graph, self._count
-        wide = (layer.heads + 2 * layer.groups) * layer.size
-        self._spare = self._spare or graph.constant(np.zeros((SLOTS - 1, wide), np.float32))
-        batch = graph.node("Unsqueeze", graph.node("Concat", rows, self._spare, axis=0), self._zero)
-        own = [f"rows_{index}_{slot}" for slot in range(SLOTS)]
-        graph.node("Split", batch, self._lengths, outputs=[*own, f"left_over_{index}"], axis=1)
+        graph = self._graph
+        batch = graph.node("Unsqueeze", graph.node("Gather", rows, self._attending, axis=0), self._zero)
+        own = [f"rows_{self._count}_{slot}" for slot in range(SLOTS)]
+        graph.node("Split", batch, self._lengths, outputs=own, axis=1)
         seen = [self._attention(layer, kind, one, slot) for slot, one in enumerate(own)]
         together = graph.node("Squeeze", graph.node("Concat", *seen, axis=1), self._zero)
-        return graph.node("Slice", together, self._zero, self._tokens, self._zero)
+        return graph.node("Gather", together, self._attended, axis=0)
 
     def _attention(self, layer: DecoderLayer, kind: str, rows: str, slot: int) -> str:
         """Grouped-query attention; turns queries and keys, and writes keys and values into the cache."""

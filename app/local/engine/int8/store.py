@@ -16,7 +16,7 @@ from app.errors import WeightsError
 from app.local.engine.int8.blocks import BLOCK
 from app.local.engine.int8.notes import EMBEDDING, GRAPH, SLOTS, WEIGHTS
 
-FORMAT = 1  # increment when what is written changes; older networks are then written again
+FORMAT = 2  # increment when what is written changes; older networks are then written again
 MARKER = "made-of.json"
 REVISION = re.compile("[0-9a-f]{40}")  # of a hub's snapshot, which never changes
 Source = dict[str, Any]

@@ -94,3 +94,20 @@ def test_a_pass_that_failed_halfway_leaves_nothing_bound(tmp_path: Path) -> None
         passed(network, [Part(KVCache(), ids, 1)])
     [got], [wanted] = passed(network, [Part(cache, [7], 1)]), passed(network, [Part(copied, [7], 1)])
     torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_how_tokens_are_shared_among_passes_changes_nothing(name: str, tmp_path: Path) -> None:
+    """The least difference in a layer's sums becomes one of 8 bits in the next: close is not near enough."""
+    network = decoder(rounded(made(KNOWN[name])), tmp_path)
+    ids = random_ids(24)
+    [whole] = passed(network, [Part(KVCache(), ids, 24)])
+    for size in (1, 2, 3, 5):
+        cache, company, rows = KVCache(), KVCache(), list[torch.Tensor]()
+        for start in range(0, 24, size):
+            part = ids[start : start + size]
+            own = Part(cache, part, len(part))
+            # By turns alone, and beside a sequence of one token.
+            beside = [Part(company, [7], 1)] if start % 2 else []
+            rows.append(passed(network, [own, *beside])[0])
+        torch.testing.assert_close(torch.cat(rows), whole, atol=1e-5, rtol=0)
