@@ -276,6 +276,16 @@ def test_facts_are_put_into_another_order_by_keys(opened: Page, server: Server) 
     assert order(server) == ["pets", "job", "writing_style"]
 
 
+@pytest.mark.parametrize("by", ["Enter", "Alt+ArrowUp"])
+def test_a_second_press_goes_on_from_where_the_first_leads(opened: Page, server: Server, by: str) -> None:
+    up = opened.get_by_role("button", name="Move up: Pets")
+    with kept_waiting(opened, "**/v1/profiles/anna"):
+        up.press(by)
+        up.press(by)
+    expect(opened.get_by_role("status")).to_contain_text("now 1 of 3. Saved.")
+    assert order(server) == ["pets", "job", "writing_style"]
+
+
 def test_another_window_s_changes_stay(opened: Page, server: Server) -> None:
     """Only what is changed here is sent, and it is made of what is stored now."""
     server.api(
@@ -426,6 +436,17 @@ def test_settings_are_saved_as_they_are_changed(opened: Page, server: Server) ->
         True,
         True,
     )
+    with saving(opened):
+        opened.get_by_label("The default profile").uncheck()
+
+
+def test_what_is_changed_while_something_is_being_saved_is_saved_too(opened: Page, server: Server) -> None:
+    with kept_waiting(opened, "**/v1/profiles/anna"):
+        opened.get_by_label("Record replies").check()
+        opened.get_by_label("The default profile").check()
+    expect(opened.get_by_text("Default", exact=True)).to_be_visible()
+    expect(opened.get_by_label("The default profile")).to_be_checked()
+    assert stored(server)["record_history"] is True
     with saving(opened):
         opened.get_by_label("The default profile").uncheck()
 
@@ -649,6 +670,7 @@ def test_every_state_is_accessible(opened: Page, scheme: str, accessible: Callab
     opened.keyboard.press("Tab")
     accessible(opened)
     opened.get_by_role("button", name="Delete profile").click()
+    expect(opened.get_by_role("dialog")).to_be_visible()
     accessible(opened)
     opened.keyboard.press("Escape")
     opened.get_by_role("button", name="All people").click()

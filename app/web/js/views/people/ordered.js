@@ -71,8 +71,11 @@ function change({ store, kind }, edited) {
 async function move(editor, id, to) {
   const { store, kind, list } = editor;
   const name = short(kind.name(kind.read(store.profile).find((item) => item.id === id)));
-  const words = `${isolated(name)}: now ${to + 1} of ${placed(list).length}. Saved.`;
+  const before = placed(list);
+  const words = `${isolated(name)}: now ${to + 1} of ${before.length}. Saved.`;
   editor.gone = null;
+  // At once, so that a second press goes on from here; what is saved is drawn behind it.
+  arrange(list, movedTo(before, id, to, (element) => element.dataset.id));
   if (!await saved(() => change(editor, (all) => movedTo(all, id, to)), words)) draw(editor);
 }
 
@@ -122,10 +125,10 @@ function ghost(editor, item, place) {
   );
 }
 
-function movedTo(all, id, to) {
-  const item = all.find((one) => one.id === id);
+function movedTo(all, id, to, idOf = (one) => one.id) {
+  const item = all.find((one) => idOf(one) === id);
   if (!item) throw new Mistake(NOT_HERE);
-  const rest = all.filter((one) => one.id !== id);
+  const rest = all.filter((one) => one !== item);
   return [...rest.slice(0, to), item, ...rest.slice(to)];
 }
 

@@ -1,6 +1,7 @@
 /** A row of an ordered list: its reading part with the acts beside it, or its form. */
 
 import { fill, h } from "../../dom.js";
+import { items } from "../../parts/reorder.js";
 import { itemForm } from "./ordered_form.js";
 import { short } from "./words.js";
 
@@ -10,7 +11,6 @@ import { short } from "./words.js";
  */
 export function orderedRow(first, kind, acts) {
   let item = first;
-  let place = 0;
   const shown = kind.show(item);
   const handle = h("button", { class: "handle", type: "button", data: { handle: "" } }, quiet("⠿"));
   const up = act(quiet("↑"), () => step(-1), "icon");
@@ -27,7 +27,10 @@ export function orderedRow(first, kind, acts) {
   const element = h("li", { class: "item", data: { id: item.id } }, reading);
 
   async function step(by) {
-    await acts.move(item, place + by);
+    const rows = items(element.parentNode);
+    const to = rows.indexOf(element) + by;
+    if (to < 0 || to >= rows.length) return;
+    await acts.move(item, to);
     const [one, other] = by < 0 ? [up, down] : [down, up];
     (one.disabled ? other : one).focus();
   }
@@ -50,7 +53,6 @@ export function orderedRow(first, kind, acts) {
       shown.update(newer);
     },
     setPlace(at, count) {
-      place = at;
       setPlace(short(kind.name(item)), at, count, { handle, up, down, edit, drop });
     },
   };

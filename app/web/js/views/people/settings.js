@@ -88,7 +88,8 @@ function flag(store, name, label, hint) {
   const input = element.querySelector("input");
 
   async function keep() {
-    const kept = await saved(() => store.change(() => ({ [name]: input.checked })));
+    const wanted = input.checked; // an earlier change that is answered first draws what it was
+    const kept = await saved(() => store.change(() => ({ [name]: wanted })));
     if (!kept) input.checked = store.profile[name];
   }
 
