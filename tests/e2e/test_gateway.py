@@ -46,14 +46,6 @@ def vllm(bundle_path: str) -> Iterator[VLLMServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def local_runner(bundle_path: str) -> Iterator[ModelRunner]:
-    """In float32, too: with 8 bits a row depends on the others of its pass, by up to a tenth of a nat."""
-    runner = ModelRunner(bundle_path, dtype="float32", leave_a_core=True)
-    yield runner
-    runner.close()
-
-
 def generator_of(remote: VLLMRemote, runner: ModelRunner, known: RemoteVocabulary | None = None) -> Generator:
     matcher = VocabularyMatcher(remote, runner.tokenizer, known)
     return Generator(remote, LocalModel(runner), matcher, DecodingConfig(max_model_len=runner.max_model_len))
