@@ -20,6 +20,9 @@ from app.local.engine.ragged import Part, RaggedBatch
 from app.local.engine.rotary import Rotary
 
 UNUSED = Attention(0, [range(1)], torch.device("cpu"))
+# Rows that ONNX Runtime attends for in one block, at least; how many depends on the head's size and on the
+# processor's cache. Of so many rows and more, the last one may be in a block of its own.
+SMALLEST_BLOCK = 16
 ERRORS = 3  # of ONNX Runtime's levels of logging: warnings are about the graph, not about what it is given
 
 
@@ -142,7 +145,7 @@ class Int8Decoder:
         for kind, window in self._notes.windows.items():
             mask = attention.mask(torch.float32, window=window)
             if more:
-                mask = F.pad(mask, (0, 1), value=-torch.inf).repeat(2, 1)
+                mask = F.pad(torch.cat([mask, mask[-1:]]), (0, 1), value=-torch.inf)
             binding.bind_cpu_input(f"mask_{kind}_{slot}", mask[None, None].numpy())
 
     def _bind(self, slot: int, cache: KVCache, positions: int) -> None:
@@ -169,10 +172,11 @@ class Int8Decoder:
 
 
 def _in_company(rows: Sequence[int]) -> Sequence[int]:
-    """A lone row twice. ONNX Runtime attends for one row by other code, which rounds otherwise: probabilities
-    would depend on how many tokens of a sequence happened to share a pass. What the second row leaves in the
-    cache is hidden, and written over by the next pass."""
-    return [*rows, *rows] if len(rows) == 1 else rows
+    """The rows, and the last of them twice where it might be alone. ONNX Runtime attends block by block, and
+    for a block of one row by other code, which rounds otherwise: probabilities would depend on how many
+    tokens of a sequence happened to share a pass. What the row that is added leaves in the cache is hidden,
+    and written over by the next pass."""
+    return rows if 1 < len(rows) < SMALLEST_BLOCK else [*rows, *rows[-1:]]
 
 
 def _begun(part: Part) -> tuple[Part, Attention]:

@@ -111,3 +111,20 @@ def test_how_tokens_are_shared_among_passes_changes_nothing(name: str, tmp_path:
             beside = [Part(company, [7], 1)] if start % 2 else []
             rows.append(passed(network, [own, *beside])[0])
         torch.testing.assert_close(torch.cat(rows), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_pass_that_is_a_token_longer_than_whole_blocks_of_attention_changes_nothing(
+    name: str, tmp_path: Path
+) -> None:
+    """Of the last token neither the probabilities nor what it leaves in the cache."""
+    network = decoder(rounded(made(KNOWN[name])), tmp_path)
+    ids = random_ids(150)
+    [whole] = passed(network, [Part(KVCache(), ids, 150)])
+    for held in (0, 5):
+        for size in (32, 33, 64, 65, 128, 129):  # blocks have as many rows as keys and values have numbers
+            cache = KVCache()
+            for start, end in ((0, held), (held, held + size), (held + size, held + size + 1)):
+                if start < end:
+                    [rows] = passed(network, [Part(cache, ids[start:end], 1)])
+                    assert torch.equal(rows[0], whole[end - 1])
