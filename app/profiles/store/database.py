@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
@@ -36,6 +37,8 @@ class Database:
         with named_errors(path):
             self._file = file_at(path)
         self._reader = open_engine(path, read_only=read_only)
+        # SQLite would make an empty file, which a connection would read even once the right one is back.
+        event.listen(self._reader, "do_connect", self._check_place)
         # A read transaction cannot become a write while another writes: SQLite fails without waiting.
         self._writer = self._reader.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite waits by polling, which is unfair; inside one process a lock avoids that.
@@ -100,14 +103,18 @@ class Database:
         with named_errors(self.path), self._as_only_writer(patience) as left:
             engine = self._writer if left is None else self._writer.execution_options(patience=left)
             with Session(engine) as session, session.begin():
-                if file_at(self.path) != self._file:
-                    raise StoreError(
-                        "it was moved away, or another file is in its place; put it back, or start again",
-                        path=self.path,
-                        reason="it was moved away",
-                    )
+                self._check_place()
                 yield session
         self._wipe_late()
+
+    def _check_place(self, *_: object) -> None:
+        """Raises StoreError unless the file is where it was."""
+        if file_at(self.path) != self._file:
+            raise StoreError(
+                "it was moved away, or another file is in its place; put it back, or start again",
+                path=self.path,
+                reason="it was moved away",
+            )
 
     @contextmanager
     def _as_only_writer(self, patience: float | None) -> Iterator[float | None]:

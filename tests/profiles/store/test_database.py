@@ -279,6 +279,21 @@ def test_nothing_is_written_to_a_file_that_is_not_there_any_more(tmp_path: Path,
             store.profiles.delete(ISABEL.profile.id)
 
 
+def test_nothing_is_made_in_place_of_what_is_away_and_once_it_is_back_all_read_it(tmp_path: Path) -> None:
+    path, away = tmp_path / DATABASE, tmp_path / "away"
+    Store.open(tmp_path).close()
+    with closing(Database(path)) as readers, readers.reading() as first:
+        first.exec(select(ProfileRow)).all()
+        path.rename(away)
+        # Another one needs a connection of its own, as long as the first has not ended.
+        with pytest.raises(StoreError, match="moved away"), readers.reading() as second:
+            second.exec(select(ProfileRow)).all()
+        assert not path.exists()
+        away.rename(path)
+        with readers.reading() as second:
+            assert second.exec(select(ProfileRow)).all() == []
+
+
 def test_opening_a_second_time_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     """Closing any descriptor of a file drops a process's locks on it, and with them the log's protection."""
     with Store.open(tmp_path) as store:
