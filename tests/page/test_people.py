@@ -279,9 +279,11 @@ def test_facts_are_put_into_another_order_by_keys(opened: Page, server: Server) 
 @pytest.mark.parametrize("by", ["Enter", "Alt+ArrowUp"])
 def test_a_second_press_goes_on_from_where_the_first_leads(opened: Page, server: Server, by: str) -> None:
     up = opened.get_by_role("button", name="Move up: Pets")
+    drawn = opened.get_by_role("list", name="Facts").get_by_role("heading")
     with kept_waiting(opened, "**/v1/profiles/anna"):
         up.press(by)
         up.press(by)
+        expect(drawn).to_have_text(["Pets", "Job", "Writing style"])
     expect(opened.get_by_role("status")).to_contain_text("now 1 of 3. Saved.")
     assert order(server) == ["pets", "job", "writing_style"]
 
@@ -634,6 +636,7 @@ def test_all_of_it_can_be_done_by_keys_alone(page: Page, server: Server, anna: d
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     with saving(page):
         page.keyboard.press("Enter")  # undo
+    expect(page.get_by_role("status")).to_contain_text("It is back.")
     tab_to(page, page.get_by_role("button", name="Add a fact"))
     page.keyboard.press("Enter")
     page.keyboard.type("city")

@@ -15,21 +15,33 @@ export class Mistake extends Error {
   }
 }
 
-/** Holds `profile`. `listener` of `onChange` is called with each newer one. */
+/**
+ * Holds `profile`. `listener` of `onChange` is called with a newer one once no other change is waiting: what the
+ * person has done since an earlier change would be drawn as it was.
+ */
 export function createProfileStore(profile) {
   const path = `/v1/profiles/${quoted(profile.id)}`;
   const listeners = new Set();
   let current = profile;
+  let told = profile;
+  let waiting = 0;
   let queue = Promise.resolve();
 
   function take(newer) {
     current = newer;
-    for (const listener of listeners) listener(current);
     return current;
   }
 
+  function tell() {
+    waiting -= 1;
+    if (waiting || told === current) return;
+    told = current;
+    for (const listener of listeners) listener(current);
+  }
+
   function next(work) {
-    queue = queue.catch(() => {}).then(work);
+    waiting += 1;
+    queue = queue.catch(() => {}).then(work).finally(tell);
     return queue;
   }
 
