@@ -453,6 +453,17 @@ def test_what_is_changed_while_something_is_being_saved_is_saved_too(opened: Pag
         opened.get_by_label("The default profile").uncheck()
 
 
+def test_what_is_being_typed_is_not_saved_with_what_was(opened: Page, server: Server) -> None:
+    name = opened.get_by_label("Name", exact=True)
+    with kept_waiting(opened, "**/v1/profiles/anna"):
+        name.fill("Anna Ekman")
+        name.press("Enter")
+        name.fill("")
+    expect(opened.get_by_role("status")).to_contain_text("Saved.")
+    assert stored(server)["name"] == "Anna Ekman"
+    expect(name).to_have_value("")
+
+
 # Files
 
 

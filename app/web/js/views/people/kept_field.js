@@ -5,7 +5,7 @@ import { say } from "../../parts/status.js";
 import { reason } from "./words.js";
 
 /**
- * Makes `element`, a field, save itself by `save()`, unless `wrong()` says what is wrong with it. Gives the
+ * Makes `element`, a field, save itself by `save(value)`, unless `wrong()` says what is wrong with it. Gives the
  * element, and `draw(profile)`, which puts in what `read(profile)` gives.
  */
 export function keptField(element, { wrong, read, save }) {
@@ -17,7 +17,7 @@ export function keptField(element, { wrong, read, save }) {
     setMistake(element, wrong());
     if (wrong()) return;
     try {
-      await save();
+      await save(value);
       typed = input.value !== value;
       say("Saved.");
     } catch (error) {

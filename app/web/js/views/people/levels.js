@@ -111,10 +111,12 @@ function budgetField(store) {
     type: "number", min: 0, step: "any", inputmode: "decimal", placeholder: "no bound",
     value: store.profile.disclosure.budget ?? "",
   });
-  const budget = () => (input.value === "" ? null : Number(input.value));
+  const budgetIn = (value) => (value === "" ? null : Number(value));
   return keptField(field("Budget of a conversation, in nats", input, { hint: NATS }), {
     wrong: () => (input.validity.valid ? "" : NO_NATS),
     read: ({ disclosure }) => disclosure.budget ?? "",
-    save: () => store.change(({ disclosure }) => ({ disclosure: { ...disclosure, budget: budget() } })),
+    save: (value) => store.change(({ disclosure }) => ({
+      disclosure: { ...disclosure, budget: budgetIn(value) },
+    })),
   });
 }

@@ -37,7 +37,7 @@ function nameField(store) {
   return keptField(field("Name", input, { hint: NAME }), {
     wrong: () => (input.value.trim() ? "" : "A profile needs a name."),
     read: ({ name }) => name,
-    save: () => store.change(() => ({ name: input.value.trim() })),
+    save: (value) => store.change(() => ({ name: value.trim() })),
   });
 }
 
