@@ -13,6 +13,8 @@ def tour(page: Page) -> None:
         page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
         expect(page.get_by_role("heading", level=1).filter(visible=True).first).to_be_visible()
         page.wait_for_load_state("networkidle")
+        if view == "State":
+            expect(page.get_by_role("button", name="Examine again")).to_be_visible(timeout=60_000)
         if view != "People":
             continue
         page.locator("[data-profile]").first.click()
