@@ -103,10 +103,10 @@ class Int8Decoder:
             self._attend(slot, UNUSED, [0])
         self._used = len(sequences)
         ids = [part.tokens for part, _ in sequences]
-        ends = [*accumulate(map(len, ids))]
+        ends = accumulate(map(len, ids))
         rows = [range(end - len(tokens), end) for tokens, end in zip(ids, ends, strict=True)]
         kept = [
-            row for (part, _), end in zip(sequences, ends, strict=True) for row in range(end - part.kept, end)
+            row for (part, _), own in zip(sequences, rows, strict=True) for row in own[len(own) - part.kept :]
         ]
         attending = [*map(_in_company, rows), *[[0, 0]] * unused]
         starts = accumulate(map(len, attending), initial=0)
@@ -137,11 +137,12 @@ class Int8Decoder:
 
     def _attend(self, slot: int, attention: Attention, positions: Sequence[int]) -> None:
         """Bind where a sequence's new tokens are, and which slots of its cache they see."""
-        binding, more = self._binding, len(_in_company(positions)) - len(positions)
+        binding, attending = self._binding, _in_company(positions)
+        more = len(attending) - len(positions)
         slots = attention.slots + more
         binding.bind_cpu_input(f"last_{slot}", np.array([slots - 1], np.int32))
         binding.bind_cpu_input(f"slots_{slot}", np.array(slots, np.int32))
-        binding.bind_cpu_input(f"positions_{slot}", np.array([_in_company(positions)], np.int64))
+        binding.bind_cpu_input(f"positions_{slot}", np.array([attending], np.int64))
         for kind, window in self._notes.windows.items():
             mask = attention.mask(torch.float32, window=window)
             if more:

@@ -88,7 +88,7 @@ function flag(store, name, label, hint) {
   const input = element.querySelector("input");
 
   async function keep() {
-    const wanted = input.checked; // an earlier change that is answered first draws what it was
+    const wanted = input.checked; // as it is now, and not when its turn to be saved has come
     const kept = await saved(() => store.change(() => ({ [name]: wanted })));
     if (!kept) input.checked = store.profile[name];
   }
